@@ -1,0 +1,45 @@
+#!/bin/sh
+# Turns a minimal Debian into a test host; runs inside the root file system that becomes the image.
+set -eu
+
+useradd --create-home --shell /bin/bash ivyadmin
+printf 'ivyadmin ALL=(ALL) NOPASSWD: ALL\n' > /etc/sudoers.d/ivyadmin
+chmod 0440 /etc/sudoers.d/ivyadmin
+
+# The key is put there when the host is created: the image itself lets nobody in.
+install -d -m 0755 /etc/ssh/authorized_keys.d
+cat > /etc/ssh/sshd_config.d/test-host.conf <<'CONF'
+AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u
+AuthenticationMethods publickey
+PermitRootLogin no
+UseDNS no
+CONF
+
+# Each host gets keys of its own at its first start, so host key checking means something.
+rm -f /etc/ssh/ssh_host_*
+cat > /etc/systemd/system/ssh-host-keys.service <<'UNIT'
+[Unit]
+Description=SSH host keys of this host
+Before=ssh.service
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/ssh-keygen -A
+RemainAfterExit=yes
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+systemctl enable ssh-host-keys.service ssh.service
+
+# There is no console, and a run of unattended upgrades in the middle of a test would hold apt's lock.
+systemctl mask console-getty.service getty@tty1.service apt-daily.timer apt-daily-upgrade.timer
+
+printf 'Acquire::Retries "3";\n' > /etc/apt/apt.conf.d/80retries
+# A test host is thrown away: losing packages in a power cut costs less than a sync for every file.
+printf 'force-unsafe-io\n' > /etc/dpkg/dpkg.cfg.d/unsafe-io
+
+printf 'LANG=C.UTF-8\n' > /etc/default/locale
+: > /etc/machine-id
+rm -f /var/lib/dbus/machine-id
