@@ -1,0 +1,58 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: profile
+short_description: Give the facts of an engine version
+version_added: 0.1.0
+author:
+  - The ivy.cluster contributors (@ivy-cluster)
+description:
+  - Picks the range of versions that an engine version lies in, and gives its facts as plain values.
+  - The ranges, each fact with its source, lie in the role P(ivy.cluster.topology#role), file C(vars/main/profiles.yml).
+positional: _input, version
+options:
+  _input:
+    description: The list of ranges, C(ivy_profiles).
+    type: list
+    elements: dict
+    required: true
+  version:
+    description: Version of the engine. A build number or a suffix is ignored.
+    type: string
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show which Java this engine needs
+  ansible.builtin.debug:
+    msg: "{{ (ivy_profiles | ivy.cluster.profile('11.3.0')).java }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The facts, among them C(name), C(java), C(postgresql), C(search), C(settings), C(health), C(transport),
+      C(hot_reload_keys), C(restart_rules), C(renamed_keys).
+  type: dict
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import ProfileError, resolve_profile
+
+
+def profile(ranges: t.Any, version: t.Any) -> dict[str, t.Any]:
+    if not isinstance(ranges, list):
+        raise AnsibleFilterError("ivy.cluster.profile needs the list of ranges, as in: ivy_profiles | ivy.cluster.profile('11.3.0')")
+    try:
+        return resolve_profile(ranges, version)
+    except ProfileError as error:
+        raise AnsibleFilterError(f"ivy.cluster.profile: {error}") from error
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"profile": profile}
