@@ -1,0 +1,22 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every host is in order as a whole, whatever runs on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conftest import Lab
+
+
+def test_no_unit_has_failed(lab: Lab) -> None:
+    failed = {name: lab.host(name).check_output("systemctl list-units --failed --plain --no-legend") for name in lab.addresses}
+    assert not any(failed.values()), failed
+
+
+def test_the_logins_are_an_ordinary_user(lab: Lab) -> None:
+    for name in lab.addresses:
+        host = lab.host(name)
+        with host.sudo("ivyadmin"):
+            assert host.check_output("id -un") == "ivyadmin"

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Usage: molecule.sh create|converge|idempotence|verify|destroy
+# One action of the molecule scenario `default`. Before the hosts go, their logs are kept.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+scenario=default
+lab=ivy-molecule
+# In the checkout, where other checkouts and other users do not meet it.
+export MOLECULE_EPHEMERAL_DIRECTORY="$PWD/.cache/molecule/$scenario"
+
+keep_logs() {
+    local logs="$PWD/.cache/log/hosts" name
+    rm -rf "$logs"
+    mkdir -p "$logs"
+    docker container ls --filter "label=ivy-lab=$lab" --format '{{.Names}}' | while read -r name; do
+        docker exec "$name" journalctl --boot --no-pager > "$logs/$name.journal" 2>&1 < /dev/null || true
+    done
+}
+
+case "$1" in
+    create)
+        # What a run that was killed has left behind.
+        molecule reset --scenario-name "$scenario"
+        ansible-playbook -i inventories/demo -i molecule/default/inventory molecule/shared/destroy.yml
+        molecule create --scenario-name "$scenario"
+        ;;
+    destroy)
+        keep_logs
+        molecule destroy --scenario-name "$scenario"
+        ;;
+    *)
+        molecule "$1" --scenario-name "$scenario"
+        ;;
+esac

@@ -1,0 +1,158 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the targets of the Makefile do. Needs nothing but Python: the tool environment is the first thing it makes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from steps import Runner, Step
+
+ROOT = Path(__file__).resolve().parents[2]
+LOGS = ROOT / ".cache" / "log"
+DEMO = "inventories/demo"
+# Two cores: more at once would only make each step slower.
+WIDTH = 2
+
+PYTHON_STEP = Step("Python", ["tests/lab/packages.sh", "venv"], counts=False)
+TOOLS = Step("Tool environment", ["tests/lab/tool_environment.sh"], (PYTHON_STEP.name,), counts=False)
+ENGINE = Step("Container engine", ["tests/lab/container_engine.sh", str(LOGS)], ("Programs",), counts=False)
+IMAGE = Step("Host image", ["molecule/shared/image/build.sh", "bookworm"], (ENGINE.name,), counts=False)
+ARCHIVES = Step("Archives", ["tests/lab/archives.sh"], ("Programs",), counts=False)
+
+LINT = [
+    Step("yamllint", ["yamllint", "--strict", "."], (TOOLS.name,)),
+    Step("ruff check", ["ruff", "check", "."], (TOOLS.name,)),
+    Step("ruff format", ["ruff", "format", "--check", "."], (TOOLS.name,)),
+    Step("mypy", ["tests/lab/types.sh"], (TOOLS.name,)),
+    Step("ansible-lint", ["ansible-lint", "--nocolor"], (TOOLS.name,)),
+]
+
+
+def pytest(name: str, paths: list[str], needs: tuple[str, ...]) -> Step:
+    report = LOGS / f"{name.lower().replace(' ', '-')}.xml"
+    return Step(name, ["python", "-m", "pytest", "-q", f"--junitxml={report}", *paths], needs, report=report)
+
+
+UNIT = pytest("Unit tests", ["tests/unit"], (TOOLS.name,))
+SANITY = Step("ansible-test sanity", ["tests/lab/sanity.sh"], (TOOLS.name,))
+STAND_IN = pytest("Stand-in tests", ["tests/engine_stand_in"], (TOOLS.name, ARCHIVES.name))
+
+
+def programs(*names: str) -> list[Step]:
+    step = Step("Programs", ["tests/lab/packages.sh", *names], (PYTHON_STEP.name,), counts=False)
+    return [PYTHON_STEP, TOOLS, step]
+
+
+def playbook(name: str, path: str, needs: tuple[str, ...]) -> Step:
+    return Step(name, ["ansible-playbook", "-i", DEMO, path], needs, counts=False)
+
+
+def scenario(keep: bool) -> list[Step]:
+    """The molecule scenario, action by action, so that each has its time and its log."""
+    report = LOGS / "outside.xml"
+    command = "tests/lab/molecule.sh"
+    steps = [
+        Step("molecule create", [command, "create"], (TOOLS.name, IMAGE.name), counts=False),
+        Step("molecule converge", [command, "converge"], ("molecule create", ARCHIVES.name)),
+        Step("molecule idempotence", [command, "idempotence"], ("molecule converge",)),
+        Step(
+            "molecule verify",
+            [command, "verify"],
+            ("molecule idempotence",),
+            report=report,
+            environment={"OUTSIDE_TESTS_REPORT": str(report)},
+        ),
+    ]
+    if not keep:
+        # Also after a failure and after an interrupt.
+        steps.append(Step("molecule destroy", [command, "destroy"], ("molecule verify",), always=True, counts=False))
+    return steps
+
+
+def plan(target: str) -> list[Step]:
+    keep = bool(os.environ.get("KEEP"))
+    with_docker = [*programs("ssh", "docker", "mmdebstrap"), ENGINE, IMAGE]
+    everything = [*programs("ssh", "docker", "mmdebstrap", "java", "maven", "zip"), ENGINE, IMAGE, ARCHIVES]
+    hosts = playbook("Hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name))
+    plans: dict[str, list[Step]] = {
+        "tools": [PYTHON_STEP, TOOLS],
+        "lint": [PYTHON_STEP, TOOLS, *LINT],
+        "unit": [PYTHON_STEP, TOOLS, UNIT],
+        "sanity": [PYTHON_STEP, TOOLS, SANITY],
+        "build": [PYTHON_STEP, TOOLS, Step("Collection", ["tests/lab/build.sh"], (TOOLS.name,), counts=False)],
+        "stand-in": [*programs("java", "maven", "zip"), ARCHIVES, STAND_IN],
+        "hosts": [*with_docker, hosts],
+        "demo": [*everything, hosts, playbook("Site", "site.yml", (hosts.name, ARCHIVES.name))],
+        "demo-down": [
+            *programs("docker"),
+            ENGINE,
+            playbook("Removal", "molecule/shared/destroy.yml", (TOOLS.name, ENGINE.name)),
+        ],
+        "molecule": [*everything, *scenario(keep)],
+        "test": [*everything, *scenario(keep), *LINT, UNIT, SANITY, STAND_IN],
+    }
+    if target not in plans:
+        print(f"No such target: {target}. There are: {', '.join(plans)}", file=sys.stderr)
+        raise SystemExit(2)
+    return plans[target]
+
+
+def environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHON": os.environ.get("PYTHON", sys.executable),
+        # Said outright, because Ansible ignores an ansible.cfg in a directory that others can write.
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        # Ansible refuses to work without UTF-8, and a fresh machine often has no locale.
+        "LC_ALL": "C.UTF-8",
+        "NO_COLOR": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+AFTER = {
+    "demo": """
+The cluster runs: https://ivy.localhost:8443/demo/
+
+  The certificate comes from the demo's own authority: {lab}/pki/ca.pem
+  Administrator: admin, password in {lab}/secrets/admin_password
+  A shell on a host: ssh -F {lab}/ssh_config engine1
+
+Three things to try:
+  1. Three requests, three nodes:
+     curl --cacert {lab}/pki/ca.pem --connect-to ivy.localhost:8443:127.0.0.1:8443 https://ivy.localhost:8443/demo/
+  2. Proof that the nodes make one cluster:
+     .venv/bin/ansible-playbook playbooks/verify.yml
+  3. Change a value in inventories/demo/group_vars/all/shared.yml and bring it to every node:
+     .venv/bin/ansible-playbook site.yml
+
+`make demo-down` removes the hosts and everything that belongs to them.
+""",
+    "demo-down": """
+The demo's hosts are gone, with their network, their volume, their keys and passwords.
+Kept for the next time: the tool environment .venv, the downloads in .cache and the host image. `make clean` removes those too.
+""",
+}
+
+
+def main(target: str) -> int:
+    os.chdir(ROOT)
+    # A run that is stopped from outside cleans up like one that is interrupted at the keyboard.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    runner = Runner(plan(target), LOGS, environment(), WIDTH)
+    passed = runner.run()
+    print(f"\n{target} took {runner.took()}")
+    if any(step.counts for step in runner.steps):
+        print(runner.tally.line())
+    elif passed and target in AFTER:
+        print(AFTER[target].format(lab=".cache/lab/ivy-demo"))
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,67 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes a home directory for ansible-test in which it finds pip without a download.
+
+ansible-test puts pip into its environments by a script that it gets from a server of the Ansible project. Python brings
+a pip of its own, so that server need not be reachable. The script lies where ansible-test keeps the downloaded one; in a
+home directory of its own, so that nobody else's ansible-test meets it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+GET_PIP = '''\
+import subprocess
+import sys
+
+subprocess.check_call([sys.executable, "-m", "ensurepip"])
+wanted = [item for item in sys.argv[1:] if item not in ("--no-setuptools", "--no-wheel")]
+subprocess.check_call([sys.executable, "-m", "pip", "install", *wanted])
+'''
+
+
+def pip_version() -> str:
+    """The version of pip that this ansible-test wants: part of the name under which it looks for the script."""
+    spec = importlib.util.find_spec("ansible_test")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("ansible-test is not installed for this Python")
+    source = Path(next(iter(spec.submodule_search_locations))) / "_internal" / "python_requirements.py"
+    found = re.search(r"pip='([0-9.]+)'", source.read_text(encoding="utf-8"))
+    if found is None:
+        raise SystemExit(f"{source} does not say which pip it wants: ansible-test has changed, and so must this script")
+    return found.group(1)
+
+
+def pip_settings() -> str:
+    """pip's settings in force here, as a file: ansible-test passes on neither the variables nor the real home."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    settings: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition("=")
+        settings[name.rpartition(".")[2]] = value.strip("'")
+    return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in sorted(settings.items()))
+
+
+def main(home: Path) -> None:
+    cache = home / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / f"get_pip_{pip_version().replace('.', '_')}.py").write_text(GET_PIP, encoding="utf-8")
+    pip = home / ".config" / "pip" / "pip.conf"
+    pip.parent.mkdir(parents=True, exist_ok=True)
+    # An index can need a password, which then stands here.
+    pip.touch(mode=0o600)
+    pip.write_text(pip_settings(), encoding="utf-8")
+    netrc = Path(os.path.expanduser("~")) / ".netrc"
+    if netrc.exists() and not (home / ".netrc").exists():
+        (home / ".netrc").symlink_to(netrc)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

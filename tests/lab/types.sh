@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Checks the types of all Python code. The collection's own through the link, so that its full name is what mypy sees.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+collection=collections/ansible_collections/ivy/cluster
+paths=()
+for path in plugins roles tests/unit molecule/default/tests; do
+    if [ -n "$(find "$path" -name '*.py' -print -quit 2> /dev/null)" ]; then
+        paths+=("$collection/$path")
+    fi
+done
+
+mypy --cache-dir .cache/mypy "${paths[@]}"
+# These import one another by their bare names.
+MYPYPATH=tests/lab mypy --cache-dir .cache/mypy tests/lab/*.py
