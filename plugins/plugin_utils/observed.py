@@ -1,0 +1,123 @@
+# Copyright: the ivy.cluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run saw of a cluster: the input of the reports.
+
+A look at a host can fail without failing the run; then its result lacks what it should hold, and whoever needs that
+says so instead of guessing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+Result = t.Mapping[str, t.Any]
+Endpoint = tuple[str, int]
+
+
+class LookError(Exception):
+    """A fact is missing; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """One host: whether it answered, and the result of each look at it by the name of the look."""
+
+    name: str
+    address: str
+    reachable: bool = True
+    why: str = ""
+    results: t.Mapping[str, Result] = dataclasses.field(default_factory=dict)
+
+    def look(self, name: str, key: str) -> t.Any:
+        """One part of what a look at the host brought."""
+        result = self.results.get(name)
+        if not result:
+            raise LookError("this run did not look at it")
+        if result.get("unreachable"):
+            raise LookError(f"the connection to the host was lost: {first_line(result.get('msg'))}")
+        if key not in result:
+            raise LookError(first_line(result.get("msg")) or "the module returned nothing usable")
+        return result[key]
+
+    @property
+    def engine(self) -> Result:
+        found: Result = self.look("engine", "engine")
+        return found
+
+    @property
+    def runs(self) -> bool:
+        if not self.reachable:
+            return False
+        try:
+            return bool(self.engine["unit"]["active"] == "active")
+        except LookError:
+            return False
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """An address that all nodes must use, and the host of the inventory that serves it, if there is one."""
+
+    address: str
+    port: int
+    host: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed:
+    """The hosts of a run together with what the inventory says about the cluster."""
+
+    cluster: str
+    unit: str
+    engine_version: str
+    nodes: t.Sequence[str]
+    balancers: t.Sequence[str]
+    hosts: t.Mapping[str, Host]
+    database: Service
+    database_name: str
+    database_user: str
+    search: Service
+    transport: str = "tcp"
+    runtime_deployment: bool = False
+    proceed_without: t.Collection[str] = ()
+    accept_unsupported: t.Sequence[str] = ()
+    other_services: t.Collection[Endpoint] = ()
+    application_checked: bool = False
+    check_mode: bool = False
+
+    @property
+    def present(self) -> list[Host]:
+        """The engine nodes of this run, in the order of the inventory."""
+        return [self.hosts[name] for name in self.nodes if name in self.hosts]
+
+    @property
+    def reached(self) -> list[Host]:
+        return [node for node in self.present if node.reachable]
+
+    @property
+    def running(self) -> list[Host]:
+        return [node for node in self.present if node.runs]
+
+    def record(self) -> tuple[Result, str]:
+        """The cluster record, or why it is not known. It is shared, so any node can tell."""
+        why = "no node of this run could be asked for the cluster record"
+        for node in self.reached:
+            try:
+                record = node.look("record", "record")
+            except LookError as exc:
+                why = f"the cluster record could not be read: {exc}"
+                continue
+            if record:
+                return record, ""
+            why = "there is no cluster record yet"
+        return {}, why
+
+
+def first_line(text: t.Any) -> str:
+    lines = str(text or "").strip().splitlines()
+    return lines[0] if lines else ""

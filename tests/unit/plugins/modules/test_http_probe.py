@@ -1,0 +1,91 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests to a service of the host itself."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.modules import http_probe as sut
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers with its Host header; /503 is ill."""
+
+    def _answer(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length).decode()
+        self.send_response(503 if self.path == "/503" else 200)
+        self.end_headers()
+        self.wfile.write(f'{{"host": "{self.headers["Host"]}", "body": "{body}"}}'.encode())
+
+    do_GET = do_POST = _answer
+
+    def log_message(self, *_arguments: t.Any) -> None:
+        return
+
+
+@pytest.fixture
+def port() -> t.Iterator[int]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def request(**changes: t.Any) -> dict[str, t.Any]:
+    plain = {"name": "read", "path": "/", "method": "GET", "body": "", "content_type": "text/plain", "contains": ""}
+    return {**plain, **changes}
+
+
+def test_the_public_name_is_sent_and_json_is_read(port: int) -> None:
+    answer = sut.ask(port, "ivy.example.com", request(), 5)
+    assert (answer["ok"], answer["status"], answer["json"]["host"]) == (True, 200, "ivy.example.com")
+
+
+def test_a_body_is_posted(port: int) -> None:
+    answer = sut.ask(port, "h", request(method="POST", body="q7x1", contains="q7x1"), 5)
+    assert answer["ok"]
+
+
+@pytest.mark.parametrize(("changes", "problem"), [
+    ({"path": "/503"}, "status 503"),
+    ({"contains": "q7x1"}, "the answer does not hold what was stored"),
+])
+def test_what_is_wrong_is_said(port: int, changes: dict[str, str], problem: str) -> None:
+    answer = sut.ask(port, "h", request(**changes), 5)
+    assert not answer["ok"]
+    assert answer["problem"] == problem
+
+
+def test_a_closed_port_is_an_answer_too() -> None:
+    answer = sut.ask(1, "h", request(), 1)
+    assert answer["problem"].startswith("no answer")
+
+
+def test_reading_is_repeated_and_writing_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    sent: list[str] = []
+
+    def send(one: t.Mapping[str, t.Any], _timeout: float) -> dict[str, t.Any]:
+        sent.append(one["method"])
+        return {"name": one["name"], "ok": sent.count("GET") == 3}
+
+    answers = sut.probe([request(method="POST"), request()], 60, send)
+    assert sent == ["POST", "GET", "GET", "GET"]
+    assert [answer["ok"] for answer in answers] == [False, True]
+
+
+def test_the_wait_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 5))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    answers = sut.probe([request()], 10, lambda one, _timeout: {"name": one["name"], "ok": False})
+    assert answers == [{"name": "read", "ok": False}]
