@@ -1,0 +1,188 @@
+# Copyright: the ivy.cluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HAProxy's runtime socket: one class that talks, and functions that understand the answers."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+# Bits of srv_admin_state in `show servers state` (HAProxy's enum srv_admin).
+_MAINTENANCE_BITS = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
+_DRAIN_BITS = 0x08 | 0x10
+
+# What the socket answers to a command that it refuses; the answers of successful commands never begin like this.
+_REFUSALS = (
+    "Unknown command",
+    "Permission denied",
+    "No such",
+    "Can't find",
+    "Require",
+    "Invalid",
+    "Missing",
+    "A server name",
+    "Proxy is disabled",
+    "Backend does not",
+    "Unsupported",
+)
+
+_PEM_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+class RuntimeSocketError(Exception):
+    """The socket cannot be reached, or HAProxy refused a command. The text is meant for a person."""
+
+
+class RuntimeSocket:
+    """One HAProxy process, spoken to through its UNIX socket; each command is a connection of its own."""
+
+    def __init__(self, path: str, timeout: float = 10.0) -> None:
+        self.path = path
+        self.timeout = timeout
+
+    def command(self, text: str) -> str:
+        """Send one command and return the whole answer. A refusal is an error."""
+        if "\n" in text or ";" in text:
+            raise RuntimeSocketError("A command for HAProxy's socket must be one line without a semicolon: %r." % text)
+        answer = self._exchange(text + "\n")
+        if answer.lstrip().startswith(_REFUSALS):
+            first_line = answer.strip().splitlines()[0]
+            raise RuntimeSocketError("HAProxy at %s refused '%s': %s" % (self.path, text, first_line))
+        return answer
+
+    def _exchange(self, text: str) -> str:
+        chunks: list[bytes] = []
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(self.timeout)
+                connection.connect(self.path)
+                connection.sendall(text.encode("utf-8"))
+                while True:
+                    chunk = connection.recv(65536)
+                    if not chunk:
+                        break
+                    chunks.append(chunk)
+        except OSError as error:
+            raise RuntimeSocketError(
+                "HAProxy's runtime socket %s cannot be used: %s. Is haproxy.service running?" % (self.path, error)
+            ) from error
+        return b"".join(chunks).decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """What `show servers state` knows beyond the statistics: what an administrator asked for."""
+
+    backend: str
+    name: str
+    address: str
+    port: int
+    admin_state: str
+
+
+def parse_info(text: str) -> dict[str, str]:
+    """Understand `show info`."""
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {key.strip(): value.strip() for key, separator, value in pairs if separator}
+
+
+def parse_statistics(text: str) -> list[dict[str, str]]:
+    """Understand `show stat`: CSV whose header line begins with a hash."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines or not lines[0].startswith("# "):
+        raise RuntimeSocketError("HAProxy's statistics cannot be understood: they begin with %r." % text[:60])
+    return list(csv.DictReader(io.StringIO("\n".join([lines[0][2:]] + lines[1:]))))
+
+
+def parse_server_states(text: str) -> list[ServerState]:
+    """Understand `show servers state`, format 1."""
+    lines = text.splitlines()
+    if not lines or lines[0].strip() != "1":
+        raise RuntimeSocketError("HAProxy's server states have a format that is not known: %r." % text[:60])
+    names: list[str] = []
+    states = []
+    for line in lines[1:]:
+        fields = line.lstrip("# ").split()
+        if line.startswith("#"):
+            names = fields
+        elif fields:
+            row = dict(zip(names, fields))
+            states.append(
+                ServerState(
+                    backend=row["be_name"],
+                    name=row["srv_name"],
+                    address=row["srv_addr"],
+                    port=int(row["srv_port"]),
+                    admin_state=admin_state(int(row["srv_admin_state"])),
+                )
+            )
+    return states
+
+
+def admin_state(bits: int) -> str:
+    """Say in HAProxy's own words what an administrator asked for; maintenance outweighs drain."""
+    if bits & _MAINTENANCE_BITS:
+        return "maint"
+    if bits & _DRAIN_BITS:
+        return "drain"
+    return "ready"
+
+
+def describe_servers(statistics: list[dict[str, str]], states: list[ServerState]) -> list[dict[str, Any]]:
+    """Join statistics and states into one entry for each server."""
+    asked_for = {(state.backend, state.name): state for state in states}
+    servers = []
+    for row in statistics:
+        if row["svname"] in ("FRONTEND", "BACKEND") or row.get("type") != "2":
+            continue
+        state = asked_for.get((row["pxname"], row["svname"]))
+        servers.append(
+            {
+                "backend": row["pxname"],
+                "name": row["svname"],
+                "address": row.get("addr") or (f"{state.address}:{state.port}" if state else ""),
+                "status": row["status"],
+                "up": is_up(row["status"]),
+                "check": {
+                    "status": row.get("check_status", "").lstrip("* "),
+                    "code": row.get("check_code", ""),
+                    "reason": row.get("last_chk", ""),
+                },
+                "admin_state": state.admin_state if state else "ready",
+                "sessions": _number(row.get("scur")),
+                "sessions_total": _number(row.get("stot")),
+                "queue": _number(row.get("qcur")),
+                "weight": _number(row.get("weight")),
+                "seconds_since_change": _number(row.get("lastchg")),
+            }
+        )
+    return servers
+
+
+def is_up(status: str) -> bool:
+    """Tell whether a server is up for good: `UP 1/3` is about to go down, `DRAIN` takes no new users."""
+    return status in ("UP", "no check")
+
+
+def parse_certificate(text: str) -> dict[str, str]:
+    """Understand `show ssl cert <file>`."""
+    return parse_info(text)
+
+
+def fingerprint(pem: str) -> str:
+    """SHA-1 of the first certificate in a PEM text, written as HAProxy writes it."""
+    match = _PEM_CERTIFICATE.search(pem)
+    if not match:
+        return ""
+    return hashlib.sha1(ssl.PEM_cert_to_DER_cert(match.group(0)), usedforsecurity=False).hexdigest().upper()
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text else 0
