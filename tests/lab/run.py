@@ -92,6 +92,7 @@ def plan(target: str) -> list[Step]:
             ENGINE,
             playbook("Removal", "molecule/shared/destroy.yml", (TOOLS.name, ENGINE.name)),
         ],
+        "clean": [Step("Everything", ["tests/lab/clean.sh", str(LOGS)], counts=False)],
         "molecule": [*everything, *scenario(keep)],
         "test": [*everything, *scenario(keep), *LINT, UNIT, SANITY, STAND_IN],
     }
@@ -135,7 +136,8 @@ Three things to try:
 """,
     "demo-down": """
 The demo's hosts are gone, with their network, their volume, their keys and passwords.
-Kept for the next time: the tool environment .venv, the downloads in .cache and the host image. `make clean` removes those too.
+Kept for the next time: the tool environment .venv, the downloads in .cache and the host image.
+`make clean` removes those too.
 """,
 }
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes a home directory for ansible-test in which it finds pip without a download.
 
-ansible-test puts pip into its environments by a script that it gets from a server of the Ansible project. Python brings
-a pip of its own, so that server need not be reachable. The script lies where ansible-test keeps the downloaded one; in a
-home directory of its own, so that nobody else's ansible-test meets it.
+ansible-test puts pip into its environments by a script that it gets from a server of the Ansible project. Python
+brings a pip of its own, so that server need not be reachable. The script lies where ansible-test keeps the downloaded
+one; in a home directory of its own, so that nobody else's ansible-test meets it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-GET_PIP = '''\
+GET_PIP = """\
 import subprocess
 import sys
 
 subprocess.check_call([sys.executable, "-m", "ensurepip"])
 wanted = [item for item in sys.argv[1:] if item not in ("--no-setuptools", "--no-wheel")]
 subprocess.check_call([sys.executable, "-m", "pip", "install", *wanted])
-'''
+"""
 
 
 def pip_version() -> str:
@@ -44,7 +44,7 @@ def pip_settings() -> str:
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     settings: dict[str, str] = {}
     for line in lines:
-        name, _, value = line.partition("=")
+        name, value = line.split("=", 1)
         settings[name.rpartition(".")[2]] = value.strip("'")
     return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in sorted(settings.items()))
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs commands that depend on one another: side by side where that is possible, each with a log, with a short report."""
+"""Runs commands that depend on one another: side by side where possible, each with a log, with a short report."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import signal
 import subprocess
 import threading
 import time
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+from xml.etree import ElementTree
 
 LINES_OF_A_FAILURE = 60
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -98,9 +98,8 @@ class Runner:
             with self.changed:
                 self._skip_what_cannot_run()
                 step = self._next()
-                if step is None and all(step.name in self.state for step in self.steps):
-                    if "running" not in self.state.values():
-                        break
+                if len(self.state) == len(self.steps) and "running" not in self.state.values():
+                    break
                 if step is None:
                     self._wait()
                     continue

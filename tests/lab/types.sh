@@ -5,12 +5,14 @@ cd "$(dirname "$0")/../.."
 
 collection=collections/ansible_collections/ivy/cluster
 paths=()
-for path in plugins roles tests/unit molecule/default/tests; do
+for path in plugins tests/unit; do
     if [ -n "$(find "$path" -name '*.py' -print -quit 2> /dev/null)" ]; then
         paths+=("$collection/$path")
     fi
 done
+mypy "${paths[@]}"
 
-mypy --cache-dir .cache/mypy "${paths[@]}"
-# These import one another by their bare names.
-MYPYPATH=tests/lab mypy --cache-dir .cache/mypy tests/lab/*.py
+# Here the files import one another by their bare names.
+for directory in tests/lab molecule/default/tests; do
+    MYPYPATH="$directory" mypy "$directory"/*.py
+done

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Removes everything that make has made for this checkout, except Debian packages.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+log_directory="${1:?usage: clean.sh LOG_DIRECTORY}"
+
+if docker version > /dev/null 2>&1; then
+    for lab in ivy-demo ivy-molecule; do
+        mine=(--filter "label=ivy-lab=$lab" --filter "label=ivy-lab-directory=$PWD/.cache/lab/$lab")
+        docker container ls --all --quiet "${mine[@]}" | xargs --no-run-if-empty docker container rm --force --volumes
+        docker volume ls --quiet "${mine[@]}" | xargs --no-run-if-empty docker volume rm
+        docker network ls --quiet "${mine[@]}" | xargs --no-run-if-empty docker network rm
+    done
+    # An image that another checkout's hosts still run on stays.
+    docker image ls --format '{{.Repository}}:{{.Tag}}' 'ivy-cluster/host' \
+        | xargs --no-run-if-empty --max-args 1 docker image rm || true
+
+    daemon="$(cat "$log_directory/dockerd.pid" 2> /dev/null || true)"
+    if [ -n "$daemon" ] && [ "$(cat "/proc/$daemon/comm" 2> /dev/null)" = dockerd ] \
+        && [ -z "$(docker container ls --all --quiet)" ]; then
+        kill "$daemon"
+        echo "Stopped the dockerd that make had started"
+    fi
+fi
+
+rm -rf .venv .cache/archives .cache/build .cache/lab .cache/molecule .cache/mypy .cache/pytest .cache/sanity
+rm -rf collections/ansible_collections
