@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 def test_no_unit_has_failed(lab: Lab) -> None:
-    failed = {name: lab.host(name).check_output("systemctl list-units --failed --plain --no-legend") for name in lab.addresses}
+    failed = {
+        name: lab.host(name).check_output("systemctl list-units --failed --plain --no-legend") for name in lab.addresses
+    }
     assert not any(failed.values()), failed
 
 
