@@ -1,0 +1,106 @@
+package standin.config;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.snakeyaml.engine.v2.api.LoadSettings;
+import org.snakeyaml.engine.v2.api.lowlevel.Parse;
+import org.snakeyaml.engine.v2.common.ScalarStyle;
+import org.snakeyaml.engine.v2.events.Event;
+import org.snakeyaml.engine.v2.events.ScalarEvent;
+import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
+
+/** {@code ${encrypt:}} and {@code ${hash:}}, which the engine replaces in the file itself when it loads it. */
+final class Macros {
+  private static final Pattern CLEAR = Pattern.compile("\\$\\{(encrypt|hash):(.*)}", Pattern.DOTALL);
+  private static final Pattern SECRET = Pattern.compile("\\$\\{decrypt:(.*)}", Pattern.DOTALL);
+  private static final Pattern ESCAPE = Pattern.compile("\\\\u([0-9a-fA-F]{4})");
+
+  private record Replacement(int start, int end, String text) {}
+
+  private Macros() {}
+
+  /** Writes into the same file, not beside it: whoever watches the file sees a modification. */
+  static boolean rewrite(Path file) throws IOException, ConfigurationException {
+    String before = Files.readString(file);
+    String after = rewrite(before);
+    if (after.equals(before)) {
+      return false;
+    }
+    Files.writeString(file, after);
+    return true;
+  }
+
+  static String rewrite(String text) throws ConfigurationException {
+    if (!text.contains("${encrypt:") && !text.contains("${hash:")) {
+      return text;
+    }
+    var result = new StringBuilder(text);
+    List<Replacement> replacements = replacements(text);
+    for (int i = replacements.size() - 1; i >= 0; i--) {
+      Replacement replacement = replacements.get(i);
+      result.replace(replacement.start, replacement.end, replacement.text);
+    }
+    return result.toString();
+  }
+
+  static String resolve(String value) {
+    Matcher matcher = SECRET.matcher(value);
+    return matcher.matches() ? Cipher.decrypt(bytes(matcher.group(1))) : value;
+  }
+
+  private static List<Replacement> replacements(String text) throws ConfigurationException {
+    var found = new ArrayList<Replacement>();
+    try {
+      for (Event event : new Parse(LoadSettings.builder().build()).parseString(text)) {
+        if (event instanceof ScalarEvent scalar && !isBlock(scalar)) {
+          Matcher matcher = CLEAR.matcher(scalar.getValue());
+          if (matcher.matches()) {
+            found.add(new Replacement(position(text, scalar.getStartMark().orElseThrow().getIndex()),
+                position(text, scalar.getEndMark().orElseThrow().getIndex()),
+                '"' + replacement(matcher.group(1), matcher.group(2)) + '"'));
+          }
+        }
+      }
+    } catch (YamlEngineException e) {
+      throw new ConfigurationException("not valid YAML: " + e.getMessage());
+    }
+    return found;
+  }
+
+  private static boolean isBlock(ScalarEvent scalar) {
+    return scalar.getScalarStyle() == ScalarStyle.LITERAL
+        || scalar.getScalarStyle() == ScalarStyle.FOLDED;
+  }
+
+  /** The parser counts code points. */
+  private static int position(String text, int codePoints) {
+    return text.offsetByCodePoints(0, codePoints);
+  }
+
+  private static String replacement(String macro, String clear) {
+    if (macro.equals("hash")) {
+      return Cipher.hash(clear);
+    }
+    var escaped = new StringBuilder("${decrypt:");
+    for (byte b : Cipher.encrypt(clear)) {
+      escaped.append(String.format("\\u%04x", b & 0xff));
+    }
+    return escaped.append('}').toString();
+  }
+
+  /** In a double-quoted scalar YAML has undone the escapes already; in any other they are still there. */
+  private static byte[] bytes(String secret) {
+    String plain = ESCAPE.matcher(secret)
+        .replaceAll(match -> Matcher.quoteReplacement(Character.toString(Integer.parseInt(match.group(1), 16))));
+    byte[] bytes = new byte[plain.length()];
+    for (int i = 0; i < bytes.length; i++) {
+      bytes[i] = (byte) plain.charAt(i);
+    }
+    return bytes;
+  }
+}
