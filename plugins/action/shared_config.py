@@ -1,0 +1,29 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller half of shared_config: hands over what the node lacks, judges YAML by its meaning, shows differences."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils import node_call
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError
+
+
+class ActionModule(ActionBase):
+    """One call of the module on a clean node, two on any other."""
+
+    TRANSFERS_FILES = True
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        try:
+            return node_call.SharedConfigCall(self, dict(self._task.args), task_vars).run()
+        except CacheError as exc:
+            raise AnsibleError(str(exc)) from exc

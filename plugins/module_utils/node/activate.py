@@ -1,0 +1,362 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what lies there to what should: a plan, its effect predicted, and its execution.
+
+Prediction and execution share the plan, so check mode cannot say anything else than what a run does.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+import typing as t
+
+from .atomic import (
+    Tree,
+    discard_at,
+    lstat_at,
+    open_directory,
+    read_at,
+    remove_tree_at,
+    set_attributes_at,
+    write_at,
+)
+from .errors import NodeError
+from .scan import DIRECTORY, FILE, LINK, NODE, Expected, Found, Scene, attribute_problem, directory_problem
+from .store import Store
+
+CREATE, UPDATE, DELETE, ATTRIBUTES = "create", "update", "delete", "attributes"
+_ORDER = {"secrets": 0, "environment": 1, NODE: 2, "engine": 3}
+# Left free on each file system, since an engine without space for its own files fails in stranger ways.
+_RESERVE = 4 << 20
+
+
+class Action(t.NamedTuple):
+    """One step of an activation."""
+
+    action: str
+    root: str
+    path: str
+    key: str
+    target: Expected | None
+    found: Found | None
+    backup: bool
+    detail: str = ""
+
+    @property
+    def secret(self) -> bool:
+        return self.target.secret if self.target else self.root == "secrets"
+
+
+def plan(
+    scene: Scene,
+    target: t.Mapping[str, Expected],
+    applied: t.Mapping[str, Expected],
+    extra: t.Iterable[str],
+    known: t.Callable[[str], t.Container[str]],
+    keep: t.Container[str],
+    available: t.Callable[[Expected], bool],
+    owner: tuple[int, int],
+) -> list[Action]:
+    """What must be done; known tells which contents of a file would be no loss, available which can be written."""
+    actions: list[Action] = []
+    for key, want in target.items():
+        if key in keep:
+            continue
+        found = scene.files.get(key) or scene.directories.get(key)
+        if found is None:
+            if available(want):
+                actions.append(Action(CREATE, want.root, want.path, key, want, None, False))
+        elif found.kind != FILE:
+            if available(want):
+                actions.append(Action(UPDATE, want.root, want.path, key, want, found, True, "replaces what is no file"))
+        elif found.sha256 not in want.digests:
+            if available(want):
+                lost = found.sha256 not in known(key)
+                actions.append(Action(UPDATE, want.root, want.path, key, want, found, lost))
+        else:
+            problem = attribute_problem(want, found)
+            if problem:
+                actions.append(Action(ATTRIBUTES, want.root, want.path, key, want, found, False, problem))
+    gone = [key for key in applied if key not in target]
+    for key in (*gone, *extra):
+        if key in keep:
+            continue
+        found = scene.files.get(key)
+        if found is None:
+            continue
+        root, path = (NODE, key) if key.startswith("/") else key.split(":", 1)
+        lost = found.kind != FILE or found.sha256 not in known(key)
+        actions.append(Action(DELETE, root, path, key, None, found, lost))
+    actions.extend(_directories(scene, target, owner))
+    return sorted(actions, key=lambda one: (one.action == DELETE, _ORDER[one.root], one.path))
+
+
+def _directories(scene: Scene, target: t.Mapping[str, Expected], owner: tuple[int, int]) -> list[Action]:
+    needed: set[str] = set()
+    for want in target.values():
+        if want.root == "engine" and want.mode is not None:
+            parts = want.path.split("/")
+            needed.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
+    actions = []
+    for path in sorted(needed):
+        found = scene.directories.get(f"engine:{path}")
+        problem = directory_problem(found, *owner) if found else ""
+        if problem:
+            actions.append(Action(ATTRIBUTES, "engine", path, f"engine:{path}", None, found, False, problem))
+    return actions
+
+
+def predict(scene: Scene, actions: t.Iterable[Action]) -> dict[str, Found]:
+    """The files as they are after the plan."""
+    files = dict(scene.files)
+    now = time.time()
+    for one in actions:
+        if one.action == DELETE:
+            files.pop(one.key, None)
+        elif one.action in (CREATE, UPDATE) and one.target is not None:
+            want = one.target
+            if one.found is not None and one.found.kind == DIRECTORY:
+                for below in [key for key in files if key.startswith(one.key + "/")]:
+                    del files[below]
+            if want.root != NODE:
+                # A file or link where the release needs a directory gives way.
+                parts = want.path.split("/")
+                for depth in range(1, len(parts)):
+                    files.pop(f"{want.root}:{'/'.join(parts[:depth])}", None)
+            files[one.key] = Found(FILE, want.digests[0], 0, want.mode or 0, want.uid or 0, want.gid or 0, now)
+    return files
+
+
+def _needed_space(
+    actions: t.Iterable[Action], sizes: t.Callable[[Expected], int], trees: t.Mapping[str, Tree]
+) -> dict[str, int]:
+    by_place: dict[str, int] = {}
+    for one in actions:
+        if one.action in (CREATE, UPDATE) and one.target is not None:
+            place = os.path.dirname(one.path) if one.root == NODE else trees[one.root].base
+            by_place[place] = by_place.get(place, 0) + sizes(one.target) + 4096
+    return by_place
+
+
+def _free(path: str) -> tuple[int, int, int]:
+    while True:
+        try:
+            info = os.statvfs(path)
+            return os.stat(path).st_dev, info.f_bavail * info.f_frsize, info.f_favail if info.f_files else 1 << 30
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+
+
+def check_space(needs: t.Mapping[str, int]) -> None:
+    """Refuse before the first write what would end in the middle."""
+    by_device: dict[int, tuple[int, int, str]] = {}
+    for path, size in needs.items():
+        device, free, _inodes = _free(path)
+        known = by_device.get(device, (0, free, path))
+        by_device[device] = (known[0] + size, free, known[2])
+    problems = [
+        f"{path}: {size + _RESERVE} bytes are needed, {free} are free"
+        for size, free, path in by_device.values()
+        if size and size + _RESERVE > free
+    ]
+    if problems:
+        raise NodeError(
+            f"There is not enough space to activate the release ({'; '.join(problems)}). Nothing was changed. Make room and run again."
+        )
+
+
+class Executor:
+    """Carries a plan out."""
+
+    def __init__(
+        self,
+        store: Store,
+        trees: t.Mapping[str, Tree],
+        owners: t.Mapping[str, tuple[int, int]],
+        content: t.Callable[[Expected], bytes],
+    ) -> None:
+        self.store = store
+        self.trees = trees
+        self.owners = owners
+        self.content = content
+
+    def check_space(self, actions: t.Sequence[Action], sizes: t.Callable[[Expected], int]) -> None:
+        needs = _needed_space(actions, sizes, self.trees)
+        saved = sum(one.found.size + 4096 for one in actions if one.backup and one.found is not None)
+        needs[self.store.path] = needs.get(self.store.path, 0) + saved + 65536
+        check_space(needs)
+
+    # --- backup
+
+    def backup(self, actions: t.Iterable[Action]) -> str:
+        """Copy everything that the plan would lose; empty when it loses nothing."""
+        items: list[tuple[dict[str, t.Any], bytes | None]] = []
+        for one in actions:
+            if one.backup:
+                self._collect(one, items)
+        return self.store.backup(items) if items else ""
+
+    def _collect(self, one: Action, items: list[tuple[dict[str, t.Any], bytes | None]]) -> None:
+        place = self._open(one.root, one.path)
+        if place is None:
+            return
+        fd, name = place
+        try:
+            _save(fd, name, one.root, one.path, items)
+        finally:
+            os.close(fd)
+
+    def _open(self, root: str, path: str) -> tuple[int, str] | None:
+        if root != NODE:
+            return self.trees[root].open_parent(path)
+        head, name = os.path.split(path)
+        try:
+            return open_directory(head), name
+        except FileNotFoundError:
+            return None
+
+    # --- execution
+
+    def run(self, actions: t.Iterable[Action], scene: Scene) -> None:
+        for root, path in scene.leftovers:
+            place = self._open(root, path)
+            if place is not None:
+                try:
+                    discard_at(*place)
+                finally:
+                    os.close(place[0])
+        for one in actions:
+            if one.action == DELETE:
+                self._delete(one)
+            elif one.action == ATTRIBUTES and one.target is None:
+                self._fix_directory(one)
+            elif one.target is not None:
+                self._put(one)
+
+    def _delete(self, one: Action) -> None:
+        if one.root != NODE:
+            self.trees[one.root].remove(one.path)
+            return
+        place = self._open(one.root, one.path)
+        if place is not None:
+            try:
+                discard_at(*place)
+                os.fsync(place[0])
+            finally:
+                os.close(place[0])
+
+    def _fix_directory(self, one: Action) -> None:
+        place = self._open(one.root, one.path)
+        if place is None:
+            return
+        fd, name = place
+        try:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            directory = os.open(name, flags, dir_fd=fd)
+            try:
+                uid, gid = self.owners[one.root]
+                info = os.fstat(directory)
+                if (info.st_uid, info.st_gid) != (uid, gid):
+                    os.fchown(directory, uid, gid)
+                os.fchmod(directory, (stat.S_IMODE(info.st_mode) | 0o750) & ~0o002)
+            finally:
+                os.close(directory)
+        finally:
+            os.close(fd)
+
+    def _place(self, want: Expected) -> tuple[int, str]:
+        if want.root == NODE:
+            head, name = os.path.split(want.path)
+            tree = Tree(head)
+            try:
+                tree.create_base(0o755, os.geteuid(), os.getegid())
+                return os.dup(tree.fd), name
+            finally:
+                tree.close()
+        tree = self.trees[want.root]
+        uid, gid = self.owners[want.root]
+        if not tree.exists:
+            if want.root == "engine":
+                raise NodeError(
+                    f"The engine's directory {tree.base} does not exist. Unpack the engine first (role engine does)."
+                )
+            tree.create_base(0o750 if want.root == "secrets" else 0o700, uid, gid)
+        self._clear_way(tree, want.path)
+        return tree.make_parent(want.path, 0o750, uid, gid)
+
+    def _clear_way(self, tree: Tree, path: str) -> None:
+        """Remove a file or a link that lies where a directory must be; what it held is in the backup by now."""
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            place = tree.open_parent("/".join(parts[:depth]))
+            if place is None:
+                return
+            fd, name = place
+            try:
+                info = lstat_at(fd, name)
+                if info is None:
+                    return
+                if not stat.S_ISDIR(info.st_mode):
+                    discard_at(fd, name)
+                    return
+            finally:
+                os.close(fd)
+
+    def _put(self, one: Action) -> None:
+        want = one.target
+        assert want is not None
+        found = one.found
+        mode = want.mode if want.mode is not None else (found.mode & ~0o002 if found and found.kind == FILE else 0o640)
+        owner = self.owners["engine"] if want.root == "engine" else (os.geteuid(), os.getegid())
+        uid = want.uid if want.uid is not None else owner[0]
+        gid = want.gid if want.gid is not None else owner[1]
+        fd, name = self._place(want)
+        try:
+            if one.action == ATTRIBUTES and set_attributes_at(fd, name, mode, uid, gid):
+                return
+            if found is not None and found.kind == DIRECTORY:
+                remove_tree_at(fd, name)
+            if one.action == ATTRIBUTES:
+                # Another name shares the file, so its owner must not be touched: a new file takes its place,
+                # with the very bytes that lie there if they are an accepted rewriting.
+                data = read_at(fd, name)[0]
+            else:
+                data = self.content(want)
+            write_at(fd, name, data, mode, uid, gid)
+        finally:
+            os.close(fd)
+
+
+def _save(directory: int, name: str, root: str, path: str, items: list[tuple[dict[str, t.Any], bytes | None]]) -> None:
+    """Add one name, or all below it, to what a backup keeps."""
+    info = lstat_at(directory, name)
+    if info is None:
+        return
+    item: dict[str, t.Any] = {
+        "root": root,
+        "path": path,
+        "mode": f"{stat.S_IMODE(info.st_mode):04o}",
+        "uid": info.st_uid,
+        "gid": info.st_gid,
+        "mtime": info.st_mtime,
+    }
+    if stat.S_ISLNK(info.st_mode):
+        items.append((dict(item, kind=LINK, link=os.readlink(name, dir_fd=directory)), None))
+    elif stat.S_ISDIR(info.st_mode):
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            items.append((dict(item, kind=DIRECTORY), None))
+            for child in sorted(os.listdir(fd)):
+                _save(fd, child, root, f"{path}/{child}", items)
+        finally:
+            os.close(fd)
+    elif stat.S_ISREG(info.st_mode):
+        content, now = read_at(directory, name)
+        items.append((dict(item, kind=FILE, size=now.st_size), content))
+    else:
+        items.append((dict(item, kind="special"), None))
+
+
+__all__ = ["Action", "Executor", "check_space", "plan", "predict"]

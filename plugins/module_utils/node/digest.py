@@ -1,0 +1,38 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Digests and the one JSON form they are taken of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import typing as t
+
+CHUNK = 1 << 20
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_fd(fd: int) -> str:
+    """Digest of an open file, in bounded memory."""
+    first = os.read(fd, CHUNK)
+    if len(first) < CHUNK:
+        # A short read is the end of a regular file in all but pathological cases, so one more read settles it.
+        rest = os.read(fd, CHUNK)
+        if not rest:
+            return hashlib.sha256(first).hexdigest()
+        first += rest
+    state = hashlib.sha256(first)
+    while True:
+        block = os.read(fd, CHUNK)
+        if not block:
+            return state.hexdigest()
+        state.update(block)
+
+
+def canonical(value: t.Any) -> bytes:
+    """The JSON form of which ids and digests are taken: the same bytes on every machine."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")

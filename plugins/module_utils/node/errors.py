@@ -1,0 +1,9 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one exception that carries a message meant for a person."""
+
+from __future__ import annotations
+
+
+class NodeError(Exception):
+    """Something is wrong on this node; the message says what, where, and what to do."""

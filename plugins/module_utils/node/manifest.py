@@ -1,0 +1,158 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The list of what a release holds, read strictly: a release that is not understood is not half applied."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+from .atomic import check_relative
+from .digest import canonical, sha256
+from .errors import NodeError
+
+FORMAT = 1
+ROOTS = ("secrets", "environment", "engine")
+KINDS = ("yaml", "text", "binary")
+RESTARTS = ("never", "always", "keys")
+_ID = re.compile(r"[0-9a-f]{32}\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_MODE = re.compile(r"0[0-7]{3}\Z")
+
+
+class Restart(t.NamedTuple):
+    """What of a file matters for a restart: the class, one keyed digest, and one digest a key where keys decide."""
+
+    kind: str
+    digest: str
+    keys: dict[str, str]
+
+    def plain(self) -> dict[str, t.Any]:
+        return {"kind": self.kind, "digest": self.digest, "keys": self.keys}
+
+
+class Entry(t.NamedTuple):
+    """One file of a release."""
+
+    root: str
+    path: str
+    sha256: str
+    size: int
+    mode: int
+    secret: bool
+    kind: str
+    restart: Restart
+
+    @property
+    def key(self) -> str:
+        return f"{self.root}:{self.path}"
+
+
+class Manifest(t.NamedTuple):
+    """One release, without the bytes of its files."""
+
+    id: str
+    cluster: str
+    engine_version: str
+    entries: tuple[Entry, ...]
+    digest: str
+
+    def by_key(self) -> dict[str, Entry]:
+        return {entry.key: entry for entry in self.entries}
+
+
+def check_id(release: str) -> str:
+    if not _ID.match(release):
+        raise NodeError(f"{release!r} is not a release id (32 hexadecimal digits).")
+    return release
+
+
+def restart_from(value: t.Any) -> Restart:
+    if not isinstance(value, dict) or value.get("kind") not in RESTARTS:
+        raise ValueError("restart is not understood")
+    keys = value.get("keys") or {}
+    if not isinstance(keys, dict):
+        raise ValueError("restart.keys is not a mapping")
+    return Restart(str(value["kind"]), str(value.get("digest", "")), {str(k): str(v) for k, v in keys.items()})
+
+
+def _entry(value: t.Any) -> Entry:
+    if not isinstance(value, dict):
+        raise ValueError("not a mapping")
+    root, path, kind = value.get("root"), value.get("path"), value.get("kind")
+    if root not in ROOTS:
+        raise ValueError(f"unknown root {root!r}")
+    if not isinstance(path, str):
+        raise ValueError("path is not text")
+    check_relative(path)
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind {kind!r}")
+    if not _SHA256.match(str(value.get("sha256"))):
+        raise ValueError("sha256 is not a digest")
+    if not _MODE.match(str(value.get("mode"))):
+        raise ValueError(f"mode {value.get('mode')!r} is not of the form 0640")
+    size = value.get("size")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise ValueError("size is not a number of bytes")
+    return Entry(
+        root,
+        path,
+        value["sha256"],
+        size,
+        int(value["mode"], 8),
+        bool(value.get("secret")),
+        kind,
+        restart_from(value.get("restart")),
+    )
+
+
+def parse(data: bytes, where: str) -> Manifest:
+    """Read a manifest; every finding is reported, not only the first."""
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except ValueError as exc:
+        raise NodeError(
+            f"The manifest {where} is not JSON ({exc}). It is damaged; build and push the release again."
+        ) from exc
+    if not isinstance(value, dict):
+        raise NodeError(f"The manifest {where} is not a mapping. It is damaged; build and push the release again.")
+    if value.get("format") != FORMAT:
+        raise NodeError(
+            f"The manifest {where} has format {value.get('format')!r}, this version of the collection knows {FORMAT}. "
+            "Use the version of the collection that wrote it, or a newer one."
+        )
+    problems: list[str] = []
+    entries: list[Entry] = []
+    listed = value.get("entries")
+    if not isinstance(listed, list):
+        problems.append("entries is not a list")
+        listed = []
+    for number, item in enumerate(listed):
+        try:
+            entries.append(_entry(item))
+        except (ValueError, NodeError) as exc:
+            name = item.get("path") if isinstance(item, dict) else None
+            problems.append(f"entry {number} ({name}): {exc}")
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.key in seen:
+            problems.append(f"{entry.path} is listed twice in root {entry.root}")
+        seen.add(entry.key)
+    for entry in entries:
+        parts = entry.path.split("/")
+        for depth in range(1, len(parts)):
+            above = f"{entry.root}:{'/'.join(parts[:depth])}"
+            if above in seen:
+                problems.append(f"{entry.path} needs a directory where the release also has a file")
+    if not _ID.match(str(value.get("id"))):
+        problems.append("id is not a release id")
+    if problems:
+        raise NodeError(f"The manifest {where} is damaged: {'; '.join(problems)}. Build and push the release again.")
+    return Manifest(
+        value["id"],
+        str(value.get("cluster", "")),
+        str(value.get("engine_version", "")),
+        tuple(entries),
+        sha256(canonical(value)),
+    )

@@ -1,0 +1,89 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a module's arguments to what the node half understands."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+
+from . import payload
+from .converge import Request
+from .errors import NodeError
+from .view import Settings, settings_from
+
+# Options that the modules looking at a node have in common.
+COMMON: dict[str, dict[str, t.Any]] = {
+    "roots": {
+        "type": "dict",
+        "required": True,
+        "options": {
+            "engine": {"type": "path", "required": True},
+            "environment": {"type": "path", "default": "/etc/ivy-cluster"},
+            "secrets": {"type": "path", "default": "/etc/ivy-cluster/secrets"},
+        },
+    },
+    "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
+    "owner": {"type": "str", "default": "ivy"},
+    "group": {"type": "str", "default": "ivy"},
+    "unit": {"type": "str", "default": "axonivy-engine.service"},
+    "ignore": {"type": "list", "elements": "str", "default": []},
+    "engine_owned": {"type": "list", "elements": "str"},
+    "restart_rules": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "pattern": {"type": "str", "required": True},
+            "restart": {"type": "str", "required": True, "choices": ["never", "always"]},
+        },
+    },
+}
+
+# How the controller half hands over what is not for anybody's eyes.
+TRANSPORT: dict[str, dict[str, t.Any]] = {
+    "payload": {"type": "str", "default": "", "no_log": True},
+    "bundle": {"type": "path", "default": ""},
+    "bundle_digest": {"type": "str", "default": ""},
+    "manifest_digest": {"type": "str", "default": ""},
+}
+
+
+def settings(params: t.Mapping[str, t.Any]) -> Settings:
+    rules = [(rule["pattern"], rule["restart"]) for rule in params.get("restart_rules") or []]
+    return settings_from({**params, "restart_rules": rules})
+
+
+def transported(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, bytes]]:
+    """Header and blobs that came along, inline or as a file beside the module."""
+    if params.get("bundle"):
+        with open(params["bundle"], "rb") as stream:
+            data = stream.read()
+        if hashlib.sha256(data).hexdigest() != params["bundle_digest"]:
+            raise NodeError("The bundle was damaged on its way to the node. Nothing was changed; run again.")
+        return payload.unpack(data)
+    if params.get("payload"):
+        return payload.unpack(payload.from_text(params["payload"]))
+    return {}, {}
+
+
+def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) -> Request:
+    header, blobs = transported(params)
+    manifest = header.get("manifest")
+    return Request(
+        state=state,
+        release=params["release"],
+        manifest_digest=params["manifest_digest"],
+        settings=settings(params),
+        store=params["store"],
+        node_files=header.get("node_files"),
+        on_drift=params.get("on_drift") or "overwrite",
+        keep_releases=params.get("keep_releases") or 5,
+        keep_backups=params.get("keep_backups") or 10,
+        check=check,
+        diff=diff,
+        judge=bool(header.get("judge")),
+        manifest=payload.from_text(manifest) if manifest else None,
+        blobs=blobs,
+        verdicts=header.get("verdicts") or {},
+    )

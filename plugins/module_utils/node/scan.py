@@ -1,0 +1,385 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lies on the disk, what should lie there, and how the two differ."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import re
+import stat
+import typing as t
+
+from .atomic import Tree, digest_at, is_temporary, lstat_at
+from .errors import NodeError
+from .manifest import Entry, Manifest
+
+# The parts of the engine's directory that configuration lives in; below them a file nobody knows is a finding.
+ENGINE_AREAS = ("configuration", "dropins", "patches")
+# Where the engine keeps the configuration of applications that were deployed or created on the node itself.
+ENGINE_OWNED = ("configuration/applications/**",)
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+FILE, LINK, DIRECTORY, SPECIAL = "file", "link", "directory", "special"
+
+
+class Found(t.NamedTuple):
+    """One thing on the disk."""
+
+    kind: str
+    sha256: str
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    mtime: float
+
+
+class Expected(t.NamedTuple):
+    """One file as it should be. The first digest is what would be written, the others are as good."""
+
+    root: str
+    path: str
+    digests: tuple[str, ...]
+    mode: int | None
+    uid: int | None
+    gid: int | None
+    origin: str
+    secret: bool
+    kind: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.root}:{self.path}" if self.root != NODE else self.path
+
+
+RELEASE, BASELINE, NODE = "release", "baseline", "node"
+
+
+class Drift(t.NamedTuple):
+    """One difference between what was applied and what is there."""
+
+    root: str
+    path: str
+    kind: str
+    detail: str
+    found: Found | None
+    secret: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.root}:{self.path}" if self.root != NODE else self.path
+
+
+def pattern(glob: str) -> re.Pattern[str]:
+    """A glob over a whole path: `*` stays within one component, `**` does not; without a slash it fits at any depth."""
+    out = [] if "/" in glob else ["(?:.*/)?"]
+    index = 0
+    while index < len(glob):
+        if glob.startswith("**/", index):
+            out.append("(?:.*/)?")
+            index += 3
+        elif glob.startswith("**", index):
+            out.append(".*")
+            index += 2
+        elif glob[index] == "*":
+            out.append("[^/]*")
+            index += 1
+        elif glob[index] == "?":
+            out.append("[^/]")
+            index += 1
+        elif glob[index] == "[" and "]" in glob[index + 1 :]:
+            end = glob.index("]", index + 1)
+            out.append(
+                fnmatch.translate(glob[index : end + 1]).replace("(?s:", "(?:").replace("\\Z", "").replace("\\z", "")
+            )
+            index = end + 1
+        else:
+            out.append(re.escape(glob[index]))
+            index += 1
+    return re.compile("".join(out) + r"\Z", re.DOTALL)
+
+
+class Patterns:
+    """A list of globs, compiled once."""
+
+    def __init__(self, globs: t.Iterable[str]) -> None:
+        self._compiled = [pattern(glob) for glob in globs]
+
+    def match(self, path: str) -> bool:
+        return any(one.match(path) for one in self._compiled)
+
+
+def _found(kind: str, info: os.stat_result, digest: str = "") -> Found:
+    return Found(kind, digest, info.st_size, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, info.st_mtime)
+
+
+def look(directory: int, name: str) -> Found | None:
+    """One name in an open directory."""
+    hit = digest_at(directory, name)
+    if hit is not None:
+        return _found(FILE, hit[1], hit[0])
+    info = lstat_at(directory, name)
+    if info is None:
+        return None
+    if stat.S_ISLNK(info.st_mode):
+        return _found(LINK, info)
+    if stat.S_ISDIR(info.st_mode):
+        return _found(DIRECTORY, info)
+    if stat.S_ISREG(info.st_mode):
+        # It was being replaced while we looked; the second look meets the new file.
+        hit = digest_at(directory, name)
+        return _found(FILE, hit[1], hit[0]) if hit else None
+    return _found(SPECIAL, info)
+
+
+def look_at_path(path: str) -> Found | None:
+    """One absolute path, its directory opened by the rules of trust."""
+    head, name = os.path.split(path)
+    tree = Tree(head)
+    try:
+        return look(tree.fd, name) if tree.exists else None
+    finally:
+        tree.close()
+
+
+class Walk(t.NamedTuple):
+    """The result of walking one root."""
+
+    files: dict[str, Found]
+    directories: dict[str, Found]
+    leftovers: list[str]
+
+
+def walk(tree: Tree, areas: t.Iterable[str] | None, singles: t.Iterable[str]) -> Walk:
+    """Walk the areas (all of the root if None) and look at single paths outside of them."""
+    result = Walk({}, {}, [])
+    if not tree.exists:
+        return result
+    if areas is None:
+        _descend(tree.fd, "", result)
+        return result
+    tops = sorted(set(areas))
+    for top in tops:
+        found = look(tree.fd, top)
+        if found is None:
+            continue
+        if found.kind == DIRECTORY:
+            _enter(tree.fd, top, top, found, result)
+        else:
+            result.files[top] = found
+    for single in singles:
+        if single in result.files or single.split("/")[0] in tops:
+            continue
+        place = tree.open_parent(single)
+        if place is None:
+            continue
+        try:
+            found = look(*place)
+        finally:
+            os.close(place[0])
+        if found is not None:
+            result.files[single] = found
+    return result
+
+
+def _enter(parent: int, name: str, path: str, found: Found, result: Walk) -> None:
+    try:
+        fd = os.open(name, _DIRECTORY, dir_fd=parent)
+    except OSError as exc:
+        if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return
+        raise
+    try:
+        result.directories[path] = found
+        _descend(fd, path + "/", result)
+    finally:
+        os.close(fd)
+
+
+def _descend(fd: int, prefix: str, result: Walk) -> None:
+    with os.scandir(fd) as entries:
+        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_directory in listed:
+        path = prefix + name
+        if is_temporary(name):
+            result.leftovers.append(path)
+            continue
+        if is_directory:
+            info = lstat_at(fd, name)
+            if info is not None and stat.S_ISDIR(info.st_mode):
+                _enter(fd, name, path, _found(DIRECTORY, info), result)
+            continue
+        found = look(fd, name)
+        if found is not None and found.kind != DIRECTORY:
+            result.files[path] = found
+
+
+def below(path: str, found: t.Mapping[str, t.Any]) -> list[str]:
+    prefix = path + "/"
+    return [other for other in found if other.startswith(prefix)]
+
+
+class Scene(t.NamedTuple):
+    """All roots of a node as found, by key (`root:path`, or the absolute path of a node file)."""
+
+    files: dict[str, Found]
+    directories: dict[str, Found]
+    leftovers: list[tuple[str, str]]
+
+
+def survey(trees: t.Mapping[str, Tree], singles: t.Mapping[str, t.Iterable[str]], node_files: t.Iterable[str]) -> Scene:
+    """Look at every managed place once."""
+    scene = Scene({}, {}, [])
+    for root, tree in trees.items():
+        wanted = set(singles.get(root, ()))
+        if root == "engine":
+            areas: t.Iterable[str] | None = ENGINE_AREAS
+        elif root == "secrets":
+            areas = None
+        else:
+            areas = ()
+        walked = walk(tree, areas, wanted)
+        for path, found in walked.files.items():
+            scene.files[f"{root}:{path}"] = found
+        for path, found in walked.directories.items():
+            scene.directories[f"{root}:{path}"] = found
+        scene.leftovers.extend((root, path) for path in walked.leftovers)
+    for path in node_files:
+        found_one = look_at_path(path)
+        if found_one is not None:
+            scene.files[path] = found_one
+    return scene
+
+
+def as_expected(
+    entry: Entry, accepted: t.Mapping[str, t.Mapping[str, t.Sequence[str]]], owner: tuple[int, int]
+) -> Expected:
+    good = (entry.sha256, *accepted.get(entry.key, {}).get(entry.sha256, ()))
+    return Expected(entry.root, entry.path, good, entry.mode, owner[0], owner[1], RELEASE, entry.secret, entry.kind)
+
+
+def expected_of_release(
+    release: Manifest,
+    accepted: t.Mapping[str, t.Mapping[str, t.Sequence[str]]],
+    owners: t.Mapping[str, tuple[int, int]],
+) -> dict[str, Expected]:
+    return {entry.key: as_expected(entry, accepted, owners[entry.root]) for entry in release.entries}
+
+
+def expected_of_baseline(baseline: t.Mapping[str, t.Any]) -> dict[str, Expected]:
+    out = {}
+    for path, item in baseline.get("files", {}).items():
+        key = f"engine:{path}"
+        out[key] = Expected("engine", path, (str(item["sha256"]),), None, None, None, BASELINE, False, "binary")
+    return out
+
+
+def attribute_problem(expected: Expected, found: Found) -> str:
+    """What is wrong with mode or owner, in words; empty when nothing is."""
+    problems = []
+    if expected.mode is not None and found.mode != expected.mode:
+        problems.append(f"mode {found.mode:04o} instead of {expected.mode:04o}")
+    elif expected.mode is None and found.mode & 0o002:
+        problems.append(f"mode {found.mode:04o}: everybody may write")
+    if expected.uid is not None and found.uid != expected.uid:
+        problems.append(f"owner {found.uid} instead of {expected.uid}")
+    if expected.gid is not None and found.gid != expected.gid:
+        problems.append(f"group {found.gid} instead of {expected.gid}")
+    return ", ".join(problems)
+
+
+_INSTEAD = {
+    LINK: "a symbolic link lies there",
+    DIRECTORY: "a directory lies there",
+    SPECIAL: "a special file lies there",
+}
+
+
+def compare(scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
+    """Each expected file against the disk: modified, missing or attributes - one finding a file at most."""
+    findings = []
+    for key, want in expected.items():
+        found = scene.files.get(key)
+        if found is None and key in scene.directories:
+            found = scene.directories[key]
+        if found is None:
+            findings.append(Drift(want.root, want.path, "missing", "the file is gone", None, want.secret))
+        elif found.kind != FILE:
+            findings.append(Drift(want.root, want.path, "modified", _INSTEAD[found.kind], found, want.secret))
+        elif found.sha256 not in want.digests:
+            findings.append(Drift(want.root, want.path, "modified", "the content differs", found, want.secret))
+        else:
+            problem = attribute_problem(want, found)
+            if problem:
+                findings.append(Drift(want.root, want.path, "attributes", problem, found, want.secret))
+    return findings
+
+
+def strangers(
+    scene: Scene,
+    known: t.Container[str],
+    known_directories: t.Container[str],
+    owned: Patterns,
+    ignored: Patterns,
+    applications: t.Container[str],
+) -> tuple[list[Drift], list[str]]:
+    """Files that nobody declared: findings, and apart from them those that the engine itself keeps."""
+    extra, engine_owned = [], []
+    for key, found in scene.files.items():
+        if key in known or key.startswith("/"):
+            continue
+        root, path = key.split(":", 1)
+        if root == "environment" or ignored.match(path):
+            continue
+        if any(above in known for above in _above(root, path)):
+            # A directory in place of an expected file is one finding, and that one is reported already.
+            continue
+        if root == "engine" and owned.match(path) and _is_engines(path, applications):
+            engine_owned.append(key)
+            continue
+        detail = _INSTEAD.get(found.kind, "nobody declared this file")
+        if key in known_directories:
+            detail = f"{detail} instead of a directory"
+        extra.append(Drift(root, path, "extra", detail, found, root == "secrets"))
+    return extra, engine_owned
+
+
+def _above(root: str, path: str) -> list[str]:
+    parts = path.split("/")
+    return [f"{root}:{'/'.join(parts[:depth])}" for depth in range(1, len(parts))]
+
+
+def _is_engines(path: str, applications: t.Container[str]) -> bool:
+    # The engine writes an app.yaml wherever it deploys; other files of an application that the source declares
+    # are the source's business.
+    parts = path.split("/")
+    return parts[-1] == "app.yaml" or "/".join(parts[:3]) not in applications
+
+
+def declared_applications(paths: t.Iterable[str]) -> set[str]:
+    return {"/".join(path.split("/")[:3]) for path in paths if path.startswith("configuration/applications/")}
+
+
+def directory_problem(found: Found, uid: int, gid: int) -> str:
+    """Why the engine could not use a managed directory, or too many could; empty when it is fine."""
+    if found.uid not in (0, uid, os.geteuid()):
+        return f"owner {found.uid} instead of {uid}"
+    if found.mode & 0o002:
+        return f"mode {found.mode:04o}: everybody may write"
+    shift = 6 if found.uid == uid else 3 if found.gid == gid else 0
+    if (found.mode >> shift) & 0o5 != 0o5:
+        return f"mode {found.mode:04o}: the engine's user cannot enter"
+    return ""
+
+
+def check_area(scene: Scene, root: str) -> None:
+    """A managed directory that was replaced by a link or a file is refused before anything is written."""
+    for area in ENGINE_AREAS:
+        found = scene.files.get(f"{root}:{area}")
+        if found is not None:
+            raise NodeError(
+                f"{area} in the engine's directory is not a directory ({_INSTEAD.get(found.kind, 'a file lies there')}). "
+                "Nothing was changed. Move it away, make the directory, and run again."
+            )

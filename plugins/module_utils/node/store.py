@@ -1,0 +1,379 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node's own memory: releases, what is applied, backups, the vendor's baseline, accepted rewritings.
+
+Everything lies in one directory that only root may enter. A file that decides something is written as a whole or
+not at all; a release counts as staged once its manifest is there, which is written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import stat
+import time
+import typing as t
+
+from . import manifest as manifests
+from .atomic import Tree, discard_at, is_temporary, lstat_at, make_directory, read_at, remove_tree_at, write_at
+from .digest import sha256
+from .errors import NodeError
+
+FORMAT = 1
+_PRIVATE_DIRECTORY = 0o700
+_PRIVATE_FILE = 0o600
+# What one rewriting after another of the same file may leave behind; the oldest goes.
+_ACCEPTED_PER_FILE = 4
+
+
+def timestamp(now: float | None = None) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+
+
+class Store:
+    """The store below one directory. Reading never creates anything, so that check mode and scans stay pure."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.tree = Tree(path)
+        if self.tree.exists:
+            self._check()
+
+    def close(self) -> None:
+        self.tree.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # --- the directory itself
+
+    def _check(self) -> None:
+        info = os.fstat(self.tree.fd)
+        if info.st_uid != os.geteuid():
+            raise NodeError(
+                f"The store {self.path} belongs to uid {info.st_uid} instead of {os.geteuid()}. Find out who changed it, "
+                f"then run: chown -R root:root {self.path}"
+            )
+        if info.st_mode & 0o077:
+            raise NodeError(
+                f"The store {self.path} has mode {stat.S_IMODE(info.st_mode):04o}, so others may have read secrets in it. "
+                f"Run: chmod 0700 {self.path} - and renew the secrets if that is not a slip of your own."
+            )
+        found = self._json("format.json")
+        if found is not None:
+            version = found.get("format")
+            if not isinstance(version, int) or version > FORMAT:
+                raise NodeError(
+                    f"The store {self.path} was written by a newer version of the collection (format {version}, "
+                    f"this one knows {FORMAT}). Use that version or a newer one."
+                )
+
+    def prepare(self) -> None:
+        """Make the store's directories where they are missing."""
+        uid, gid = os.geteuid(), os.getegid()
+        if not self.tree.exists:
+            self.tree.create_base(_PRIVATE_DIRECTORY, uid, gid)
+            self._check()
+        for name in ("releases", "blobs", "backups", "baseline"):
+            if lstat_at(self.tree.fd, name) is None:
+                make_directory(self.tree.fd, name, _PRIVATE_DIRECTORY, uid, gid)
+        if lstat_at(self.tree.fd, "format.json") is None:
+            self._put("format.json", {"format": FORMAT})
+
+    @contextlib.contextmanager
+    def lock(self, seconds: float = 120.0) -> t.Iterator[None]:
+        """One run at a time: two controllers must not activate at once."""
+        self.prepare()
+        fd = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _PRIVATE_FILE, dir_fd=self.tree.fd)
+        try:
+            limit = time.monotonic() + seconds
+            while True:
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError as exc:
+                    if exc.errno not in (errno.EAGAIN, errno.EACCES):
+                        raise
+                    if time.monotonic() >= limit:
+                        holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip() or "an unknown process"
+                        raise NodeError(
+                            f"Another run holds the store {self.path} ({holder}) for more than {seconds:.0f} seconds. "
+                            "Wait until it is over, or end that process, then run again."
+                        ) from exc
+                    time.sleep(0.1)
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"process {os.getpid()} since {timestamp()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(fd)
+
+    # --- small files
+
+    def _json(self, path: str) -> dict[str, t.Any] | None:
+        try:
+            found = self.tree.read(path)
+        except NodeError as exc:
+            raise NodeError(f"The store is damaged: {self.path}/{path}: {exc}") from exc
+        if found is None:
+            return None
+        try:
+            value = json.loads(found[0].decode("utf-8"))
+            if not isinstance(value, dict):
+                raise ValueError("not a mapping")
+        except ValueError as exc:
+            raise NodeError(
+                f"The store is damaged: {self.path}/{path} cannot be read ({exc}). Move the file away and run again: "
+                "the node is then treated as one to which nothing was applied, and what differs is backed up first."
+            ) from exc
+        return value
+
+    def _put(self, path: str, value: t.Any) -> None:
+        data = (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+        self._put_bytes(path, data)
+
+    def _put_bytes(self, path: str, data: bytes) -> None:
+        uid, gid = os.geteuid(), os.getegid()
+        fd, name = self.tree.make_parent(path, _PRIVATE_DIRECTORY, uid, gid)
+        try:
+            write_at(fd, name, data, _PRIVATE_FILE, uid, gid)
+        finally:
+            os.close(fd)
+
+    def _remove(self, path: str) -> None:
+        place = self.tree.open_parent(path)
+        if place is None:
+            return
+        try:
+            discard_at(*place)
+            os.fsync(place[0])
+        finally:
+            os.close(place[0])
+
+    def _names(self, path: str) -> list[str]:
+        place = self.tree.open_parent(path + "/.names") if self.tree.exists else None
+        if place is None:
+            return []
+        try:
+            with os.scandir(place[0]) as entries:
+                return sorted(entry.name for entry in entries if not is_temporary(entry.name))
+        finally:
+            os.close(place[0])
+
+    # --- releases and blobs
+
+    def releases(self) -> list[str]:
+        return [name for name in self._names("releases") if self.tree.read(f"releases/{name}/manifest.json")]
+
+    def manifest(self, release: str) -> manifests.Manifest | None:
+        manifests.check_id(release)
+        found = self.tree.read(f"releases/{release}/manifest.json")
+        if found is None:
+            return None
+        where = f"{self.path}/releases/{release}/manifest.json"
+        parsed = manifests.parse(found[0], where)
+        if parsed.id != release:
+            raise NodeError(
+                f"The store is damaged: {where} is the manifest of {parsed.id}. Remove that directory and run again."
+            )
+        return parsed
+
+    def blob_names(self) -> set[str]:
+        return set(self._names("blobs"))
+
+    def blob(self, digest: str) -> bytes:
+        """Content by digest, checked, since a damaged store must not reach the engine."""
+        found = self.tree.read(f"blobs/{digest}")
+        if found is None:
+            raise NodeError(
+                f"The store is damaged: {self.path}/blobs/{digest} is missing. Remove the release's directory below {self.path}/releases and run again."
+            )
+        if sha256(found[0]) != digest:
+            raise NodeError(
+                f"The store is damaged: {self.path}/blobs/{digest} has other content than its name says. Remove the file and run again."
+            )
+        return found[0]
+
+    def put_blob(self, digest: str, data: bytes) -> None:
+        if sha256(data) != digest:
+            raise NodeError(f"The content received for {digest[:8]}... is damaged: its digest differs. Run again.")
+        self._put_bytes(f"blobs/{digest}", data)
+
+    def stage(self, data: bytes, blobs: t.Mapping[str, bytes]) -> manifests.Manifest:
+        """Keep a release. Blobs first, the manifest last: a release with a manifest is complete."""
+        parsed = manifests.parse(data, "received from the controller")
+        present = self.blob_names()
+        for digest, content in blobs.items():
+            if digest not in present:
+                self.put_blob(digest, content)
+                present.add(digest)
+        missing = sorted({entry.path for entry in parsed.entries if entry.sha256 not in present})
+        if missing:
+            raise NodeError(
+                f"The release {parsed.id} came without the content of {', '.join(missing[:10])}. Run again."
+            )
+        self._put_bytes(f"releases/{parsed.id}/manifest.json", data)
+        return parsed
+
+    # --- what is applied
+
+    def applied(self) -> dict[str, t.Any]:
+        return self._json("applied.json") or {}
+
+    def put_applied(self, value: dict[str, t.Any]) -> None:
+        self._put("applied.json", value)
+
+    def intent(self) -> dict[str, t.Any]:
+        """What an activation was about to reach when it was cut off; empty when none was."""
+        return self._json("intent.json") or {}
+
+    def put_intent(self, value: dict[str, t.Any]) -> None:
+        self._put("intent.json", value)
+
+    def clear_intent(self) -> None:
+        self._remove("intent.json")
+
+    # --- baseline
+
+    def baselines(self) -> list[dict[str, t.Any]]:
+        found = []
+        for name in self._names("baseline"):
+            value = self._json(f"baseline/{name}")
+            if value:
+                found.append(value)
+        return found
+
+    def baseline(self, engine_directory: str, version: str) -> dict[str, t.Any] | None:
+        """The vendor's files of this engine directory; by version where the directory was moved."""
+        by_version = None
+        for value in self.baselines():
+            if value.get("engine_directory") == engine_directory:
+                return value
+            if value.get("engine_version") == version:
+                by_version = value
+        return by_version
+
+    def put_baseline(self, version: str, value: dict[str, t.Any]) -> None:
+        if "/" in version or version in ("", ".", ".."):
+            raise NodeError(f"{version!r} is not an engine version.")
+        self._put(f"baseline/{version}.json", value)
+
+    # --- accepted rewritings: by file and by the digest of what the release has there
+
+    def accepted(self) -> dict[str, dict[str, list[str]]]:
+        value = (self._json("accepted.json") or {}).get("files", {})
+        return value if isinstance(value, dict) else {}
+
+    def accept(self, key: str, released: str, content: bytes) -> None:
+        files = self.accepted()
+        known = files.setdefault(key, {}).setdefault(released, [])
+        digest = sha256(content)
+        if digest in known:
+            return
+        self.put_blob(digest, content)
+        known.append(digest)
+        del known[:-_ACCEPTED_PER_FILE]
+        self._put("accepted.json", {"format": FORMAT, "files": files})
+
+    # --- backups and journal
+
+    def backup(self, items: t.Sequence[tuple[dict[str, t.Any], bytes | None]]) -> str:
+        """Keep what an activation is about to overwrite. The list is written last: a backup with a list is whole."""
+        base = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        taken = set(self._names("backups"))
+        name, number = base, 1
+        while name in taken:
+            number += 1
+            name = f"{base}-{number}"
+        listed = []
+        for index, (item, content) in enumerate(items):
+            entry = dict(item)
+            if content is not None:
+                entry["file"] = f"{index:04d}"
+                self._put_bytes(f"backups/{name}/{entry['file']}", content)
+            listed.append(entry)
+        self._put(f"backups/{name}/list.json", {"format": FORMAT, "time": timestamp(), "items": listed})
+        return f"{self.path}/backups/{name}"
+
+    def journal(self, event: str, **details: t.Any) -> None:
+        line = json.dumps({"time": timestamp(), "event": event, **details}, sort_keys=True, ensure_ascii=False)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open("journal.jsonl", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
+        try:
+            os.write(fd, line.encode("utf-8") + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def prune(self, keep_releases: int, keep_backups: int) -> None:
+        """Forget old releases and backups, then the blobs that nothing names any more."""
+        applied = self.applied()
+        protected = {applied.get("release"), applied.get("previous"), self.intent().get("release")}
+        by_age: list[tuple[float, str]] = []
+        for name in self._names("releases"):
+            found = self.tree.read(f"releases/{name}/manifest.json")
+            by_age.append((found[1].st_mtime if found else 0.0, name))
+        by_age.sort(reverse=True)
+        unprotected = [name for _age, name in by_age if name not in protected]
+        kept = sum(1 for _age, name in by_age if name in protected)
+        for name in unprotected[max(keep_releases - kept, 0) :]:
+            # The manifest first: what is left of a removal that is cut off must not pass for a staged release.
+            self._remove(f"releases/{name}/manifest.json")
+            self._remove_tree("releases", name)
+        for name in sorted(self._names("backups"), reverse=True)[max(keep_backups, 1) :]:
+            self._remove_tree("backups", name)
+        self._collect(applied)
+
+    def _remove_tree(self, directory: str, name: str) -> None:
+        place = self.tree.open_parent(f"{directory}/{name}")
+        if place is None:
+            return
+        try:
+            remove_tree_at(*place)
+        finally:
+            os.close(place[0])
+
+    def _collect(self, applied: dict[str, t.Any]) -> None:
+        needed: set[str] = set()
+        for release in self.releases():
+            parsed = self.manifest(release)
+            if parsed:
+                needed.update(entry.sha256 for entry in parsed.entries)
+        for baseline in self.baselines():
+            needed.update(str(item.get("sha256")) for item in baseline.get("files", {}).values())
+        for by_digest in self.accepted().values():
+            for digests in by_digest.values():
+                needed.update(digests)
+        needed.update(str(item.get("sha256")) for item in applied.get("node_files", {}).values())
+        place = self.tree.open_parent("blobs/.names")
+        if place is None:
+            return
+        try:
+            for name in self._names("blobs"):
+                if name not in needed:
+                    discard_at(place[0], name)
+        finally:
+            os.close(place[0])
+
+
+def read_json_file(path: str, limit: int = 4 << 20) -> dict[str, t.Any] | None:
+    """A small JSON file by absolute path; None where it is missing or unreadable."""
+    head, name = os.path.split(path)
+    tree = Tree(head)
+    try:
+        if not tree.exists:
+            return None
+        content, info = read_at(tree.fd, name)
+        if info.st_size > limit:
+            return None
+        value = json.loads(content.decode("utf-8"))
+        return value if isinstance(value, dict) else None
+    except (OSError, ValueError):
+        return None
+    finally:
+        tree.close()

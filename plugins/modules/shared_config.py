@@ -1,0 +1,406 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: shared_config
+short_description: Stages and applies the shared configuration on an engine node
+version_added: 0.1.0
+description:
+  - Brings a release that M(ivy.cluster.config_release) built to a node, and activates it there.
+  - A node on which nothing has to be done costs one round trip. A release that the node does not have costs one more, with
+    only those files that it lacks.
+  - Each file is replaced as a whole. An activation that was cut off at any point is finished by the next run.
+  - What somebody changed on the node is found and reported as drift, and copied to a backup before it is overwritten.
+    YAML that only looks different is no drift.
+  - Tells whether the engine must be restarted and why, by comparing what lies on the disk with what was recorded when the
+    engine started.
+options:
+  state:
+    description:
+      - V(staged) brings the release to the node without activating it, and tells in RV(activation) what activating it would do.
+      - V(applied) activates it.
+      - V(accepted) takes the engine's own rewriting of C(${encrypt:...}) and C(${hash:...}) in YAML files for what it is, provided
+        that nothing else differs; any later difference is drift. Use it right after the gate.
+      - V(baseline) remembers the vendor's files of a freshly unpacked engine, against which extra files are told. It needs
+        O(engine_version) instead of O(release).
+    type: str
+    choices: [staged, applied, accepted, baseline]
+    default: applied
+  release:
+    description: Id of the release.
+    type: str
+    default: ""
+  cache:
+    description: Directory on the controller that holds the releases.
+    type: path
+    default: ""
+  engine_version:
+    description: Version of the engine whose files are the baseline.
+    type: str
+    default: ""
+  roots:
+    description: Where the parts of a release lie on the node.
+    type: dict
+    required: true
+    suboptions:
+      engine:
+        description: The engine's directory. A link is followed only where root alone could have made it.
+        type: path
+        required: true
+      environment:
+        description: Directory of the unit's environment files.
+        type: path
+        default: /etc/ivy-cluster
+      secrets:
+        description: Directory of the secret files.
+        type: path
+        default: /etc/ivy-cluster/secrets
+  store:
+    description: The node's own memory of releases, backups and what is applied. Only root may enter it.
+    type: path
+    default: /var/lib/ivy-cluster
+  owner:
+    description: The engine's user.
+    type: str
+    default: ivy
+  group:
+    description: The engine's group.
+    type: str
+    default: ivy
+  unit:
+    description: The engine's unit.
+    type: str
+    default: axonivy-engine.service
+  node_files:
+    description:
+      - The files that may differ between nodes, such as the unit, C(node.env) and C(jvm.options).
+      - They are written, backed up, checked for drift and counted for a restart like the release, but are no part of it.
+      - A file that was in the list and no longer is, is removed, or the vendor's put back. Without this option nothing
+        about node files changes.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      content:
+        description: The whole content.
+        type: str
+        required: true
+      mode:
+        description: Mode, octal.
+        type: str
+        default: "0644"
+      owner:
+        description: Owner.
+        type: str
+        default: root
+      group:
+        description: Group.
+        type: str
+        default: root
+      secret:
+        description: Whether the content is hidden in differences.
+        type: bool
+        default: false
+      restart:
+        description:
+          - Whether a change needs a restart of the engine.
+          - By default always, but never for the files of the node helper.
+        type: str
+        choices: [always, never]
+  on_drift:
+    description:
+      - What to do about changes made on the node. V(overwrite) backs them up and puts the release back, V(fail) changes
+        nothing and fails with a list, V(keep) leaves those files alone.
+    type: str
+    choices: [overwrite, fail, keep]
+    default: overwrite
+  ignore:
+    description: Patterns of paths that are nobody's business. V(*) stays within a directory, V(**) does not.
+    type: list
+    elements: str
+    default: []
+  engine_owned:
+    description: Patterns of what the engine itself writes. By default the configuration of applications that the release does not have.
+    type: list
+    elements: str
+  restart_rules:
+    description: Whether a file that no release describes needs a restart when it changes. The first pattern that fits counts.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      pattern:
+        description: Pattern of paths.
+        type: str
+        required: true
+      restart:
+        description: The rule.
+        type: str
+        required: true
+        choices: [never, always]
+  keep_releases:
+    description: Number of releases to keep on the node.
+    type: int
+    default: 5
+  keep_backups:
+    description: Number of backups to keep on the node.
+    type: int
+    default: 10
+  payload:
+    description: Set by the controller's half of this module; not for tasks.
+    type: str
+    default: ""
+  bundle:
+    description: Set by the controller's half of this module; not for tasks.
+    type: path
+    default: ""
+  bundle_digest:
+    description: Set by the controller's half of this module; not for tasks.
+    type: str
+    default: ""
+  manifest_digest:
+    description: Set by the controller's half of this module; not for tasks.
+    type: str
+    default: ""
+author:
+  - The ivy.cluster contributors (@ivy-cluster)
+extends_documentation_fragment:
+  - ivy.cluster.attributes
+seealso:
+  - module: ivy.cluster.config_release
+  - module: ivy.cluster.shared_config_info
+  - module: ivy.cluster.engine_info
+"""
+
+EXAMPLES = r"""
+- name: Record what the vendor delivered
+  ivy.cluster.shared_config:
+    state: baseline
+    engine_version: 11.3.0
+    roots:
+      engine: /opt/ivy/versions/11.3.0
+
+- name: Stage the release
+  ivy.cluster.shared_config:
+    state: staged
+    release: "{{ built.release.id }}"
+    cache: ~/.cache/ivy-cluster/demo
+    roots:
+      engine: /opt/ivy/current
+  register: staged
+
+- name: Activate it
+  ivy.cluster.shared_config:
+    release: "{{ built.release.id }}"
+    cache: ~/.cache/ivy-cluster/demo
+    roots:
+      engine: /opt/ivy/current
+    node_files:
+      - path: /etc/ivy-cluster/node.env
+        content: "LANG=\"C.UTF-8\"\n"
+        mode: "0600"
+  when: staged.activation.changed
+"""
+
+RETURN = r"""
+release:
+  description: Id of the release.
+  returned: state is staged or applied
+  type: str
+  sample: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6
+staged:
+  description: Whether the node has the release.
+  returned: state is staged or applied
+  type: bool
+  sample: true
+applied:
+  description: Id of the release that is active, before and after.
+  returned: state is staged or applied
+  type: dict
+  sample: {before: null, after: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6}
+actions:
+  description: What was done.
+  returned: state is staged or applied
+  type: list
+  elements: dict
+  sample: [{action: update, root: engine, path: configuration/ivy.yaml}]
+drift:
+  description: What somebody changed on the node since it was applied.
+  returned: state is staged or applied
+  type: list
+  elements: dict
+  contains:
+    root:
+      description: Where the file lies; V(node) for node files.
+      type: str
+      sample: engine
+    path:
+      description: The file.
+      type: str
+      sample: configuration/ivy.yaml
+    kind:
+      description: One of V(modified), V(missing), V(extra), V(attributes).
+      type: str
+      sample: modified
+    detail:
+      description: In words.
+      type: str
+      sample: the content differs
+    keys:
+      description: The keys that differ, for YAML, secrets masked.
+      type: list
+      elements: dict
+      sample: [{key: EMail.Server.Host, change: changed, before: mail1, after: mail2}]
+    owner:
+      description: Owner of the file.
+      type: str
+      sample: ivy
+    modified:
+      description: When the file was last written.
+      type: str
+      sample: "2026-01-31T12:00:00Z"
+kept:
+  description: Files left alone because of O(on_drift=keep).
+  returned: state is staged or applied
+  type: list
+  elements: str
+  sample: []
+engine_owned:
+  description: Files that the engine itself keeps.
+  returned: state is staged or applied
+  type: list
+  elements: str
+  sample: [configuration/applications/demo/app.yaml]
+backup:
+  description: Directory on the node with what was overwritten; empty when nothing was.
+  returned: state is staged or applied
+  type: str
+  sample: /var/lib/ivy-cluster/backups/20260131T120000Z
+interrupted:
+  description: Whether an earlier activation had been cut off.
+  returned: state is staged or applied
+  type: bool
+  sample: false
+running:
+  description: What the engine runs with; null when it does not run.
+  returned: state is staged or applied
+  type: dict
+  sample: {active: true, release: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6, modified: [], started: "2026-01-31T12:00:00Z"}
+restart_required:
+  description: Whether the running engine must be restarted.
+  returned: state is staged or applied
+  type: bool
+  sample: true
+restart_reasons:
+  description: Why, in words.
+  returned: state is staged or applied
+  type: list
+  elements: str
+  sample: ["configuration/ivy.yaml: SystemDb.Url changed since the engine started"]
+hot_reload:
+  description: Changed files that the running engine takes up by itself.
+  returned: state is staged or applied
+  type: list
+  elements: str
+  sample: [configuration/applications/demo/app.yaml]
+daemon_reload:
+  description: Whether systemd must read the unit again.
+  returned: state is staged or applied
+  type: bool
+  sample: false
+activation:
+  description: What activating the release would do.
+  returned: state is staged
+  type: dict
+  sample: {changed: true, actions: [], restart_required: false, restart_reasons: [], hot_reload: [], daemon_reload: false}
+accepted:
+  description: Files whose rewriting by the engine was accepted.
+  returned: state is accepted
+  type: list
+  elements: str
+  sample: [configuration/applications/demo/app.yaml]
+warnings:
+  description: What is worth knowing.
+  returned: when there is any
+  type: list
+  elements: str
+  sample: []
+files:
+  description: Number of the vendor's files.
+  returned: state is baseline
+  type: int
+  sample: 41
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node import request
+from ansible_collections.ivy.cluster.plugins.module_utils.node.converge import accept, converge, record_baseline
+from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+
+
+def argument_spec() -> dict[str, dict[str, object]]:
+    return {
+        **request.COMMON,
+        **request.TRANSPORT,
+        "state": {"type": "str", "choices": ["staged", "applied", "accepted", "baseline"], "default": "applied"},
+        "release": {"type": "str", "default": ""},
+        "cache": {"type": "path", "default": ""},
+        "engine_version": {"type": "str", "default": ""},
+        "node_files": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "path": {"type": "path", "required": True},
+                "content": {"type": "str", "required": True},
+                "mode": {"type": "str", "default": "0644"},
+                "owner": {"type": "str", "default": "root"},
+                "group": {"type": "str", "default": "root"},
+                "secret": {"type": "bool", "default": False},
+                "restart": {"type": "str", "choices": ["always", "never"]},
+            },
+        },
+        "on_drift": {"type": "str", "choices": ["overwrite", "fail", "keep"], "default": "overwrite"},
+        "keep_releases": {"type": "int", "default": 5},
+        "keep_backups": {"type": "int", "default": 10},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=argument_spec(),
+        supports_check_mode=True,
+        required_if=[
+            ("state", "baseline", ("engine_version",)),
+            ("state", "staged", ("release",)),
+            ("state", "applied", ("release",)),
+        ],
+    )
+    params = module.params
+    try:
+        if params["state"] == "baseline":
+            result = record_baseline(
+                request.settings(params), params["store"], params["engine_version"], module.check_mode
+            )
+        else:
+            wish = request.build(params, params["state"], module.check_mode, module._diff)
+            result = accept(wish) if params["state"] == "accepted" else converge(wish)
+    except NodeError as exc:
+        module.fail_json(msg=str(exc))
+    except OSError as exc:
+        module.fail_json(
+            msg=f"The node's files could not be handled: {exc}. What was begun is finished by the next run."
+        )
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
