@@ -43,7 +43,10 @@ from ansible.errors import AnsibleFilterError
 
 def addresses(hosts: t.Any, hostvars: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:
     if isinstance(hosts, str) or not isinstance(hosts, t.Iterable):
-        raise AnsibleFilterError("ivy.cluster.addresses needs a list of host names, as in: groups['engine_nodes'] | ivy.cluster.addresses(hostvars)")
+        raise AnsibleFilterError(
+            "ivy.cluster.addresses needs a list of host names, as in: "
+            "groups['engine_nodes'] | ivy.cluster.addresses(hostvars)"
+        )
     names = [str(name) for name in hosts]
     unknown = [name for name in names if name not in hostvars]
     if unknown:

@@ -27,14 +27,15 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(type), C(nodes) and C(users) (0 where the licence has no limit), C(valid_until) (a date, empty where it never ends),
-      C(public_urls) and C(key_version).
+    - C(type), C(nodes) and C(users) (0 where the licence has no limit), C(valid_until) (a date, empty where it
+      never ends), C(public_urls) and C(key_version).
   type: dict
 """
 
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.ivy.cluster.plugins.plugin_utils.licence import LicenceError, parse_licence
 
 

@@ -41,12 +41,15 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import ProfileError, resolve_profile
 
 
 def profile(ranges: t.Any, version: t.Any) -> dict[str, t.Any]:
     if not isinstance(ranges, list):
-        raise AnsibleFilterError("ivy.cluster.profile needs the list of ranges, as in: ivy_profiles | ivy.cluster.profile('11.3.0')")
+        raise AnsibleFilterError(
+            "ivy.cluster.profile needs the list of ranges, as in: ivy_profiles | ivy.cluster.profile('11.3.0')"
+        )
     try:
         return resolve_profile(ranges, version)
     except ProfileError as error:

@@ -77,30 +77,42 @@ def judge(licence: Licence, *, today: datetime.date, nodes: int, host: str, engi
     problems: list[tuple[str, str]] = []
     warnings: list[str] = []
     if "enterprise" not in licence.type.lower():
-        problems.append((f"the licence is of type '{licence.type}'", "A cluster needs a licence of the Enterprise Edition."))
+        problems.append(
+            (f"the licence is of type '{licence.type}'", "A cluster needs a licence of the Enterprise Edition.")
+        )
     if licence.valid_until:
         days = (datetime.date.fromisoformat(licence.valid_until) - today).days
         if days < 0:
-            problems.append((f"the licence ended on {licence.valid_until}", "Get a new licence; the engine would go to maintenance mode."))
+            problems.append(
+                (
+                    f"the licence ended on {licence.valid_until}",
+                    "Get a new licence; with this one the engine would not serve.",
+                )
+            )
         elif days < WARN_DAYS:
             warnings.append(f"The licence ends on {licence.valid_until}, in {days} days.")
     if licence.nodes and nodes > licence.nodes:
         problems.append(
             (
                 f"the licence is for {licence.nodes} nodes, the group engine_nodes has {nodes}",
-                "Remove nodes from the group, or get a licence for more; a node above the limit answers 503 to every request.",
+                "Remove nodes from the group, or get a licence for more; "
+                "a node above the limit answers 503 to every request.",
             )
         )
     if host and not host_is_licensed(licence, host):
         problems.append(
             (
-                f"the public URL's host '{host}' is not among the licence's public URLs ({', '.join(licence.public_urls)})",
+                f"the public URL's host '{host}' is not among the licence's public URLs "
+                f"({', '.join(licence.public_urls)})",
                 "Correct ivy_public_url, or get a licence that names this host.",
             )
         )
     key_major = _key_major(licence.key_version)
     if key_major and key_major != engine_major:
-        warnings.append(f"The licence's key version '{licence.key_version}' looks like one for engine {key_major}, the engine is a {engine_major}.")
+        warnings.append(
+            f"The licence's key version '{licence.key_version}' looks like one for engine {key_major}, "
+            f"but the engine's version is {engine_major}."
+        )
     return Verdict(tuple(problems), tuple(warnings))
 
 

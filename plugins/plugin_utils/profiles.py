@@ -20,7 +20,10 @@ def parse_version(text: str) -> tuple[int, int, int]:
     """Three numbers of a version; a build number or a suffix such as ``-m8`` is ignored."""
     match = _VERSION.fullmatch(str(text).strip())
     if match is None:
-        raise ProfileError(f"'{text}' is not an engine version; give at least two numbers, for example '11.3.0' (quoted, so that YAML keeps it).")
+        raise ProfileError(
+            f"'{text}' is not an engine version; "
+            "give at least two numbers, for example '11.3.0' (quoted, so that YAML keeps it)."
+        )
     return int(match[1]), int(match[2]), int(match[3] or 0)
 
 
@@ -32,7 +35,9 @@ def resolve_profile(ranges: Ranges, version: str) -> dict[str, t.Any]:
             facts = t.cast("dict[str, t.Any]", _plain(_facts(ranges, entry, wanted)))
             facts["renamed_keys"] = [{"from": key, **rename} for key, rename in facts.get("renamed_keys", {}).items()]
             return {"name": entry["name"], "versions": dict(entry["versions"]), **facts}
-    known = ", ".join(f"{entry['name']} ({entry['versions']['min']} up to, without, {entry['versions']['max']})" for entry in ranges)
+    known = ", ".join(
+        f"{entry['name']} (from {entry['versions']['min']}, below {entry['versions']['max']})" for entry in ranges
+    )
     raise ProfileError(f"No profile is known for engine version {version}. Known ranges: {known}.")
 
 
@@ -41,7 +46,9 @@ def _facts(ranges: Ranges, entry: t.Mapping[str, t.Any], wanted: tuple[int, int,
     if "based_on" in entry:
         below = next((other for other in ranges if other["name"] == entry["based_on"]), None)
         if below is None or below is entry:
-            raise ProfileError(f"Profile '{entry['name']}' is based on '{entry['based_on']}', which is not another range.")
+            raise ProfileError(
+                f"Profile '{entry['name']}' is based on '{entry['based_on']}', which is not another range."
+            )
         base = _facts(ranges, below, wanted)
     own = {key: value for key, value in entry.items() if key not in ("name", "versions", "based_on")}
     return _overlay(base, own, wanted)

@@ -68,7 +68,10 @@ def load_manifest(cache: str | os.PathLike[str], release_id: str) -> Manifest:
     if problem is None and canonical(manifest) != raw:
         problem = "its bytes are not those that were written"
     if problem is not None:
-        raise CacheError(f"{path} is not the manifest of release {release_id}: {problem}. Remove the directory {path.parent}. {advice}")
+        raise CacheError(
+            f"{path} is not the manifest of release {release_id}: {problem}. "
+            f"Remove the directory {path.parent}. {advice}"
+        )
     return t.cast(Manifest, manifest)
 
 
@@ -79,12 +82,16 @@ def read_blob(cache: str | os.PathLike[str], sha256: str) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError:
         raise CacheError(
-            f"The cache {cache} lacks a file of the release ({sha256}). Build the release again (ivy.cluster.config_release)."
+            f"The cache {cache} lacks a file of the release ({path.name}). "
+            "Build the release again (ivy.cluster.config_release)."
         ) from None
     except OSError as error:
         raise CacheError(f"{path} cannot be read: {error.strerror}.") from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise CacheError(f"{path} is damaged: its content does not have the digest in its name. Remove it and build the release again.")
+        raise CacheError(
+            f"{path} is damaged: its content does not have the digest in its name. "
+            "Remove it and build the release again."
+        )
     return data
 
 
@@ -148,7 +155,10 @@ def _private_directory(path: Path) -> None:
     if not stat.S_ISDIR(status.st_mode):
         raise CacheError(f"{path} is not a directory; the cache holds secrets and is not written through a link.")
     if status.st_uid != os.geteuid():
-        raise CacheError(f"{path} belongs to another user; the cache holds secrets. Set ivy_controller_cache to a directory of your own.")
+        raise CacheError(
+            f"{path} belongs to another user; the cache holds secrets. "
+            "Set ivy_controller_cache to a directory of your own."
+        )
     if stat.S_IMODE(status.st_mode) != 0o700:
         path.chmod(0o700)
 
@@ -172,8 +182,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)
         raise

@@ -1,0 +1,65 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which keys hold secrets, and how a value is shown without giving them away."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+MASK = "********"
+
+# Wide on purpose: masking one value too many costs a line of a diff, one too few costs a secret.
+_HIDDEN = re.compile(
+    r"passw|passphrase|pwd|secret|token|credential|apikey|accesskey|privatekey|signature|"
+    r"keypass|storepass|salt|licen[cs]e|cookie|authorization|bearer",
+    re.IGNORECASE,
+)
+# Narrow on purpose: this one refuses a source, so it names only keys that cannot mean anything else.
+_MUST_BE_SECRET = re.compile(
+    r"(?:password|passwd|passphrase|pwd|secret|secretkey|privatekey|apikey|token|accesstoken|credentials?|"
+    r"keypass|storepass|keystorepass|truststorepass)",
+    re.IGNORECASE,
+)
+_WORD_BREAKS = re.compile(r"[-_\s]")
+_URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)@")
+_PARAMETER_PASSWORD = re.compile(r"((?:passw(?:or)?d|pwd|secret|token)=)[^&;\s]+", re.IGNORECASE)
+
+
+def is_secret_key(key: str) -> bool:
+    """Whether the value of a key path is hidden in every output."""
+    return _HIDDEN.search(_WORD_BREAKS.sub("", key)) is not None
+
+
+def must_be_secret(key: str) -> bool:
+    """Whether the last part of a key path can only name a secret."""
+    last = re.sub(r"\[\d+\]$", "", key).rsplit(".", 1)[-1]
+    return _MUST_BE_SECRET.fullmatch(_WORD_BREAKS.sub("", last)) is not None
+
+
+def mask(key: str, value: str | None, secret_keys: t.Container[str] = ()) -> str | None:
+    """The value as it may be shown; an absent value stays absent."""
+    if value is None:
+        return None
+    if key in secret_keys or is_secret_key(key) or "${encrypt:" in value or "${decrypt:" in value or "${hash:" in value:
+        return MASK
+    return _PARAMETER_PASSWORD.sub(rf"\g<1>{MASK}", _URL_PASSWORD.sub(rf"\g<1>:{MASK}@", value))
+
+
+def scrub(text: str, secrets: t.Iterable[str]) -> str:
+    """Take known secret values out of a text that other software made, such as a parser's message."""
+    for secret in sorted({secret for secret in secrets if len(secret) >= 3}, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def leaves(value: t.Any) -> t.Iterator[str]:
+    """Every text inside a tree of secrets, to be given to :func:`scrub`."""
+    if isinstance(value, t.Mapping):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from leaves(item)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)

@@ -1,0 +1,259 @@
+# Copyright: the ivy.cluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of a cluster on one screen: what was seen of the hosts in, lines out.
+
+It judges nothing; that is what verify is for. What could not be looked at stands there as such.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node import fence
+
+from .observed import NO_RECORD, Host, LookError, Observed, Result
+from .report import count, listed
+
+_COLUMNS = ("NODE", "STATE", "ENGINE", "RELEASE", "RESTART", "PEERS", "BALANCER", "SINCE")
+_SOON_DAYS = 30
+
+
+def short(release: t.Any) -> str:
+    return str(release)[:12] if release else "none"
+
+
+def days(number: t.Any) -> str:
+    """A span until an expiry, loud when it is near."""
+    if not isinstance(number, int):
+        return "unknown"
+    if number < 0:
+        return f"EXPIRED {count(-number, 'day')} ago"
+    return count(number, "day") + (" - RENEW SOON" if number < _SOON_DAYS else "")
+
+
+def table(rows: t.Sequence[t.Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+# --- the cluster
+
+
+def cluster_lines(seen: Observed) -> list[str]:
+    lines = [f"Cluster {seen.cluster}, engine {seen.engine_version}"]
+    record, why = seen.record()
+    if not record:
+        lines.append(f"  record     {why}")
+    else:
+        lines.append(
+            f"  release    {short(record.get('desired_release'))} is wanted; {_operation(record)}; {_pin(record)}"
+        )
+        if record.get("drained"):
+            lines.append(f"  drained    {listed(map(str, record['drained']))}")
+        history = record.get("history") or []
+        if history:
+            last = history[-1]
+            lines.append(
+                f"  last       {last.get('time')}  {last.get('operation')} by {last.get('owner') or 'unknown'}, "
+                f"release {short(last.get('release'))}"
+            )
+    lines.append(f"  licence    {_licence(seen)}")
+    if seen.accept_unsupported:
+        lines.append(f"  accepted   {', '.join(seen.accept_unsupported)} (not supported by the vendor)")
+    return lines
+
+
+def _operation(record: Result) -> str:
+    operation = record.get("operation")
+    if not operation:
+        return "no operation is open"
+    step = f", step {operation['step']}" if operation.get("step") else ""
+    return (
+        f"OPEN: {operation.get('name')} by {operation.get('owner') or 'unknown'} since {operation.get('since')}{step}, "
+        f"release {short(record.get('previous_release'))} may run too"
+    )
+
+
+def _pin(record: Result) -> str:
+    pin = record.get("pin")
+    if not pin:
+        return "not pinned"
+    return f"PINNED to {short(pin.get('release') if isinstance(pin, dict) else pin)}"
+
+
+def _licence(seen: Observed) -> str:
+    """The licence is part of the release, so one node tells for all."""
+    for node in seen.reached:
+        try:
+            licence = node.engine.get("licence")
+        except LookError:
+            continue
+        if licence:
+            nodes = f", {count(licence['nodes'], 'node')}" if licence.get("nodes") else ""
+            return f"{days(licence.get('days_left'))}, valid until {licence.get('valid_until') or 'unknown'}{nodes}"
+    return "none found"
+
+
+# --- the nodes
+
+
+def node_lines(seen: Observed) -> list[str]:
+    """One row a node; below it what needs more words."""
+    if not seen.present:
+        return []
+    rows: list[tuple[str, ...]] = [_COLUMNS]
+    notes: list[list[str]] = [[]]
+    for node in seen.present:
+        row, remarks = _node(seen, node)
+        rows.append(row)
+        notes.append(remarks)
+    lines = []
+    for text, remarks in zip(table(rows), notes):
+        lines.append(text)
+        lines += [f"    {remark}" for remark in remarks]
+    return lines
+
+
+def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
+    place = _place(seen, node.name)
+    left = " (in ivy_proceed_without)" if node.name in seen.proceed_without else ""
+    if not node.reachable:
+        return (node.name, "UNREACHABLE", "", "", "", "", place, ""), [f"{node.why}{left}"]
+    try:
+        engine = node.engine
+    except LookError as exc:
+        return (node.name, "UNKNOWN", "", "", "", "", place, ""), [str(exc)]
+    unit, running, remarks = engine["unit"], engine.get("running") or {}, []
+    version = str(engine.get("installed_version") or "none")
+    if unit["active"] != "active":
+        why = fence_reason(seen, node.name, engine)
+        if why:
+            remarks.append(f"fenced: {why}")
+        state = "FENCED" if why and unit["active"] != "activating" else f"{unit['active']}/{unit['sub']}"
+        return (
+            node.name,
+            state,
+            version,
+            short(engine.get("applied")),
+            "",
+            "",
+            place,
+            str(unit.get("since") or ""),
+        ), remarks
+    health = engine.get("health") or {}
+    state = f"{unit['active']}/{unit['sub']}" if health.get("ok") else "NOT SERVING"
+    if not health.get("ok"):
+        remarks.append(f"health: {health.get('reason') or health.get('status')}")
+    release = short(running.get("release"))
+    if running.get("release") != engine.get("applied"):
+        release = f"{release} (applied {short(engine.get('applied'))})"
+    reasons = list(engine.get("restart_reasons") or [])
+    remarks += [f"restart: {reason}" for reason in reasons[:5]]
+    peers = f"{len((engine.get('peers') or {}).get('connected') or [])}/{len(seen.nodes) - 1}"
+    restart = "REQUIRED" if engine.get("restart_required") else "no"
+    return (node.name, state, version, release, restart, peers, place, str(unit.get("since") or "")), remarks
+
+
+def fence_reason(seen: Observed, node: str, engine: Result) -> str:
+    """Why this node may not start now; empty when it may. The very rule that counts at the engine's start."""
+    record, why = seen.record()
+    if why and why != NO_RECORD:
+        return why
+    return fence.refusal(engine.get("applied"), record or None, seen.cluster, node)
+
+
+def _place(seen: Observed, name: str) -> str:
+    """What the balancers do with the node; by balancer only where they differ."""
+    found: dict[str, str] = {}
+    for balancer in seen.balancers:
+        host = seen.hosts.get(balancer)
+        if host is None or not host.reachable:
+            continue
+        try:
+            servers = [server for server in host.look("balancer", "servers") if server["name"] == name]
+        except LookError:
+            continue
+        found[balancer] = _server_state(servers[0]) if servers else "missing"
+    states = set(found.values())
+    if not states:
+        return "unknown"
+    return states.pop() if len(states) == 1 else ", ".join(f"{key} {value}" for key, value in found.items())
+
+
+def _server_state(server: Result) -> str:
+    admin = server.get("admin_state")
+    if admin in ("drain", "maint"):
+        return str(admin)
+    return "up" if server.get("up") else str(server.get("status", "unknown")).lower()
+
+
+# --- what stands beside the nodes
+
+
+def service_lines(seen: Observed) -> list[str]:
+    rows = [(name, _balancer(seen.hosts[name])) for name in seen.balancers if name in seen.hosts]
+    rows.append(_database(seen))
+    rows.append(_search(seen))
+    width = max(len(name) for name, _text in rows)
+    return [f"{name.ljust(width)}  {text}" for name, text in rows]
+
+
+def _balancer(host: Host) -> str:
+    if not host.reachable:
+        return f"UNREACHABLE: {host.why}"
+    try:
+        servers = host.look("balancer", "servers")
+    except LookError as exc:
+        return f"HAProxy does not answer: {exc}"
+    result = host.results["balancer"]
+    version = (result.get("process") or {}).get("version", "")
+    up = sum(1 for server in servers if server.get("up"))
+    text = f"HAProxy {version}, {up} of {count(len(servers), 'server')} up"
+    certificates = [item for item in result.get("certificates") or [] if isinstance(item.get("days_left"), int)]
+    if certificates:
+        text += f", certificate {days(min(item['days_left'] for item in certificates))}"
+    if result.get("reload_required"):
+        text += ", RELOAD REQUIRED"
+    return text
+
+
+def _database(seen: Observed) -> tuple[str, str]:
+    if not seen.database.host:
+        return "database", f"{seen.database} (not a host of this inventory)"
+    host = seen.hosts.get(seen.database.host)
+    if host is None:
+        return seen.database.host, "not part of this run (--limit)"
+    if not host.reachable:
+        return host.name, f"UNREACHABLE: {host.why}"
+    try:
+        row = host.look("database", "query_result")[0]
+    except (LookError, IndexError) as exc:
+        return host.name, f"PostgreSQL does not answer: {exc}"
+    return host.name, (
+        f"PostgreSQL {str(row['version']).split(' ')[0]}, {row['connections']} of {row['max_connections']} "
+        f"connections, {seen.database_name} {row['size']}"
+    )
+
+
+def _search(seen: Observed) -> tuple[str, str]:
+    if not seen.search.host:
+        return "search", f"{seen.search} (not a host of this inventory)"
+    host = seen.hosts.get(seen.search.host)
+    if host is None:
+        return seen.search.host, "not part of this run (--limit)"
+    if not host.reachable:
+        return host.name, f"UNREACHABLE: {host.why}"
+    try:
+        health = host.look("search", "json")
+    except LookError as exc:
+        return host.name, f"the search engine does not answer: {exc}"
+    return host.name, (
+        f"search cluster {health.get('cluster_name')} {health.get('status')}, "
+        f"{count(int(health.get('number_of_nodes') or 0), 'node')}, {health.get('active_shards')} shards"
+    )
+
+
+def render(seen: Observed) -> str:
+    blocks = [cluster_lines(seen), node_lines(seen), service_lines(seen)]
+    return "\n\n".join("\n".join(block) for block in blocks if block)

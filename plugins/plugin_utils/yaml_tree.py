@@ -1,0 +1,180 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""YAML as a tree of keys, with lines.
+
+The engine reads ``SystemDb.Url: x`` and ``SystemDb: {Url: x}`` alike and takes every value as a text, so a document is
+flattened to dotted keys and texts. Nothing is resolved by YAML's rules for types: ``8080`` and ``"8080"`` are the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+try:
+    import yaml
+
+    HAS_YAML = True
+except ImportError:  # pragma: no cover
+    HAS_YAML = False
+
+# Far above any real configuration; a document that unfolds to more does so through its aliases.
+MAX_LEAVES = 200_000
+
+_HEADER = re.compile(r"#\s*yaml-language-server:\s*\$schema=(\S+)\s*")
+_STANDARD_TAG = "tag:yaml.org,2002:"
+_NULLS = ("", "~", "null", "Null", "NULL")
+
+
+class YamlError(ValueError):
+    """The text is not usable YAML. The message never quotes the text, which may hold secrets."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        self.line = line
+        self.problem = problem
+        super().__init__(f"line {line}: {problem}")
+
+
+class SeveralDocumentsError(YamlError):
+    """The text is YAML, but not one tree of keys."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Value:
+    """What a key holds: a text, or one of the three things that are no text."""
+
+    kind: t.Literal["text", "null", "empty mapping", "empty list"]
+    text: str = ""
+
+    def __str__(self) -> str:
+        return self.text if self.kind == "text" else f"({self.kind})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaf:
+    key: str
+    value: Value
+    line: int
+    tag: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Duplicate:
+    """A key that one mapping holds twice, which YAML forbids and most readers pass over in silence."""
+
+    key: str
+    line: int
+    first_line: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """A parsed text. ``header`` is the address of its schema, empty where it names none."""
+
+    header: str
+    header_line: int
+    leaves: tuple[Leaf, ...]
+    duplicates: tuple[Duplicate, ...]
+    is_mapping: bool
+
+    def tree(self) -> dict[str, Value]:
+        """The keys and what they hold; of a key that is there twice, the later one."""
+        return {leaf.key: leaf.value for leaf in self.leaves}
+
+
+def parse(text: str) -> Document:
+    root = compose(text)
+    leaves: list[Leaf] = []
+    duplicates: list[Duplicate] = []
+    if root is not None and not _is_null(root):
+        _walk(root, "", leaves, duplicates, ())
+    header, header_line = read_header(text)
+    is_mapping = root is None or _is_null(root) or isinstance(root, yaml.MappingNode)
+    return Document(header, header_line, tuple(leaves), tuple(duplicates), is_mapping)
+
+
+def compose(text: str) -> t.Any:
+    """The root node of the only document, or None where there is no content."""
+    try:
+        # The pure Python loader: its messages and marks are the same on every controller.
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = " ".join(part for part in (error.context, error.problem) if part)
+        line = mark.line + 1 if mark else 1
+        if isinstance(error, yaml.composer.ComposerError) and "single document" in problem:
+            raise SeveralDocumentsError(line, "a second document starts here, the file may hold one only") from None
+        raise YamlError(line, problem or "it is not YAML") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, int(error.position)) + 1
+        raise YamlError(line, "a character that YAML does not allow") from None
+    except RecursionError:
+        raise YamlError(1, "it is nested too deeply") from None
+
+
+def read_header(text: str) -> tuple[str, int]:
+    """The schema's address and its line, looked for in the comments before the first content."""
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+        stripped = line.strip()
+        if stripped and not stripped.startswith("#"):
+            break
+        match = _HEADER.fullmatch(stripped)
+        if match is not None:
+            return match[1], number
+    return "", 0
+
+
+def split_key(key: str) -> list[str]:
+    return key.split(".")
+
+
+def has_prefix(key: str, prefix: str) -> bool:
+    """Whether ``key`` is ``prefix`` or lies under it."""
+    return key == prefix or key.startswith((f"{prefix}.", f"{prefix}["))
+
+
+def _is_null(node: t.Any) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.style is None and node.value in _NULLS
+
+
+def _walk(node: t.Any, path: str, leaves: list[Leaf], duplicates: list[Duplicate], above: tuple[int, ...]) -> None:
+    line = node.start_mark.line + 1
+    if id(node) in above:
+        raise YamlError(line, "an alias refers to what it lies in")
+    if len(leaves) > MAX_LEAVES:
+        raise YamlError(line, f"its aliases unfold to more than {MAX_LEAVES} values")
+    above = (*above, id(node))
+    tag = "" if node.tag.startswith(_STANDARD_TAG) else node.tag
+    if isinstance(node, yaml.MappingNode):
+        if not node.value:
+            leaves.append(Leaf(path, Value("empty mapping"), line, tag))
+        seen: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key_line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise YamlError(key_line, "a key is not a text")
+            key = f"{path}.{key_node.value}" if path else str(key_node.value)
+            if key in seen:
+                duplicates.append(Duplicate(key, key_line, seen[key]))
+            seen.setdefault(key, key_line)
+            first = len(leaves)
+            _walk(value_node, key, leaves, duplicates, above)
+            if len(leaves) == first + 1 and leaves[first].key == key:
+                # Block texts start on the line below; a person looks for the key.
+                leaves[first] = dataclasses.replace(leaves[first], line=key_line)
+    elif isinstance(node, yaml.SequenceNode):
+        if not node.value:
+            leaves.append(Leaf(path, Value("empty list"), line, tag))
+        for index, item in enumerate(node.value):
+            _walk(item, f"{path}[{index}]", leaves, duplicates, above)
+    else:
+        value = Value("null") if _is_null(node) else Value("text", _text(node))
+        leaves.append(Leaf(path, value, line, tag))
+
+
+def _text(node: t.Any) -> str:
+    value = str(node.value)
+    if node.style is None and value in ("True", "TRUE", "False", "FALSE"):
+        return value.lower()
+    return value
