@@ -71,7 +71,7 @@ public final class Log {
     public void publish(LogRecord line) {
       if (isLoggable(line)) {
         write(line.getLevel() == Level.WARNING ? "WARN " : "ERROR",
-            line.getLoggerName() + ": " + formatter.formatMessage(line));
+            formatter.formatMessage(line));
       }
     }
 

@@ -9,7 +9,6 @@ import java.nio.file.WatchKey;
 import java.nio.file.WatchService;
 import java.util.HashMap;
 import java.util.Map;
-import standin.Log;
 import standin.Threads;
 
 /** Reloads the configuration when the operating system reports a change of one of its files. */
@@ -45,7 +44,8 @@ public final class ConfigurationWatcher implements AutoCloseable {
         }
       }
     } catch (ClosedWatchServiceException e) {
-      Log.info("No longer watching the configuration");
+      // The engine stops.
+      return;
     }
   }
 

@@ -51,7 +51,8 @@ public final class DeployDirectory implements AutoCloseable {
         key.reset();
       }
     } catch (ClosedWatchServiceException e) {
-      Log.info("No longer watching " + root);
+      // The engine stops.
+      return;
     }
   }
 
