@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller half of shared_config: hands over what the node lacks, judges YAML by its meaning, shows differences."""
+"""The controller half of shared_config: hands over what a node lacks, judges YAML by its meaning, shows changes."""
 
 from __future__ import annotations
 

@@ -9,10 +9,12 @@ module: cluster_record
 short_description: Reads and writes what all engine nodes agree on
 version_added: 0.1.0
 description:
-  - The record lies on the file share, off the nodes. It holds the release that the cluster wants, the operation under way,
-    a pin, the drained nodes, whether the database's tables were made, and the history.
-  - No node starts with a release other than the wanted one; while an operation is open, also with one of those that it replaces.
-  - It is read and written as the engine's user, since a share may not let root in. Each write is atomic and under a lock.
+  - The record lies on the file share, off the nodes. It holds the release that the cluster wants, the operation under
+    way, a pin, the drained nodes, whether the database's tables were made, and the history.
+  - No node starts with a release other than the wanted one; while an operation is open, also with one of those that
+    it replaces.
+  - It is read and written as the engine's user, since a share may not let root in. Each write is atomic and under a
+    lock.
 options:
   directory:
     description: Directory of the record on the file share.
@@ -33,8 +35,8 @@ options:
   state:
     description:
       - V(read) changes nothing.
-      - V(opened) makes O(release) the wanted one and begins O(operation), or goes on with it. Where the release is wanted already and
-        no operation is open, there is nothing to begin.
+      - V(opened) makes O(release) the wanted one and begins O(operation), or goes on with it. Where the release is
+        wanted already and no operation is open, there is nothing to begin.
       - V(closed) ends the operation.
       - V(schema_created) remembers that the database's tables exist.
       - V(pinned) and V(unpinned) set and lift a pin, which lets only a rollback change the release.
@@ -179,11 +181,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
     must_exist = not module.check_mode and params["state"] != "read"
     uid = accounts.uid_of(params["user"], must_exist)
     gid = accounts.gid_of(params["group"], must_exist)
-    if accounts.NOBODY_YET in (uid, gid):
-        # Where the engine's user does not exist yet, it has written no record either.
-        before = None
-    else:
-        before = record.read(params["directory"], uid, gid)
+    # Where the engine's user does not exist yet, it has written no record either.
+    before = None if accounts.NOBODY_YET in (uid, gid) else record.read(params["directory"], uid, gid)
     if before is not None and before["cluster"] not in ("", params["cluster"]):
         raise NodeError(
             f"The record in {params['directory']} belongs to cluster {before['cluster']}, not to {params['cluster']}. "

@@ -11,8 +11,8 @@ version_added: 0.1.0
 description:
   - Looks at unit, process, applied and running configuration, health, peers, connections, licence and deployments.
   - On a host without an engine everything is null, and nothing fails.
-  - With O(until=ready) it is the gate that a node must pass before the next one is touched. It looks again until everything
-    holds, and returns as soon as it does.
+  - With O(until=ready) it is the gate that a node must pass before the next one is touched. It looks again until
+    everything holds, and returns as soon as it does.
 options:
   unit:
     description: The engine's unit.
@@ -76,7 +76,8 @@ options:
     type: int
     default: 8080
   host_header:
-    description: The public host, in whose name the health check asks. A check by address could meet the licence's URL check.
+    description:
+      - The public host, in whose name the health check asks. A check by address could meet the licence's URL check.
     type: str
     default: ""
   health:
@@ -97,7 +98,9 @@ options:
     type: dict
     suboptions:
       transport:
-        description: The cluster's transport. With V(multicast) only neighbours in a ring are connected over O(jgroups.fd_port).
+        description:
+          - The cluster's transport. With V(multicast) only neighbours in a ring are connected over
+            O(jgroups.fd_port).
         type: str
         choices: [tcp, multicast]
         default: tcp
@@ -195,7 +198,8 @@ engine:
     unit:
       description: The unit as systemd sees it.
       type: dict
-      sample: {known: true, active: active, sub: running, main_pid: 4711, since: "Sat 2026-01-31 12:00:00 UTC", restarts: 0}
+      sample: {known: true, active: active, sub: running, main_pid: 4711, since: "Sat 2026-01-31 12:00:00 "
+      "UTC", restarts: 0}
     process:
       description: The engine's process; null when it does not run.
       type: dict

@@ -10,22 +10,23 @@ short_description: Stages and applies the shared configuration on an engine node
 version_added: 0.1.0
 description:
   - Brings a release that M(ivy.cluster.config_release) built to a node, and activates it there.
-  - A node on which nothing has to be done costs one round trip. A release that the node does not have costs one more, with
-    only those files that it lacks.
+  - A node on which nothing has to be done costs one round trip. A release that the node does not have costs one more,
+    with only those files that it lacks.
   - Each file is replaced as a whole. An activation that was cut off at any point is finished by the next run.
   - What somebody changed on the node is found and reported as drift, and copied to a backup before it is overwritten.
     YAML that only looks different is no drift.
-  - Tells whether the engine must be restarted and why, by comparing what lies on the disk with what was recorded when the
-    engine started.
+  - Tells whether the engine must be restarted and why, by comparing what lies on the disk with what was recorded when
+    the engine started.
 options:
   state:
     description:
-      - V(staged) brings the release to the node without activating it, and tells in RV(activation) what activating it would do.
+      - V(staged) brings the release to the node without activating it, and tells in RV(activation) what activating it
+        would do.
       - V(applied) activates it.
-      - V(accepted) takes the engine's own rewriting of C(${encrypt:...}) and C(${hash:...}) in YAML files for what it is, provided
-        that nothing else differs; any later difference is drift. Use it right after the gate.
-      - V(baseline) remembers the vendor's files of a freshly unpacked engine, against which extra files are told. It needs
-        O(engine_version) instead of O(release).
+      - V(accepted) takes the engine's own rewriting of C(${encrypt:...}) and C(${hash:...}) in YAML files for what it
+        is, provided that nothing else differs; any later difference is drift. Use it right after the gate.
+      - V(baseline) remembers the vendor's files of a freshly unpacked engine, against which extra files are told. It
+        needs O(engine_version) instead of O(release).
     type: str
     choices: [staged, applied, accepted, baseline]
     default: applied
@@ -77,7 +78,8 @@ options:
   node_files:
     description:
       - The files that may differ between nodes, such as the unit, C(node.env) and C(jvm.options).
-      - They are written, backed up, checked for drift and counted for a restart like the release, but are no part of it.
+      - They are written, backed up, checked for drift and counted for a restart like the release, but are no part of
+        it.
       - A file that was in the list and no longer is, is removed, or the vendor's put back. Without this option nothing
         about node files changes.
     type: list
@@ -126,11 +128,14 @@ options:
     elements: str
     default: []
   engine_owned:
-    description: Patterns of what the engine itself writes. By default the configuration of applications that the release does not have.
+    description:
+      - Patterns of what the engine itself writes. By default the configuration of applications that the release does
+        not have.
     type: list
     elements: str
   restart_rules:
-    description: Whether a file that no release describes needs a restart when it changes. The first pattern that fits counts.
+    description:
+      - Whether a file that no release describes needs a restart when it changes. The first pattern that fits counts.
     type: list
     elements: dict
     default: []
@@ -318,7 +323,13 @@ activation:
   description: What activating the release would do.
   returned: state is staged
   type: dict
-  sample: {changed: true, actions: [], restart_required: false, restart_reasons: [], hot_reload: [], daemon_reload: false}
+  sample:
+    changed: true
+    actions: []
+    restart_required: false
+    restart_reasons: []
+    hot_reload: []
+    daemon_reload: false
 accepted:
   description: Files whose rewriting by the engine was accepted.
   returned: state is accepted
@@ -341,8 +352,10 @@ files:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import request
-from ansible_collections.ivy.cluster.plugins.module_utils.node.converge import accept, converge, record_baseline
+from ansible_collections.ivy.cluster.plugins.module_utils.node.baseline import record_baseline
+from ansible_collections.ivy.cluster.plugins.module_utils.node.converge import converge
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.inspection import accept
 
 
 def argument_spec() -> dict[str, dict[str, object]]:
@@ -353,19 +366,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "release": {"type": "str", "default": ""},
         "cache": {"type": "path", "default": ""},
         "engine_version": {"type": "str", "default": ""},
-        "node_files": {
-            "type": "list",
-            "elements": "dict",
-            "options": {
-                "path": {"type": "path", "required": True},
-                "content": {"type": "str", "required": True},
-                "mode": {"type": "str", "default": "0644"},
-                "owner": {"type": "str", "default": "root"},
-                "group": {"type": "str", "default": "root"},
-                "secret": {"type": "bool", "default": False},
-                "restart": {"type": "str", "choices": ["always", "never"]},
-            },
-        },
+        "node_files": request.NODE_FILES,
         "on_drift": {"type": "str", "choices": ["overwrite", "fail", "keep"], "default": "overwrite"},
         "keep_releases": {"type": "int", "default": 5},
         "keep_backups": {"type": "int", "default": 10},

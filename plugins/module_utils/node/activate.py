@@ -140,20 +140,19 @@ def _needed_space(
     return by_place
 
 
-def _free(path: str) -> tuple[int, int, int]:
-    while True:
-        try:
-            info = os.statvfs(path)
-            return os.stat(path).st_dev, info.f_bavail * info.f_frsize, info.f_favail if info.f_files else 1 << 30
-        except FileNotFoundError:
-            path = os.path.dirname(path)
+def _free(path: str) -> tuple[int, int]:
+    """Device and free bytes of the file system that a path lies on, or will."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    info = os.statvfs(path)
+    return os.stat(path).st_dev, info.f_bavail * info.f_frsize
 
 
 def check_space(needs: t.Mapping[str, int]) -> None:
     """Refuse before the first write what would end in the middle."""
     by_device: dict[int, tuple[int, int, str]] = {}
     for path, size in needs.items():
-        device, free, _inodes = _free(path)
+        device, free = _free(path)
         known = by_device.get(device, (0, free, path))
         by_device[device] = (known[0] + size, free, known[2])
     problems = [
@@ -163,7 +162,8 @@ def check_space(needs: t.Mapping[str, int]) -> None:
     ]
     if problems:
         raise NodeError(
-            f"There is not enough space to activate the release ({'; '.join(problems)}). Nothing was changed. Make room and run again."
+            f"There is not enough space to activate the release ({'; '.join(problems)}). Nothing was changed. "
+            "Make room and run again."
         )
 
 
@@ -318,12 +318,9 @@ class Executor:
                 return
             if found is not None and found.kind == DIRECTORY:
                 remove_tree_at(fd, name)
-            if one.action == ATTRIBUTES:
-                # Another name shares the file, so its owner must not be touched: a new file takes its place,
-                # with the very bytes that lie there if they are an accepted rewriting.
-                data = read_at(fd, name)[0]
-            else:
-                data = self.content(want)
+            # Where another name shares the file, its owner must not be touched: a new file takes its place, with the
+            # very bytes that lie there, since they may be an accepted rewriting.
+            data = read_at(fd, name)[0] if one.action == ATTRIBUTES else self.content(want)
             write_at(fd, name, data, mode, uid, gid)
         finally:
             os.close(fd)

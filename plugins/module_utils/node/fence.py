@@ -14,12 +14,14 @@ def refusal(applied: str | None, record: t.Mapping[str, t.Any] | None, cluster: 
         return f"No release was ever applied to this node. {run}"
     if record is None:
         return (
-            "There is no cluster record, so nobody can say which release the cluster runs. Make sure that the file share "
+            "There is no cluster record, so nobody can say which release the cluster runs. Make sure that "
+            "the file share "
             "is mounted; on a new cluster run: ansible-playbook site.yml"
         )
     if cluster and record.get("cluster") and record["cluster"] != cluster:
         return (
-            f"The cluster record belongs to cluster {record['cluster']}, this node to {cluster}. Mount the right file share, "
+            f"The cluster record belongs to cluster {record['cluster']}, this node to {cluster}. Mount the "
+            "right file share, "
             "or correct ivy_record_directory."
         )
     desired = record.get("desired_release")
@@ -30,6 +32,7 @@ def refusal(applied: str | None, record: t.Mapping[str, t.Any] | None, cluster: 
         if applied in allowed:
             return ""
     return (
-        f"This node has release {applied}, the cluster wants {desired}: the node was away while a change was rolled out, or "
+        f"This node has release {applied}, the cluster wants {desired}: the node was away while a change was "
+        "rolled out, or "
         f"it was restored from an old image. It must not serve with an old configuration. {run}"
     )

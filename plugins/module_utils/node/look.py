@@ -14,8 +14,8 @@ import typing as t
 
 from . import health, licence, run_state, sockets
 from .atomic import Tree
-from .converge import Request, Run
 from .errors import NodeError
+from .run import Request, Run
 from .store import Store, timestamp
 from .unit import Unit, show
 from .view import Settings, View

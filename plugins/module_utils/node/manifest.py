@@ -131,7 +131,7 @@ def parse(data: bytes, where: str) -> Manifest:
     for number, item in enumerate(listed):
         try:
             entries.append(_entry(item))
-        except (ValueError, NodeError) as exc:
+        except (ValueError, NodeError) as exc:  # noqa: PERF203
             name = item.get("path") if isinstance(item, dict) else None
             problems.append(f"entry {number} ({name}): {exc}")
     seen: set[str] = set()

@@ -79,7 +79,8 @@ def parse(data: bytes, where: str) -> Record:
     version = value.get("format")
     if not isinstance(version, int) or version > FORMAT:
         raise NodeError(
-            f"The cluster record {where} was written by a newer version of the collection (format {version!r}, this one "
+            f"The cluster record {where} was written by a newer version of the collection (format "
+            f"{version!r}, this one "
             f"knows {FORMAT}). Use that version or a newer one."
         )
     record = {**empty(str(value.get("cluster", ""))), **value}
@@ -108,7 +109,8 @@ def read(directory: str, uid: int, gid: int) -> Record | None:
             return None
         except OSError as exc:
             raise NodeError(
-                f"The directory of the cluster record {directory} cannot be opened ({exc.strerror}). Is the file share mounted?"
+                f"The directory of the cluster record {directory} cannot be opened ({exc.strerror}). Is the "
+                "file share mounted?"
             ) from exc
         try:
             content, info = read_at(fd, FILE_NAME)
@@ -120,7 +122,8 @@ def read(directory: str, uid: int, gid: int) -> Record | None:
             os.close(fd)
     if info.st_size > _LIMIT:
         raise NodeError(
-            f"The cluster record {where} is larger than any record could be ({info.st_size} bytes). Look at it before you run again."
+            f"The cluster record {where} is larger than any record could be ({info.st_size} bytes). Look at "
+            "it before you run again."
         )
     return parse(content, where)
 
@@ -214,13 +217,15 @@ def _open(record: Record, change: Change) -> None:
         check_id(change.release)
     if pin and change.release and change.release != pin.get("release") and change.operation != "rollback":
         raise NodeError(
-            f"The cluster is pinned to release {pin.get('release')} since {pin.get('time')} ({pin.get('reason') or 'no reason given'}). "
+            f"The cluster is pinned to release {pin.get('release')} since {pin.get('time')} "
+            f"({pin.get('reason') or 'no reason given'}). "
             "Lift the pin first, or roll out that release."
         )
     if operation is not None and operation.get("name") != change.operation:
         if not change.take_over:
             raise NodeError(
-                f"Another operation is under way: {_held_by(operation)}. Wait until it is over; if nobody works on it any "
+                f"Another operation is under way: {_held_by(operation)}. Wait until it is over; if nobody "
+                "works on it any "
                 "more, take it over by naming a reason."
             )
         _remember(record, "take over", change, reason=change.take_over, from_owner=operation.get("owner"))
@@ -258,7 +263,8 @@ def _close(record: Record, change: Change) -> None:
     operation = record["operation"]
     if change.release and record["desired_release"] not in (None, change.release):
         raise NodeError(
-            f"The rollout of {change.release} cannot be closed: the cluster record wants {record['desired_release']} by now. "
+            f"The rollout of {change.release} cannot be closed: the cluster record wants "
+            f"{record['desired_release']} by now. "
             "Another run was faster; run again."
         )
     if operation is not None:

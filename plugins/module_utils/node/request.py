@@ -8,8 +8,8 @@ import hashlib
 import typing as t
 
 from . import payload
-from .converge import Request
 from .errors import NodeError
+from .run import Request
 from .view import Settings, settings_from
 
 # Options that the modules looking at a node have in common.
@@ -37,6 +37,20 @@ COMMON: dict[str, dict[str, t.Any]] = {
             "pattern": {"type": "str", "required": True},
             "restart": {"type": "str", "required": True, "choices": ["never", "always"]},
         },
+    },
+}
+
+NODE_FILES: dict[str, t.Any] = {
+    "type": "list",
+    "elements": "dict",
+    "options": {
+        "path": {"type": "path", "required": True},
+        "content": {"type": "str", "required": True},
+        "mode": {"type": "str", "default": "0644"},
+        "owner": {"type": "str", "default": "root"},
+        "group": {"type": "str", "default": "root"},
+        "secret": {"type": "bool", "default": False},
+        "restart": {"type": "str", "choices": ["always", "never"]},
     },
 }
 

@@ -380,6 +380,7 @@ def check_area(scene: Scene, root: str) -> None:
         found = scene.files.get(f"{root}:{area}")
         if found is not None:
             raise NodeError(
-                f"{area} in the engine's directory is not a directory ({_INSTEAD.get(found.kind, 'a file lies there')}). "
+                f"{area} in the engine's directory is not a directory "
+                f"({_INSTEAD.get(found.kind, 'a file lies there')}). "
                 "Nothing was changed. Move it away, make the directory, and run again."
             )

@@ -145,7 +145,7 @@ def established(sockets: t.Iterable[Socket], address: str, port: int) -> int:
 
 
 def linked(sockets: t.Iterable[Socket], addresses: t.Container[str], port: int) -> bool:
-    """Whether a connection exists with one of the addresses, in either direction, over a port that belongs to the cluster."""
+    """Whether a connection exists with one of the addresses over the cluster's port, in either direction."""
     return any(
         one.state == ESTABLISHED and one.remote_address in addresses and port in (one.local_port, one.remote_port)
         for one in sockets

@@ -57,12 +57,14 @@ class Store:
         info = os.fstat(self.tree.fd)
         if info.st_uid != os.geteuid():
             raise NodeError(
-                f"The store {self.path} belongs to uid {info.st_uid} instead of {os.geteuid()}. Find out who changed it, "
+                f"The store {self.path} belongs to uid {info.st_uid} instead of {os.geteuid()}. Find out who "
+                "changed it, "
                 f"then run: chown -R root:root {self.path}"
             )
         if info.st_mode & 0o077:
             raise NodeError(
-                f"The store {self.path} has mode {stat.S_IMODE(info.st_mode):04o}, so others may have read secrets in it. "
+                f"The store {self.path} has mode {stat.S_IMODE(info.st_mode):04o}, so others may have read "
+                "secrets in it. "
                 f"Run: chmod 0700 {self.path} - and renew the secrets if that is not a slip of your own."
             )
         found = self._json("format.json")
@@ -191,11 +193,13 @@ class Store:
         found = self.tree.read(f"blobs/{digest}")
         if found is None:
             raise NodeError(
-                f"The store is damaged: {self.path}/blobs/{digest} is missing. Remove the release's directory below {self.path}/releases and run again."
+                f"The store is damaged: {self.path}/blobs/{digest} is missing. Remove the release's directory "
+                f"below {self.path}/releases and run again."
             )
         if sha256(found[0]) != digest:
             raise NodeError(
-                f"The store is damaged: {self.path}/blobs/{digest} has other content than its name says. Remove the file and run again."
+                f"The store is damaged: {self.path}/blobs/{digest} has other content than its name says. "
+                "Remove the file and run again."
             )
         return found[0]
 
@@ -280,6 +284,15 @@ class Store:
         del known[:-_ACCEPTED_PER_FILE]
         self._put("accepted.json", {"format": FORMAT, "files": files})
 
+    # --- artefacts given to the engine
+
+    def applications(self) -> dict[str, t.Any]:
+        value = (self._json("applications.json") or {}).get("artefacts", {})
+        return value if isinstance(value, dict) else {}
+
+    def put_application(self, key: str, value: dict[str, t.Any]) -> None:
+        self._put("applications.json", {"format": FORMAT, "artefacts": {**self.applications(), key: value}})
+
     # --- backups and journal
 
     def backup(self, items: t.Sequence[tuple[dict[str, t.Any], bytes | None]]) -> str:
@@ -338,6 +351,18 @@ class Store:
         finally:
             os.close(place[0])
 
+    def _accepted_and_needed(self, released: t.Container[str]) -> set[str]:
+        """Accepted digests that still stand for a file of a release; the others are forgotten."""
+        before = self.accepted()
+        after: dict[str, dict[str, list[str]]] = {}
+        for key, by_digest in before.items():
+            kept = {digest: accepted for digest, accepted in by_digest.items() if digest in released}
+            if kept:
+                after[key] = kept
+        if after != before:
+            self._put("accepted.json", {"format": FORMAT, "files": after})
+        return {digest for by_digest in after.values() for accepted in by_digest.values() for digest in accepted}
+
     def _collect(self, applied: dict[str, t.Any]) -> None:
         needed: set[str] = set()
         for release in self.releases():
@@ -346,9 +371,7 @@ class Store:
                 needed.update(entry.sha256 for entry in parsed.entries)
         for baseline in self.baselines():
             needed.update(str(item.get("sha256")) for item in baseline.get("files", {}).values())
-        for by_digest in self.accepted().values():
-            for digests in by_digest.values():
-                needed.update(digests)
+        needed.update(self._accepted_and_needed(needed))
         needed.update(str(item.get("sha256")) for item in applied.get("node_files", {}).values())
         place = self.tree.open_parent("blobs/.names")
         if place is None:

@@ -57,29 +57,24 @@ def nothing(name: str) -> Unit:
     return Unit(name, False, "inactive", "dead", 0, "", "", False, "", (), 0, "")
 
 
+def _ask(name: str, *options: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        ["systemctl", "show", *options, "-p", _PROPERTIES, "--", name],
+        capture_output=True,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
+        check=False,
+        timeout=30,
+    )
+
+
 def show(name: str) -> Unit:
     """Ask systemd; a host without it, or without the unit, has an inactive one."""
     name = full_name(name)
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            ["systemctl", "show", "--timestamp=utc", "-p", _PROPERTIES, "--", name],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            check=False,
-            timeout=30,
-        )
+        done = _ask(name, "--timestamp=utc")
         if done.returncode != 0:
-            # Older systemd does not know --timestamp.
-            done = subprocess.run(
-                ["systemctl", "show", "-p", _PROPERTIES, "--", name],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-                check=False,
-                timeout=30,
-            )
+            # Older systemd does not know the option.
+            done = _ask(name)
     except (OSError, subprocess.TimeoutExpired):
         return nothing(name)
     if done.returncode != 0:

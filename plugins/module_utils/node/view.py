@@ -228,7 +228,8 @@ class View:
             if unknown:
                 warnings.append(
                     f"No vendor baseline is recorded for {self.engine_directory}, so {len(unknown)} files that the "
-                    "release does not name cannot be told from the vendor's. Record it right after unpacking (state: baseline)."
+                    "release does not name cannot be told from the vendor's. Record it right after unpacking "
+                    "(state: baseline)."
                 )
         drift.extend(extra)
         drift.extend(self._strange_drop_ins(scene, expected))

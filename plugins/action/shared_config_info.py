@@ -1,0 +1,28 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller half of shared_config_info: judges YAML by its meaning and names the keys that differ."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils import node_call
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError
+
+
+class ActionModule(ActionBase):
+    """Reads only."""
+
+    TRANSFERS_FILES = True
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        try:
+            call = node_call.SharedConfigCall(self, dict(self._task.args), task_vars or {}, module="shared_config_info")
+            return call.run()
+        except CacheError as exc:
+            raise AnsibleError(str(exc)) from exc

@@ -1,0 +1,107 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks that write nothing to the configuration: drift, pending changes, and what the engine itself rewrote."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE
+from .run import REWRITING, SAME, Request, Run, describe, node_file_records
+from .scan import BASELINE
+from .store import Store
+from .unit import nothing, show
+from .view import View
+
+
+def accept(request: Request) -> dict[str, t.Any]:
+    """Find what differs from the applied release in YAML, and remember what the controller judged to be rewriting."""
+    with Store(request.store) as store:
+        applied = store.applied() if store.tree.exists else {}
+        if not applied.get("release"):
+            return {"changed": False, "accepted": []}
+        with contextlib.nullcontext() if request.check else store.lock(), View(request.settings, store) as view:
+            run = Run(request, store, view, nothing(request.settings.unit))
+            run.observe(None, run.applied_nodes_of(applied))
+            run.drift()
+            asked = run.questions() if request.judge else []
+            if asked:
+                return {"changed": False, "questions": asked}
+            accepted = run.settle((SAME, REWRITING))
+            if not request.check:
+                for key, released, content in accepted:
+                    store.accept(key, released, content)
+                if accepted:
+                    store.journal("accepted", files=[key for key, _released, _content in accepted])
+        return {
+            "changed": False,
+            "accepted": sorted(key.split(":", 1)[-1] for key, _released, _content in accepted),
+            "drift": [describe(one) for one in run.findings],
+        }
+
+
+def _pending(run: Run) -> dict[str, dict[str, t.Any]]:
+    """What the wanted release would change if the node were exactly as applied."""
+    out: dict[str, dict[str, t.Any]] = {}
+    for key in sorted({*run.before, *run.target}):
+        old, new = run.before.get(key), run.target.get(key)
+        one = new or old
+        assert one is not None
+        if old is None:
+            change = CREATE
+        elif new is None:
+            change = DELETE
+        elif old.digests[0] != new.digests[0]:
+            change = UPDATE
+        elif new.origin != BASELINE and (old.mode, old.uid, old.gid) != (new.mode, new.uid, new.gid):
+            change = ATTRIBUTES
+        else:
+            continue
+        out[key] = {"root": one.root, "path": one.path, "change": change, "secret": one.secret}
+    return out
+
+
+def inspect(request: Request) -> dict[str, t.Any]:
+    """Drift, pending changes and conflicts, each file in one of them only; nothing is written."""
+    with Store(request.store) as store:
+        unit = show(request.settings.unit)
+        with View(request.settings, store, must_exist=False) as view:
+            run = Run(request, store, view, unit)
+            wanted = run.release() if request.release else None
+            records = run.applied_nodes_of(run.applied)
+            if request.node_files is not None:
+                records, _contents = node_file_records(request.node_files, must_exist=False)
+            run.observe(wanted, records)
+            run.drift()
+            answer: dict[str, t.Any] = {"changed": False}
+            if request.release and wanted is None:
+                answer["need_release"] = True
+            asked = run.questions() if request.judge else []
+            if asked:
+                answer["questions"] = asked
+            if len(answer) > 1:
+                return answer
+            run.settle()
+            pending = _pending(run) if wanted is not None else {}
+            drifted = {one.key for one in run.findings}
+            now = run.verdict(run.applied_manifest, run.scene.files, run.before, run.applied_nodes, view.java_home())
+            return {
+                "changed": False,
+                "applied": run.applied.get("release"),
+                "applied_time": run.applied.get("time"),
+                "drift": [describe(one) for one in run.findings if one.key not in pending],
+                "conflict": [
+                    {**describe(one), "change": pending[one.key]["change"]}
+                    for one in run.findings
+                    if one.key in pending
+                ],
+                "pending": [item for key, item in pending.items() if key not in drifted],
+                "engine_owned": [key.split(":", 1)[-1] for key in run.engine_owned],
+                "interrupted": bool(run.intent),
+                "running": now.running,
+                "unit_active": unit.running,
+                "restart_required": now.restart_required,
+                "restart_reasons": now.reasons,
+                "warnings": run.warnings,
+            }

@@ -1,0 +1,432 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one look at a node yields, step by step: release, drift, questions, plan, restart, and the act itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import typing as t
+
+from . import accounts, payload, run_state
+from .activate import ATTRIBUTES, CREATE, UPDATE, Action, Executor, plan, predict
+from .digest import sha256
+from .errors import NodeError
+from .manifest import Manifest, parse
+from .scan import BASELINE, FILE, NODE, Drift, Expected, Found, Scene, check_area
+from .store import Store, timestamp
+from .unit import Unit, belongs
+from .view import Settings, View
+
+OVERWRITE, FAIL, KEEP = "overwrite", "fail", "keep"
+SAME, REWRITING = "same", "rewriting"
+_JUDGED_SIZE = 4 << 20
+
+
+class Request(t.NamedTuple):
+    """What the controller asks of a node."""
+
+    state: str
+    release: str
+    manifest_digest: str
+    settings: Settings
+    store: str
+    node_files: list[dict[str, t.Any]] | None
+    on_drift: str
+    keep_releases: int
+    keep_backups: int
+    check: bool
+    diff: bool
+    judge: bool
+    manifest: bytes | None
+    blobs: dict[str, bytes]
+    verdicts: dict[str, dict[str, str]]
+    run_directory: str = run_state.RUN_DIRECTORY
+
+
+def stamp(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def describe(one: Drift) -> dict[str, t.Any]:
+    """A finding for people and reports; never a digest, from which a secret could be guessed."""
+    item: dict[str, t.Any] = {
+        "root": one.root,
+        "path": one.path,
+        "kind": one.kind,
+        "detail": one.detail,
+        "secret": one.secret,
+    }
+    if one.found is not None:
+        item.update(
+            size=one.found.size,
+            mode=f"{one.found.mode:04o}",
+            owner=accounts.user_name(one.found.uid),
+            modified=stamp(one.found.mtime),
+        )
+    return item
+
+
+def describe_action(one: Action) -> dict[str, t.Any]:
+    item: dict[str, t.Any] = {"action": one.action, "root": one.root, "path": one.path}
+    if one.detail:
+        item["detail"] = one.detail
+    return item
+
+
+def node_file_records(
+    listed: t.Iterable[t.Mapping[str, t.Any]], must_exist: bool
+) -> tuple[dict[str, dict[str, t.Any]], dict[str, bytes]]:
+    """Node files as they are remembered, and their content by digest."""
+    records: dict[str, dict[str, t.Any]] = {}
+    contents: dict[str, bytes] = {}
+    problems = []
+    for item in listed:
+        path = str(item.get("path", ""))
+        mode = str(item.get("mode") or "0644")
+        if not path.startswith("/") or os.path.normpath(path) != path:
+            problems.append(f"{path!r} is not a plain absolute path")
+            continue
+        if path in records:
+            problems.append(f"{path} is listed twice")
+            continue
+        if not mode.isdigit() or len(mode) not in (3, 4) or any(digit in "89" for digit in mode):
+            problems.append(f"{path}: mode {mode!r} is not an octal mode such as 0640")
+            continue
+        if item.get("content") is None and item.get("sha256"):
+            # The controller sends large content only when it is asked for.
+            digest = str(item["sha256"])
+        else:
+            content = str(item.get("content") or "").encode("utf-8")
+            digest = sha256(content)
+            contents[digest] = content
+        records[path] = {
+            "sha256": digest,
+            "mode": int(mode, 8),
+            "uid": accounts.uid_of(str(item.get("owner") or "root"), must_exist),
+            "gid": accounts.gid_of(str(item.get("group") or "root"), must_exist),
+            "secret": bool(item.get("secret")),
+            "restart": str(item.get("restart") or _restart_class(path)),
+        }
+    if problems:
+        raise NodeError(f"node_files: {'; '.join(problems)}.")
+    return records, contents
+
+
+def _restart_class(path: str) -> str:
+    # The helper of this very package and its settings are read by no engine.
+    own = path.startswith("/usr/local/lib/ivy-cluster/") or path.endswith("/ivy-cluster/node.json")
+    return "never" if own else "always"
+
+
+def _json_object(data: bytes) -> dict[str, t.Any]:
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+class Run:
+    """The work of one call, step by step; every step can use what the ones before it found."""
+
+    def __init__(self, request: Request, store: Store, view: View, unit: Unit) -> None:
+        self.request = request
+        self.store = store
+        self.view = view
+        self.unit = unit
+        self.applied = store.applied()
+        self.intent = store.intent()
+        self.accepted = store.accepted()
+        self.warnings: list[str] = []
+
+    # --- step 1: the release
+
+    def release(self) -> Manifest | None:
+        """The wanted release; None while the controller has to send it first."""
+        request = self.request
+        staged = self.store.manifest(request.release) if self.store.tree.exists else None
+        if staged is not None:
+            if request.manifest_digest and staged.digest != request.manifest_digest:
+                raise NodeError(
+                    f"The store is damaged: the manifest of release {request.release} in {self.store.path} "
+                    "differs from "
+                    f"the controller's. Remove {self.store.path}/releases/{request.release} and run again."
+                )
+            present = self.store.blob_names()
+            if request.check or all(entry.sha256 in present for entry in staged.entries):
+                return staged
+            if request.manifest is None:
+                return None
+        if request.manifest is None:
+            return None
+        received = parse(request.manifest, "received from the controller")
+        if received.id != request.release or (request.manifest_digest and received.digest != request.manifest_digest):
+            raise NodeError(
+                "The manifest received is not the one announced: it was damaged in transit. Nothing was "
+                "changed; run again."
+            )
+        if not request.check:
+            self.store.stage(request.manifest, request.blobs)
+            self.store.journal("staged", release=received.id)
+        return received
+
+    # --- step 2: what is there and what was to be there
+
+    def observe(self, wanted: Manifest | None, records: dict[str, dict[str, t.Any]]) -> None:
+        view, applied = self.view, self.applied
+        self.records = records
+        self.applied_manifest = view.applied_manifest(applied)
+        versions = [one.engine_version for one in (wanted, self.applied_manifest) if one]
+        self.baseline = self.store.baseline(view.engine_directory, versions[0] if versions else "")
+        self.engine_matches = applied.get("engine_directory") == view.engine_directory
+        self.applied_nodes: dict[str, dict[str, t.Any]] = dict(applied.get("node_files") or {})
+        self.before = view.expected(
+            self.applied_manifest, self.accepted, self.baseline, self.applied_nodes, self.engine_matches
+        )
+        self.target = view.expected(wanted, self.accepted, self.baseline, records) if wanted else dict(self.before)
+        self.planned: dict[str, Expected] = {}
+        if self.intent:
+            planned = view.manifest(str(self.intent.get("release") or ""))
+            if planned is not None:
+                nodes = dict(self.intent.get("node_files") or {})
+                self.planned = view.expected(
+                    planned,
+                    self.accepted,
+                    self.baseline,
+                    nodes,
+                    self.intent.get("engine_directory") == view.engine_directory,
+                )
+        self.scene: Scene = view.look((self.before, self.target, self.planned), self.unit)
+        check_area(self.scene, "engine")
+
+    def drift(self) -> None:
+        """Differences from what was applied, without those that this or an interrupted run explains."""
+        known = {*self.before, *self.target, *self.planned}
+        paths = [want.path for group in (self.before, self.target) for want in group.values() if want.root == "engine"]
+        found = self.view.assess(self.scene, self.before, known, paths, self.baseline is not None)
+        self.engine_owned = found.engine_owned
+        self.warnings.extend(found.warnings)
+        self.findings = [one for one in found.drift if not self._explained(one)]
+
+    def _explained(self, one: Drift) -> bool:
+        key = one.key
+        target, planned = self.target.get(key), self.planned.get(key)
+        if one.kind == "missing":
+            return (target is None and key not in self.planned) or (bool(self.intent) and planned is None)
+        if one.kind in ("modified", "attributes") and one.found is not None and one.found.kind == FILE:
+            content = one.found.sha256
+            if one.kind == "modified":
+                return any(want is not None and content in want.digests for want in (target, planned))
+            return bool(self.intent) or (target is not None and target.mode == one.found.mode)
+        return False
+
+    @staticmethod
+    def applied_nodes_of(applied: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+        return dict(applied.get("node_files") or {})
+
+    def lacking(self, records: t.Mapping[str, t.Mapping[str, t.Any]], contents: t.Container[str]) -> bool:
+        """Whether the content of a node file that must be written was not sent along."""
+        if self.request.check and not self.request.diff:
+            return False
+        blobs = self.store.blob_names() if self.store.tree.exists else set()
+        for path, record in records.items():
+            digest = str(record["sha256"])
+            found = self.scene.files.get(path)
+            if digest not in contents and digest not in blobs and (found is None or found.sha256 != digest):
+                return True
+        return False
+
+    # --- step 3: questions of meaning, which only the controller can answer
+
+    def questions(self) -> list[dict[str, t.Any]]:
+        """YAML whose bytes differ and on which nobody has judged yet."""
+        asked = []
+        for one in self.findings:
+            want = self.before.get(one.key)
+            if (
+                one.kind != "modified"
+                or want is None
+                or want.kind != "yaml"
+                or one.found is None
+                or one.found.kind != FILE
+                or one.found.size > _JUDGED_SIZE
+            ):
+                continue
+            verdict = self.request.verdicts.get(one.key)
+            if verdict is not None and verdict.get("digest") == one.found.sha256:
+                continue
+            place = self.view.trees[want.root].read(want.path)
+            if place is None:
+                continue
+            asked.append(
+                {
+                    "key": one.key,
+                    "digest": one.found.sha256,
+                    "applied": payload.to_text(self.store.blob(want.digests[0])),
+                    "actual": payload.to_text(place[0]),
+                }
+            )
+        return asked
+
+    def settle(self, good_verdicts: t.Container[str] = (SAME,)) -> list[tuple[str, str, bytes]]:
+        """Take what means the same for what it is; returns what to remember about it."""
+        remembered = []
+        findings = []
+        for one in self.findings:
+            verdict = self.request.verdicts.get(one.key) or {}
+            good = verdict.get("verdict") in good_verdicts
+            want = self.before.get(one.key)
+            if not good or want is None or one.found is None or verdict.get("digest") != one.found.sha256:
+                findings.append(one)
+                continue
+            read = self.view.trees[want.root].read(want.path)
+            if read is None or sha256(read[0]) != one.found.sha256:
+                findings.append(one)
+                continue
+            remembered.append((one.key, want.digests[0], read[0]))
+            digest = one.found.sha256
+            self.before[one.key] = want._replace(digests=(*want.digests, digest))
+            target = self.target.get(one.key)
+            if target is not None and target.digests[0] == want.digests[0]:
+                self.target[one.key] = target._replace(digests=(*target.digests, digest))
+        self.findings = findings
+        return remembered
+
+    # --- step 4: the plan
+
+    def make_plan(self, contents: t.Mapping[str, bytes]) -> None:
+        keep: set[str] = set()
+        if self.request.on_drift == KEEP:
+            keep = {one.key for one in self.findings}
+        blobs = self.store.blob_names() if self.store.tree.exists else set()
+
+        def known(key: str) -> set[str]:
+            groups = (self.before, self.target, self.planned)
+            good = {digest for group in groups if key in group for digest in group[key].digests}
+            if self.baseline is not None and key.startswith("engine:"):
+                item = self.baseline.get("files", {}).get(key.split(":", 1)[1])
+                if item:
+                    good.add(str(item.get("sha256")))
+            return good
+
+        def available(want: Expected) -> bool:
+            # Some of the vendor's files are remembered without their content: those can be reported only.
+            return want.origin != BASELINE or want.digests[0] in blobs
+
+        extra = [one.key for one in self.findings if one.kind == "extra"]
+        self.actions = plan(
+            self.scene, self.target, self.before, extra, known, keep, available, self.view.owners["engine"]
+        )
+        if self.request.node_files is None:
+            self.actions = [one for one in self.actions if one.root != NODE or one.target is not None]
+        self.kept = sorted(keep)
+        self.contents = contents
+        self.after_files: dict[str, Found] = predict(self.scene, self.actions)
+
+    def content(self, want: Expected) -> bytes:
+        digest = want.digests[0]
+        if digest in self.contents:
+            return self.contents[digest]
+        return self.store.blob(digest)
+
+    # --- step 5: restart
+
+    def verdict(
+        self,
+        wanted: Manifest | None,
+        files: dict[str, Found],
+        expected: t.Mapping[str, Expected],
+        nodes: dict[str, dict[str, t.Any]],
+        java_home: str,
+    ) -> run_state.Verdict:
+        now = self.view.present(files, expected, wanted, java_home)
+        drifted = [
+            want.path
+            for key, want in expected.items()
+            if want.origin != BASELINE and now.files.get(key) not in want.digests
+        ]
+        started = run_state.read(self.request.run_directory)
+        return run_state.judge(started, self.unit, now, self.view.rules, self.view.kinds(nodes), drifted)
+
+    def java_home(self, contents: t.Mapping[str, bytes]) -> str:
+        record = self.records.get(os.path.join(self.view.settings.roots["environment"], "node.json"))
+        if record is not None and record["sha256"] in contents:
+            return self.view.java_home(_json_object(contents[record["sha256"]]))
+        return self.view.java_home()
+
+    def daemon_reload(self) -> bool:
+        name = self.view.settings.unit
+        return bool(name) and (
+            self.unit.need_reload or any(one.root == NODE and belongs(one.path, name) for one in self.actions)
+        )
+
+    def hot(self, verdict: run_state.Verdict) -> list[str]:
+        """What the running engine takes up by itself."""
+        if not self.unit.running:
+            return []
+        named = " ".join(verdict.reasons)
+        return sorted(
+            {
+                one.path
+                for one in self.actions
+                if one.action != ATTRIBUTES and one.root == "engine" and f"{one.path}" not in named
+            }
+        )
+
+    # --- step 6: acting
+
+    def will_change(self, release: str) -> bool:
+        return bool(self.actions) or self.applied.get("release") != release or not self.engine_matches
+
+    def next_applied(self, release: str) -> dict[str, t.Any]:
+        nodes = self.records if self.request.node_files is not None else self.applied_nodes
+        same = self.applied.get("release") == release
+        return {
+            "format": 1,
+            "release": release,
+            "previous": self.applied.get("previous") if same else self.applied.get("release"),
+            "engine_directory": self.view.engine_directory,
+            "node_files": nodes,
+            "settings": self.view.settings.plain(),
+        }
+
+    def act(self, wanted: Manifest) -> str:
+        """Activate. Whatever point this is cut off at, the next run knows where it was going."""
+        value = self.next_applied(wanted.id)
+        remembered = {key: one for key, one in self.applied.items() if key != "time"}
+        backup = ""
+        if self.actions or self.scene.leftovers:
+            sizes = {entry.sha256: entry.size for entry in wanted.entries}
+            executor = Executor(self.store, self.view.trees, self.view.owners, self.content)
+            executor.check_space(
+                self.actions, lambda want: sizes.get(want.digests[0], len(self.contents.get(want.digests[0], b"")))
+            )
+            # What the plan needs is read before anything is written: a damaged store must not leave half a release.
+            for one in self.actions:
+                if one.target is not None and one.action in (CREATE, UPDATE):
+                    self.content(one.target)
+            present = self.store.blob_names()
+            for record in value["node_files"].values():
+                if record["sha256"] in self.contents and record["sha256"] not in present:
+                    self.store.put_blob(record["sha256"], self.contents[record["sha256"]])
+            backup = executor.backup(self.actions)
+            self.store.put_intent(
+                {
+                    "release": wanted.id,
+                    "engine_directory": self.view.engine_directory,
+                    "node_files": value["node_files"],
+                    "time": timestamp(),
+                }
+            )
+            self.store.journal("begin", release=wanted.id, actions=len(self.actions), backup=backup or None)
+            executor.run(self.actions, self.scene)
+        if remembered != value or self.actions:
+            self.store.put_applied(dict(value, time=timestamp()))
+        if self.actions or self.intent:
+            self.store.clear_intent()
+            self.store.journal("applied", release=wanted.id, recovered=bool(self.intent))
+        if self.actions or remembered.get("release") != wanted.id:
+            self.store.prune(self.request.keep_releases, self.request.keep_backups)
+        return backup

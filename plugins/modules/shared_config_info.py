@@ -1,0 +1,247 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: shared_config_info
+short_description: Compares the shared configuration of a node with what was applied to it
+version_added: 0.1.0
+description:
+  - Tells what somebody changed on the node (drift), what the source has that the node does not have yet (pending),
+    and where both meet in one file (conflict). Each file is in one of the three lists at most.
+  - Writes nothing. One round trip where nothing differs, and never a file's content in the result.
+options:
+  release:
+    description: Id of the release that the node should have. Empty looks for drift only.
+    type: str
+    default: ""
+  cache:
+    description: Directory on the controller that holds the release; needed where the node may not have it yet.
+    type: path
+    default: ""
+  roots:
+    description: Where the parts of a release lie on the node.
+    type: dict
+    required: true
+    suboptions:
+      engine:
+        description: The engine's directory. A link is followed only where root alone could have made it.
+        type: path
+        required: true
+      environment:
+        description: Directory of the unit's environment files.
+        type: path
+        default: /etc/ivy-cluster
+      secrets:
+        description: Directory of the secret files.
+        type: path
+        default: /etc/ivy-cluster/secrets
+  store:
+    description: The node's own memory of releases, backups and what is applied. Only root may enter it.
+    type: path
+    default: /var/lib/ivy-cluster
+  owner:
+    description: The engine's user.
+    type: str
+    default: ivy
+  group:
+    description: The engine's group.
+    type: str
+    default: ivy
+  unit:
+    description: The engine's unit.
+    type: str
+    default: axonivy-engine.service
+  node_files:
+    description:
+      - The node files as they should be, to tell what of them is pending. Drift of node files is told without them.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      content:
+        description: The whole content.
+        type: str
+        required: true
+      mode:
+        description: Mode, octal.
+        type: str
+        default: "0644"
+      owner:
+        description: Owner.
+        type: str
+        default: root
+      group:
+        description: Group.
+        type: str
+        default: root
+      secret:
+        description: Whether the content is hidden in differences.
+        type: bool
+        default: false
+      restart:
+        description:
+          - Whether a change needs a restart of the engine.
+          - By default always, but never for the files of the node helper.
+        type: str
+        choices: [always, never]
+  ignore:
+    description: Patterns of paths that are nobody's business. V(*) stays within a directory, V(**) does not.
+    type: list
+    elements: str
+    default: []
+  engine_owned:
+    description:
+      - Patterns of what the engine itself writes. By default the configuration of applications that the release does
+        not have.
+    type: list
+    elements: str
+  restart_rules:
+    description:
+      - Whether a file that no release describes needs a restart when it changes. The first pattern that fits counts.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      pattern:
+        description: Pattern of paths.
+        type: str
+        required: true
+      restart:
+        description: The rule.
+        type: str
+        required: true
+        choices: [never, always]
+  payload:
+    description: Set by the controller's half of this module; not for tasks.
+    type: str
+    default: ""
+  bundle:
+    description: Set by the controller's half of this module; not for tasks.
+    type: path
+    default: ""
+  bundle_digest:
+    description: Set by the controller's half of this module; not for tasks.
+    type: str
+    default: ""
+  manifest_digest:
+    description: Set by the controller's half of this module; not for tasks.
+    type: str
+    default: ""
+author:
+  - The ivy.cluster contributors (@ivy-cluster)
+extends_documentation_fragment:
+  - ivy.cluster.attributes
+seealso:
+  - module: ivy.cluster.shared_config
+"""
+
+EXAMPLES = r"""
+- name: Look for changes made on the node
+  ivy.cluster.shared_config_info:
+    roots:
+      engine: /opt/ivy/current
+  register: node
+"""
+
+RETURN = r"""
+applied:
+  description: Id of the release that is active; null when none is.
+  returned: always
+  type: str
+  sample: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6
+applied_time:
+  description: Since when.
+  returned: always
+  type: str
+  sample: "2026-01-31T12:00:00Z"
+drift:
+  description: What somebody changed on the node.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {root: engine, path: configuration/ivy.yaml, kind: modified, detail: the content differs, owner: ivy,
+       keys: [{key: EMail.Server.Host, change: changed, before: mail1, after: mail2}]}
+pending:
+  description: What the release would change.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{root: engine, path: configuration/web.xml, change: update, secret: false}]
+conflict:
+  description: What somebody changed on the node and the release changes as well.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+engine_owned:
+  description: Files that the engine itself keeps.
+  returned: always
+  type: list
+  elements: str
+  sample: [configuration/applications/demo/app.yaml]
+interrupted:
+  description: Whether an activation was cut off.
+  returned: always
+  type: bool
+  sample: false
+running:
+  description: What the engine runs with; null when it does not run.
+  returned: always
+  type: dict
+  sample: {active: true, release: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6, modified: []}
+restart_required:
+  description: Whether the running engine must be restarted.
+  returned: always
+  type: bool
+  sample: false
+restart_reasons:
+  description: Why, in words.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+warnings:
+  description: What is worth knowing.
+  returned: when there is any
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node import request
+from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.inspection import inspect
+
+
+def argument_spec() -> dict[str, dict[str, object]]:
+    return {
+        **request.COMMON,
+        **request.TRANSPORT,
+        "release": {"type": "str", "default": ""},
+        "cache": {"type": "path", "default": ""},
+        "node_files": request.NODE_FILES,
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    try:
+        result = inspect(request.build(module.params, "applied", check=True, diff=False))
+    except NodeError as exc:
+        module.fail_json(msg=str(exc))
+    except OSError as exc:
+        module.fail_json(msg=f"The node's files could not be read: {exc}.")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
