@@ -19,7 +19,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import Profil
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError, prune, write_release
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Builds the release out of what every node would see, and writes it to the cache."""
 
     _requires_connection = False
@@ -59,8 +59,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         shared = self._common(variables["values_variable"], by_node, findings, secret=False)
         secret = self._common(variables["secrets_variable"], by_node, findings, secret=True)
         jgroups = arguments["jgroups"]
+        source = source_tree.read_source(self._loader.path_dwim(arguments["source"]), self._decrypt)
+        if any(len(values) < len(arguments["nodes"]) for values in by_node.values()):
+            # Each use of a value that could not be had would be one more finding, and none of them the cause.
+            source = source.without_templates()
         given = release.ReleaseInput(
-            source=source_tree.read_source(self._loader.path_dwim(arguments["source"]), self._decrypt),
+            source=source,
             topology=arguments["topology"],
             shared=shared,
             secret=secret,

@@ -27,8 +27,11 @@ def compare_nodes(
         problem = f"{variable} is not a dictionary on {', '.join(no_dictionary)}"
         return {}, [Finding("", 0, problem, "Give it as key: value pairs.")]
     flat = {node: _flatten(value) for node, value in by_node.items()}
-    keys = sorted({key for values in flat.values() for key in values})
-    for key in keys:
+    keys = {key for values in flat.values() for key in values}
+    for key in sorted(keys):
+        if any(other.startswith((f"{key}.", f"{key}[")) for other in keys):
+            # Empty on one node and not on another: what lies in it is reported, one by one.
+            continue
         groups: dict[str, list[str]] = {}
         for node, values in flat.items():
             groups.setdefault(values.get(key, ABSENT), []).append(node)

@@ -139,8 +139,8 @@ def _read_files(given: ReleaseInput, findings: list[Finding]) -> dict[str, _File
     renderer = templates.Renderer(given.shared, secret)
     files: dict[str, _File] = {}
     for source in given.source.files:
-        is_template = source.path.endswith(templates.SUFFIX)
-        path = source.path.removesuffix(templates.SUFFIX)
+        is_template = source.path.endswith(source_tree.TEMPLATE_SUFFIX)
+        path = source.path.removesuffix(source_tree.TEMPLATE_SUFFIX)
         if path in files:
             advice = "Remove one of them; both would be written to the same file."
             findings.append(Finding(source.path, 0, f"there is {files[path].name} too", advice))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.findings import Finding
 
+TEMPLATE_SUFFIX = ".j2"
 VAULT_HEADER = b"$ANSIBLE_VAULT;"
 MANAGED_DIRECTORIES = ("configuration", "dropins", "patches")
 # Documentation that the vendor ships; a copy in the source would pin an old version of it.
@@ -41,6 +42,11 @@ class Source:
     files: tuple[SourceFile, ...]
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
+
+    def without_templates(self) -> Source:
+        """The files whose content depends on no value."""
+        files = tuple(file for file in self.files if not file.path.endswith(TEMPLATE_SUFFIX))
+        return dataclasses.replace(self, files=files)
 
 
 class DecryptError(Exception):
@@ -142,7 +148,7 @@ def _path_problem(relative: str) -> tuple[str, str] | None:
         )
     if any(relative.startswith(f"{directory}/") for directory in VENDOR_DIRECTORIES):
         return "it lies in a directory that belongs to the vendor", "Remove it from the source."
-    advice = NODE_FILES.get(relative.removesuffix(".j2"))
+    advice = NODE_FILES.get(relative.removesuffix(TEMPLATE_SUFFIX))
     if advice is not None:
         return "it is a node file", advice
     return None

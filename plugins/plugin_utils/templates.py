@@ -27,6 +27,7 @@ try:
     import jinja2.meta
     import jinja2.nodes
     import jinja2.sandbox
+    import jinja2.utils
 
     _UndefinedBase = jinja2.Undefined
     _EnvironmentBase = jinja2.sandbox.ImmutableSandboxedEnvironment
@@ -34,7 +35,6 @@ try:
 except ImportError:  # pragma: no cover
     HAS_JINJA2 = False
 
-SUFFIX = ".j2"
 NAMES = ("shared", "secret")
 VARIABLES = {"shared": "ivy_shared_values", "secret": "ivy_shared_secrets"}
 
@@ -205,8 +205,8 @@ def _line(frame: types.FrameType | None) -> int:
 
 
 def _owner(value: t.Any) -> t.Any:
-    # Jinja's marker for "no owner" is a private object; a name without owner is found by reading the template.
-    return None if type(value).__name__ == "MissingType" else value
+    # A name without owner is found by reading the template, so that one in a branch that is not taken counts too.
+    return None if value is jinja2.utils.missing else value
 
 
 def _named_objects(roots: t.Mapping[str, t.Any]) -> dict[int, tuple[str, t.Any]]:
