@@ -18,7 +18,7 @@ description:
 options:
   unit:
     description:
-      - Name of a systemd unit. Only the connections of its own processes are listed.
+      - Name of a systemd unit. Only the connections of its main process and of what that started are listed.
       - Empty lists the connections of the whole host.
     type: str
     default: ""
@@ -119,27 +119,23 @@ resolved:
   returned: always
   type: dict
   sample: {search.example.com: [192.0.2.40]}
-processes:
-  description: Number of processes of O(unit); 0 when it does not run or no unit was named.
+main_pid:
+  description: The main process of O(unit); 0 when it does not run or no unit was named.
   returned: always
   type: int
-  sample: 1
+  sample: 4711
 """
 
 import contextlib
-import os
-import re
 import socket
-import subprocess
-import sys
 import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-_ESTABLISHED = "01"
-_LISTEN = "0A"
-_SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
+from ansible_collections.ivy.cluster.plugins.module_utils.node import sockets
+from ansible_collections.ivy.cluster.plugins.module_utils.node import unit as units
+
 _PAUSE = 0.25
 
 
@@ -153,58 +149,7 @@ class Connection(t.NamedTuple):
     remote_port: int
 
 
-class Socket(t.NamedTuple):
-    """One line of the kernel's table."""
-
-    state: str
-    local_address: str
-    local_port: int
-    remote_address: str
-    remote_port: int
-    uid: int
-    inode: int
-
-
-class Owner(t.NamedTuple):
-    """What tells the sockets of one unit from those of others."""
-
-    inodes: set[int]
-    uids: set[int]
-
-    def has(self, one: Socket) -> bool:
-        return one.inode in self.inodes or one.uid in self.uids
-
-
-def decode_address(text: str, byteorder: str = sys.byteorder) -> str:
-    """The kernel prints each 32 bits of an address as a number in the machine's byte order."""
-    raw = bytes.fromhex(text)
-    if byteorder == "little":
-        raw = b"".join(raw[at:at + 4][::-1] for at in range(0, len(raw), 4))
-    if len(raw) == 4:
-        return socket.inet_ntop(socket.AF_INET, raw)
-    if raw[:12] == b"\0" * 10 + b"\xff\xff":
-        # A program that listens on both families sees IPv4 clients so; it is the same client.
-        return socket.inet_ntop(socket.AF_INET, raw[12:])
-    return socket.inet_ntop(socket.AF_INET6, raw)
-
-
-def parse_table(text: str) -> list[Socket]:
-    """The established and the listening sockets of /proc/net/tcp or tcp6."""
-    found = []
-    for line in text.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) < 10 or fields[3] not in (_ESTABLISHED, _LISTEN):
-            continue
-        local_address, local_port = fields[1].split(":")
-        remote_address, remote_port = fields[2].split(":")
-        found.append(Socket(
-            fields[3], decode_address(local_address), int(local_port, 16),
-            decode_address(remote_address), int(remote_port, 16), int(fields[7]), int(fields[9]),
-        ))
-    return found
-
-
-def parse_own_addresses(fib_trie: str, if_inet6: str) -> list[str]:
+def own_addresses(fib_trie: str, if_inet6: str) -> list[str]:
     """The host's addresses from the kernel's routing table and list of IPv6 addresses."""
     found: set[str] = set()
     last = ""
@@ -221,29 +166,19 @@ def parse_own_addresses(fib_trie: str, if_inet6: str) -> list[str]:
     return sorted(address for address in found if address != "::1" and not address.startswith("127."))
 
 
-def belongs_to_group(cgroup: str, group: str) -> bool:
-    """Whether the text of /proc/<pid>/cgroup names the unit's control group or one below it."""
-    if not group:
-        return False
-    paths = [line.split(":", 2)[2] for line in cgroup.splitlines() if line.count(":") >= 2]
-    return any(path == group or path.startswith(group + "/") for path in paths)
+def listening_ports(found: t.Iterable[sockets.Socket]) -> list[int]:
+    return sorted({one.local_port for one in found if one.state == sockets.LISTEN})
 
 
-def connections(sockets: t.Sequence[Socket], local_ports: t.Collection[int], owner: Owner | None) -> set[Connection]:
-    """Those that are asked for; without an owner those of the whole host."""
-    listening = {one.local_port for one in sockets if one.state == _LISTEN}
+def connections(found: t.Sequence[sockets.Socket], local_ports: t.Collection[int]) -> set[Connection]:
+    """The established ones, at certain ports of this host where any are named."""
+    listening = set(listening_ports(found))
     return {
         Connection("in" if one.local_port in listening else "out",
                    one.local_address, one.local_port, one.remote_address, one.remote_port)
-        for one in sockets
-        if one.state == _ESTABLISHED
-        and (not local_ports or one.local_port in local_ports)
-        and (owner is None or owner.has(one))
+        for one in found
+        if one.state == sockets.ESTABLISHED and (not local_ports or one.local_port in local_ports)
     }
-
-
-def listening_ports(sockets: t.Sequence[Socket], owner: Owner | None) -> list[int]:
-    return sorted({one.local_port for one in sockets if one.state == _LISTEN and (owner is None or owner.has(one))})
 
 
 def all_seen(found: t.Collection[Connection], wanted: t.Sequence[tuple[t.Collection[str], int]]) -> bool:
@@ -261,51 +196,31 @@ def _read(path: str) -> str:
         return ""
 
 
-def read_sockets(proc: str = "/proc") -> list[Socket]:
-    return parse_table(_read(f"{proc}/net/tcp")) + parse_table(_read(f"{proc}/net/tcp6"))
-
-
-def processes_of(group: str, proc: str = "/proc") -> list[int]:
-    return sorted(int(name) for name in os.listdir(proc)
-                  if name.isdigit() and belongs_to_group(_read(f"{proc}/{name}/cgroup"), group))
-
-
-def owner_of(pids: t.Iterable[int], proc: str = "/proc") -> Owner:
-    """The sockets that the processes hold. A process may end while it is looked at."""
-    inodes: set[int] = set()
-    uids: set[int] = set()
-    for pid in pids:
-        directory = f"{proc}/{pid}/fd"
-        try:
-            uid = os.stat(f"{proc}/{pid}").st_uid
-            for name in os.listdir(directory):
-                with contextlib.suppress(FileNotFoundError):
-                    match = _SOCKET.match(os.readlink(f"{directory}/{name}"))
-                    if match:
-                        inodes.add(int(match.group(1)))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        except PermissionError:
-            if os.geteuid() != 0:
-                raise
-            uids.add(uid)
-    return Owner(inodes, uids)
-
-
-def control_group(unit: str) -> str:
-    done = subprocess.run(
-        ["systemctl", "show", "-p", "ControlGroup", "--value", "--", unit if "." in unit else f"{unit}.service"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=30,
-    )
-    return done.stdout.decode("utf-8", "replace").strip()
+def of_host(proc: str = "/proc") -> list[sockets.Socket]:
+    return sockets.parse(_read(f"{proc}/net/tcp")) + sockets.parse(_read(f"{proc}/net/tcp6"))
 
 
 def resolve(name: str) -> list[str]:
-    try:
-        infos = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return []
-    return sorted({str(info[4][0]) for info in infos})
+    with contextlib.suppress(OSError):
+        return sorted({str(info[4][0]) for info in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)})
+    return []
+
+
+def watch(
+    see: t.Callable[[], t.Sequence[sockets.Socket]],
+    ports: t.Collection[int],
+    wanted: t.Sequence[tuple[t.Collection[str], int]],
+    wait: float,
+) -> tuple[set[Connection], list[int]]:
+    """Look until what is wanted was seen or time is over. What was seen once counts, since pools come and go."""
+    end = time.monotonic() + wait
+    found: set[Connection] = set()
+    while True:
+        now = see()
+        found |= connections(now, ports)
+        if all_seen(found, wanted) or time.monotonic() >= end or not now:
+            return found, listening_ports(now)
+        time.sleep(_PAUSE)
 
 
 def main() -> None:
@@ -321,35 +236,24 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    unit, ports = module.params["unit"], set(module.params["local_ports"])
+    unit = module.params["unit"]
     resolved = {item["address"]: resolve(item["address"]) for item in module.params["expect"]}
     wanted = [(set(resolved[item["address"]]), item["port"]) for item in module.params["expect"]]
-    end = time.monotonic() + module.params["wait"]
-    found: set[Connection] = set()
-    pids: list[int] = []
-    owner: Owner | None = None
+    pid = units.show(unit).main_pid if unit else 0
     try:
-        group = control_group(unit) if unit else ""
-        while True:
-            if unit:
-                pids = processes_of(group)
-                owner = owner_of(pids)
-            sockets = read_sockets()
-            found |= connections(sockets, ports, owner)
-            if all_seen(found, wanted) or time.monotonic() >= end or (unit and not pids):
-                break
-            time.sleep(_PAUSE)
-    except PermissionError as exc:
-        module.fail_json(msg=f"Only root may look at the processes of {unit} ({exc}). Set become: true for this task.")
-    except (OSError, subprocess.TimeoutExpired) as exc:
+        found, listening = watch(
+            (lambda: sockets.of_process(pid)) if unit else of_host,
+            set(module.params["local_ports"]), wanted, module.params["wait"],
+        )
+    except OSError as exc:
         module.fail_json(msg=f"The connections of this host cannot be read: {exc}.")
     module.exit_json(
         changed=False,
         connections=[one._asdict() for one in sorted(found)],
-        addresses=parse_own_addresses(_read("/proc/net/fib_trie"), _read("/proc/net/if_inet6")),
-        listening=listening_ports(sockets, owner),
+        addresses=own_addresses(_read("/proc/net/fib_trie"), _read("/proc/net/if_inet6")),
+        listening=listening,
         resolved=resolved,
-        processes=len(pids),
+        main_pid=pid,
     )
 
 

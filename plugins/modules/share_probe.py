@@ -22,6 +22,10 @@ options:
     description: The user that must be able to write and read there.
     type: str
     required: true
+  group:
+    description: Group of O(user).
+    type: str
+    required: true
   state:
     description: What to do.
     type: str
@@ -53,6 +57,7 @@ EXAMPLES = r"""
   ivy.cluster.share_probe:
     directory: /srv/ivy/data
     user: ivy
+    group: ivy
     state: written
     token: q7x1
     names:
@@ -62,6 +67,7 @@ EXAMPLES = r"""
   ivy.cluster.share_probe:
     directory: /srv/ivy/data
     user: ivy
+    group: ivy
     state: read
     token: q7x1
     names: "{{ groups['engine_nodes'] }}"
@@ -72,6 +78,7 @@ EXAMPLES = r"""
   ivy.cluster.share_probe:
     directory: /srv/ivy/data
     user: ivy
+    group: ivy
     state: absent
     token: q7x1
     names:
@@ -108,14 +115,16 @@ removed:
 """
 
 import contextlib
-import json
 import os
-import pwd
 import re
 import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node import accounts
+from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.record import acting_as
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
 _PAUSE = 0.25
@@ -164,50 +173,12 @@ def remove(paths: t.Sequence[str]) -> list[str]:
     return gone
 
 
-def as_user(user: str, work: t.Callable[[], t.Any]) -> t.Any:
-    """Do the work in a child that has become the user for good; its result comes back as JSON."""
-    account = pwd.getpwnam(user)
-    if os.geteuid() == account.pw_uid:
-        return work()
-    if os.geteuid() != 0:
-        raise PermissionError(f"only root can work as {user}; set become: true for this task")
-    groups = os.getgrouplist(user, account.pw_gid)
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        # Nothing of the parent may run in the child, whatever happens: hence _exit.
-        status = 1
-        try:
-            os.close(reader)
-            try:
-                os.setgroups(groups)
-                os.setgid(account.pw_gid)
-                os.setuid(account.pw_uid)
-                answer = {"result": work()}
-            except OSError as exc:
-                answer = {"error": str(exc)}
-            with os.fdopen(writer, "w", encoding="utf-8") as stream:
-                json.dump(answer, stream)
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as stream:
-        text = stream.read()
-    os.waitpid(pid, 0)
-    if not text:
-        raise OSError(f"the process that worked as {user} ended without an answer")
-    answer = json.loads(text)
-    if "error" in answer:
-        raise OSError(answer["error"])
-    return answer["result"]
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
             "user": {"type": "str", "required": True},
+            "group": {"type": "str", "required": True},
             "state": {"type": "str", "required": True, "choices": ["written", "read", "absent"]},
             "token": {"type": "str", "required": True, "no_log": False},
             "names": {"type": "list", "elements": "str", "required": True},
@@ -215,7 +186,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    directory, user, state, token = (module.params[key] for key in ("directory", "user", "state", "token"))
+    directory, user, group, state, token = (
+        module.params[key] for key in ("directory", "user", "group", "state", "token")
+    )
     wrong = [text for text in (token, *module.params["names"]) if not _NAME.match(text)]
     if wrong:
         module.fail_json(
@@ -225,21 +198,19 @@ def main() -> None:
     paths = {name: path_of(directory, token, name) for name in module.params["names"]}
     files = list(paths.values())
     try:
-        if state == "written":
-            written = files if module.check_mode else as_user(user, lambda: write(files, token))
-            module.exit_json(changed=True, written=written)
-        elif state == "read":
-            wait = module.params["wait"]
-            module.exit_json(changed=False, files=as_user(user, lambda: read(paths, token, wait)))
-        elif module.check_mode:
-            there = as_user(user, lambda: [path for path in files if os.path.lexists(path)])
-            module.exit_json(changed=bool(there), removed=there)
-        removed = as_user(user, lambda: remove(files))
-        module.exit_json(changed=bool(removed), removed=removed)
-    except KeyError:
-        module.fail_json(msg=f"The user {user} does not exist on this host. Run site.yml first.")
+        with acting_as(accounts.uid_of(user), accounts.gid_of(group)):
+            if state == "written":
+                result = {"changed": True, "written": files if module.check_mode else write(files, token)}
+            elif state == "read":
+                result = {"changed": False, "files": read(paths, token, module.params["wait"])}
+            else:
+                there = [path for path in files if os.path.lexists(path)]
+                result = {"changed": bool(there), "removed": there if module.check_mode else remove(there)}
+    except NodeError as exc:
+        module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"As {user} below {directory}: {exc}. Check the mount and the owner of the directory.")
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import typing as t
 Result = t.Mapping[str, t.Any]
 Endpoint = tuple[str, int]
 
+NO_RECORD = "there is no cluster record yet"
+
 
 class LookError(Exception):
     """A fact is missing; the text says why."""
@@ -114,8 +116,45 @@ class Observed:
                 continue
             if record:
                 return record, ""
-            why = "there is no cluster record yet"
+            why = NO_RECORD
         return {}, why
+
+
+def _service(value: t.Mapping[str, t.Any]) -> Service:
+    """Which host of the inventory serves an address; none does where the address is that of something in between."""
+    address = str(value["address"])
+    hosts = [str(name) for name, own in value["servers"].items() if own == address]
+    return Service(address, int(value["port"]), hosts[0] if hosts else "")
+
+
+def _host(name: str, value: t.Mapping[str, t.Any]) -> Host:
+    reach = value.get("reach") or {}
+    reachable = bool(reach) and not reach.get("unreachable", False)
+    why = "" if reachable else first_line(reach.get("msg")) or "no answer"
+    return Host(name, str(value.get("address") or name), reachable, why, value.get("results") or {})
+
+
+def observed_from(value: t.Mapping[str, t.Any]) -> Observed:
+    """The facts as the role hands them over. A key that is missing is a KeyError that names it."""
+    return Observed(
+        cluster=str(value["cluster"]),
+        unit=str(value["unit"]),
+        engine_version=str(value["engine_version"]),
+        nodes=[str(name) for name in value["nodes"]],
+        balancers=[str(name) for name in value["balancers"]],
+        hosts={str(name): _host(str(name), host) for name, host in value["hosts"].items()},
+        database=_service(value["database"]),
+        database_name=str(value["database"]["name"]),
+        database_user=str(value["database"]["user"]),
+        search=_service(value["search"]),
+        transport=str(value["transport"]),
+        runtime_deployment=bool(value["runtime_deployment"]),
+        proceed_without=[str(name) for name in value["proceed_without"]],
+        accept_unsupported=[str(name) for name in value["accept_unsupported"]],
+        other_services={(str(item["address"]), int(item["port"])) for item in value["other_services"]},
+        application_checked=bool(value["application_checked"]),
+        check_mode=bool(value["check_mode"]),
+    )
 
 
 def first_line(text: t.Any) -> str:

@@ -127,7 +127,7 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
     unit, running, remarks = engine["unit"], engine.get("running") or {}, []
     version = str(engine.get("installed_version") or "none")
     if unit["active"] != "active":
-        why = fence_reason(seen, node.name, engine)
+        why = "" if engine.get("applied") is None else fence_reason(seen, node.name, engine)
         if why:
             remarks.append(f"fenced: {why}")
         state = "FENCED" if why and unit["active"] != "activating" else f"{unit['active']}/{unit['sub']}"
@@ -227,7 +227,7 @@ def _database(seen: Observed) -> tuple[str, str]:
     if not host.reachable:
         return host.name, f"UNREACHABLE: {host.why}"
     try:
-        row = host.look("database", "query_result")[0]
+        row = host.look("database_state", "query_result")[0]
     except (LookError, IndexError) as exc:
         return host.name, f"PostgreSQL does not answer: {exc}"
     return host.name, (
@@ -245,7 +245,7 @@ def _search(seen: Observed) -> tuple[str, str]:
     if not host.reachable:
         return host.name, f"UNREACHABLE: {host.why}"
     try:
-        health = host.look("search", "json")
+        health = host.look("search_state", "json")
     except LookError as exc:
         return host.name, f"the search engine does not answer: {exc}"
     return host.name, (

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .observed import Endpoint, Host, LookError, Observed, Result, Service
-from .report import Row, broken, count, holds, left_out, listed
+from .report import Row, broken, count, failures, holds, left_out, listed, render
 
 HOSTS = "hosts"
 DATABASE = "database"
@@ -582,3 +582,20 @@ def evaluate(seen: Observed) -> list[Row]:
     ):
         rows += check(seen)
     return rows
+
+
+def report(seen: Observed) -> dict[str, t.Any]:
+    """The rows as data and as a table, and one sentence for those that do not hold."""
+    rows = evaluate(seen)
+    wrong = failures(rows)
+    head = [f"Cluster {seen.cluster}, engine {seen.engine_version}"]
+    foot = []
+    if seen.accept_unsupported:
+        foot.append(f"Accepted although the vendor does not support it: {', '.join(seen.accept_unsupported)}")
+    short = [f"{TITLES[check]}: {listed(row.subject for row in wrong if row.check == check)}" for check in TITLES]
+    return {
+        "ok": not wrong,
+        "rows": [row.plain() for row in rows],
+        "text": render(rows, TITLES, head, foot),
+        "broken": [text for check, text in zip(TITLES, short) if any(row.check == check for row in wrong)],
+    }

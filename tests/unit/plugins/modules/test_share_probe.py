@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import time
 from pathlib import Path
 
@@ -13,12 +11,10 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.modules import share_probe as sut
 
-ME = pwd.getpwuid(os.geteuid()).pw_name
-
 
 def test_what_is_written_is_read_and_removed(tmp_path: Path) -> None:
     path = sut.path_of(str(tmp_path), "t1", "engine1")
-    assert sut.as_user(ME, lambda: sut.write([path], "t1")) == [path]
+    assert sut.write([path], "t1") == [path]
     paths = {"engine1": path, "engine2": sut.path_of(str(tmp_path), "t1", "engine2")}
     assert sut.read(paths, "t1", 0) == [{"name": "engine1", "same": True}, {"name": "engine2", "same": False}]
     assert sut.remove(list(paths.values())) == [path]
@@ -41,16 +37,3 @@ def test_the_reader_waits_for_the_others(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "late"
     monkeypatch.setattr(time, "sleep", lambda _seconds: path.write_text("t1"))
     assert sut.read({"engine1": str(path)}, "t1", 5) == [{"name": "engine1", "same": True}]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_root_works_as_the_user(tmp_path: Path) -> None:
-    assert sut.as_user("nobody", os.geteuid) == pwd.getpwnam("nobody").pw_uid
-    tmp_path.chmod(0o700)
-    with pytest.raises(OSError, match="Permission denied"):
-        sut.as_user("nobody", lambda: sut.write([str(tmp_path / "file")], "t1"))
-
-
-def test_an_unknown_user_is_named() -> None:
-    with pytest.raises(KeyError):
-        sut.as_user("does-not-exist", lambda: None)
