@@ -38,7 +38,9 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=3, help="limit of cluster nodes, default: %(default)s")
     parser.add_argument("--public-urls", default="", help="comma-separated host names, with * for any text")
     parser.add_argument(
-        "--valid-until", type=datetime.date.fromisoformat, default=datetime.date(2099, 12, 31),
+        "--valid-until",
+        type=datetime.date.fromisoformat,
+        default=datetime.date(2099, 12, 31),
         help="last day, default: %(default)s",
     )
     parser.add_argument("--type", default="Enterprise Edition", help="default: %(default)s")

@@ -8,6 +8,7 @@ The same sources give the same bytes. Nothing is done when the output is up to d
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import io
 import re
@@ -18,6 +19,7 @@ import zipfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+BUILD = HERE.parents[1] / ".cache" / "stand_in_build"
 BUILD_NUMBER = "1"
 TIME = (2024, 1, 1, 0, 0, 0)
 SOURCES = ("pom.xml", "pack.py", "src", "archive", "demo")
@@ -37,13 +39,9 @@ def main() -> int:
     stamp = output / f".{engine.name}.sources"
     digest = digest_of_sources()
     if not (engine.exists() and demo.exists() and stamp.exists() and stamp.read_text(encoding="ascii") == digest):
-        if shutil.which("mvn") is None:
-            print("Maven is missing: install it (on Debian: apt-get install maven) and run this again.", file=sys.stderr)
-            return 1
         output.mkdir(parents=True, exist_ok=True)
-        build = output / ".stand-in-build"
-        compile_java(build, digest)
-        write(engine, engine_files(arguments.version, build))
+        compile_java(digest)
+        write(engine, engine_files(arguments.version))
         write(demo, demo_files())
         stamp.write_text(digest, encoding="ascii")
     print(engine)
@@ -63,19 +61,26 @@ def digest_of_sources() -> str:
     return digest.hexdigest()
 
 
-def compile_java(build: Path, digest: str) -> None:
-    """Compile once for all versions."""
-    stamp = build / "sources"
-    if stamp.exists() and stamp.read_text(encoding="ascii") == digest:
-        return
-    options = ["--quiet", "--batch-mode", "--no-transfer-progress", "-Dstyle.color=never", f"-Dstand-in.build={build}"]
-    maven = subprocess.run(["mvn", *options, "-f", str(HERE / "pom.xml"), "clean", "package"], check=False)
-    if maven.returncode != 0:
-        sys.exit("The stand-in engine was not built: see Maven's messages above.")
-    stamp.write_text(digest, encoding="ascii")
+def compile_java(digest: str) -> None:
+    """Compile once for all versions and all output directories."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    stamp = BUILD / "sources"
+    with (BUILD.parent / "stand_in_build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text(encoding="ascii") == digest:
+            return
+        if shutil.which("mvn") is None:
+            sys.exit("Maven is missing: install it (on Debian: apt-get install maven) and run this again.")
+        command = ["mvn", "--quiet", "--batch-mode", "--no-transfer-progress", "-f", str(HERE / "pom.xml")]
+        maven = subprocess.run(
+            [*command, f"-Dstand-in.build={BUILD}", "clean", "package"], check=False, capture_output=True, text=True
+        )
+        if maven.returncode != 0:
+            sys.exit(f"{maven.stdout}{maven.stderr}\nThe stand-in engine was not built: see Maven's messages above.")
+        stamp.write_text(digest, encoding="ascii")
 
 
-def engine_files(version: str, build: Path) -> dict[str, tuple[bytes, bool]]:
+def engine_files(version: str) -> dict[str, tuple[bytes, bool]]:
     """Return content and executable bit of each file of the engine's archive."""
     files: dict[str, tuple[bytes, bool]] = {}
     until_11 = int(version.split(".", maxsplit=1)[0]) < 12
@@ -85,7 +90,7 @@ def engine_files(version: str, build: Path) -> dict[str, tuple[bytes, bool]]:
             if path.is_file():
                 content = path.read_bytes().replace(b"@VERSION@", version.encode())
                 files[path.relative_to(root).as_posix()] = (content, is_executable(path))
-    for jar in [build / "engine-stand-in.jar", *sorted((build / "lib").glob("*.jar"))]:
+    for jar in [BUILD / "engine-stand-in.jar", *sorted((BUILD / "lib").glob("*.jar"))]:
         files[f"system/lib/{jar.name}"] = (jar.read_bytes(), False)
     files["system/engine.properties"] = (f"version={version}\nbuild={BUILD_NUMBER}\n".encode(), False)
     return files
