@@ -336,12 +336,6 @@ accepted:
   type: list
   elements: str
   sample: [configuration/applications/demo/app.yaml]
-warnings:
-  description: What is worth knowing.
-  returned: when there is any
-  type: list
-  elements: str
-  sample: []
 files:
   description: Number of the vendor's files.
   returned: state is baseline
@@ -398,6 +392,8 @@ def main() -> None:
         module.fail_json(
             msg=f"The node's files could not be handled: {exc}. What was begun is finished by the next run."
         )
+    for text in result.pop("warnings", []):
+        module.warn(text)
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

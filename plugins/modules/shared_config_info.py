@@ -207,12 +207,6 @@ restart_reasons:
   type: list
   elements: str
   sample: []
-warnings:
-  description: What is worth knowing.
-  returned: when there is any
-  type: list
-  elements: str
-  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -240,6 +234,8 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"The node's files could not be read: {exc}.")
+    for text in result.pop("warnings", []):
+        module.warn(text)
     module.exit_json(**result)
 
 

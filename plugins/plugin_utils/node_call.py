@@ -20,6 +20,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils import masking, releas
 INLINE_LIMIT = 1 << 20
 # Longer node files travel as a digest first; the node asks for those that it lacks.
 SHORT_CONTENT = 2048
+HELPER = "/usr/local/lib/ivy-cluster/"
 _SECRET_VARIABLES = ("ivy_shared_secrets", "ivy_database_password", "ivy_search_password", "ivy_cluster_key")
 _ASSIGNMENT = re.compile(r"""(?P<head>(?P<key>[\w.\-]+)["']?\s*[:=]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s"'<>]+)""")
 _ELEMENT = re.compile(r"<(?P<key>[\w.\-:]+)(?P<rest>[^<>]*)>(?P<value>[^<>]*)</(?P=key)>")
@@ -248,8 +249,6 @@ class SharedConfigCall:
                 item["keys"] = differences
         if self.host._task.diff:
             result["diff"] = self._diff(result, texts)
-        if not result.get("warnings"):
-            result.pop("warnings", None)
         return result
 
     def _diff(self, result: Result, texts: dict[str, t.Any]) -> list[dict[str, str]]:
@@ -262,7 +261,10 @@ class SharedConfigCall:
             key = path if root == "node" else f"{root}:{path}"
             entry = entries.get((root, path)) if action["action"] != "delete" else None
             item = {"before_header": path, "after_header": path}
-            if action["action"] == "attributes":
+            if path.startswith(HELPER):
+                # The collection's own code is no configuration; its text would bury what is.
+                item.update(before="", after="(the collection's node helper)\n")
+            elif action["action"] == "attributes":
                 item.update(before=f"{action.get('detail', '')}\n", after="as declared\n")
             elif (
                 (entry and entry["secret"])

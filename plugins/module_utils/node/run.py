@@ -305,8 +305,9 @@ class Run:
         def known(key: str) -> set[str]:
             groups = (self.before, self.target, self.planned)
             good = {digest for group in groups if key in group for digest in group[key].digests}
-            if self.baseline is not None and key.startswith("engine:"):
-                item = self.baseline.get("files", {}).get(key.split(":", 1)[1])
+            inside = self.view.engine_path(key) if key.startswith("/") else key.split(":", 1)[1]
+            if self.baseline is not None and inside and key.startswith(("/", "engine:")):
+                item = self.baseline.get("files", {}).get(inside)
                 if item:
                     good.add(str(item.get("sha256")))
             return good
