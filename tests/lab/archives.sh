@@ -32,12 +32,20 @@ if ! checked; then
     fi
     echo "Got Elasticsearch $search_version"
 fi
-ln -sfn "$(basename "$search_archive")" "$archives/elasticsearch.zip"
-
 if [ -n "${ENGINE_ARCHIVE:-}" ]; then
     if [ ! -f "$ENGINE_ARCHIVE" ]; then
         echo "ENGINE_ARCHIVE is $ENGINE_ARCHIVE, and there is no such file." >&2
         exit 1
     fi
+    if [ ! -f "${ENGINE_LICENCE:-}" ]; then
+        echo "A real engine needs a real licence: name its file in ENGINE_LICENCE." >&2
+        exit 1
+    fi
     echo "Taking the engine from $ENGINE_ARCHIVE"
+fi
+
+tests/engine_stand_in/pack.sh 11.3.0 "$archives"
+if [ ! -f "$archives/demo.lic" ]; then
+    # Room for a node to be added; the tests for the limit write a licence of their own.
+    tests/engine_stand_in/make-licence.sh --nodes 5 --public-urls ivy.localhost "$archives/demo.lic"
 fi

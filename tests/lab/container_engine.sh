@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that a container engine answers: uses a running one, else starts Docker's.
+# Makes sure that a container engine answers, using a running one or else starting Docker's, and that it can run our hosts.
 set -euo pipefail
 
 log_directory="${1:?usage: container_engine.sh LOG_DIRECTORY}"
@@ -7,6 +7,18 @@ log_directory="${1:?usage: container_engine.sh LOG_DIRECTORY}"
 answers() {
     docker version > /dev/null 2>&1
 }
+
+# Each systemd takes several inotify instances, and the kernel's usual limit of 128 stops the hosts of two scenarios from
+# starting. The setting lasts until the machine is started anew.
+allow_many_hosts() {
+    local setting=/proc/sys/fs/inotify/max_user_instances wanted=1024 now
+    now="$(cat "$setting" 2> /dev/null || echo "$wanted")"
+    if [ "$now" -lt "$wanted" ] && [ -w "$setting" ] && echo "$wanted" > "$setting"; then
+        echo "Raised fs.inotify.max_user_instances from $now to $wanted"
+    fi
+}
+
+allow_many_hosts
 
 if answers; then
     exit 0

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.."
 scenario=default
 lab=ivy-molecule
 # In the checkout, where other checkouts and other users do not meet it.
+export ANSIBLE_FORCE_COLOR=0
 export MOLECULE_EPHEMERAL_DIRECTORY="$PWD/.cache/molecule/$scenario"
 
 keep_logs() {
@@ -23,13 +24,13 @@ case "$1" in
         # What a run that was killed has left behind.
         molecule reset --scenario-name "$scenario"
         ansible-playbook -i inventories/demo -i molecule/default/inventory molecule/shared/destroy.yml
-        molecule create --scenario-name "$scenario"
+        molecule create --no-command-borders --scenario-name "$scenario"
         ;;
     destroy)
         keep_logs
-        molecule destroy --scenario-name "$scenario"
+        molecule destroy --no-command-borders --scenario-name "$scenario"
         ;;
     *)
-        molecule "$1" --scenario-name "$scenario"
+        molecule "$1" --no-command-borders --scenario-name "$scenario"
         ;;
 esac

@@ -187,7 +187,7 @@ class Runner:
             plain = ANSI.sub("", line).strip()
             if plain:
                 last = plain
-            play = re.match(r"PLAY \[(.+?)\] \*", plain)
+            play = re.match(r"PLAY \[(.+?)\]( \*|$)", plain)
             if play:
                 self._say(f"         {step.name}: {play.group(1)}")
         return last

@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import re
+import socket
+import ssl
 import subprocess
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import testinfra
@@ -18,6 +24,97 @@ from testinfra.host import Host
 
 ROOT = Path(__file__).resolve().parents[3]
 INVENTORY = ["-i", str(ROOT / "inventories/demo"), "-i", str(ROOT / "molecule/default/inventory")]
+UNIT = "axonivy-engine.service"
+ENGINE = "/opt/ivy/versions/11.3.0"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of a playbook."""
+
+    status: int
+    output: str
+
+    @property
+    def recap(self) -> dict[str, dict[str, int]]:
+        """The counters of each host, from the end of the output."""
+        found = {}
+        for line in self.output.partition("PLAY RECAP")[2].splitlines()[1:]:
+            name, _, rest = line.partition(":")
+            counters = re.findall(r"(\w+)=(\d+)", rest)
+            if counters:
+                found[name.strip()] = {key: int(value) for key, value in counters}
+        return found
+
+    def changed(self) -> list[str]:
+        return [name for name, counters in self.recap.items() if counters["changed"]]
+
+    def succeeded(self) -> Run:
+        assert self.status == 0, self.output[-6000:]
+        return self
+
+
+@dataclass(frozen=True)
+class Report:
+    """What verify said, as data."""
+
+    run: Run
+    rows: list[dict[str, str]]
+
+    def verdict(self, check: str, subject: str) -> str:
+        return self.row(check, subject)["verdict"]
+
+    def row(self, check: str, subject: str) -> dict[str, str]:
+        found = [row for row in self.rows if (row["check"], row["subject"]) == (check, subject)]
+        assert len(found) == 1, self.run.output[-6000:]
+        return found[0]
+
+    def broken(self, check: str) -> list[str]:
+        return [row["subject"] for row in self.rows if row["check"] == check and row["verdict"] == "broken"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer that came through the load balancer."""
+
+    status: int
+    body: str
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Somebody outside: knows the public name, trusts the cluster's CA, talks to a load balancer."""
+
+    address: str
+    public: str
+    tls: ssl.SSLContext
+
+    def get(self, path: str, cookies: dict[str, str] | None = None, timeout: float = 10) -> Answer:
+        name = self.public.partition(":")[0]
+        with socket.create_connection((self.address, 443), timeout=timeout) as plain:
+            connection = http.client.HTTPSConnection(name, context=self.tls, timeout=timeout)
+            connection.sock = self.tls.wrap_socket(plain, server_hostname=name)
+            headers = {"Host": self.public, "Connection": "close"}
+            if cookies:
+                headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in cookies.items())
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            body = response.read().decode("utf-8", "replace")
+            sent = response.headers.get_all("Set-Cookie") or []
+        pairs = [one.partition(";")[0].partition("=") for one in sent]
+        return Answer(response.status, body, {key.strip(): value for key, _, value in pairs})
+
+    def node(self, cookies: dict[str, str] | None = None) -> str:
+        """The node that answers."""
+        answer = self.get("/demo/api/info", cookies)
+        assert answer.status == 200, answer
+        return str(answer.data["node"])
 
 
 @dataclass(frozen=True)
@@ -27,16 +124,79 @@ class Lab:
     groups: dict[str, list[str]]
     addresses: dict[str, str]
     directory: Path
+    variables: dict[str, Any]
+
+    @property
+    def nodes(self) -> list[str]:
+        return self.groups["engine_nodes"]
 
     def host(self, name: str) -> Host:
         """The host over SSH, as a user who is not root; commands run by sudo."""
         return testinfra.get_host(f"ssh://{name}", ssh_config=str(self.directory / "ssh_config"), sudo=True)
 
-    def playbook(self, path: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def playbook(self, path: str, *arguments: str) -> Run:
         """Runs a playbook against these hosts and returns what became of it."""
         command = ["ansible-playbook", *INVENTORY, str(ROOT / path), *arguments]
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
+        return Run(done.returncode, done.stdout + done.stderr)
+
+    def verify(self, file: Path, *arguments: str) -> Report:
+        """Runs verify and reads the copy of its report."""
+        run = self.playbook("playbooks/verify.yml", "-e", f"verify_report_file={file}", *arguments)
+        assert file.exists(), run.output[-6000:]
+        rows: list[dict[str, str]] = json.loads(file.read_text(encoding="utf-8"))["rows"]
+        return Report(run, rows)
+
+    def pids(self) -> dict[str, str]:
+        """The main process of each service that this collection runs, by host and unit."""
+        units = {
+            "load_balancers": ["haproxy.service"],
+            "engine_nodes": [UNIT],
+            "database_servers": ["postgresql@15-main.service"],
+            "search_servers": ["elasticsearch.service"],
+        }
+        found = {}
+        for group, names in units.items():
+            for name in self.groups[group]:
+                for unit in names:
+                    pid = self.host(name).check_output(f"systemctl show -p MainPID --value {unit}")
+                    assert pid not in ("", "0"), f"{unit} does not run on {name}"
+                    found[f"{name} {unit}"] = pid
+        return found
+
+    def restart(self, name: str) -> None:
+        """Restarts an engine by hand, as somebody with root's rights may do, and waits until it serves again."""
+        self.host(name).check_output(f"systemctl restart {UNIT}")
+        self.await_engine(name)
+
+    def await_engine(self, name: str, seconds: float = 90) -> None:
+        wait_until(lambda: self.info(name) is not None, seconds, f"the engine on {name} serves")
+
+    def info(self, name: str) -> dict[str, Any] | None:
+        """What the application says on this very node; nothing where it does not serve."""
+        connection = http.client.HTTPConnection(self.addresses[name], 8080, timeout=5)
+        try:
+            connection.request("GET", "/demo/api/info", headers={"Host": self.public})
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+        found: dict[str, Any] | None = json.loads(body) if response.status == 200 else None
+        return found
+
+    @property
+    def public(self) -> str:
+        return urlsplit(str(self.variables["ivy_public_url"])).netloc
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"Not within {seconds:.0f} seconds: {what}"
+        time.sleep(0.3)
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +209,25 @@ def lab() -> Lab:
         groups={name: group.get("hosts", []) for name, group in inventory.items() if name != "_meta"},
         addresses={name: str(values["ansible_host"]) for name, values in hosts.items()},
         directory=ROOT / ".cache/lab" / str(hosts["engine1"]["lab_name"]),
+        variables=hosts["engine1"],
     )
 
 
 @pytest.fixture(scope="session")
 def on(lab: Lab) -> Callable[[str], Host]:
     return lab.host
+
+
+@pytest.fixture(scope="session")
+def ca_file(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of the cluster's CA, as an administrator hands it to the users."""
+    balancer = lab.host(lab.groups["load_balancers"][0])
+    file = tmp_path_factory.mktemp("pki") / "ca.pem"
+    file.write_text(balancer.file("/etc/ivy-cluster-pki/ca.pem").content_string, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def browser(lab: Lab, ca_file: Path) -> Browser:
+    balancer = lab.groups["load_balancers"][0]
+    return Browser(lab.addresses[balancer], lab.public, ssl.create_default_context(cafile=str(ca_file)))
