@@ -174,8 +174,13 @@ def connections(found: t.Sequence[sockets.Socket], local_ports: t.Collection[int
     """The established ones, at certain ports of this host where any are named."""
     listening = set(listening_ports(found))
     return {
-        Connection("in" if one.local_port in listening else "out",
-                   one.local_address, one.local_port, one.remote_address, one.remote_port)
+        Connection(
+            "in" if one.local_port in listening else "out",
+            one.local_address,
+            one.local_port,
+            one.remote_address,
+            one.remote_port,
+        )
         for one in found
         if one.state == sockets.ESTABLISHED and (not local_ports or one.local_port in local_ports)
     }
@@ -183,8 +188,7 @@ def connections(found: t.Sequence[sockets.Socket], local_ports: t.Collection[int
 
 def all_seen(found: t.Collection[Connection], wanted: t.Sequence[tuple[t.Collection[str], int]]) -> bool:
     return all(
-        any(one.remote_address in addresses and one.remote_port == port for one in found)
-        for addresses, port in wanted
+        any(one.remote_address in addresses and one.remote_port == port for one in found) for addresses, port in wanted
     )
 
 
@@ -229,7 +233,9 @@ def main() -> None:
             "unit": {"type": "str", "default": ""},
             "local_ports": {"type": "list", "elements": "int", "default": []},
             "expect": {
-                "type": "list", "elements": "dict", "default": [],
+                "type": "list",
+                "elements": "dict",
+                "default": [],
                 "options": {"address": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
             },
             "wait": {"type": "float", "default": 0},
@@ -243,7 +249,9 @@ def main() -> None:
     try:
         found, listening = watch(
             (lambda: sockets.of_process(pid)) if unit else of_host,
-            set(module.params["local_ports"]), wanted, module.params["wait"],
+            set(module.params["local_ports"]),
+            wanted,
+            module.params["wait"],
         )
     except OSError as exc:
         module.fail_json(msg=f"The connections of this host cannot be read: {exc}.")

@@ -129,7 +129,12 @@ _READ = 4 << 20
 def ask(port: int, host_header: str, request: t.Mapping[str, t.Any], timeout: float) -> dict[str, t.Any]:
     """One request, one answer; what goes wrong is part of the answer."""
     answer: dict[str, t.Any] = {
-        "name": request["name"], "ok": False, "status": 0, "body": "", "json": None, "problem": "",
+        "name": request["name"],
+        "ok": False,
+        "status": 0,
+        "body": "",
+        "json": None,
+        "problem": "",
     }
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     headers = {"Host": host_header, "Connection": "close"}
@@ -182,7 +187,9 @@ def main() -> None:
             "port": {"type": "int", "required": True},
             "host_header": {"type": "str", "required": True},
             "requests": {
-                "type": "list", "elements": "dict", "required": True,
+                "type": "list",
+                "elements": "dict",
+                "required": True,
                 "options": {
                     "name": {"type": "str", "required": True},
                     "path": {"type": "str", "required": True},

@@ -148,7 +148,7 @@ class Lab:
         rows: list[dict[str, str]] = json.loads(file.read_text(encoding="utf-8"))["rows"]
         return Report(run, rows)
 
-    def pids(self) -> dict[str, str]:
+    def pids(self, *hosts: str) -> dict[str, str]:
         """The main process of each service that this collection runs, by host and unit."""
         units = {
             "load_balancers": ["haproxy.service"],
@@ -159,6 +159,8 @@ class Lab:
         found = {}
         for group, names in units.items():
             for name in self.groups[group]:
+                if hosts and name not in hosts:
+                    continue
                 for unit in names:
                     pid = self.host(name).check_output(f"systemctl show -p MainPID --value {unit}")
                     assert pid not in ("", "0"), f"{unit} does not run on {name}"

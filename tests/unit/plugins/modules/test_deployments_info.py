@@ -13,14 +13,17 @@ import pytest
 from ansible_collections.ivy.cluster.plugins.modules import deployments_info as sut
 
 
-@pytest.mark.parametrize(("file", "meant"), [
-    ("demo.zip", ("demo.zip", "pending")),
-    ("demo.zip.deployed", ("demo.zip", "deployed")),
-    ("project.iar.notDeployed", ("project.iar", "failed")),
-    ("demo.zip.deploymentLog", None),
-    ("demo.zip.options.yaml", None),
-    ("notes.deployed", None),
-])
+@pytest.mark.parametrize(
+    ("file", "meant"),
+    [
+        ("demo.zip", ("demo.zip", "pending")),
+        ("demo.zip.deployed", ("demo.zip", "deployed")),
+        ("project.iar.notDeployed", ("project.iar", "failed")),
+        ("demo.zip.deploymentLog", None),
+        ("demo.zip.options.yaml", None),
+        ("notes.deployed", None),
+    ],
+)
 def test_a_file_stands_for_an_artefact(file: str, meant: tuple[str, str] | None) -> None:
     assert sut.what_is(file) == meant
 

@@ -55,10 +55,13 @@ def test_a_body_is_posted(port: int) -> None:
     assert answer["ok"]
 
 
-@pytest.mark.parametrize(("changes", "problem"), [
-    ({"path": "/503"}, "status 503"),
-    ({"contains": "q7x1"}, "the answer does not hold what was stored"),
-])
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"path": "/503"}, "status 503"),
+        ({"contains": "q7x1"}, "the answer does not hold what was stored"),
+    ],
+)
 def test_what_is_wrong_is_said(port: int, changes: dict[str, str], problem: str) -> None:
     answer = sut.ask(port, "h", request(**changes), 5)
     assert not answer["ok"]

@@ -55,43 +55,74 @@ def hosts(**changes: t.Any) -> dict[str, t.Any]:
     return {
         "engine1": {"address": "192.0.2.21", "reach": reached, "results": results(engine())},
         "engine2": {"address": "192.0.2.22", "reach": reached, "results": results(engine())},
-        "lb1": {"address": "192.0.2.10", "reach": reached, "results": {"balancer": {
-            "process": {"version": "2.6.12"},
-            "servers": [server("engine1"), server("engine2")],
-            "certificates": [{"days_left": 364}],
-            "reload_required": False,
-        }}},
-        "db1": {"address": "192.0.2.30", "reach": reached, "results": {"database_state": {"query_result": [
-            {"version": "15.14 (Debian)", "connections": 21, "max_connections": "70", "size": "9 MB"},
-        ]}}},
-        "search1": {"address": "192.0.2.40", "reach": reached, "results": {"search_state": {"json": {
-            "cluster_name": "demo", "status": "green", "number_of_nodes": 1, "active_shards": 3,
-        }}}},
+        "lb1": {
+            "address": "192.0.2.10",
+            "reach": reached,
+            "results": {
+                "balancer": {
+                    "process": {"version": "2.6.12"},
+                    "servers": [server("engine1"), server("engine2")],
+                    "certificates": [{"days_left": 364}],
+                    "reload_required": False,
+                }
+            },
+        },
+        "db1": {
+            "address": "192.0.2.30",
+            "reach": reached,
+            "results": {
+                "database_state": {
+                    "query_result": [
+                        {"version": "15.14 (Debian)", "connections": 21, "max_connections": "70", "size": "9 MB"},
+                    ]
+                }
+            },
+        },
+        "search1": {
+            "address": "192.0.2.40",
+            "reach": reached,
+            "results": {
+                "search_state": {
+                    "json": {
+                        "cluster_name": "demo",
+                        "status": "green",
+                        "number_of_nodes": 1,
+                        "active_shards": 3,
+                    }
+                }
+            },
+        },
         **changes,
     }
 
 
 def observed(given: dict[str, t.Any] | None = None, **changes: t.Any) -> Observed:
-    return observed_from({
-        "cluster": "demo",
-        "unit": "axonivy-engine.service",
-        "engine_version": "11.3.0",
-        "nodes": ["engine1", "engine2"],
-        "balancers": ["lb1"],
-        "hosts": hosts() if given is None else given,
-        "database": {
-            "address": "192.0.2.30", "port": 5432, "name": "ivydb", "user": "ivy", "servers": {"db1": "192.0.2.30"},
-        },
-        "search": {"address": "192.0.2.40", "port": 9200, "servers": {"search1": "192.0.2.40"}},
-        "transport": "tcp",
-        "runtime_deployment": False,
-        "proceed_without": [],
-        "accept_unsupported": [],
-        "other_services": [],
-        "application_checked": False,
-        "check_mode": False,
-        **changes,
-    })
+    return observed_from(
+        {
+            "cluster": "demo",
+            "unit": "axonivy-engine.service",
+            "engine_version": "11.3.0",
+            "nodes": ["engine1", "engine2"],
+            "balancers": ["lb1"],
+            "hosts": hosts() if given is None else given,
+            "database": {
+                "address": "192.0.2.30",
+                "port": 5432,
+                "name": "ivydb",
+                "user": "ivy",
+                "servers": {"db1": "192.0.2.30"},
+            },
+            "search": {"address": "192.0.2.40", "port": 9200, "servers": {"search1": "192.0.2.40"}},
+            "transport": "tcp",
+            "runtime_deployment": False,
+            "proceed_without": [],
+            "accept_unsupported": [],
+            "other_services": [],
+            "application_checked": False,
+            "check_mode": False,
+            **changes,
+        }
+    )
 
 
 def line(text: str, start: str) -> str:
@@ -182,21 +213,31 @@ def test_a_fresh_cluster_has_no_record_and_that_is_said() -> None:
     assert line(text, "licence").endswith("none found")
 
 
-@pytest.mark.parametrize(("number", "text"), [
-    (300, "300 days"),
-    (1, "1 day - RENEW SOON"),
-    (-2, "EXPIRED 2 days ago"),
-    (None, "unknown"),
-])
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (300, "300 days"),
+        (1, "1 day - RENEW SOON"),
+        (-2, "EXPIRED 2 days ago"),
+        (None, "unknown"),
+    ],
+)
 def test_expiry_is_loud_when_it_is_near(number: int | None, text: str) -> None:
     assert sut.days(number) == text
 
 
 def test_balancers_that_disagree_are_named() -> None:
     given = hosts()
-    other = {"address": "192.0.2.11", "reach": {"ping": "pong"}, "results": {"balancer": {
-        "servers": [server("engine1", up=False, status="DOWN")], "process": {},
-    }}}
+    other = {
+        "address": "192.0.2.11",
+        "reach": {"ping": "pong"},
+        "results": {
+            "balancer": {
+                "servers": [server("engine1", up=False, status="DOWN")],
+                "process": {},
+            }
+        },
+    }
     given["lb2"] = other
     text = sut.render(observed(given, balancers=["lb1", "lb2"]))
     assert "lb1 up, lb2 down" in line(text, "engine1")

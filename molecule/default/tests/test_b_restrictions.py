@@ -1,0 +1,161 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each restriction is broken by hand, verify sees it on the node where it is, and site.yml puts everything right.
+
+One after another and without healing in between, since each playbook takes its time: every test breaks something that
+still held, on a node where it held.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Lab, Report
+
+ENGINE = "/opt/ivy/versions/11.3.0"
+NODE_ENV = "/etc/ivy-cluster/node.env"
+APP_YAML = "configuration/applications/demo/app.yaml"
+BY_HAND = "Edited by hand on one node"
+STRANGE_KEY = "SystemTask.Failure.Behaviour"
+
+
+@pytest.fixture
+def verify(lab: Lab, tmp_path: Path) -> Callable[[], Report]:
+    return lambda: lab.verify(tmp_path / "report.json")
+
+
+def override(lab: Lab, node: str, name: str, value: str) -> None:
+    """What somebody does who tries something out: a variable in the unit's environment, then a restart."""
+    lab.host(node).check_output(f"""printf '%s\\n' '{name}="{value}"' >> {NODE_ENV}""")
+    lab.restart(node)
+
+
+def settings(lab: Lab, node: str) -> list[str]:
+    """The keys that the running engine works with. Only the stand-in tells."""
+    ask = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+    text = lab.host(node).check_output(f"python3 -c '{ask}' http://127.0.0.1:8080/system/api/stand-in/state")
+    keys: list[str] = json.loads(text)["settings"]
+    return keys
+
+
+def test_1_another_database_on_one_node(lab: Lab, verify: Callable[[], Report]) -> None:
+    engine, name = "engine1", lab.variables.get("ivy_database_name", "AxonIvySystemDatabase")
+    database = lab.host("db1")
+    psql = "runuser -u postgres -- psql -qAt -v ON_ERROR_STOP=1"
+    database.check_output(f"""{psql} -c 'CREATE DATABASE other OWNER ivy TEMPLATE template0'""")
+    database.check_output(f"""runuser -u postgres -- pg_dump {name} | {psql} other""")
+    rules = database.check_output(f"{psql} -c 'SHOW hba_file'")
+    database.check_output(f"echo 'host other ivy {lab.addresses[engine]}/32 scram-sha-256' >> {rules}")
+    database.check_output(f"{psql} -c 'SELECT pg_reload_conf()'")
+    override(lab, engine, "IVY_SYSTEMDB_URL", f"jdbc:postgresql://{lab.addresses['db1']}:5432/other")
+
+    report = verify()
+
+    assert report.run.status != 0
+    assert report.broken("database") == [engine]
+    assert "other as ivy" in report.row("database", engine)["seen"]
+
+
+def test_2_another_search_engine_on_one_node(lab: Lab, verify: Callable[[], Report]) -> None:
+    engine = "engine2"
+    # A way around on the node itself stands for another server: the engine cannot tell, and neither can its answers.
+    forward = (
+        "import socketserver, socket, threading\n"
+        "class Way(socketserver.BaseRequestHandler):\n"
+        "    def handle(self):\n"
+        f"        other = socket.create_connection(('{lab.addresses['search1']}', 9200))\n"
+        "        def copy(a, b):\n"
+        "            for data in iter(lambda: a.recv(65536), b''):\n"
+        "                b.sendall(data)\n"
+        "            b.shutdown(socket.SHUT_WR)\n"
+        "        threading.Thread(target=copy, args=(other, self.request), daemon=True).start()\n"
+        "        copy(self.request, other)\n"
+        "socketserver.ThreadingTCPServer.allow_reuse_address = True\n"
+        "socketserver.ThreadingTCPServer(('127.0.0.1', 9209), Way).serve_forever()\n"
+    )
+    node = lab.host(engine)
+    node.check_output("systemctl reset-failed test-forward.service; systemctl stop test-forward.service; true")
+    node.check_output("cat > /run/test-forward.py << 'END'\n" + forward + "END")
+    node.check_output("systemd-run -q --unit=test-forward python3 /run/test-forward.py")
+    override(lab, engine, "IVY_ELASTICSEARCH_EXTERNALSERVER_URL", "http://127.0.0.1:9209")
+
+    report = verify()
+
+    assert report.run.status != 0
+    assert report.broken("search") == [engine]
+    assert "127.0.0.1:9209" in report.row("search", engine)["seen"]
+
+
+def test_3_one_node_runs_other_bytes(lab: Lab, verify: Callable[[], Report]) -> None:
+    engine, file = "engine3", f"{ENGINE}/configuration/ivy.yaml"
+    node = lab.host(engine)
+    node.check_output(f"cp -p {file} /run/test-ivy.yaml")
+    node.check_output(f"echo '{STRANGE_KEY}: FAIL_TASK_DO_RETRY' >> {file}")
+    lab.restart(engine)
+    # The file is put back: what lies on the disk is right again, what runs is not.
+    node.check_output(f"cp -p /run/test-ivy.yaml {file}")
+    assert STRANGE_KEY in settings(lab, engine)
+
+    report = verify()
+
+    assert report.run.status != 0
+    assert engine in report.broken("configuration")
+    assert "ivy.yaml" in report.row("configuration", engine)["seen"]
+    assert report.verdict("local_change", engine) == "holds"
+
+
+def test_4_a_local_edit(lab: Lab, verify: Callable[[], Report]) -> None:
+    engine = "engine3"
+    lab.host(engine).check_output(f"sed -i 's/^  Greeting: .*/  Greeting: {BY_HAND}/' {ENGINE}/{APP_YAML}")
+
+    report = verify()
+
+    assert report.run.status != 0
+    assert engine in report.broken("local_change")
+    assert f"{APP_YAML} (modified)" in report.row("local_change", engine)["seen"]
+
+
+def test_5_a_deployment_while_the_engine_runs(lab: Lab, verify: Callable[[], Report]) -> None:
+    engine, deploy = "engine2", f"{ENGINE}/deploy"
+    node = lab.host(engine)
+    node.check_output(f"cp -p {deploy}/demo.zip.deployed {ENGINE}/work/extra.zip")
+    node.check_output(f"mv {ENGINE}/work/extra.zip {deploy}/")
+
+    report = verify()
+
+    assert report.run.status != 0
+    assert report.broken("deployment") == [engine]
+    assert "extra.zip" in report.row("deployment", engine)["seen"]
+
+
+def test_6_everything_is_put_right(lab: Lab, verify: Callable[[], Report]) -> None:
+    greeting = lab.variables["ivy_shared_values"]["greeting"]
+    # What was deployed by hand is not in the source, so nobody but a person can say that it has to go.
+    lab.host("engine2").check_output(f"rm -rf {ENGINE}/deploy/extra.zip* {ENGINE}/applications/extra")
+
+    run = lab.playbook("site.yml").succeeded()
+
+    assert APP_YAML in run.output, "the local edit is not reported"
+    found = lab.host("engine3").check_output(f"grep -rlF '{BY_HAND}' /var/lib/ivy-cluster/backups")
+    assert found, "the local edit is not backed up"
+    for node in lab.nodes:
+        info = lab.info(node)
+        assert info is not None
+        assert info["greeting"] == greeting
+        assert STRANGE_KEY not in settings(lab, node)
+        assert "IVY_" not in lab.host(node).check_output(f"grep -v JAVA_HOME {NODE_ENV}")
+    psql = "runuser -u postgres -- psql -qAt"
+    lab.host("db1").check_output(f"{psql} -c 'DROP DATABASE other'")
+    lab.host("engine2").check_output("systemctl stop test-forward.service")
+    assert "other" not in lab.host("db1").check_output(f"cat $({psql} -c 'SHOW hba_file')")
+
+    report = verify()
+
+    assert report.run.status == 0, report.run.output[-6000:]
+    assert not [row for row in report.rows if row["verdict"] == "broken"]

@@ -1,0 +1,94 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A change of the source reaches the nodes one after another; one that was off does not start before it has it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Lab
+
+ROOT = Path(__file__).resolve().parents[3]
+UNIT = "axonivy-engine.service"
+GREETING = "The new greeting"
+
+
+@pytest.fixture(scope="module")
+def change(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A source in which one value that the engine takes up by itself and one key that needs a restart are new."""
+    source = tmp_path_factory.mktemp("source") / "shared_config"
+    shutil.copytree(ROOT / "inventories/demo/shared_config", source)
+    with (source / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
+        stream.write("SystemTask:\n  Failure:\n    Behaviour: FAIL_TASK_DO_RETRY\n")
+    values = {**lab.variables["ivy_shared_values"], "greeting": GREETING}
+    return ["-e", json.dumps({"ivy_shared_config_source": str(source), "ivy_shared_values": values})]
+
+
+def moments(lab: Lab, node: str) -> tuple[float, float]:
+    """When the engine was last stopped and when it was last started."""
+    text = lab.host(node).check_output(
+        f"systemctl show --timestamp=unix -p ActiveExitTimestamp -p ActiveEnterTimestamp {UNIT}"
+    )
+    found = dict(line.split("=", 1) for line in text.splitlines())
+    return float(found["ActiveExitTimestamp"].lstrip("@")), float(found["ActiveEnterTimestamp"].lstrip("@"))
+
+
+def release(lab: Lab, node: str) -> str:
+    info = lab.info(node)
+    assert info is not None, f"{node} does not serve"
+    return str(info["release"])
+
+
+def test_1_a_change_reaches_all_nodes_but_one_that_is_off(lab: Lab, change: list[str]) -> None:
+    *present, absent = lab.nodes
+    old = release(lab, absent)
+    lab.host(absent).check_output(f"systemctl stop {UNIT}")
+
+    lab.playbook("site.yml", *change, "-e", json.dumps({"ivy_proceed_without": [absent]})).succeeded()
+
+    for node in present:
+        info = lab.info(node)
+        assert info is not None
+        assert info["greeting"] == GREETING
+        assert info["release"] != old
+    assert len({release(lab, node) for node in present}) == 1
+    # One after another: no node was stopped before the one before it ran again.
+    (_, first_started), (second_stopped, _) = (moments(lab, node) for node in present)
+    assert first_started < second_stopped
+
+
+def test_2_the_node_that_was_off_does_not_start_with_the_old_release(lab: Lab) -> None:
+    absent = lab.nodes[-1]
+    node = lab.host(absent)
+    assert node.run(f"systemctl start {UNIT}").rc != 0
+    assert "site.yml" in node.check_output(f"journalctl -u {UNIT} -n 20 --no-pager -o cat")
+    assert lab.info(absent) is None
+
+    screen = lab.playbook("playbooks/status.yml").succeeded().output
+    assert any(absent in line and "FENCED" in line for line in screen.splitlines())
+    node.check_output(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT}; true")
+
+
+def test_3_it_starts_once_it_is_brought_up_to_date(lab: Lab, change: list[str]) -> None:
+    *present, absent = lab.nodes
+    before = lab.pids(*present)
+
+    run = lab.playbook("site.yml", *change, "--limit", absent).succeeded()
+
+    assert set(run.recap) == {absent}
+    assert len({release(lab, node) for node in lab.nodes}) == 1
+    assert lab.pids(*present) == before
+
+
+def test_4_verify_works_for_one_node_and_in_check_mode(lab: Lab) -> None:
+    run = lab.playbook("playbooks/verify.yml", "--limit", lab.nodes[-1], "--check").succeeded()
+
+    assert set(run.recap) == {lab.nodes[-1]}
+    assert run.changed() == []
+    assert "check mode writes nothing" in run.output
