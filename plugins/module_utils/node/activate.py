@@ -79,8 +79,9 @@ def plan(
             problem = attribute_problem(want, found)
             if problem:
                 actions.append(Action(ATTRIBUTES, want.root, want.path, key, want, found, False, problem))
+    in_the_way = _in_the_way(scene, target)
     gone = [key for key in applied if key not in target]
-    for key in (*gone, *extra):
+    for key in dict.fromkeys((*in_the_way, *gone, *extra)):
         if key in keep:
             continue
         found = scene.files.get(key)
@@ -90,7 +91,24 @@ def plan(
         lost = found.kind != FILE or found.sha256 not in known(key)
         actions.append(Action(DELETE, root, path, key, None, found, lost))
     actions.extend(_directories(scene, target, owner))
-    return sorted(actions, key=lambda one: (one.action == DELETE, _ORDER[one.root], one.path))
+    return sorted(actions, key=lambda one: (_phase(one, in_the_way), _ORDER[one.root], one.path))
+
+
+def _phase(one: Action, in_the_way: t.Container[str]) -> int:
+    if one.action != DELETE:
+        return 1
+    return 0 if one.key in in_the_way else 2
+
+
+def _in_the_way(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
+    """Files and links that lie where the release needs a directory."""
+    needed = {
+        f"{want.root}:{'/'.join(want.path.split('/')[:depth])}"
+        for want in target.values()
+        if want.root != NODE
+        for depth in range(1, want.path.count("/") + 1)
+    }
+    return sorted(key for key in needed if key in scene.files)
 
 
 def _directories(scene: Scene, target: t.Mapping[str, Expected], owner: tuple[int, int]) -> list[Action]:
@@ -120,11 +138,6 @@ def predict(scene: Scene, actions: t.Iterable[Action]) -> dict[str, Found]:
             if one.found is not None and one.found.kind == DIRECTORY:
                 for below in [key for key in files if key.startswith(one.key + "/")]:
                     del files[below]
-            if want.root != NODE:
-                # A file or link where the release needs a directory gives way.
-                parts = want.path.split("/")
-                for depth in range(1, len(parts)):
-                    files.pop(f"{want.root}:{'/'.join(parts[:depth])}", None)
             files[one.key] = Found(FILE, want.digests[0], 0, want.mode or 0, want.uid or 0, want.gid or 0, now)
     return files
 
@@ -283,26 +296,7 @@ class Executor:
                     f"The engine's directory {tree.base} does not exist. Unpack the engine first (role engine does)."
                 )
             tree.create_base(0o750 if want.root == "secrets" else 0o700, uid, gid)
-        self._clear_way(tree, want.path)
         return tree.make_parent(want.path, 0o750, uid, gid)
-
-    def _clear_way(self, tree: Tree, path: str) -> None:
-        """Remove a file or a link that lies where a directory must be; what it held is in the backup by now."""
-        parts = path.split("/")
-        for depth in range(1, len(parts)):
-            place = tree.open_parent("/".join(parts[:depth]))
-            if place is None:
-                return
-            fd, name = place
-            try:
-                info = lstat_at(fd, name)
-                if info is None:
-                    return
-                if not stat.S_ISDIR(info.st_mode):
-                    discard_at(fd, name)
-                    return
-            finally:
-                os.close(fd)
 
     def _put(self, one: Action) -> None:
         want = one.target

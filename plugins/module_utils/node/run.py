@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from . import accounts, payload, run_state
-from .activate import ATTRIBUTES, CREATE, UPDATE, Action, Executor, plan, predict
+from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE, Action, Executor, plan, predict
 from .digest import sha256
 from .errors import NodeError
 from .manifest import Manifest, parse
@@ -204,6 +204,7 @@ class Run:
     def drift(self) -> None:
         """Differences from what was applied, without those that this or an interrupted run explains."""
         known = {*self.before, *self.target, *self.planned}
+        known.update(self.view.alias(key) for key in list(known))
         paths = [want.path for group in (self.before, self.target) for want in group.values() if want.root == "engine"]
         found = self.view.assess(self.scene, self.before, known, paths, self.baseline is not None)
         self.engine_owned = found.engine_owned
@@ -302,9 +303,12 @@ class Run:
             keep = {one.key for one in self.findings}
         blobs = self.store.blob_names() if self.store.tree.exists else set()
 
+        aliases = {self.view.alias(key): key for group in (self.before, self.target) for key in group}
+
         def known(key: str) -> set[str]:
             groups = (self.before, self.target, self.planned)
-            good = {digest for group in groups if key in group for digest in group[key].digests}
+            keys = {key, self.view.alias(key), aliases.get(key, key)}
+            good = {digest for group in groups for one in keys if one in group for digest in group[one].digests}
             inside = self.view.engine_path(key) if key.startswith("/") else key.split(":", 1)[1]
             if self.baseline is not None and inside and key.startswith(("/", "engine:")):
                 item = self.baseline.get("files", {}).get(inside)
@@ -320,6 +324,13 @@ class Run:
         self.actions = plan(
             self.scene, self.target, self.before, extra, known, keep, available, self.view.owners["engine"]
         )
+        # A file that becomes a node file, or the vendor's again, is replaced under its other name, not removed.
+        other_names = {self.view.alias(key) for key in self.target}
+        self.actions = [
+            one
+            for one in self.actions
+            if one.action != DELETE or (self.view.alias(one.key) not in self.target and one.key not in other_names)
+        ]
         if self.request.node_files is None:
             self.actions = [one for one in self.actions if one.root != NODE or one.target is not None]
         self.kept = sorted(keep)

@@ -192,12 +192,21 @@ class View:
                 else:
                     singles.setdefault(want.root, set()).add(want.path)
         absolute.update(own_drop_ins(self.settings.unit) if self.settings.unit else ())
-        scene = survey(self.trees, singles, absolute)
-        for path in absolute:
-            inside = self.engine_path(path)
-            if inside is not None:
-                scene.files.pop(f"engine:{inside}", None)
-        return scene
+        return survey(self.trees, singles, absolute)
+
+    def alias(self, key: str) -> str:
+        """The key that a node file in the engine's directory would have as a file of the release; empty if none."""
+        inside = self.engine_path(key) if key.startswith("/") else None
+        return f"engine:{inside}" if inside is not None else ""
+
+    def without_aliases(self, found: t.Mapping[str, Found], expected: t.Mapping[str, Expected]) -> dict[str, Found]:
+        """Each file under one name only: that of a node file where it is one."""
+        out = dict(found)
+        for key in found:
+            other = self.alias(key)
+            if other:
+                out.pop(other if key in expected else key, None)
+        return out
 
     def assess(
         self,
@@ -265,7 +274,12 @@ class View:
         if release is not None:
             restarts = {entry.key: entry.restart for entry in release.entries}
         return present(
-            found, expected, restarts, self.engine_directory, java_state(java_home), release.id if release else ""
+            self.without_aliases(found, expected),
+            expected,
+            restarts,
+            self.engine_directory,
+            java_state(java_home),
+            release.id if release else "",
         )
 
     def kinds(self, node_files: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:
