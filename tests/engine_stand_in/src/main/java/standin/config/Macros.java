@@ -1,8 +1,12 @@
 package standin.config;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
@@ -24,14 +28,21 @@ final class Macros {
 
   private Macros() {}
 
-  /** Writes into the same file, not beside it: whoever watches the file sees a modification. */
+  /**
+   * Writes into the same file, not beside it: whoever watches the file sees a modification. It is never empty meanwhile,
+   * for another process may read it at this moment.
+   */
   static boolean rewrite(Path file) throws IOException, ConfigurationException {
     String before = Files.readString(file);
     String after = rewrite(before);
     if (after.equals(before)) {
       return false;
     }
-    Files.writeString(file, after);
+    byte[] bytes = after.getBytes(StandardCharsets.UTF_8);
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      channel.write(ByteBuffer.wrap(bytes));
+      channel.truncate(bytes.length);
+    }
     return true;
   }
 

@@ -63,7 +63,9 @@ final class Overrides {
       try (var files = Files.newDirectoryStream(secretDirectory, "ivy.*")) {
         for (Path file : files) {
           if (Files.isRegularFile(file)) {
-            found.put(file.getFileName().toString().substring("ivy.".length()), Files.readString(file).replaceFirst("\\R$", ""));
+            String key = file.getFileName().toString().substring("ivy.".length());
+            // Whoever writes such a file with an editor ends it with a line break.
+            found.put(key, Files.readString(file).replaceFirst("\\R$", ""));
           }
         }
       }

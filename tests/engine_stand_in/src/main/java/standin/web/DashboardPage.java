@@ -68,7 +68,8 @@ final class DashboardPage {
       boolean member = members.contains(entry.name());
       String role = member && members.indexOf(entry.name()) == 0 ? "master" : "";
       body.append(Html.row(entry.name() + (entry.name().equals(node.name()) ? " (local)" : ""), entry.address(),
-          entry.port(), entry.state(), member ? "UP" : "DOWN", role, entry.engineVersion(), entry.changedAt().truncatedTo(ChronoUnit.SECONDS)));
+          entry.port(), entry.state(), member ? "UP" : "DOWN", role, entry.engineVersion(),
+          entry.changedAt().truncatedTo(ChronoUnit.SECONDS)));
     }
     return page("Cluster", body.append("</table>").toString());
   }
