@@ -62,9 +62,12 @@ def _rows(check: str, hosts: t.Iterable[Host], what: str, row: t.Callable[[Host]
     return [guarded(host) for host in hosts]
 
 
-def _not_running(check: str, seen: Observed) -> list[Row]:
-    """A node that does not run breaks nothing but its own row among the hosts."""
-    return [left_out(check, node.name, "does not run") for node in seen.present if not node.runs]
+def _running_rows(check: str, seen: Observed, what: str, row: t.Callable[[Host], Row]) -> list[Row]:
+    """One row a node; one that does not run breaks nothing but its own row among the hosts."""
+    rows: list[Row] = []
+    for node in seen.present:
+        rows += _rows(check, [node], what, row) if node.runs else [left_out(check, node.name, "does not run")]
+    return rows
 
 
 # --- the hosts
@@ -157,9 +160,8 @@ def check_database(seen: Observed) -> list[Row]:
                     "Check that PostgreSQL runs there: systemctl status postgresql.",
                 )
             )
-    rows += _not_running(DATABASE, seen)
-    return rows + _rows(
-        DATABASE, seen.running, "the engine's connections", lambda node: _database_row(seen, node, sessions)
+    return rows + _running_rows(
+        DATABASE, seen, "the engine's connections", lambda node: _database_row(seen, node, sessions)
     )
 
 
@@ -256,8 +258,7 @@ def _elsewhere(
 
 
 def check_search(seen: Observed) -> list[Row]:
-    rows = _not_running(SEARCH, seen)
-    rows += _rows(SEARCH, seen.running, "the engine's connections", lambda node: _search_row(seen, node))
+    rows = _running_rows(SEARCH, seen, "the engine's connections", lambda node: _search_row(seen, node))
     server = seen.hosts.get(seen.search.host)
     if not seen.search.host:
         rows.append(
@@ -324,8 +325,7 @@ def check_configuration(seen: Observed) -> list[Row]:
                 "Run site.yml: it keeps the record on the file share.",
             )
         )
-    rows += _not_running(CONFIGURATION, seen)
-    return rows + _rows(CONFIGURATION, seen.running, "the engine", lambda node: _configuration_row(node, desired))
+    return rows + _running_rows(CONFIGURATION, seen, "the engine", lambda node: _configuration_row(node, desired))
 
 
 def _configuration_row(node: Host, desired: str) -> Row:
@@ -440,13 +440,12 @@ def _artefact_problem(seen: Observed, item: Result, placed: t.Mapping[str, str],
 
 
 def check_peers(seen: Observed) -> list[Row]:
-    rows = _not_running(PEERS, seen)
-    if len(seen.running) == 1:
-        return [*rows, left_out(PEERS, seen.running[0].name, "the only running node of this run")]
-    return rows + _rows(PEERS, seen.running, "the engine", lambda node: _peers_row(seen, node))
+    return _running_rows(PEERS, seen, "the engine", lambda node: _peers_row(seen, node))
 
 
 def _peers_row(seen: Observed, node: Host) -> Row:
+    if len(seen.running) == 1:
+        return left_out(PEERS, node.name, "the only running node of this run")
     peers = node.engine.get("peers") or {}
     connected = set(peers.get("connected") or [])
     if seen.transport == "tcp":
@@ -540,8 +539,7 @@ def check_application(seen: Observed) -> list[Row]:
         return [left_out(APPLICATION, "all nodes", "verify_application is not set")] if seen.reached else []
     if seen.check_mode:
         return [left_out(APPLICATION, "all nodes", "check mode writes nothing")] if seen.reached else []
-    rows = _not_running(APPLICATION, seen)
-    return rows + _rows(APPLICATION, seen.running, "the application", lambda node: _application_row(seen, node))
+    return _running_rows(APPLICATION, seen, "the application", lambda node: _application_row(seen, node))
 
 
 def _application_row(seen: Observed, node: Host) -> Row:
