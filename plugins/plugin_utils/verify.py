@@ -444,26 +444,27 @@ def check_peers(seen: Observed) -> list[Row]:
 
 
 def _peers_row(seen: Observed, node: Host) -> Row:
-    if len(seen.running) == 1:
-        return left_out(PEERS, node.name, "the only running node of this run")
     peers = node.engine.get("peers") or {}
     connected = set(peers.get("connected") or [])
+    names = {one.address: one.name for one in seen.hosts.values()}
+    # What the node itself found: nodes outside of this run count as well, as long as their port answers.
+    missing = {names.get(address, address) for address in peers.get("missing") or []}
     if seen.transport == "tcp":
-        missing = [one.name for one in seen.running if one.name != node.name and one.address not in connected]
+        missing |= {one.name for one in seen.running if one.name != node.name and one.address not in connected}
         whom = "each other running node"
     else:
         # Over multicast only the ring of the failure detection leaves connections to look at.
-        names = {one.address: one.name for one in seen.hosts.values()}
-        missing = [names.get(address, address) for address in peers.get("missing") or []]
         whom = "its neighbours in the ring of the failure detection"
     if missing:
         return broken(
             PEERS,
             node.name,
-            f"not connected to {listed(missing)}",
+            f"not connected to {listed(sorted(missing))}",
             "Check that the nodes reach each other on the JGroups ports (firewall, address to which the engine binds), "
             "then restart this node.",
         )
+    if not connected:
+        return left_out(PEERS, node.name, "the only running node")
     return holds(PEERS, node.name, f"connected to {whom} ({count(len(connected), 'peer')})")
 
 

@@ -385,7 +385,20 @@ def test_an_unreachable_host_hides_no_other() -> None:
 def test_a_limited_run_looks_at_what_it_has() -> None:
     seen = observed({"engine2": sound()["engine2"]})
     assert broken_rows(seen) == []
-    assert row_of(seen, sut.PEERS, "engine2").verdict is Verdict.LEFT_OUT
+    assert row_of(seen, sut.PEERS, "engine2").verdict is Verdict.HOLDS
+    assert row_of(seen, sut.SHARE, "engine2").verdict is Verdict.LEFT_OUT
+
+
+def test_a_node_alone_has_no_peers() -> None:
+    own = {"connected": [], "missing": []}
+    hosts = with_change("engine2", lambda r: r["engine"]["engine"].update(peers=own))
+    assert row_of(observed({"engine2": hosts["engine2"]}), sut.PEERS, "engine2").verdict is Verdict.LEFT_OUT
+
+
+def test_a_peer_outside_of_the_run_counts_when_its_port_answers() -> None:
+    own = {"connected": ["192.0.2.21"], "missing": ["192.0.2.23"]}
+    hosts = with_change("engine2", lambda r: r["engine"]["engine"].update(peers=own))
+    assert broken_rows(observed({"engine2": hosts["engine2"]})) == [(sut.PEERS, "engine2")]
 
 
 @pytest.mark.parametrize("missing", ["engine", "scan", "connections", "deployments", "share_read", "application_read"])
