@@ -41,8 +41,9 @@ options:
       - V(schema_created) remembers that the database's tables exist.
       - V(pinned) and V(unpinned) set and lift a pin, which lets only a rollback change the release.
       - V(drained) sets the list of drained nodes.
+      - V(deployed) remembers which applications every node has.
     type: str
-    choices: [read, opened, closed, schema_created, pinned, unpinned, drained]
+    choices: [read, opened, closed, schema_created, pinned, unpinned, drained, deployed]
     default: read
   release:
     description: Id of the release.
@@ -80,6 +81,9 @@ options:
     description: The drained nodes.
     type: list
     elements: str
+  applications:
+    description: Names of the applications' artefacts, each with the SHA-256 of its content.
+    type: dict
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -126,6 +130,10 @@ record:
       description: The pin.
       type: dict
       sample: null
+    applications:
+      description: The applications that every node has, each with the SHA-256 of its artefact.
+      type: dict
+      sample: {demo.zip: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}
     drained:
       description: The drained nodes.
       type: list
@@ -149,7 +157,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ivy.cluster.plugins.module_utils.node import accounts, record
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
 
-_STATES = ["read", "opened", "closed", "schema_created", "pinned", "unpinned", "drained"]
+_STATES = ["read", "opened", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed"]
 
 
 def argument_spec() -> dict[str, dict[str, object]]:
@@ -169,6 +177,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "reason": text,
         "node": text,
         "drained": {"type": "list", "elements": "str"},
+        "applications": {"type": "dict"},
     }
 
 
@@ -201,6 +210,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
         take_over=params["take_over"],
         reason=params["reason"],
         drained=params["drained"],
+        applications=params["applications"],
     )
 
     def changed_record(old: record.Record | None) -> record.Record | None:
@@ -235,6 +245,7 @@ def main() -> None:
             ("state", "opened", ("operation",)),
             ("state", "schema_created", ("engine_version",)),
             ("state", "drained", ("drained",)),
+            ("state", "deployed", ("applications",)),
         ],
     )
     try:

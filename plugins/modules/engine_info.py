@@ -149,6 +149,13 @@ options:
     description: V(ready) waits until the engine passes the gate and fails when it does not.
     type: str
     choices: [ready]
+  configuration:
+    description:
+      - Whether the gate demands that what runs is what is applied.
+      - Right after a start the engine may still rewrite C(${encrypt:...}) in its files. Pass the gate without this first, then
+        accept the rewriting with M(ivy.cluster.shared_config), then look at the configuration too.
+    type: bool
+    default: true
   wait:
     description: Seconds to wait at the gate.
     type: float
@@ -308,6 +315,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "search": place,
         "deploy_directory": {"type": "path", "default": ""},
         "until": {"type": "str", "choices": ["ready"]},
+        "configuration": {"type": "bool", "default": True},
         "wait": {"type": "float", "default": 0},
     }
 
@@ -324,6 +332,7 @@ def main() -> None:
         database=params["database"],
         search=params["search"],
         deploy_directory=params["deploy_directory"],
+        configuration=params["configuration"],
     )
     try:
         if params["until"] is None:

@@ -148,6 +148,7 @@ class Wanted(t.NamedTuple):
     database: dict[str, t.Any] | None
     search: dict[str, t.Any] | None
     deploy_directory: str
+    configuration: bool = True
 
 
 def state(settings: Settings, store: str, wanted: Wanted) -> dict[str, t.Any]:
@@ -218,7 +219,8 @@ class Gate:
         self.pid = unit["main_pid"] or self.pid
         if facts["health"] is not None and not facts["health"]["ok"]:
             found.append(("health", facts["health"]["reason"]))
-        found.extend(("configuration", text) for text in self._configuration(facts))
+        if self.wanted.configuration:
+            found.extend(("configuration", text) for text in self._configuration(facts))
         if facts["peers"] is not None and facts["peers"]["missing"]:
             found.append(
                 ("peers", f"not connected with {', '.join(facts['peers']['missing'])}, although they can be reached")

@@ -60,6 +60,7 @@ def empty(cluster: str) -> Record:
         "operation": None,
         "drained": [],
         "schema": None,
+        "applications": {},
         "history": [],
     }
 
@@ -189,6 +190,7 @@ class Change(t.NamedTuple):
     take_over: str
     reason: str
     drained: list[str] | None
+    applications: dict[str, str] | None = None
 
 
 def _remember(record: Record, operation: str, change: Change, **more: t.Any) -> None:
@@ -305,4 +307,9 @@ def apply(record: Record, change: Change) -> Record:
         if change.drained is None:
             raise NodeError("drained: name the drained nodes, or give an empty list.")
         new["drained"] = sorted(set(change.drained))
+    elif change.state == "deployed":
+        wanted = dict(sorted((change.applications or {}).items()))
+        if new["applications"] != wanted:
+            new["applications"] = wanted
+            _remember(new, "deployed", change, applications=", ".join(wanted))
     return new

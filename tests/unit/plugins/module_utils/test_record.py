@@ -1,0 +1,230 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from ansible_collections.ivy.cluster.plugins.module_utils.node import fence, record
+from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+
+A, B, C = "a" * 32, "b" * 32, "c" * 32
+
+
+def change(state, release="", operation="site", **more):
+    values = {"engine_version": "", "owner": "admin", "step": "", "node": "n1", "take_over": "", "reason": "",
+              "drained": None, **more}
+    return record.Change(state=state, release=release, operation=operation, **values)
+
+
+def after(*changes, start=None):
+    value = start or record.empty("demo")
+    for one in changes:
+        value = record.apply(value, one)
+    return value
+
+
+def ids():
+    return os.geteuid(), os.getegid()
+
+
+def test_a_rollout_from_nothing_to_its_end():
+    opened = after(change("opened", A, engine_version="11.3.0"))
+    assert opened["desired_release"] == A
+    assert opened["operation"]["name"] == "site"
+    assert opened["engine_version"] == "11.3.0"
+    closed = after(change("closed", A), start=opened)
+    assert closed["operation"] is None
+    assert [one["operation"] for one in closed["history"]] == ["site", "site done"]
+
+
+def test_the_same_again_changes_nothing():
+    done = after(change("opened", A), change("closed", A))
+    assert after(change("opened", A), start=done) == done
+    assert after(change("closed", A), start=done) == done
+    assert after(change("schema_created", engine_version="11.3.0"), start=done) != done
+    made = after(change("schema_created", engine_version="11.3.0"), start=done)
+    assert after(change("schema_created", engine_version="11.3.0"), start=made) == made
+
+
+def test_while_open_every_replaced_release_may_start_and_none_afterwards():
+    done = after(change("opened", A), change("closed", A))
+    rolling = after(change("opened", B), change("opened", C), start=done)
+    assert rolling["previous_release"] == A
+    for release in (A, B, C):
+        assert fence.refusal(release, rolling, "demo", "n1") == ""
+    closed = after(change("closed", C), start=rolling)
+    assert closed["previous_release"] is None
+    assert fence.refusal(C, closed, "demo", "n1") == ""
+    for release in (A, B):
+        assert "the cluster wants" in fence.refusal(release, closed, "demo", "n1")
+
+
+def test_the_fence_says_why_and_what_to_run():
+    closed = after(change("opened", A), change("closed", A))
+    assert "no cluster record" in fence.refusal(A, None, "demo", "n1")
+    assert "No release was ever applied" in fence.refusal(None, closed, "demo", "n1")
+    assert "--limit n1" in fence.refusal(B, closed, "demo", "n1")
+    assert "belongs to cluster demo" in fence.refusal(A, closed, "other", "n1")
+
+
+def test_another_operation_is_not_overrun():
+    opened = after(change("opened", A, operation="upgrade", owner="kim"))
+    with pytest.raises(NodeError, match=r"upgrade of kim, since .*step: none"):
+        after(change("opened", B), start=opened)
+    with pytest.raises(NodeError, match="upgrade of kim"):
+        after(change("closed", A), start=opened)
+    taken = after(change("opened", B, take_over="kim is on holiday"), start=opened)
+    assert taken["operation"]["name"] == "site"
+    assert any(one.get("reason") == "kim is on holiday" for one in taken["history"])
+
+
+def test_the_step_of_an_operation_is_kept():
+    opened = after(change("opened", A), change("opened", A, step="restart engine2"))
+    assert opened["operation"]["step"] == "restart engine2"
+
+
+def test_a_rollout_that_somebody_else_overtook_is_not_closed():
+    opened = after(change("opened", A), change("opened", B))
+    with pytest.raises(NodeError, match="Another run was faster"):
+        after(change("closed", A), start=opened)
+
+
+def test_a_pin_holds_until_it_is_lifted():
+    done = after(change("opened", A), change("closed", A), change("pinned", reason="incident 7"))
+    with pytest.raises(NodeError, match="incident 7"):
+        after(change("opened", B), start=done)
+    assert after(change("opened", A), start=done) == done
+    assert after(change("opened", B, operation="rollback"), start=done)["desired_release"] == B
+    assert after(change("unpinned"), change("opened", B), start=done)["desired_release"] == B
+    with pytest.raises(NodeError, match="no release to pin"):
+        after(change("pinned"))
+
+
+def test_applications_are_remembered_once():
+    value = after(change("deployed", applications={"b.zip": "2", "a.zip": "1"}))
+    assert list(value["applications"].items()) == [("a.zip", "1"), ("b.zip", "2")]
+    assert value["history"][-1]["applications"] == "a.zip, b.zip"
+    again = record.apply(value, change("deployed", applications={"a.zip": "1", "b.zip": "2"}))
+    assert again == value
+
+
+def test_drained_nodes_and_the_length_of_history():
+    value = after(change("drained", drained=["b", "a", "b"]))
+    assert value["drained"] == ["a", "b"]
+    for number in range(150):
+        value = after(change("opened", f"{number:032x}"), start=value)
+    assert len(value["history"]) == record.HISTORY
+
+
+def test_written_and_read(tmp_path):
+    assert record.read(str(tmp_path), *ids()) is None
+    assert record.read(str(tmp_path / "away"), *ids()) is None
+    value = after(change("opened", A))
+    with record.locked(str(tmp_path), *ids()):
+        record.write(str(tmp_path), value, *ids())
+    assert record.read(str(tmp_path), *ids()) == value
+    text = (tmp_path / "record.json").read_text()
+    assert text == json.dumps(value, indent=2, sort_keys=True) + "\n"
+    assert not list(tmp_path.glob(".ivy*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 1, "history": 5}', b'{"format": 1'])
+def test_a_damaged_record_is_refused_in_words(tmp_path, content):
+    (tmp_path / "record.json").write_bytes(content)
+    with pytest.raises(NodeError, match=r"damaged|format"):
+        record.read(str(tmp_path), *ids())
+
+
+def test_a_record_of_a_newer_version_is_refused(tmp_path):
+    (tmp_path / "record.json").write_text('{"format": 2}')
+    with pytest.raises(NodeError, match="newer version"):
+        record.read(str(tmp_path), *ids())
+
+
+def test_what_is_planted_instead_of_a_record_is_not_followed(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("{}")
+    share = tmp_path / "share"
+    share.mkdir()
+    (share / "record.json").symlink_to(secret)
+    with pytest.raises(NodeError, match="cannot be read"):
+        record.read(str(share), *ids())
+    (share / "record.json").unlink()
+    os.mkfifo(share / "record.json")
+    with pytest.raises(NodeError, match="not a regular file"):
+        record.read(str(share), *ids())
+
+
+def test_two_writers_do_not_meet(tmp_path):
+    with record.locked(str(tmp_path), *ids()), pytest.raises(NodeError, match="another run"):
+        with record.locked(str(tmp_path), *ids(), seconds=0.2):
+            pass
+
+
+def test_a_share_that_is_away_is_named(tmp_path):
+    with pytest.raises(NodeError, match="Is the file share mounted"):
+        with record.locked(str(tmp_path / "away"), *ids()):
+            pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
+def test_root_writes_as_the_engines_user(tmp_path):
+    tmp_path.chmod(0o755)
+    share = tmp_path / "share"
+    share.mkdir(mode=0o700)
+    os.chown(share, 12345, 12345)
+    for above in tmp_path.parents:
+        if not above.stat().st_mode & 0o001:
+            pytest.skip("the temporary directory is closed to others")
+    with record.locked(str(share), 12345, 12345):
+        record.write(str(share), after(change("opened", A)), 12345, 12345)
+    assert os.geteuid() == 0
+    assert (share / "record.json").stat().st_uid == 12345
+    assert record.read(str(share), 12345, 12345)["desired_release"] == A
+
+
+class TestFenceAtTheStart:
+    """The step before the engine's start, on real files."""
+
+    def apply(self, node, text=b"1"):
+        release = node.build({"engine:configuration/ivy.yaml": node.File(b"A: " + text + b"\n", "yaml", "keys")})
+        node.apply(release)
+        node.record.mkdir(exist_ok=True)
+        return release
+
+    def roll(self, node, *changes):
+        value = record.read(str(node.record), *ids()) or record.empty("demo")
+        record.write(str(node.record), after(*changes, start=value), *ids())
+
+    def test_without_a_record_nobody_starts(self, node):
+        self.apply(node)
+        assert "no cluster record" in node.start(fence=True)
+        assert not (node.run / "started.json").exists()
+
+    def test_the_wanted_release_starts(self, node):
+        release = self.apply(node)
+        self.roll(node, change("opened", release.id), change("closed", release.id))
+        assert node.start(fence=True) == ""
+
+    def test_a_node_that_was_away_does_not_start_until_it_is_brought_up_to_date(self, node):
+        release = self.apply(node)
+        self.roll(node, change("opened", release.id), change("closed", release.id))
+        self.roll(node, change("opened", B), change("closed", B))
+        assert f"has release {release.id}, the cluster wants {B}" in node.start(fence=True)
+
+    def test_during_a_rollout_the_old_one_may_start(self, node):
+        release = self.apply(node)
+        self.roll(node, change("opened", release.id), change("closed", release.id), change("opened", B))
+        assert node.start(fence=True) == ""
+
+    def test_a_damaged_record_keeps_everybody_out(self, node, capsys):
+        self.apply(node)
+        (node.record / "record.json").write_text("{")
+        with pytest.raises(NodeError, match="damaged"):
+            node.start(fence=True)
+
+    def test_a_node_to_which_nothing_was_applied(self, node):
+        node.environment.mkdir()
+        assert "No release was ever applied" in node.start()
