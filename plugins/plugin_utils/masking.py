@@ -15,10 +15,10 @@ _HIDDEN = re.compile(
     r"keypass|storepass|salt|licen[cs]e|cookie|authorization|bearer",
     re.IGNORECASE,
 )
-# Narrow on purpose: this one refuses a source, so it names only keys that cannot mean anything else.
+# Narrow on purpose: this one refuses a source, so it names only keys that can hardly mean anything else.
 _MUST_BE_SECRET = re.compile(
-    r"(?:password|passwd|passphrase|pwd|secret|secretkey|privatekey|apikey|token|accesstoken|credentials?|"
-    r"keypass|storepass|keystorepass|truststorepass)",
+    r".*password|.*passwd|.*passphrase|pwd|.*secret|.*secretkey|.*privatekey|.*apikey|"
+    r"(?:access|api|auth|bearer|refresh)?token|credentials?|keypass|.*storepass",
     re.IGNORECASE,
 )
 _WORD_BREAKS = re.compile(r"[-_\s]")

@@ -105,6 +105,7 @@ class _File:
 
 def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ()) -> BuiltRelease:
     """Build it, or raise :class:`FindingsError` with everything that is in the way, ``known_findings`` included."""
+    parse_version(given.engine_version)
     findings = [*known_findings, *given.source.findings]
     warnings = list(given.source.warnings)
     if len(given.cluster_key) < SHORTEST_CLUSTER_KEY:

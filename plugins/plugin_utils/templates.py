@@ -41,6 +41,7 @@ VARIABLES = {"shared": "ivy_shared_values", "secret": "ivy_shared_secrets"}
 _CHANCE = ("lipsum",)
 _CHANCE_FILTERS = ("random",)
 _PER_NODE = ("inventory_hostname", "inventory_hostname_short", "hostvars", "groups", "group_names", "play_hosts")
+_SANDBOX_ADVICE = "Use plain values and filters."
 _LOOKUPS = ("lookup", "query", "q", "now", "omit", "undef")
 
 
@@ -100,8 +101,12 @@ class _Missing:
     line: int
     name: str
     owner: t.Any
+    forbidden: bool
 
     def findings(self, path: str, names: t.Mapping[int, tuple[str, t.Any]]) -> t.Iterator[Finding]:
+        if self.forbidden:
+            yield Finding(path, self.line, f"the sandbox does not allow the use of '{self.name}'", _SANDBOX_ADVICE)
+            return
         where, owner = names.get(id(self.owner), ("", self.owner))
         if not where:
             yield Finding(path, self.line, f"'{self.name}' is not defined there", "Use only values that exist.")
@@ -128,7 +133,9 @@ def _environment(missing: list[_Missing]) -> t.Any:
         __slots__ = ()
 
         def _note(self, *_args: t.Any, **_kwargs: t.Any) -> Collecting:
-            missing.append(_Missing(_line(sys._getframe()), str(self._undefined_name), _owner(self._undefined_obj)))
+            forbidden = issubclass(self._undefined_exception, jinja2.exceptions.SecurityError)
+            name, owner = str(self._undefined_name), _owner(self._undefined_obj)
+            missing.append(_Missing(_line(sys._getframe()), name, owner, forbidden))
             return self
 
         def __getattr__(self, name: str) -> t.Any:
@@ -188,7 +195,14 @@ def _environment(missing: list[_Missing]) -> t.Any:
 
 
 def _to_json(value: t.Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_of_missing)
+
+
+def _of_missing(value: t.Any) -> str:
+    if isinstance(value, jinja2.Undefined):
+        # Taking its text is what notes that it is missing.
+        return str(value)
+    raise TypeError(type(value).__name__)
 
 
 def _b64encode(value: t.Any) -> str:
@@ -255,8 +269,7 @@ def _runtime_finding(path: str, error: Exception) -> Finding:
     lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     line = lines[-1] if lines else 0
     if isinstance(error, jinja2.exceptions.SecurityError):
-        problem = "the template does something that the sandbox does not allow"
-        return Finding(path, line, problem, "Use plain values and filters.")
+        return Finding(path, line, "the template does something that the sandbox does not allow", _SANDBOX_ADVICE)
     if isinstance(error, TypeError) and "no loader" in str(error):
         problem = "a template cannot include or import another file"
         return Finding(path, line, problem, "Put its text into this template.")

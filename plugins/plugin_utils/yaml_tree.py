@@ -20,7 +20,7 @@ except ImportError:  # pragma: no cover
     HAS_YAML = False
 
 # Far above any real configuration; a document that unfolds to more does so through its aliases.
-MAX_LEAVES = 200_000
+MAX_LEAVES = 50_000
 
 _HEADER = re.compile(r"#\s*yaml-language-server:\s*\$schema=(\S+)\s*")
 _STANDARD_TAG = "tag:yaml.org,2002:"
@@ -147,7 +147,7 @@ def _walk(node: t.Any, path: str, leaves: list[Leaf], duplicates: list[Duplicate
     above = (*above, id(node))
     tag = "" if node.tag.startswith(_STANDARD_TAG) else node.tag
     if isinstance(node, yaml.MappingNode):
-        if not node.value:
+        if not node.value and path:
             leaves.append(Leaf(path, Value("empty mapping"), line, tag))
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:

@@ -1,0 +1,164 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import typing as t
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.source_tree import DecryptError, read_source
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "configuration").mkdir()
+    (tmp_path / "configuration/ivy.yaml").write_bytes(b"a: 1\n")
+    return tmp_path
+
+
+def put(source: Path, name: str, data: bytes = b"x") -> None:
+    path = source / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def paths(source: Path) -> list[str]:
+    return [file.path for file in read_source(source).files]
+
+
+def problem(source: Path) -> str:
+    (finding,) = read_source(source).findings
+    return f"{finding.file}: {finding.problem}"
+
+
+def test_any_file_at_any_depth_in_a_fixed_order(source: Path) -> None:
+    put(source, "dropins/lib.jar", bytes(range(256)))
+    put(source, "configuration/applications/démo/Variables/a/b/c/d/e/f.json", b"{}")
+    put(source, "patches/漢字.jar")
+    put(source, "configuration/empty", b"")
+    put(source, "configuration/ivy.YAML")
+    read = read_source(source)
+    assert read.findings == ()
+    assert [file.path for file in read.files] == [
+        "configuration/applications/démo/Variables/a/b/c/d/e/f.json",
+        "configuration/empty",
+        "configuration/ivy.YAML",
+        "configuration/ivy.yaml",
+        "dropins/lib.jar",
+        "patches/漢字.jar",
+    ]
+    assert read.files[4].data == bytes(range(256))
+
+
+def test_names_are_composed(source: Path) -> None:
+    put(source, "configuration/" + unicodedata.normalize("NFD", "é.txt"))
+    assert paths(source) == ["configuration/ivy.yaml", "configuration/é.txt"]
+    put(source, "configuration/é.txt")
+    assert "spelled with other Unicode characters" in problem(source)
+
+
+@pytest.mark.parametrize("name", [".gitkeep", ".gitignore", ".DS_Store"])
+def test_files_of_the_repository_are_not_taken(source: Path, name: str) -> None:
+    put(source, f"configuration/{name}")
+    put(source, "README.md")
+    put(source, ".git/config")
+    read = read_source(source)
+    assert (paths(source), read.warnings, read.findings) == (["configuration/ivy.yaml"], (), ())
+
+
+@pytest.mark.parametrize(
+    "name", ["ivy.yaml~", ".ivy.yaml.swp", "#ivy.yaml#", "ivy.yaml.orig", "ivy.yaml.bak", ".#ivy.yaml"]
+)
+def test_leftovers_of_editors_are_not_taken_and_named(source: Path, name: str) -> None:
+    put(source, f"configuration/{name}")
+    read = read_source(source)
+    assert paths(source) == ["configuration/ivy.yaml"]
+    assert name in read.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("bin/AxonIvyEngine", "outside the managed directories"),
+        ("ivy.yaml", "outside the managed directories"),
+        ("data/x", "outside the managed directories"),
+        ("configuration/reference/ivy.yaml", "belongs to the vendor"),
+        ("configuration/templates/x.yaml", "belongs to the vendor"),
+        ("configuration/jvm.options", "node file"),
+        ("configuration/jvm.options.j2", "node file"),
+        ("configuration/a\nb", "control character"),
+        ("configuration/a\\b", "backslash"),
+    ],
+)
+def test_places_that_are_refused(source: Path, name: str, expected: str) -> None:
+    put(source, name)
+    assert expected in problem(source)
+    assert "\n" not in problem(source)
+
+
+def test_a_name_that_is_not_utf_8(source: Path) -> None:
+    descriptor = os.open(os.fsencode(source) + b"/configuration/\xff", os.O_CREAT | os.O_WRONLY)
+    os.close(descriptor)
+    assert "is not UTF-8" in problem(source)
+
+
+def test_links_are_refused_wherever_they_lead(source: Path) -> None:
+    (source / "configuration/file").symlink_to("/etc/passwd")
+    (source / "configuration/inside").symlink_to("ivy.yaml")
+    (source / "configuration/directory").symlink_to("/etc")
+    (source / "configuration/broken").symlink_to("nowhere")
+    findings = read_source(source).findings
+    assert sorted(finding.file.rsplit("/", 1)[1] for finding in findings) == ["broken", "directory", "file", "inside"]
+    assert all("symbolic link" in finding.problem for finding in findings)
+    assert paths(source) == ["configuration/ivy.yaml"]
+
+
+def test_the_source_itself_may_be_reached_by_a_link(source: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    link = tmp_path_factory.mktemp("x") / "link"
+    link.symlink_to(source)
+    assert paths(link) == ["configuration/ivy.yaml"]
+
+
+def test_what_is_no_file(source: Path) -> None:
+    os.mkfifo(source / "configuration/pipe")
+    assert "neither a file nor a directory" in problem(source)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "expected"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.write_text("x"), "is not a directory"),
+        (lambda path: path.mkdir(), "has no files"),
+        (lambda path: (path / "configuration").mkdir(parents=True), "has no files"),
+    ],
+)
+def test_a_source_that_is_not_there_or_empty(
+    tmp_path: Path, prepare: t.Callable[[Path], object], expected: str
+) -> None:
+    prepare(tmp_path / "source")
+    assert expected in problem(tmp_path / "source")
+
+
+def test_files_of_the_vault_are_decrypted(source: Path) -> None:
+    put(source, "configuration/keystore.p12", b"$ANSIBLE_VAULT;1.1;AES256\n6162\n")
+    read = read_source(source, lambda data: b"decrypted " + data[:6])
+    encrypted = next(file for file in read.files if file.path.endswith(".p12"))
+    assert (encrypted.data, encrypted.was_encrypted) == (b"decrypted $ANSIB", True)
+    assert "cannot be decrypted" in problem(source)
+
+    def fail(_data: bytes) -> bytes:
+        raise DecryptError("wrong password")
+
+    (finding,) = read_source(source, fail).findings
+    assert "wrong password" in finding.problem
+
+
+def test_without_templates(source: Path) -> None:
+    put(source, "configuration/app.yaml.j2")
+    assert len(read_source(source).files) == 2
+    assert [file.path for file in read_source(source).without_templates().files] == ["configuration/ivy.yaml"]
