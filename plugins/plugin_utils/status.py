@@ -69,10 +69,10 @@ def _operation(record: Result) -> str:
     if not operation:
         return "no operation is open"
     step = f", step {operation['step']}" if operation.get("step") else ""
-    return (
-        f"OPEN: {operation.get('name')} by {operation.get('owner') or 'unknown'} since {operation.get('since')}{step}, "
-        f"release {short(record.get('previous_release'))} may run too"
-    )
+    previous = record.get("previous_release")
+    also = f", release {short(previous)} may run too" if previous else ""
+    owner = operation.get("owner") or "unknown"
+    return f"OPEN: {operation.get('name')} by {owner} since {operation.get('since')}{step}{also}"
 
 
 def _pin(record: Result) -> str:
@@ -248,10 +248,9 @@ def _search(seen: Observed) -> tuple[str, str]:
         health = host.look("search_state", "json")
     except LookError as exc:
         return host.name, f"the search engine does not answer: {exc}"
-    return host.name, (
-        f"search cluster {health.get('cluster_name')} {health.get('status')}, "
-        f"{count(int(health.get('number_of_nodes') or 0), 'node')}, {health.get('active_shards')} shards"
-    )
+    nodes = count(int(health.get("number_of_nodes") or 0), "node")
+    shards = count(int(health.get("active_shards") or 0), "shard")
+    return host.name, f"search cluster {health.get('cluster_name')} {health.get('status')}, {nodes}, {shards}"
 
 
 def render(seen: Observed) -> str:
