@@ -322,7 +322,14 @@ class Run:
 
         extra = [one.key for one in self.findings if one.kind == "extra"]
         self.actions = plan(
-            self.scene, self.target, self.before, extra, known, keep, available, self.view.owners["engine"]
+            self.scene,
+            self.target,
+            {**self.planned, **self.before},
+            extra,
+            known,
+            keep,
+            available,
+            self.view.owners["engine"],
         )
         # A file that becomes a node file, or the vendor's again, is replaced under its other name, not removed.
         other_names = {self.view.alias(key) for key in self.target}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import hmac
+import json
 import os
 import stat
 import typing as t
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.ivy.cluster.plugins.module_utils.node import (
     baseline,
     converge,
@@ -66,11 +68,18 @@ def build(files: dict[str, File], version: str = "11.3.0") -> Release:
                 if not name.startswith("Hot"):
                     keys[name] = _digest(value.encode())
         relevant = canonical(keys) if file.restart == "keys" else file.relevant or file.content
-        entries.append({
-            "root": root, "path": path, "sha256": digest, "size": len(file.content), "mode": file.mode,
-            "secret": file.secret, "kind": file.kind,
-            "restart": {"kind": file.restart, "digest": _digest(relevant), "keys": keys},
-        })
+        entries.append(
+            {
+                "root": root,
+                "path": path,
+                "sha256": digest,
+                "size": len(file.content),
+                "mode": file.mode,
+                "secret": file.secret,
+                "kind": file.kind,
+                "restart": {"kind": file.restart, "digest": _digest(relevant), "keys": keys},
+            }
+        )
     manifest: dict[str, t.Any] = {"format": 1, "cluster": "demo", "engine_version": version, "entries": entries}
     manifest["id"] = hmac.new(KEY, canonical(manifest), "sha256").hexdigest()[:32]
     return Release(manifest["id"], canonical(manifest), blobs)
@@ -119,27 +128,57 @@ class Node:
 
     def unit(self, _name: str = "") -> unit.Unit:
         return unit.Unit(
-            "engine.service", True, "active" if self.active else "inactive", "running" if self.active else "dead",
-            os.getpid() if self.active else 0, "", f"invocation-{self.starts}", self.need_reload, "", (), 0, "success",
+            "engine.service",
+            True,
+            "active" if self.active else "inactive",
+            "running" if self.active else "dead",
+            os.getpid() if self.active else 0,
+            "",
+            f"invocation-{self.starts}",
+            self.need_reload,
+            "",
+            (),
+            0,
+            "success",
         )
 
     def settings(self, engine: Path | None = None) -> view.Settings:
-        return view.settings_from({
-            "roots": {"engine": str(engine or self.engine), "environment": str(self.environment),
-                      "secrets": str(self.secrets)},
-            "owner": str(os.geteuid()), "group": str(os.getegid()), "unit": "engine.service",
-            "restart_rules": self.rules, "ignore": self.ignore,
-        })
+        return view.settings_from(
+            {
+                "roots": {
+                    "engine": str(engine or self.engine),
+                    "environment": str(self.environment),
+                    "secrets": str(self.secrets),
+                },
+                "owner": str(os.geteuid()),
+                "group": str(os.getegid()),
+                "unit": "engine.service",
+                "restart_rules": self.rules,
+                "ignore": self.ignore,
+            }
+        )
 
     def record_baseline(self, version: str = "11.3.0", check: bool = False) -> dict[str, t.Any]:
         return baseline.record_baseline(self.settings(), str(self.store), version, check)
 
     def request(self, release: Release, **more: t.Any) -> Request:
         values: dict[str, t.Any] = {
-            "state": "applied", "release": release.id, "manifest_digest": hashlib.sha256(release.manifest).hexdigest(),
-            "settings": self.settings(), "store": str(self.store), "node_files": None, "on_drift": "overwrite",
-            "keep_releases": 5, "keep_backups": 10, "check": False, "diff": False, "judge": False,
-            "manifest": release.manifest, "blobs": release.blobs, "verdicts": {}, "run_directory": str(self.run),
+            "state": "applied",
+            "release": release.id,
+            "manifest_digest": hashlib.sha256(release.manifest).hexdigest(),
+            "settings": self.settings(),
+            "store": str(self.store),
+            "node_files": None,
+            "on_drift": "overwrite",
+            "keep_releases": 5,
+            "keep_backups": 10,
+            "check": False,
+            "diff": False,
+            "judge": False,
+            "manifest": release.manifest,
+            "blobs": release.blobs,
+            "verdicts": {},
+            "run_directory": str(self.run),
         }
         values.update(more)
         return Request(**values)
@@ -163,8 +202,15 @@ class Node:
         os.environ["INVOCATION_ID"] = f"invocation-{self.starts}"
         self.environment.mkdir(exist_ok=True)
         settings = self.environment / "node.json"
-        text = '{{"store": "{0}", "user": "{1}", "group": "{2}", "node": "n1", "cluster": "demo", "record_directory": "{3}"}}'
-        settings.write_text(text.format(self.store, os.geteuid(), os.getegid(), self.record if fence else ""))
+        values = {
+            "store": str(self.store),
+            "user": str(os.geteuid()),
+            "group": str(os.getegid()),
+            "node": "n1",
+            "cluster": "demo",
+            "record_directory": str(self.record) if fence else "",
+        }
+        settings.write_text(json.dumps(values))
         reason = record_start.prepare(str(settings), str(self.run))
         self.active = not reason
         return reason
@@ -186,6 +232,12 @@ class Node:
         return Store(str(self.store))
 
 
+@pytest.fixture(autouse=True)
+def fast_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the disk has really written is not what these tests are about, and it takes most of their time."""
+    monkeypatch.setattr(os, "fsync", lambda _fd: None)
+
+
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     made = Node(tmp_path)
@@ -193,4 +245,3 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
         monkeypatch.setattr(module, "show", made.unit)
     monkeypatch.setattr(run_state, "boot_id", lambda: "this boot")
     return made
-

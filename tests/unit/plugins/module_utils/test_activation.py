@@ -7,6 +7,7 @@ import os
 import typing as t
 
 import pytest
+
 from ansible_collections.ivy.cluster.plugins.module_utils.node import activate
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
 
@@ -139,8 +140,14 @@ def test_each_kind_of_drift_is_told_by_its_name(node, applied):
     (node.engine / "dropins/extra.jar").write_bytes(b"jar")
     (node.secrets / "ivy.Planted").write_bytes(b"x")
     (node.engine / "configuration/log4j2.xml").write_bytes(b"<changed/>")
-    wanted = {WEB: "modified", APP: "missing", IVY: "attributes", "engine:dropins/extra.jar": "extra",
-              "secrets:ivy.Planted": "extra", "engine:configuration/log4j2.xml": "modified"}
+    wanted = {
+        WEB: "modified",
+        APP: "missing",
+        IVY: "attributes",
+        "engine:dropins/extra.jar": "extra",
+        "secrets:ivy.Planted": "extra",
+        "engine:configuration/log4j2.xml": "modified",
+    }
     assert kinds(node.inspect()["drift"]) == wanted
     result = node.apply(node.build(applied))
     assert kinds(result["drift"]) == wanted
@@ -170,7 +177,8 @@ def test_on_drift_fail_changes_nothing(node, applied):
     assert node.path(WEB).read_bytes() == b"<edited/>"
     assert node.path(APP).read_bytes() == b"Variables: 1\n"
     assert {k: v for k, v in node.snapshot().items() if "/engine/" in k} == {
-        k: v for k, v in before.items() if "/engine/" in k}
+        k: v for k, v in before.items() if "/engine/" in k
+    }
 
 
 def test_on_drift_keep_leaves_only_the_drifted_files(node, applied):
@@ -207,7 +215,9 @@ def test_applications_made_on_the_node_are_the_engines(node, applied):
     node.vendor("configuration/applications/demo/stray.json", b"{}")
     result = node.apply(node.build(applied))
     assert result["engine_owned"] == [
-        "configuration/applications/other/Variables/a.json", "configuration/applications/other/app.yaml"]
+        "configuration/applications/other/Variables/a.json",
+        "configuration/applications/other/app.yaml",
+    ]
     assert kinds(result["drift"]) == {"engine:configuration/applications/demo/stray.json": "extra"}
     assert (node.engine / "configuration/applications/other/app.yaml").exists()
 
@@ -361,7 +371,8 @@ def test_a_directory_that_everybody_may_write_is_put_right(node, applied):
     node.path(APP).parent.chmod(0o777)
     result = node.apply(node.build(applied))
     assert [(one["action"], one["path"]) for one in result["actions"]] == [
-        ("attributes", "configuration/applications/demo")]
+        ("attributes", "configuration/applications/demo")
+    ]
     assert not node.path(APP).parent.stat().st_mode & 0o002
 
 
@@ -422,9 +433,14 @@ def test_old_releases_backups_and_blobs_go(node, applied):
 
 
 def test_two_runs_at_once_do_not_meet(node, applied):
-    with node.opened() as store, store.lock(), node.opened() as other, pytest.raises(NodeError, match="Another run holds"):
-        with other.lock(seconds=0.2):
-            pass
+    with (
+        node.opened() as store,
+        store.lock(),
+        node.opened() as other,
+        pytest.raises(NodeError, match="Another run holds"),
+        other.lock(seconds=0.2),
+    ):
+        pass
 
 
 def test_a_full_disk_is_seen_before_the_first_write(node, applied, monkeypatch):
@@ -438,8 +454,14 @@ def test_a_full_disk_is_seen_before_the_first_write(node, applied, monkeypatch):
 
 
 def node_file(node, content="LANG=C\n", **more: t.Any) -> dict[str, t.Any]:
-    return {"path": str(node.base / "made/node.env"), "content": content, "mode": "0600",
-            "owner": str(os.geteuid()), "group": str(os.getegid()), **more}
+    return {
+        "path": str(node.base / "made/node.env"),
+        "content": content,
+        "mode": "0600",
+        "owner": str(os.geteuid()),
+        "group": str(os.getegid()),
+        **more,
+    }
 
 
 def test_node_files_are_written_checked_and_put_right(node, applied):
@@ -494,8 +516,15 @@ def test_content_of_a_node_file_is_asked_for_only_when_it_is_missing(node, appli
 
 def test_wrong_node_files_are_all_named(node, applied):
     with pytest.raises(NodeError, match=r"relative.*listed twice.*octal"):
-        node.apply(node.build(applied), node_files=[
-            node_file(node, path="relative"), node_file(node), node_file(node), node_file(node, path="/tmp/x", mode="rw")])
+        node.apply(
+            node.build(applied),
+            node_files=[
+                node_file(node, path="relative"),
+                node_file(node),
+                node_file(node),
+                node_file(node, path="/tmp/x", mode="rw"),
+            ],
+        )
 
 
 # --- meaning

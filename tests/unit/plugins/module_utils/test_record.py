@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
+
 from ansible_collections.ivy.cluster.plugins.module_utils.node import fence, record
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
 
@@ -13,8 +16,16 @@ A, B, C = "a" * 32, "b" * 32, "c" * 32
 
 
 def change(state, release="", operation="site", **more):
-    values = {"engine_version": "", "owner": "admin", "step": "", "node": "n1", "take_over": "", "reason": "",
-              "drained": None, **more}
+    values = {
+        "engine_version": "",
+        "owner": "admin",
+        "step": "",
+        "node": "n1",
+        "take_over": "",
+        "reason": "",
+        "drained": None,
+        **more,
+    }
     return record.Change(state=state, release=release, operation=operation, **values)
 
 
@@ -158,31 +169,29 @@ def test_what_is_planted_instead_of_a_record_is_not_followed(tmp_path):
 
 
 def test_two_writers_do_not_meet(tmp_path):
-    with record.locked(str(tmp_path), *ids()), pytest.raises(NodeError, match="another run"):
-        with record.locked(str(tmp_path), *ids(), seconds=0.2):
-            pass
+    held = record.locked(str(tmp_path), *ids())
+    with held, pytest.raises(NodeError, match="another run"), record.locked(str(tmp_path), *ids(), seconds=0.2):
+        pass
 
 
 def test_a_share_that_is_away_is_named(tmp_path):
-    with pytest.raises(NodeError, match="Is the file share mounted"):
-        with record.locked(str(tmp_path / "away"), *ids()):
-            pass
+    with pytest.raises(NodeError, match="Is the file share mounted"), record.locked(str(tmp_path / "away"), *ids()):
+        pass
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
-def test_root_writes_as_the_engines_user(tmp_path):
-    tmp_path.chmod(0o755)
-    share = tmp_path / "share"
-    share.mkdir(mode=0o700)
-    os.chown(share, 12345, 12345)
-    for above in tmp_path.parents:
-        if not above.stat().st_mode & 0o001:
-            pytest.skip("the temporary directory is closed to others")
-    with record.locked(str(share), 12345, 12345):
-        record.write(str(share), after(change("opened", A)), 12345, 12345)
-    assert os.geteuid() == 0
-    assert (share / "record.json").stat().st_uid == 12345
-    assert record.read(str(share), 12345, 12345)["desired_release"] == A
+def test_root_writes_as_the_engines_user():
+    # pytest's own directories are closed to other users.
+    with tempfile.TemporaryDirectory() as base:
+        os.chmod(base, 0o755)
+        share = Path(base) / "share"
+        share.mkdir(mode=0o700)
+        os.chown(share, 12345, 12345)
+        with record.locked(str(share), 12345, 12345):
+            record.write(str(share), after(change("opened", A)), 12345, 12345)
+        assert os.geteuid() == 0
+        assert (share / "record.json").stat().st_uid == 12345
+        assert record.read(str(share), 12345, 12345)["desired_release"] == A
 
 
 class TestFenceAtTheStart:

@@ -1,0 +1,122 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node import look
+
+WANTED = look.Wanted(8080, "h", {}, {}, {"address": "db", "port": 5432}, {"address": "se", "port": 9200}, "")
+GOOD = {
+    "unit": {"active": "active", "sub": "running", "main_pid": 7},
+    "process": {"pid": 7},
+    "age": 100.0,
+    "applied": "r",
+    "running": {"release": "r", "modified": []},
+    "restart_required": False,
+    "restart_reasons": [],
+    "health": {"ok": True, "reason": ""},
+    "peers": {"missing": []},
+    "database_connections": 3,
+    "search_connections": 1,
+}
+
+
+def facts(**more):
+    return {**copy.deepcopy(GOOD), **more}
+
+
+def checks(gate, value):
+    return [one["check"] for one in gate.problems(value)]
+
+
+def test_all_well():
+    assert look.Gate(WANTED).problems(facts()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({"unit": {"active": "activating", "sub": "start", "main_pid": 7}}, "process"),
+        ({"age": 0.5}, "process"),
+        ({"process": None}, "process"),
+        ({"health": {"ok": False, "reason": "503"}}, "health"),
+        ({"peers": {"missing": ["n2"]}}, "peers"),
+        ({"database_connections": 0}, "database"),
+        ({"search_connections": 0}, "search"),
+        ({"applied": None}, "configuration"),
+        ({"running": {"release": "old", "modified": []}}, "configuration"),
+        ({"running": {"release": "r", "modified": ["configuration/a"]}}, "configuration"),
+        ({"restart_required": True, "restart_reasons": ["why"]}, "configuration"),
+    ],
+)
+def test_each_check_fails_by_its_name(change, check):
+    assert checks(look.Gate(WANTED), facts(**change)) == [check]
+
+
+def test_a_process_that_is_replaced_is_not_stable():
+    gate = look.Gate(WANTED)
+    assert checks(gate, facts()) == []
+    assert checks(gate, facts(unit={"active": "active", "sub": "running", "main_pid": 8})) == ["process"]
+    assert checks(gate, facts(unit={"active": "active", "sub": "running", "main_pid": 8})) == []
+
+
+def test_a_connection_seen_once_counts():
+    gate = look.Gate(WANTED)
+    gate.problems(facts())
+    assert checks(gate, facts(search_connections=0, database_connections=0)) == []
+
+
+def test_what_nobody_asked_for_is_not_checked():
+    wanted = look.Wanted(8080, "h", None, None, None, None, "")
+    assert (
+        look.Gate(wanted).problems(facts(health=None, peers=None, database_connections=None, search_connections=None))
+        == []
+    )
+
+
+def test_a_unit_that_gave_up_ends_the_wait_at_once(node, monkeypatch):
+    failed = facts(unit={"active": "failed", "sub": "failed", "main_pid": None}, process=None)
+    monkeypatch.setattr(look, "state", lambda *_args: failed)
+    _facts, problems, waited = look.gate(node.settings(), "", WANTED, 600)
+    assert problems
+    assert waited < 5
+
+
+def test_it_returns_as_soon_as_all_holds(node, monkeypatch):
+    answers = [facts(health={"ok": False, "reason": "x"}), facts()]
+    monkeypatch.setattr(look, "state", lambda *_args: answers.pop(0))
+    monkeypatch.setattr(look, "_POLL", 0)
+    assert look.gate(node.settings(), "", WANTED, 600)[1] == []
+
+
+def test_a_host_without_anything(node, tmp_path):
+    wanted = look.Wanted(
+        8080,
+        "h",
+        {"path": "/"},
+        {"port": 7800, "fd_port": 7900, "peers": []},
+        {"address": "127.0.0.1", "port": 1},
+        None,
+        "",
+    )
+    seen = look.state(node.settings(tmp_path / "none"), str(tmp_path / "store"), wanted)
+    assert seen["installed_version"] is None
+    assert seen["applied"] is None
+    assert seen["running"] is None
+    assert seen["health"]["ok"] is False
+    assert seen["licence"] is None
+
+
+def test_the_log_of_an_engine(node):
+    node.vendor("logs/ivy.log", b"line 1\nline 2\n" * 100)
+    lines = look.log_tail(node.settings())
+    assert lines[-1] == "line 2"
+    assert len(lines) < 60
+
+
+def test_licence_on_the_node(node):
+    node.vendor("configuration/my.lic", b"server.nodes.limit=3\nlicence.valid.until=2027-11-03\n")
+    assert look.licence_of(node.settings())["nodes"] == 3

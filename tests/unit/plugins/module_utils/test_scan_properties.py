@@ -1,0 +1,177 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Properties over random trees: what was applied is found again, and every edit is reported once and by its name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node import scan
+
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=8
+).filter(lambda name: name not in (".", "..") and len(name.encode()) < 100 and not name.startswith(".ivy-cluster-"))
+PATHS = st.builds(
+    lambda area, rest: "/".join([area, *rest]),
+    st.sampled_from(["configuration", "dropins", "patches"]),
+    st.lists(NAMES, min_size=1, max_size=3),
+)
+
+
+@st.composite
+def trees(draw):
+    """Paths of which none is a directory of another, with contents and modes."""
+    chosen: dict[str, tuple[bytes, str]] = {}
+    for path in draw(st.lists(PATHS, min_size=1, max_size=6)):
+        parts = path.split("/")
+        above = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
+        if (
+            above & set(chosen)
+            or any(other.startswith(path + "/") for other in chosen)
+            or path.startswith("configuration/applications")
+        ):
+            continue
+        chosen[path] = (draw(st.binary(max_size=40)), draw(st.sampled_from(["0640", "0600", "0644"])))
+    return chosen
+
+
+def release_of(node, tree):
+    return node.build({f"engine:{path}": node.File(content, mode=mode) for path, (content, mode) in tree.items()})
+
+
+@pytest.fixture
+def fresh(node):
+    """Makes nodes like the fixture's, one for each example."""
+    made = []
+
+    def make():
+        base = Path(tempfile.mkdtemp(dir=node.base))
+        one = type(node)(base)
+        made.append(base)
+        one.record_baseline()
+        return one
+
+    yield make
+    for base in made:
+        shutil.rmtree(base)
+
+
+CHEAP = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@CHEAP
+@given(tree=trees().filter(bool))
+def test_apply_then_scan_is_the_identity(fresh, tree):
+    one = fresh()
+    one.apply(release_of(one, tree))
+    assert {path: (one.engine / path).read_bytes() for path in tree} == {
+        path: content for path, (content, _mode) in tree.items()
+    }
+    found = one.inspect()
+    assert (found["drift"], found["pending"], found["conflict"]) == ([], [], [])
+    assert not one.apply(release_of(one, tree))["changed"]
+
+
+@CHEAP
+@given(tree=trees().filter(bool), data=st.data())
+def test_any_edit_is_reported_once_and_by_its_name(fresh, tree, data):
+    one = fresh()
+    one.apply(release_of(one, tree))
+    path = data.draw(st.sampled_from(sorted(tree)))
+    place = one.engine / path
+    kind = data.draw(st.sampled_from(["modified", "missing", "attributes", "extra", "link", "directory"]))
+    wanted = {"link": "modified", "directory": "modified"}.get(kind, kind)
+    if kind == "modified":
+        place.write_bytes(tree[path][0] + b"x")
+    elif kind == "missing":
+        place.unlink()
+    elif kind == "attributes":
+        place.chmod(0o604)
+    elif kind == "extra":
+        place = place.with_name(place.name[:3] + "-extra")
+        if place.exists():
+            return
+        place.write_bytes(b"x")
+        path = str(place.relative_to(one.engine))
+    elif kind == "link":
+        place.unlink()
+        place.symlink_to("/etc/hostname")
+    else:
+        place.unlink()
+        place.mkdir()
+        (place / "inner").write_bytes(b"x")
+    (finding,) = one.inspect()["drift"]
+    assert (finding["path"], finding["kind"]) == (path, wanted)
+    result = one.apply(release_of(one, tree))
+    assert [(item["path"], item["kind"]) for item in result["drift"]] == [(path, wanted)]
+    assert {name: (one.engine / name).read_bytes() for name in tree} == {
+        name: content for name, (content, _mode) in tree.items()
+    }
+    assert one.inspect()["drift"] == []
+
+
+@CHEAP
+@given(before=trees(), after=trees(), data=st.data())
+def test_from_any_release_to_any_other(fresh, before, after, data):
+    one = fresh()
+    one.apply(release_of(one, before))
+    edited = data.draw(st.sets(st.sampled_from(sorted(before)))) if before else set()
+    for path in edited:
+        (one.engine / path).write_bytes(before[path][0] + b"edited")
+    told = one.inspect(release_of(one, after))
+    keys = [[item["path"] for item in told[name]] for name in ("drift", "pending", "conflict")]
+    flat = [path for part in keys for path in part]
+    assert len(flat) == len(set(flat))
+    assert set(keys[0]) | set(keys[2]) == {
+        path for path in edited if before[path][0] + b"edited" != after.get(path, (None,))[0]
+    }
+    result = one.apply(release_of(one, after))
+    assert result["changed"] is (bool(result["actions"]) or release_of(one, before).id != release_of(one, after).id)
+    present = {str(path.relative_to(one.engine)) for path in one.engine.rglob("*") if path.is_file()}
+    vendor = {"configuration/web.xml", "configuration/log4j2.xml"}
+    assert present == set(after) | {
+        path for path in vendor if path not in after and not any(p.startswith(path + "/") for p in after)
+    }
+
+
+@pytest.mark.parametrize(
+    ("glob", "path", "fits"),
+    [
+        ("*.bak", "a/b/x.bak", True),
+        ("*.bak", "x.bak.txt", False),
+        ("a/*", "a/b", True),
+        ("a/*", "a/b/c", False),
+        ("a/**", "a/b/c", True),
+        ("**/app.yaml", "app.yaml", True),
+        ("**/app.yaml", "x/y/app.yaml", True),
+        ("a/[xy]?", "a/x1", True),
+        ("a/[!xy]", "a/z", True),
+        ("a/[xy]", "a/z", False),
+        ("a.b", "axb", False),
+        ("/etc/systemd/**", "/etc/systemd/system/u.d/x.conf", True),
+        ("a[", "a[", True),
+    ],
+)
+def test_patterns(glob, path, fits):
+    assert scan.Patterns([glob]).match(path) is fits
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_pattern(glob):
+    scan.Patterns([glob]).match("configuration/ivy.yaml")
+
+
+def test_a_walk_is_not_led_out_by_links(node, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"x")
+    os.symlink(outside, node.engine / "configuration/link")
+    result = node.apply(node.build({}))
+    assert "secret" not in str(result)
