@@ -25,7 +25,6 @@ from testinfra.host import Host
 ROOT = Path(__file__).resolve().parents[3]
 INVENTORY = ["-i", str(ROOT / "inventories/demo"), "-i", str(ROOT / "molecule/default/inventory")]
 UNIT = "axonivy-engine.service"
-ENGINE = "/opt/ivy/versions/11.3.0"
 
 
 @dataclass(frozen=True)

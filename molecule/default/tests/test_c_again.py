@@ -18,10 +18,10 @@ PLACES = (
 
 
 def state(lab: Lab) -> dict[str, list[str]]:
-    """Digest, mode, owner and time of each file."""
+    """Mode, owner, time and digest of each file."""
     look = (
-        f"find {PLACES} -xdev \\( -type f -o -type l \\) ! -path '*/.pki/*' -printf '%p %m %U %G %T@ %l ' "
-        '-exec sh -c \'test -L "$1" || sha256sum < "$1"; test ! -L "$1" || echo\' - {} \\; 2>/dev/null | sort'
+        f"find {PLACES} -xdev -printf '%p %m %U %G %T@ %l\\n' 2>/dev/null | sort; "
+        f"find {PLACES} -xdev -type f -print0 2>/dev/null | sort -z | xargs -0 sha256sum"
     )
     return {name: lab.host(name).run(look).stdout.splitlines() for name in lab.addresses}
 
