@@ -222,7 +222,7 @@ class Node:
         root, path = key.split(":", 1)
         return {"engine": self.engine, "environment": self.environment, "secrets": self.secrets}[root] / path
 
-    def holds(self, files: dict[str, File]) -> bool:
+    def holds(self, files: dict[str, t.Any]) -> bool:
         return all(self.path(key).read_bytes() == file.content for key, file in files.items())
 
     def snapshot(self) -> dict[str, tuple[int, int, int, bytes]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ ENV = "environment:shared.env"
 SECRET = "secrets:ivy.Foo-Bar"
 
 
-def files(node, **changes):
+def files(node: t.Any, **changes: t.Any) -> t.Any:
     listed = {
         IVY: node.File(b"SystemDb.Url: a\nHot.Key: 1\n", "yaml", "keys"),
         WEB: node.File(b"<ours/>", "text", "always"),
@@ -31,12 +32,12 @@ def files(node, **changes):
     return listed
 
 
-def kinds(findings):
+def kinds(findings: t.Any) -> t.Any:
     return {f"{one['root']}:{one['path']}": one["kind"] for one in findings}
 
 
 @pytest.fixture
-def applied(node):
+def applied(node: t.Any) -> t.Any:
     node.record_baseline()
     listed = files(node)
     result = node.apply(node.build(listed))
@@ -44,7 +45,7 @@ def applied(node):
     return listed
 
 
-def test_first_activation_is_whole_and_no_drift(node):
+def test_first_activation_is_whole_and_no_drift(node: t.Any) -> None:
     node.record_baseline()
     listed = files(node)
     result = node.apply(node.build(listed))
@@ -58,7 +59,7 @@ def test_first_activation_is_whole_and_no_drift(node):
     assert oct(node.store.stat().st_mode & 0o777) == "0o700"
 
 
-def test_second_run_writes_nothing(node, applied):
+def test_second_run_writes_nothing(node: t.Any, applied: t.Any) -> None:
     before = node.snapshot()
     result = node.apply(node.build(applied), manifest=None, blobs={})
     assert not result["changed"]
@@ -68,7 +69,7 @@ def test_second_run_writes_nothing(node, applied):
     assert after == before
 
 
-def test_a_node_without_the_release_asks_for_it_and_says_what_it_has(node, applied):
+def test_a_node_without_the_release_asks_for_it_and_says_what_it_has(node: t.Any, applied: t.Any) -> None:
     new = node.build(files(node, app=b"Variables: 2\n"))
     result = node.apply(new, manifest=None, blobs={})
     assert result["need_release"]
@@ -77,7 +78,7 @@ def test_a_node_without_the_release_asks_for_it_and_says_what_it_has(node, appli
 
 
 @pytest.mark.parametrize("state", ["applied", "staged"])
-def test_check_mode_writes_nothing_and_predicts_what_a_run_does(node, applied, state):
+def test_check_mode_writes_nothing_and_predicts_what_a_run_does(node: t.Any, applied: t.Any, state: t.Any) -> None:
     node.path(IVY).write_bytes(b"SystemDb.Url: local\nHot.Key: 1\n")
     (node.engine / "configuration/stranger.xml").write_bytes(b"x")
     listed = files(node, app=b"Variables: 2\n")
@@ -93,7 +94,7 @@ def test_check_mode_writes_nothing_and_predicts_what_a_run_does(node, applied, s
     assert kinds(predicted["drift"]) == kinds(done["drift"])
 
 
-def test_check_mode_on_a_host_without_anything(node, tmp_path):
+def test_check_mode_on_a_host_without_anything(node: t.Any, tmp_path: Path) -> None:
     release = node.build(files(node))
     settings = node.settings(tmp_path / "not" / "there")
     result = node.apply(release, check=True, settings=settings._replace(owner="nobody-yet", group="nobody-yet"))
@@ -101,7 +102,7 @@ def test_check_mode_on_a_host_without_anything(node, tmp_path):
     assert not node.store.exists()
 
 
-def test_staging_changes_nothing_that_is_active(node, applied):
+def test_staging_changes_nothing_that_is_active(node: t.Any, applied: t.Any) -> None:
     new = node.build(files(node, ivy=b"SystemDb.Url: b\nHot.Key: 1\n"))
     first = node.stage(new)
     assert first["changed"]
@@ -111,7 +112,7 @@ def test_staging_changes_nothing_that_is_active(node, applied):
     assert not again["changed"]
 
 
-def test_files_that_left_the_release_go_and_the_vendors_come_back(node, applied):
+def test_files_that_left_the_release_go_and_the_vendors_come_back(node: t.Any, applied: t.Any) -> None:
     listed = files(node)
     del listed[WEB], listed[APP]
     result = node.apply(node.build(listed))
@@ -122,7 +123,7 @@ def test_files_that_left_the_release_go_and_the_vendors_come_back(node, applied)
     assert result["drift"] == []
 
 
-def test_a_local_edit_is_reported_backed_up_and_put_right(node, applied):
+def test_a_local_edit_is_reported_backed_up_and_put_right(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<edited/>")
     result = node.apply(node.build(applied))
     assert kinds(result["drift"]) == {WEB: "modified"}
@@ -133,7 +134,7 @@ def test_a_local_edit_is_reported_backed_up_and_put_right(node, applied):
     assert (node.store / "backups" / os.path.basename(result["backup"]) / item["file"]).read_bytes() == b"<edited/>"
 
 
-def test_each_kind_of_drift_is_told_by_its_name(node, applied):
+def test_each_kind_of_drift_is_told_by_its_name(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<edited/>")
     node.path(APP).unlink()
     node.path(IVY).chmod(0o666)
@@ -157,7 +158,7 @@ def test_each_kind_of_drift_is_told_by_its_name(node, applied):
     assert node.inspect()["drift"] == []
 
 
-def test_no_result_holds_a_digest(node, applied):
+def test_no_result_holds_a_digest(node: t.Any, applied: t.Any) -> None:
     node.path(SECRET).chmod(0o644)
     node.path(ENV).write_bytes(b"IVY_A=2\n")
     text = json.dumps([node.inspect(), node.apply(node.build(applied))])
@@ -166,7 +167,7 @@ def test_no_result_holds_a_digest(node, applied):
             assert name not in text
 
 
-def test_on_drift_fail_changes_nothing(node, applied):
+def test_on_drift_fail_changes_nothing(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<edited/>")
     before = node.snapshot()
     new = node.build(files(node, app=b"Variables: 2\n"))
@@ -181,7 +182,7 @@ def test_on_drift_fail_changes_nothing(node, applied):
     }
 
 
-def test_on_drift_keep_leaves_only_the_drifted_files(node, applied):
+def test_on_drift_keep_leaves_only_the_drifted_files(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<edited/>")
     result = node.apply(node.build(files(node, app=b"Variables: 2\n", web=b"<newer/>")), on_drift="keep")
     assert node.path(WEB).read_bytes() == b"<edited/>"
@@ -189,7 +190,7 @@ def test_on_drift_keep_leaves_only_the_drifted_files(node, applied):
     assert result["kept"] == [WEB]
 
 
-def test_what_already_is_as_wanted_is_no_drift(node, applied):
+def test_what_already_is_as_wanted_is_no_drift(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<newer/>")
     listed = files(node, web=b"<newer/>")
     info = node.inspect(node.build(listed))
@@ -200,7 +201,7 @@ def test_what_already_is_as_wanted_is_no_drift(node, applied):
     assert result["backup"] == ""
 
 
-def test_pending_drift_and_conflict_are_told_apart(node, applied):
+def test_pending_drift_and_conflict_are_told_apart(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<edited/>")
     node.path(APP).write_bytes(b"Variables: 9\n")
     info = node.inspect(node.build(files(node, web=b"<newer/>", ivy=b"SystemDb.Url: b\nHot.Key: 1\n")))
@@ -209,7 +210,7 @@ def test_pending_drift_and_conflict_are_told_apart(node, applied):
     assert [(one["path"], one["change"]) for one in info["pending"]] == [("configuration/ivy.yaml", "update")]
 
 
-def test_applications_made_on_the_node_are_the_engines(node, applied):
+def test_applications_made_on_the_node_are_the_engines(node: t.Any, applied: t.Any) -> None:
     node.vendor("configuration/applications/other/app.yaml", b"x")
     node.vendor("configuration/applications/other/Variables/a.json", b"{}")
     node.vendor("configuration/applications/demo/stray.json", b"{}")
@@ -222,14 +223,14 @@ def test_applications_made_on_the_node_are_the_engines(node, applied):
     assert (node.engine / "configuration/applications/other/app.yaml").exists()
 
 
-def test_ignored_files_are_nobodys_business(node, applied):
+def test_ignored_files_are_nobodys_business(node: t.Any, applied: t.Any) -> None:
     node.ignore = ("*.bak", "dropins/**")
     node.vendor("configuration/ivy.yaml.bak", b"x")
     node.vendor("dropins/deep/er.jar", b"x")
     assert not node.apply(node.build(applied))["changed"]
 
 
-def test_without_a_baseline_unknown_files_are_left_alone_and_said(node):
+def test_without_a_baseline_unknown_files_are_left_alone_and_said(node: t.Any) -> None:
     result = node.apply(node.build(files(node)))
     assert "baseline" in result["warnings"][0]
     assert (node.engine / "configuration/log4j2.xml").exists()
@@ -238,7 +239,7 @@ def test_without_a_baseline_unknown_files_are_left_alone_and_said(node):
     assert result["drift"] == []
 
 
-def test_the_baseline_is_recorded_once_and_only_before_anything_is_applied(node):
+def test_the_baseline_is_recorded_once_and_only_before_anything_is_applied(node: t.Any) -> None:
     assert node.record_baseline(check=True)["changed"]
     assert not node.store.exists()
     assert node.record_baseline()["changed"]
@@ -251,7 +252,7 @@ def test_the_baseline_is_recorded_once_and_only_before_anything_is_applied(node)
         node.record_baseline("11.3.1")
 
 
-def test_a_new_engine_directory_gets_everything(node, applied):
+def test_a_new_engine_directory_gets_everything(node: t.Any, applied: t.Any) -> None:
     target = node.base / "engine-2"
     for area in ("configuration", "dropins", "patches"):
         (target / area).mkdir(parents=True)
@@ -268,7 +269,7 @@ def test_a_new_engine_directory_gets_everything(node, applied):
 # --- what may lie where a file should be
 
 
-def test_a_directory_in_place_of_a_file_is_one_finding_and_is_kept_in_the_backup(node, applied):
+def test_a_directory_in_place_of_a_file_is_one_finding_and_is_kept_in_the_backup(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).unlink()
     node.path(WEB).mkdir()
     (node.path(WEB) / "inner").write_bytes(b"precious")
@@ -278,7 +279,7 @@ def test_a_directory_in_place_of_a_file_is_one_finding_and_is_kept_in_the_backup
     assert any(path.read_bytes() == b"precious" for path in (node.store / "backups").rglob("0*"))
 
 
-def test_a_file_in_place_of_a_directory(node, applied):
+def test_a_file_in_place_of_a_directory(node: t.Any, applied: t.Any) -> None:
     node.path(APP).unlink()
     node.path(APP).parent.rmdir()
     node.path(APP).parent.write_bytes(b"precious")
@@ -288,7 +289,7 @@ def test_a_file_in_place_of_a_directory(node, applied):
     assert any(path.read_bytes() == b"precious" for path in (node.store / "backups").rglob("0*"))
 
 
-def test_a_fifo_in_place_of_a_file_does_not_hold_the_run(node, applied):
+def test_a_fifo_in_place_of_a_file_does_not_hold_the_run(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).unlink()
     os.mkfifo(node.path(WEB))
     assert kinds(node.apply(node.build(applied))["drift"]) == {WEB: "modified"}
@@ -298,7 +299,7 @@ def test_a_fifo_in_place_of_a_file_does_not_hold_the_run(node, applied):
 # --- links planted by the engine's user
 
 
-def test_a_link_in_place_of_a_file_is_replaced_not_followed(node, applied, tmp_path):
+def test_a_link_in_place_of_a_file_is_replaced_not_followed(node: t.Any, applied: t.Any, tmp_path: Path) -> None:
     outside = tmp_path / "shadow"
     outside.write_bytes(b"root only")
     outside.chmod(0o600)
@@ -312,7 +313,7 @@ def test_a_link_in_place_of_a_file_is_replaced_not_followed(node, applied, tmp_p
     assert not any(b"root only" in path.read_bytes() for path in node.store.rglob("*") if path.is_file())
 
 
-def test_a_link_in_place_of_a_directory_is_replaced_not_followed(node, applied, tmp_path):
+def test_a_link_in_place_of_a_directory_is_replaced_not_followed(node: t.Any, applied: t.Any, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "app.yaml").write_bytes(b"not ours")
@@ -325,14 +326,14 @@ def test_a_link_in_place_of_a_directory_is_replaced_not_followed(node, applied, 
     assert node.path(APP).read_bytes() == b"Variables: 3\n"
 
 
-def test_a_link_in_place_of_a_whole_area_is_refused(node, applied, tmp_path):
+def test_a_link_in_place_of_a_whole_area_is_refused(node: t.Any, applied: t.Any, tmp_path: Path) -> None:
     (node.engine / "dropins").rmdir()
     (node.engine / "dropins").symlink_to(tmp_path)
     with pytest.raises(NodeError, match="dropins in the engine's directory is not a directory"):
         node.apply(node.build(applied))
 
 
-def test_a_planted_temporary_name_is_not_written_through(node, applied, tmp_path):
+def test_a_planted_temporary_name_is_not_written_through(node: t.Any, applied: t.Any, tmp_path: Path) -> None:
     from ansible_collections.ivy.cluster.plugins.module_utils.node.atomic import temporary_name
 
     victim = tmp_path / "victim"
@@ -343,7 +344,7 @@ def test_a_planted_temporary_name_is_not_written_through(node, applied, tmp_path
     assert node.path(WEB).read_bytes() == b"<newer/>"
 
 
-def test_a_hard_link_to_a_foreign_file_keeps_its_attributes(node, applied, tmp_path):
+def test_a_hard_link_to_a_foreign_file_keeps_its_attributes(node: t.Any, applied: t.Any, tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.write_bytes(b"<ours/>")
     foreign.chmod(0o600)
@@ -355,7 +356,7 @@ def test_a_hard_link_to_a_foreign_file_keeps_its_attributes(node, applied, tmp_p
     assert foreign.stat().st_ino != node.path(WEB).stat().st_ino
 
 
-def test_a_link_above_the_roots_counts_only_where_it_is_trusted(node, applied):
+def test_a_link_above_the_roots_counts_only_where_it_is_trusted(node: t.Any, applied: t.Any) -> None:
     link = node.base / "current"
     link.symlink_to(node.engine)
     assert not node.apply(node.build(applied), settings=node.settings(link))["changed"]
@@ -367,7 +368,7 @@ def test_a_link_above_the_roots_counts_only_where_it_is_trusted(node, applied):
         node.base.chmod(0o755)
 
 
-def test_a_directory_that_everybody_may_write_is_put_right(node, applied):
+def test_a_directory_that_everybody_may_write_is_put_right(node: t.Any, applied: t.Any) -> None:
     node.path(APP).parent.chmod(0o777)
     result = node.apply(node.build(applied))
     assert [(one["action"], one["path"]) for one in result["actions"]] == [
@@ -379,26 +380,26 @@ def test_a_directory_that_everybody_may_write_is_put_right(node, applied):
 # --- the store
 
 
-def test_a_store_that_others_may_read_is_refused(node, applied):
+def test_a_store_that_others_may_read_is_refused(node: t.Any, applied: t.Any) -> None:
     node.store.chmod(0o755)
     with pytest.raises(NodeError, match="chmod 0700"):
         node.apply(node.build(applied))
 
 
-def test_a_store_of_a_newer_version_is_refused(node, applied):
+def test_a_store_of_a_newer_version_is_refused(node: t.Any, applied: t.Any) -> None:
     (node.store / "format.json").write_text('{"format": 99}')
     with pytest.raises(NodeError, match="newer version"):
         node.apply(node.build(applied))
 
 
 @pytest.mark.parametrize("name", ["applied.json", "accepted.json", "intent.json", "baseline/11.3.0.json"])
-def test_a_damaged_file_of_the_store_is_named(node, applied, name):
+def test_a_damaged_file_of_the_store_is_named(node: t.Any, applied: t.Any, name: t.Any) -> None:
     (node.store / name).write_bytes(b"{ half")
     with pytest.raises(NodeError, match=name):
         node.apply(node.build(applied))
 
 
-def test_a_damaged_blob_does_not_reach_the_engine(node, applied):
+def test_a_damaged_blob_does_not_reach_the_engine(node: t.Any, applied: t.Any) -> None:
     for blob in (node.store / "blobs").iterdir():
         blob.write_bytes(b"rot")
     node.path(WEB).write_bytes(b"<edited/>")
@@ -407,7 +408,7 @@ def test_a_damaged_blob_does_not_reach_the_engine(node, applied):
     assert node.path(WEB).read_bytes() == b"<edited/>"
 
 
-def test_a_lost_blob_is_asked_for_again(node, applied):
+def test_a_lost_blob_is_asked_for_again(node: t.Any, applied: t.Any) -> None:
     for blob in (node.store / "blobs").iterdir():
         blob.unlink()
     node.path(WEB).write_bytes(b"<edited/>")
@@ -416,13 +417,13 @@ def test_a_lost_blob_is_asked_for_again(node, applied):
     assert node.holds(applied)
 
 
-def test_a_manifest_damaged_in_transit_is_refused(node):
+def test_a_manifest_damaged_in_transit_is_refused(node: t.Any) -> None:
     release = node.build(files(node))
     with pytest.raises(NodeError, match="in transit"):
         node.apply(release, manifest=release.manifest.replace(b"demo", b"dem0"))
 
 
-def test_old_releases_backups_and_blobs_go(node, applied):
+def test_old_releases_backups_and_blobs_go(node: t.Any, applied: t.Any) -> None:
     for number in range(6):
         node.path(APP).write_bytes(f"local {number}".encode())
         node.apply(node.build(files(node, app=f"Variables: {number}\n".encode())), keep_releases=2, keep_backups=2)
@@ -432,7 +433,7 @@ def test_old_releases_backups_and_blobs_go(node, applied):
         assert len(store.blob_names()) == 5 + 1 + 2
 
 
-def test_two_runs_at_once_do_not_meet(node, applied):
+def test_two_runs_at_once_do_not_meet(node: t.Any, applied: t.Any) -> None:
     with (
         node.opened() as store,
         store.lock(),
@@ -443,7 +444,9 @@ def test_two_runs_at_once_do_not_meet(node, applied):
         pass
 
 
-def test_a_full_disk_is_seen_before_the_first_write(node, applied, monkeypatch):
+def test_a_full_disk_is_seen_before_the_first_write(
+    node: t.Any, applied: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(activate, "_free", lambda _path: (1, 1000))
     with pytest.raises(NodeError, match="not enough space"):
         node.apply(node.build(files(node, web=b"<newer/>")))
@@ -453,7 +456,7 @@ def test_a_full_disk_is_seen_before_the_first_write(node, applied, monkeypatch):
 # --- node files
 
 
-def node_file(node, content="LANG=C\n", **more: t.Any) -> dict[str, t.Any]:
+def node_file(node: t.Any, content: str = "LANG=C\n", **more: t.Any) -> dict[str, t.Any]:
     return {
         "path": str(node.base / "made/node.env"),
         "content": content,
@@ -464,7 +467,7 @@ def node_file(node, content="LANG=C\n", **more: t.Any) -> dict[str, t.Any]:
     }
 
 
-def test_node_files_are_written_checked_and_put_right(node, applied):
+def test_node_files_are_written_checked_and_put_right(node: t.Any, applied: t.Any) -> None:
     release = node.build(applied)
     listed = [node_file(node)]
     place = node.base / "made/node.env"
@@ -481,7 +484,7 @@ def test_node_files_are_written_checked_and_put_right(node, applied):
     assert (changed["drift"], changed["changed"]) == ([], True)
 
 
-def test_without_the_option_node_files_stay_and_with_an_empty_list_they_go(node, applied):
+def test_without_the_option_node_files_stay_and_with_an_empty_list_they_go(node: t.Any, applied: t.Any) -> None:
     release = node.build(applied)
     node.apply(release, node_files=[node_file(node)])
     assert not node.apply(release)["changed"]
@@ -490,7 +493,7 @@ def test_without_the_option_node_files_stay_and_with_an_empty_list_they_go(node,
     assert not (node.base / "made/node.env").exists()
 
 
-def test_a_node_file_over_a_vendors_file(node, applied):
+def test_a_node_file_over_a_vendors_file(node: t.Any, applied: t.Any) -> None:
     place = str(node.engine / "configuration/log4j2.xml")
     release = node.build(applied)
     result = node.apply(release, node_files=[node_file(node, "mine", path=place)])
@@ -500,7 +503,7 @@ def test_a_node_file_over_a_vendors_file(node, applied):
     assert (node.engine / "configuration/log4j2.xml").read_bytes() == b"<log4j/>"
 
 
-def test_content_of_a_node_file_is_asked_for_only_when_it_is_missing(node, applied):
+def test_content_of_a_node_file_is_asked_for_only_when_it_is_missing(node: t.Any, applied: t.Any) -> None:
     release = node.build(applied)
     import hashlib
 
@@ -514,7 +517,7 @@ def test_content_of_a_node_file_is_asked_for_only_when_it_is_missing(node, appli
     assert (node.base / "made/node.env").read_text() == "LANG=C\n"
 
 
-def test_wrong_node_files_are_all_named(node, applied):
+def test_wrong_node_files_are_all_named(node: t.Any, applied: t.Any) -> None:
     with pytest.raises(NodeError, match=r"relative.*listed twice.*octal"):
         node.apply(
             node.build(applied),
@@ -530,7 +533,7 @@ def test_wrong_node_files_are_all_named(node, applied):
 # --- meaning
 
 
-def test_yaml_that_only_looks_different_is_asked_about_and_accepted(node, applied):
+def test_yaml_that_only_looks_different_is_asked_about_and_accepted(node: t.Any, applied: t.Any) -> None:
     release = node.build(applied)
     node.path(IVY).write_bytes(b"'SystemDb.Url':   a\nHot.Key: 1\n")
     asked = node.apply(release, judge=True)
@@ -544,7 +547,7 @@ def test_yaml_that_only_looks_different_is_asked_about_and_accepted(node, applie
     assert node.inspect(judge=True)["drift"] == []
 
 
-def test_a_judgement_counts_only_for_the_bytes_that_were_judged(node, applied):
+def test_a_judgement_counts_only_for_the_bytes_that_were_judged(node: t.Any, applied: t.Any) -> None:
     release = node.build(applied)
     node.path(IVY).write_bytes(b"'SystemDb.Url':   a\n")
     (question,) = node.apply(release, judge=True)["questions"]
@@ -555,7 +558,7 @@ def test_a_judgement_counts_only_for_the_bytes_that_were_judged(node, applied):
     assert node.holds(applied)
 
 
-def test_the_engines_rewriting_is_accepted_at_the_gate_only(node, applied):
+def test_the_engines_rewriting_is_accepted_at_the_gate_only(node: t.Any, applied: t.Any) -> None:
     listed = files(node, app=b'Password: "${encrypt:x}"\n')
     release = node.build(listed)
     node.apply(release)

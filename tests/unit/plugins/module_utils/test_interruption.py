@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import typing as t
 
 import pytest
 
@@ -24,14 +25,14 @@ class Killed(BaseException):
 class Reaper:
     """Lets so many calls pass, then the process is as good as dead: no later call does anything."""
 
-    def __init__(self, monkeypatch, after):
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, after: t.Any) -> None:
         self.after = after
         self.count = 0
         for name in CALLS:
             monkeypatch.setattr(os, name, self._wrapped(name, getattr(os, name)))
 
-    def _wrapped(self, name, real):
-        def call(*args, **kwargs):
+    def _wrapped(self, name: t.Any, real: t.Any) -> t.Any:
+        def call(*args: t.Any, **kwargs: t.Any) -> t.Any:
             self.count += 1
             if self.count > self.after:
                 if self.count == self.after + 1 and name == "write":
@@ -43,7 +44,7 @@ class Reaper:
         return call
 
 
-def old(node):
+def old(node: t.Any) -> t.Any:
     return {
         IVY: node.File(b"SystemDb.Url: a\n", "yaml", "keys"),
         WEB: node.File(b"<ours/>" * 50, "text", "always"),
@@ -52,7 +53,7 @@ def old(node):
     }
 
 
-def new(node):
+def new(node: t.Any) -> t.Any:
     return {
         IVY: node.File(b"SystemDb.Url: b\n", "yaml", "keys"),
         WEB: node.File(b"<newer/>" * 60, "text", "always"),
@@ -61,18 +62,18 @@ def new(node):
     }
 
 
-def node_files(node, text):
+def node_files(node: t.Any, text: t.Any) -> t.Any:
     owner = {"owner": str(os.geteuid()), "group": str(os.getegid())}
     return [{"path": str(node.base / "made/node.env"), "content": text, "mode": "0600", **owner}]
 
 
-def prepared(node):
+def prepared(node: t.Any) -> t.Any:
     node.record_baseline()
     node.apply(node.build(old(node)), node_files=node_files(node, "LANG=C\n"))
     node.path(WEB).write_bytes(EDIT)
 
 
-def points(node, monkeypatch):
+def points(node: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Any:
     prepared(node)
     with monkeypatch.context() as patch:
         reaper = Reaper(patch, 10**9)
@@ -80,12 +81,12 @@ def points(node, monkeypatch):
     return reaper.count
 
 
-def edit_is_safe(node):
+def edit_is_safe(node: t.Any) -> t.Any:
     kept = [path.read_bytes() for path in (node.store / "backups").rglob("*") if path.is_file()]
     return node.path(WEB).read_bytes() == EDIT or EDIT in kept
 
 
-def whole(node):
+def whole(node: t.Any) -> t.Any:
     """Only whole files are ever seen under their real names."""
     allowed = {EDIT, b"<vendor/>", b"<log4j/>"}
     allowed.update(file.content for files in (old(node), new(node)) for file in files.values())
@@ -95,7 +96,9 @@ def whole(node):
 
 
 @pytest.mark.parametrize("then", ["forward", "back"])
-def test_killed_at_every_point_the_next_run_ends_in_one_whole_release(node, tmp_path_factory, monkeypatch, then):
+def test_killed_at_every_point_the_next_run_ends_in_one_whole_release(
+    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, then: t.Any
+) -> None:
     kind = type(node)
     total = points(node, monkeypatch)
     assert total > 50
@@ -137,7 +140,9 @@ def test_killed_at_every_point_the_next_run_ends_in_one_whole_release(node, tmp_
     assert cut > 10
 
 
-def test_killed_while_staging_the_release_does_not_count_as_staged(node, tmp_path_factory, monkeypatch):
+def test_killed_while_staging_the_release_does_not_count_as_staged(
+    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kind = type(node)
     release = node.build(new(node))
     prepared(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import Nod
 A, B, C = "a" * 32, "b" * 32, "c" * 32
 
 
-def change(state, release="", operation="site", **more):
+def change(state: t.Any, release: t.Any = "", operation: t.Any = "site", **more: t.Any) -> t.Any:
     values = {
         "engine_version": "",
         "owner": "admin",
@@ -29,18 +30,18 @@ def change(state, release="", operation="site", **more):
     return record.Change(state=state, release=release, operation=operation, **values)
 
 
-def after(*changes, start=None):
+def after(*changes: t.Any, start: t.Any = None) -> t.Any:
     value = start or record.empty("demo")
     for one in changes:
         value = record.apply(value, one)
     return value
 
 
-def ids():
+def ids() -> tuple[int, int]:
     return os.geteuid(), os.getegid()
 
 
-def test_a_rollout_from_nothing_to_its_end():
+def test_a_rollout_from_nothing_to_its_end() -> None:
     opened = after(change("opened", A, engine_version="11.3.0"))
     assert opened["desired_release"] == A
     assert opened["operation"]["name"] == "site"
@@ -50,7 +51,7 @@ def test_a_rollout_from_nothing_to_its_end():
     assert [one["operation"] for one in closed["history"]] == ["site", "site done"]
 
 
-def test_the_same_again_changes_nothing():
+def test_the_same_again_changes_nothing() -> None:
     done = after(change("opened", A), change("closed", A))
     assert after(change("opened", A), start=done) == done
     assert after(change("closed", A), start=done) == done
@@ -59,7 +60,7 @@ def test_the_same_again_changes_nothing():
     assert after(change("schema_created", engine_version="11.3.0"), start=made) == made
 
 
-def test_while_open_every_replaced_release_may_start_and_none_afterwards():
+def test_while_open_every_replaced_release_may_start_and_none_afterwards() -> None:
     done = after(change("opened", A), change("closed", A))
     rolling = after(change("opened", B), change("opened", C), start=done)
     assert rolling["previous_release"] == A
@@ -72,7 +73,7 @@ def test_while_open_every_replaced_release_may_start_and_none_afterwards():
         assert "the cluster wants" in fence.refusal(release, closed, "demo", "n1")
 
 
-def test_the_fence_says_why_and_what_to_run():
+def test_the_fence_says_why_and_what_to_run() -> None:
     closed = after(change("opened", A), change("closed", A))
     assert "no cluster record" in fence.refusal(A, None, "demo", "n1")
     assert "No release was ever applied" in fence.refusal(None, closed, "demo", "n1")
@@ -80,7 +81,7 @@ def test_the_fence_says_why_and_what_to_run():
     assert "belongs to cluster demo" in fence.refusal(A, closed, "other", "n1")
 
 
-def test_another_operation_is_not_overrun():
+def test_another_operation_is_not_overrun() -> None:
     opened = after(change("opened", A, operation="upgrade", owner="kim"))
     with pytest.raises(NodeError, match=r"upgrade of kim, since .*step: none"):
         after(change("opened", B), start=opened)
@@ -91,18 +92,18 @@ def test_another_operation_is_not_overrun():
     assert any(one.get("reason") == "kim is on holiday" for one in taken["history"])
 
 
-def test_the_step_of_an_operation_is_kept():
+def test_the_step_of_an_operation_is_kept() -> None:
     opened = after(change("opened", A), change("opened", A, step="restart engine2"))
     assert opened["operation"]["step"] == "restart engine2"
 
 
-def test_a_rollout_that_somebody_else_overtook_is_not_closed():
+def test_a_rollout_that_somebody_else_overtook_is_not_closed() -> None:
     opened = after(change("opened", A), change("opened", B))
     with pytest.raises(NodeError, match="Another run was faster"):
         after(change("closed", A), start=opened)
 
 
-def test_a_pin_holds_until_it_is_lifted():
+def test_a_pin_holds_until_it_is_lifted() -> None:
     done = after(change("opened", A), change("closed", A), change("pinned", reason="incident 7"))
     with pytest.raises(NodeError, match="incident 7"):
         after(change("opened", B), start=done)
@@ -113,7 +114,7 @@ def test_a_pin_holds_until_it_is_lifted():
         after(change("pinned"))
 
 
-def test_applications_are_remembered_once():
+def test_applications_are_remembered_once() -> None:
     value = after(change("deployed", applications={"b.zip": "2", "a.zip": "1"}))
     assert list(value["applications"].items()) == [("a.zip", "1"), ("b.zip", "2")]
     assert value["history"][-1]["applications"] == "a.zip, b.zip"
@@ -121,7 +122,7 @@ def test_applications_are_remembered_once():
     assert again == value
 
 
-def test_drained_nodes_and_the_length_of_history():
+def test_drained_nodes_and_the_length_of_history() -> None:
     value = after(change("drained", drained=["b", "a", "b"]))
     assert value["drained"] == ["a", "b"]
     for number in range(150):
@@ -129,7 +130,7 @@ def test_drained_nodes_and_the_length_of_history():
     assert len(value["history"]) == record.HISTORY
 
 
-def test_written_and_read(tmp_path):
+def test_written_and_read(tmp_path: Path) -> None:
     assert record.read(str(tmp_path), *ids()) is None
     assert record.read(str(tmp_path / "away"), *ids()) is None
     value = after(change("opened", A))
@@ -142,19 +143,19 @@ def test_written_and_read(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 1, "history": 5}', b'{"format": 1'])
-def test_a_damaged_record_is_refused_in_words(tmp_path, content):
+def test_a_damaged_record_is_refused_in_words(tmp_path: Path, content: t.Any) -> None:
     (tmp_path / "record.json").write_bytes(content)
     with pytest.raises(NodeError, match=r"damaged|format"):
         record.read(str(tmp_path), *ids())
 
 
-def test_a_record_of_a_newer_version_is_refused(tmp_path):
+def test_a_record_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text('{"format": 2}')
     with pytest.raises(NodeError, match="newer version"):
         record.read(str(tmp_path), *ids())
 
 
-def test_what_is_planted_instead_of_a_record_is_not_followed(tmp_path):
+def test_what_is_planted_instead_of_a_record_is_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("{}")
     share = tmp_path / "share"
@@ -168,19 +169,19 @@ def test_what_is_planted_instead_of_a_record_is_not_followed(tmp_path):
         record.read(str(share), *ids())
 
 
-def test_two_writers_do_not_meet(tmp_path):
+def test_two_writers_do_not_meet(tmp_path: Path) -> None:
     held = record.locked(str(tmp_path), *ids())
     with held, pytest.raises(NodeError, match="another run"), record.locked(str(tmp_path), *ids(), seconds=0.2):
         pass
 
 
-def test_a_share_that_is_away_is_named(tmp_path):
+def test_a_share_that_is_away_is_named(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="Is the file share mounted"), record.locked(str(tmp_path / "away"), *ids()):
         pass
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
-def test_root_writes_as_the_engines_user():
+def test_root_writes_as_the_engines_user() -> None:
     # pytest's own directories are closed to other users.
     with tempfile.TemporaryDirectory() as base:
         os.chmod(base, 0o755)
@@ -191,49 +192,49 @@ def test_root_writes_as_the_engines_user():
             record.write(str(share), after(change("opened", A)), 12345, 12345)
         assert os.geteuid() == 0
         assert (share / "record.json").stat().st_uid == 12345
-        assert record.read(str(share), 12345, 12345)["desired_release"] == A
+        assert (record.read(str(share), 12345, 12345) or {})["desired_release"] == A
 
 
 class TestFenceAtTheStart:
     """The step before the engine's start, on real files."""
 
-    def apply(self, node, text=b"1"):
+    def apply(self, node: t.Any, text: t.Any = b"1") -> t.Any:
         release = node.build({"engine:configuration/ivy.yaml": node.File(b"A: " + text + b"\n", "yaml", "keys")})
         node.apply(release)
         node.record.mkdir(exist_ok=True)
         return release
 
-    def roll(self, node, *changes):
+    def roll(self, node: t.Any, *changes: t.Any) -> t.Any:
         value = record.read(str(node.record), *ids()) or record.empty("demo")
         record.write(str(node.record), after(*changes, start=value), *ids())
 
-    def test_without_a_record_nobody_starts(self, node):
+    def test_without_a_record_nobody_starts(self, node: t.Any) -> None:
         self.apply(node)
         assert "no cluster record" in node.start(fence=True)
         assert not (node.run / "started.json").exists()
 
-    def test_the_wanted_release_starts(self, node):
+    def test_the_wanted_release_starts(self, node: t.Any) -> None:
         release = self.apply(node)
         self.roll(node, change("opened", release.id), change("closed", release.id))
         assert node.start(fence=True) == ""
 
-    def test_a_node_that_was_away_does_not_start_until_it_is_brought_up_to_date(self, node):
+    def test_a_node_that_was_away_does_not_start_until_it_is_brought_up_to_date(self, node: t.Any) -> None:
         release = self.apply(node)
         self.roll(node, change("opened", release.id), change("closed", release.id))
         self.roll(node, change("opened", B), change("closed", B))
         assert f"has release {release.id}, the cluster wants {B}" in node.start(fence=True)
 
-    def test_during_a_rollout_the_old_one_may_start(self, node):
+    def test_during_a_rollout_the_old_one_may_start(self, node: t.Any) -> None:
         release = self.apply(node)
         self.roll(node, change("opened", release.id), change("closed", release.id), change("opened", B))
         assert node.start(fence=True) == ""
 
-    def test_a_damaged_record_keeps_everybody_out(self, node, capsys):
+    def test_a_damaged_record_keeps_everybody_out(self, node: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
         self.apply(node)
         (node.record / "record.json").write_text("{")
         with pytest.raises(NodeError, match="damaged"):
             node.start(fence=True)
 
-    def test_a_node_to_which_nothing_was_applied(self, node):
+    def test_a_node_to_which_nothing_was_applied(self, node: t.Any) -> None:
         node.environment.mkdir()
         assert "No release was ever applied" in node.start()

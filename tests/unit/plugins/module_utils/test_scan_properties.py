@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from ansible_collections.ivy.cluster.plugins.module_utils.node import scan
 
 NAMES = st.text(
-    st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=8
+    st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8
 ).filter(lambda name: name not in (".", "..") and len(name.encode()) < 100 and not name.startswith(".ivy-cluster-"))
 PATHS = st.builds(
     lambda area, rest: "/".join([area, *rest]),
@@ -26,7 +27,7 @@ PATHS = st.builds(
 
 
 @st.composite
-def trees(draw):
+def trees(draw: t.Any) -> t.Any:
     """Paths of which none is a directory of another, with contents and modes."""
     chosen: dict[str, tuple[bytes, str]] = {}
     for path in draw(st.lists(PATHS, min_size=1, max_size=6)):
@@ -42,16 +43,16 @@ def trees(draw):
     return chosen
 
 
-def release_of(node, tree):
+def release_of(node: t.Any, tree: t.Any) -> t.Any:
     return node.build({f"engine:{path}": node.File(content, mode=mode) for path, (content, mode) in tree.items()})
 
 
 @pytest.fixture
-def fresh(node):
+def fresh(node: t.Any) -> t.Any:
     """Makes nodes like the fixture's, one for each example."""
     made = []
 
-    def make():
+    def make() -> t.Any:
         base = Path(tempfile.mkdtemp(dir=node.base))
         one = type(node)(base)
         made.append(base)
@@ -68,7 +69,7 @@ CHEAP = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCh
 
 @CHEAP
 @given(tree=trees().filter(bool))
-def test_apply_then_scan_is_the_identity(fresh, tree):
+def test_apply_then_scan_is_the_identity(fresh: t.Any, tree: t.Any) -> None:
     one = fresh()
     one.apply(release_of(one, tree))
     assert {path: (one.engine / path).read_bytes() for path in tree} == {
@@ -81,7 +82,7 @@ def test_apply_then_scan_is_the_identity(fresh, tree):
 
 @CHEAP
 @given(tree=trees().filter(bool), data=st.data())
-def test_any_edit_is_reported_once_and_by_its_name(fresh, tree, data):
+def test_any_edit_is_reported_once_and_by_its_name(fresh: t.Any, tree: t.Any, data: t.Any) -> None:
     one = fresh()
     one.apply(release_of(one, tree))
     path = data.draw(st.sampled_from(sorted(tree)))
@@ -119,7 +120,7 @@ def test_any_edit_is_reported_once_and_by_its_name(fresh, tree, data):
 
 @CHEAP
 @given(before=trees(), after=trees(), data=st.data())
-def test_from_any_release_to_any_other(fresh, before, after, data):
+def test_from_any_release_to_any_other(fresh: t.Any, before: t.Any, after: t.Any, data: t.Any) -> None:
     one = fresh()
     one.apply(release_of(one, before))
     edited = data.draw(st.sets(st.sampled_from(sorted(before)))) if before else set()
@@ -159,16 +160,16 @@ def test_from_any_release_to_any_other(fresh, before, after, data):
         ("a[", "a[", True),
     ],
 )
-def test_patterns(glob, path, fits):
+def test_patterns(glob: t.Any, path: t.Any, fits: t.Any) -> None:
     assert scan.Patterns([glob]).match(path) is fits
 
 
 @given(st.text(max_size=12))
-def test_any_text_is_a_pattern(glob):
+def test_any_text_is_a_pattern(glob: t.Any) -> None:
     scan.Patterns([glob]).match("configuration/ivy.yaml")
 
 
-def test_a_walk_is_not_led_out_by_links(node, tmp_path):
+def test_a_walk_is_not_led_out_by_links(node: t.Any, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret").write_bytes(b"x")

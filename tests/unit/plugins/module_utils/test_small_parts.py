@@ -11,6 +11,8 @@ import json
 import os
 import socket
 import threading
+import typing as t
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -44,7 +46,7 @@ TABLE6 = "\n".join(
 )
 
 
-def test_the_kernels_tables():
+def test_the_kernels_tables() -> None:
     found = sockets.parse(TABLE, "little")
     assert [one.state for one in found] == [sockets.LISTEN, sockets.ESTABLISHED, sockets.ESTABLISHED, 6]
     assert found[0][:2] == ("0.0.0.0", 8080)
@@ -52,23 +54,23 @@ def test_the_kernels_tables():
     assert (found[1].uid, found[1].inode) == (1200, 101)
 
 
-def test_ipv6_and_ipv4_in_ipv6():
+def test_ipv6_and_ipv4_in_ipv6() -> None:
     found = sockets.parse(TABLE6, "little")
     assert found[0][:4] == ("172.30.58.21", 49156, "172.30.58.40", 9200)
     assert found[1].remote_address == "2001:db8::bb00:2"
 
 
-def test_big_endian_machines():
+def test_big_endian_machines() -> None:
     assert sockets.address_from("AC1E3A15", "big") == "172.30.58.21"
 
 
-def test_connections_are_counted_by_address_and_port():
+def test_connections_are_counted_by_address_and_port() -> None:
     found = sockets.parse(TABLE, "little")
     assert sockets.established(found, "172.30.58.30", 5432) == 1
     assert sockets.established(found, "172.30.58.31", 5432) == 0
 
 
-def test_peers_in_both_directions_and_those_that_are_down():
+def test_peers_in_both_directions_and_those_that_are_down() -> None:
     found = sockets.parse(TABLE, "little")
     up = {"172.30.58.22", "172.30.58.23"}
     seen = sockets.peers(found, ["172.30.58.22", "172.30.58.23", "172.30.58.24"], 7800, False, lambda a, _p: a in up)
@@ -77,7 +79,7 @@ def test_peers_in_both_directions_and_those_that_are_down():
     assert sockets.peers([], ["172.30.58.22"], 7800, True, lambda _a, _p: True).missing == ["172.30.58.22"]
 
 
-def test_only_the_sockets_of_the_process_count():
+def test_only_the_sockets_of_the_process_count() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
@@ -87,13 +89,15 @@ def test_only_the_sockets_of_the_process_count():
     assert sockets.of_process(0) == []
 
 
-def test_processes_that_may_not_be_looked_into_count_by_their_user(tmp_path, monkeypatch):
+def test_processes_that_may_not_be_looked_into_count_by_their_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "stat").write_text("7 (a ) b) S 1 7")
     (tmp_path / "7" / "net").mkdir()
     (tmp_path / "7" / "net" / "tcp").write_text(TABLE)
 
-    def refused(path):
+    def refused(path: t.Any) -> t.Any:
         if path.endswith("/fd"):
             raise PermissionError
         return real(path)
@@ -106,7 +110,7 @@ def test_processes_that_may_not_be_looked_into_count_by_their_user(tmp_path, mon
 
 
 @given(st.text())
-def test_no_table_breaks_the_parser(text):
+def test_no_table_breaks_the_parser(text: t.Any) -> None:
     sockets.parse("header\n" + text)
 
 
@@ -121,7 +125,7 @@ organisation=M\\u00fcller
 """
 
 
-def test_a_licence():
+def test_a_licence() -> None:
     assert licence.describe(LICENCE, datetime.date(2027, 10, 3)) == {
         "type": "Enterprise Edition",
         "nodes": 5,
@@ -133,7 +137,7 @@ def test_a_licence():
     assert values["organisation"] == "Müller"
 
 
-def test_a_licence_that_says_little():
+def test_a_licence_that_says_little() -> None:
     assert licence.describe("", datetime.date(2027, 10, 3)) == {
         "type": None,
         "nodes": None,
@@ -145,20 +149,20 @@ def test_a_licence_that_says_little():
 
 
 @given(st.text())
-def test_no_licence_breaks_the_parser(text):
+def test_no_licence_breaks_the_parser(text: t.Any) -> None:
     licence.describe(text, datetime.date(2027, 1, 1))
 
 
 @contextlib.contextmanager
-def server(status, body, seen):
+def server(status: t.Any, body: t.Any, seen: t.Any) -> t.Any:
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self) -> t.Any:
             seen.append((self.path, self.headers["Host"]))
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_args):
+        def log_message(self, *_args: t.Any) -> t.Any:
             pass
 
     made = http.server.HTTPServer(("127.0.0.1", 0), Handler)
@@ -180,8 +184,8 @@ def server(status, body, seen):
         (200, b"\xff\xfe", True, ""),
     ],
 )
-def test_health(status, body, ok, reason):
-    seen: list = []
+def test_health(status: t.Any, body: t.Any, ok: t.Any, reason: t.Any) -> None:
+    seen: list[t.Any] = []
     with server(status, body, seen) as port:
         answer = health.check(port, "/system/health", "ivy.example.com", ["demo-portal"])
     assert (answer.status, answer.ok) == (status, ok)
@@ -189,7 +193,7 @@ def test_health(status, body, ok, reason):
     assert seen == [("/system/health", "ivy.example.com")]
 
 
-def test_health_of_nobody():
+def test_health_of_nobody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     answer = health.check(port, "/", "h", [])
@@ -200,7 +204,7 @@ def test_health_of_nobody():
 @given(
     st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3), st.lists(st.binary(max_size=50), max_size=4)
 )
-def test_what_is_packed_is_unpacked(header, contents):
+def test_what_is_packed_is_unpacked(header: t.Any, contents: t.Any) -> None:
     from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import sha256
 
     header = {name: value for name, value in header.items() if name != "blobs"}
@@ -209,7 +213,7 @@ def test_what_is_packed_is_unpacked(header, contents):
 
 
 @given(st.binary(max_size=60), st.integers(0, 200))
-def test_a_damaged_payload_is_refused(junk, position):
+def test_a_damaged_payload_is_refused(junk: t.Any, position: t.Any) -> None:
     good = payload.pack({"a": 1}, {})
     bad = good[:position] + junk + good[position + 1 :]
     if bad != good:
@@ -219,14 +223,14 @@ def test_a_damaged_payload_is_refused(junk, position):
             assert (header, blobs) == ({"a": 1}, {})
 
 
-def test_lists_of_digests():
+def test_lists_of_digests() -> None:
     digests = ["ab" * 32, "cd" * 32]
     have = payload.digest_prefixes(payload.digest_list(digests[:1]))
     assert payload.without(digests, have) == digests[1:]
     assert payload.digest_prefixes("") == set()
 
 
-def entry(**more):
+def entry(**more: t.Any) -> t.Any:
     return {
         "root": "engine",
         "path": "configuration/a",
@@ -240,22 +244,22 @@ def entry(**more):
     }
 
 
-def parsed(*entries, **more):
+def parsed(*entries: t.Any, **more: t.Any) -> t.Any:
     value = {"format": 1, "id": "a" * 32, "cluster": "c", "engine_version": "1", "entries": list(entries), **more}
     return manifest.parse(json.dumps(value).encode(), "here")
 
 
-def test_a_manifest():
+def test_a_manifest() -> None:
     assert parsed(entry()).by_key()["engine:configuration/a"].mode == 0o640
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../b", "a//b", "", ".", "a/./b", "a\0b"])
-def test_paths_that_leave_their_root_are_refused(path):
+def test_paths_that_leave_their_root_are_refused(path: t.Any) -> None:
     with pytest.raises(NodeError, match="plain relative path"):
         parsed(entry(path=path))
 
 
-def test_all_findings_in_one_message():
+def test_all_findings_in_one_message() -> None:
     with pytest.raises(NodeError) as caught:
         parsed(
             entry(root="other"), entry(mode="rw"), entry(size=-1), entry(), entry(), entry(path="configuration/a/b"), 5
@@ -264,12 +268,12 @@ def test_all_findings_in_one_message():
         assert text in str(caught.value)
 
 
-def test_a_newer_manifest_is_refused():
+def test_a_newer_manifest_is_refused() -> None:
     with pytest.raises(NodeError, match="format 2"):
         parsed(entry(), format=2)
 
 
-def test_what_systemd_says():
+def test_what_systemd_says() -> None:
     shown = unit.parse(
         "e.service",
         "LoadState=loaded\nActiveState=active\nSubState=running\nMainPID=7\nNeedDaemonReload=yes\n"
@@ -292,5 +296,5 @@ def test_what_systemd_says():
         ("/etc/ivy-cluster/node.env", False),
     ],
 )
-def test_files_of_a_unit(path, belongs):
+def test_files_of_a_unit(path: t.Any, belongs: t.Any) -> None:
     assert unit.belongs(path, "e") is belongs
