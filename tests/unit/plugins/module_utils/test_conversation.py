@@ -1,0 +1,297 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half talking to the node's half, with nothing but the connection replaced."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import types
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.ivy.cluster.plugins.module_utils.node import converge, inspection, request
+from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
+from ansible_collections.ivy.cluster.plugins.plugin_utils import node_call, release_cache
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError
+
+IVY = "engine:configuration/ivy.yaml"
+APP = "engine:configuration/applications/demo/app.yaml"
+WEB = "engine:configuration/web.xml"
+ENV = "environment:shared.env"
+CANARY = "canary-7f3a"
+
+
+class Host:
+    """What an action plugin would be; a call of the module runs in this process."""
+
+    def __init__(self, node: t.Any, check: bool = False, diff: bool = False) -> None:
+        self.node = node
+        self.calls: list[dict[str, t.Any]] = []
+        self.transferred: list[Path] = []
+        self._task = types.SimpleNamespace(check_mode=check, diff=diff)
+        self._templar = types.SimpleNamespace(template=lambda value: value)
+        self._connection = types.SimpleNamespace(_shell=types.SimpleNamespace(join_path=lambda *parts: "/".join(parts)))
+
+    def _execute_module(self, **kwargs: t.Any) -> dict[str, t.Any]:
+        args = kwargs["module_args"]
+        self.calls.append(args)
+        params = {
+            **{name: option.get("default") for name, option in {**request.COMMON, **request.TRANSPORT}.items()},
+            "on_drift": "overwrite",
+            **args,
+            "owner": self.node.settings().owner,
+            "group": self.node.settings().group,
+            "roots": self.node.settings().roots,
+            "store": str(self.node.store),
+        }
+        params.setdefault("release", "")
+        state = args.get("state", "applied")
+        check = self._task.check_mode or kwargs["module_name"].endswith("_info")
+        wish = request.build(params, state, check, self._task.diff)._replace(run_directory=str(self.node.run))
+        work = inspection.inspect if kwargs["module_name"].endswith("_info") else converge.converge
+        result = inspection.accept(wish) if state == "accepted" else work(wish)
+        shown = {**args, "payload": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}
+        return {**json.loads(json.dumps(result)), "invocation": {"module_args": shown}}
+
+    def _make_tmp_path(self) -> str:
+        path = self.node.base / "remote"
+        path.mkdir()
+        return str(path)
+
+    def _remove_tmp_path(self, tmp_path: str) -> None:
+        shutil.rmtree(tmp_path)
+
+    def _transfer_file(self, local_path: str, remote_path: str) -> str:
+        assert Path(local_path).stat().st_mode & 0o077 == 0
+        self.transferred.append(Path(remote_path))
+        shutil.copy(local_path, remote_path)
+        return remote_path
+
+    def _fixup_perms2(self, remote_paths: list[str]) -> None:
+        pass
+
+
+@pytest.fixture
+def site(node: t.Any) -> t.Any:
+    """A node and a controller's cache beside it."""
+    node.record_baseline()
+
+    def files(**more: bytes) -> dict[str, t.Any]:
+        listed = {
+            IVY: node.File(b"SystemDb:\n  Url: a\nEMail.Server.Host: mail1\n", "yaml", "always"),
+            APP: node.File(b'Variables:\n  Key: "${encrypt:hush}"\n', "yaml", "never"),
+            WEB: node.File(b"<a password='x'>1</a>", "text", "always"),
+            ENV: node.File(f'IVY_A="{CANARY}"\n'.encode(), "text", "always", secret=True, mode="0600"),
+        }
+        for name, content in more.items():
+            listed[{"ivy": IVY, "app": APP, "web": WEB, "env": ENV}[name]].content = content
+        return listed
+
+    def cached(listed: dict[str, t.Any]) -> str:
+        release = node.build(listed)
+        release_cache.write_release(node.base / "cache", json.loads(release.manifest), release.blobs.values())
+        return str(release.id)
+
+    def call(
+        release: str, module: str = "shared_config", check: bool = False, diff: bool = False, **args: t.Any
+    ) -> t.Any:
+        host = Host(node, check, diff)
+        variables = {"ivy_shared_secrets": {"a": CANARY}}
+        given = {"release": release, "cache": str(node.base / "cache"), **args}
+        result = node_call.SharedConfigCall(host, given, variables, module).run()
+        return host, result
+
+    return types.SimpleNamespace(node=node, files=files, cached=cached, call=call)
+
+
+def test_first_push_takes_two_calls_and_a_clean_run_one(site: t.Any) -> None:
+    release = site.cached(site.files())
+    host, result = site.call(release)
+    assert len(host.calls) == 2
+    assert result["changed"]
+    assert site.node.holds(site.files())
+    host, result = site.call(release)
+    assert len(host.calls) == 1
+    assert not result["changed"]
+    assert len(json.dumps(host.calls)) < 2000
+
+
+def test_only_the_missing_files_travel(site: t.Any) -> None:
+    site.call(site.cached(site.files()))
+    sent: list[list[str]] = []
+    real = node_call.payload.pack
+
+    def spy(header: t.Any, blobs: t.Any, level: int = 6) -> bytes:
+        sent.append(sorted(blobs))
+        return t.cast(bytes, real(header, blobs, level))
+
+    node_call.payload.pack, keep = spy, real
+    try:
+        site.call(site.cached(site.files(web=b"<newer/>")))
+    finally:
+        node_call.payload.pack = keep
+    assert [len(blobs) for blobs in sent] == [0, 1]
+
+
+def test_a_large_release_travels_as_a_file_that_is_removed(site: t.Any) -> None:
+    import random
+
+    listed = site.files(web=random.Random(1).randbytes(3 << 20))
+    host, result = site.call(site.cached(listed))
+    assert result["changed"]
+    assert len(host.transferred) == 1
+    assert site.node.holds(listed)
+    assert not (site.node.base / "remote").exists()
+
+
+def test_a_bundle_damaged_on_the_way_changes_nothing(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import random
+
+    def damaged(self: Host, _local: str, remote: str) -> str:
+        Path(remote).write_bytes(b"rubbish")
+        return remote
+
+    monkeypatch.setattr(Host, "_transfer_file", damaged)
+    with pytest.raises(Exception, match="damaged on its way"):
+        site.call(site.cached(site.files(web=random.Random(1).randbytes(3 << 20))))
+    assert not site.node.path(IVY).exists()
+
+
+def test_formatting_of_yaml_is_no_drift(site: t.Any) -> None:
+    release = site.cached(site.files())
+    site.call(release)
+    site.node.path(IVY).write_bytes(b"# saved by a form\nEMail:\n  Server:\n    Host: 'mail1'\nSystemDb.Url: a\n")
+    host, result = site.call(release)
+    assert (len(host.calls), result["changed"], result["drift"]) == (2, False, [])
+    host, result = site.call(release)
+    assert (len(host.calls), result["changed"]) == (1, False)
+
+
+def test_drift_names_the_keys_with_secrets_masked(site: t.Any) -> None:
+    release = site.cached(site.files())
+    site.call(release)
+    site.node.path(IVY).write_bytes(
+        b"SystemDb:\n  Url: a\n  Password: hush-hush\nEMail.Server.Host: " + CANARY.encode() + b"\n"
+    )
+    _host, info = site.call("", "shared_config_info")
+    (finding,) = info["drift"]
+    assert {(one["key"], one["change"]) for one in finding["keys"]} == {
+        ("EMail.Server.Host", "changed"),
+        ("SystemDb.Password", "added"),
+    }
+    _host, result = site.call(release, diff=True)
+    assert result["backup"]
+    for text in (json.dumps(info), json.dumps(result)):
+        assert "hush-hush" not in text
+        assert CANARY not in text
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_difference_shows_keys_and_hides_secrets(site: t.Any, check: bool) -> None:
+    site.call(site.cached(site.files()))
+    changed = site.files(
+        ivy=b"SystemDb:\n  Url: b\nEMail.Server.Host: mail1\n",
+        env=b'IVY_A="canary-other"\n',
+        web=b"<a password='y'>2</a>",
+    )
+    host, result = site.call(site.cached(changed), check=check, diff=True)
+    shown = {item["after_header"]: item for item in result["diff"]}
+    assert shown["configuration/ivy.yaml"]["before"] == "SystemDb.Url: a\n"
+    assert shown["configuration/ivy.yaml"]["after"] == "SystemDb.Url: b\n"
+    assert shown["shared.env"] == {
+        "before_header": "shared.env",
+        "after_header": "shared.env",
+        "before": "(secret content)\n",
+        "after": "(new secret content)\n",
+    }
+    assert "'x'" not in shown["configuration/web.xml"]["before"]
+    assert "canary" not in json.dumps(result)
+    assert all("payload" not in (result.get("invocation") or {}).get("module_args", {}) for _ in host.calls)
+
+
+def test_check_mode_sends_no_content(site: t.Any) -> None:
+    before = site.node.snapshot()
+    host, result = site.call(site.cached(site.files()), check=True)
+    assert result["changed"]
+    assert len(host.calls) == 2
+    after = {path: state for path, state in site.node.snapshot().items() if "/cache" not in path}
+    assert after == {path: state for path, state in before.items() if "/cache" not in path}
+
+
+def test_the_engines_rewriting_is_accepted(site: t.Any) -> None:
+    release = site.cached(site.files())
+    site.call(release)
+    site.node.path(APP).write_bytes(b'Variables:\n  Key: "${decrypt:0badcafe}"\n')
+    _host, result = site.call(release, state="accepted")
+    assert result["accepted"] == ["configuration/applications/demo/app.yaml"]
+    host, result = site.call(release)
+    assert (len(host.calls), result["changed"], result["drift"]) == (1, False, [])
+    site.node.path(APP).write_bytes(b'Variables:\n  Key: "${decrypt:feedface}"\n  Other: 1\n')
+    _host, result = site.call(release, state="accepted")
+    assert result["accepted"] == []
+    _host, result = site.call(release)
+    assert [one["path"] for one in result["drift"]] == ["configuration/applications/demo/app.yaml"]
+
+
+def test_what_is_no_yaml_any_more_is_drift(site: t.Any) -> None:
+    release = site.cached(site.files())
+    site.call(release)
+    site.node.path(IVY).write_bytes(b"a: [\n")
+    _host, result = site.call(release, diff=True)
+    assert [one["kind"] for one in result["drift"]] == ["modified"]
+    assert site.node.holds(site.files())
+
+
+def test_long_node_files_travel_only_when_they_are_missing(site: t.Any) -> None:
+    release = site.cached(site.files())
+    owner = {"owner": site.node.settings().owner, "group": site.node.settings().group}
+    listed = [{"path": str(site.node.base / "helper.py"), "content": "x" * 100000, **owner}]
+    site.call(release, node_files=listed)
+    assert (site.node.base / "helper.py").stat().st_size == 100000
+    host, result = site.call(release, node_files=listed)
+    assert (len(host.calls), result["changed"]) == (1, False)
+    (site.node.base / "helper.py").unlink()
+    host, result = site.call(release, node_files=listed)
+    assert (len(host.calls), result["changed"]) == (1, True)
+
+
+def test_an_unknown_release(site: t.Any) -> None:
+    with pytest.raises(CacheError, match="not in the cache"):
+        site.call("0" * 32)
+
+
+def test_pending_is_told_before_the_node_has_the_release(site: t.Any) -> None:
+    site.call(site.cached(site.files()))
+    host, info = site.call(site.cached(site.files(web=b"<newer/>")), "shared_config_info")
+    assert len(host.calls) == 2
+    assert [one["path"] for one in info["pending"]] == ["configuration/web.xml"]
+
+
+def test_a_manifest_that_lies_about_its_bytes_is_refused_on_the_node(site: t.Any) -> None:
+    release = site.node.build(site.files())
+    value = json.loads(release.manifest)
+    value["entries"][0]["size"] = 999999
+    damaged = site.node.request(release)._replace(manifest=canonical(value))
+    with pytest.raises(Exception, match="in transit"):
+        converge.converge(damaged)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("password=abc", "abc"),
+        ('keystorePass="abc def"', "abc def"),
+        ("  Secret: 'abc'", "abc"),
+        ("<password>abc</password>", "abc"),
+        (f"anything {CANARY} anywhere", CANARY),
+    ],
+)
+def test_texts_are_shown_without_secrets(text: str, hidden: str) -> None:
+    assert hidden not in node_call.masked_text(text, [CANARY])
+
+
+def test_texts_are_shown_otherwise_as_they_are() -> None:
+    text = "timeout=30\n<session-timeout>30</session-timeout>\n"
+    assert node_call.masked_text(text, []) == text
