@@ -221,7 +221,9 @@ def test_a_version_that_is_none(site: Site) -> None:
 PLAYBOOK = """
 - hosts: engine_nodes
   gather_facts: false
-  roles: [builder]
+  tasks:
+    - ansible.builtin.include_role:
+        name: builder
 """
 TASKS = """
 - ivy.cluster.config_release:

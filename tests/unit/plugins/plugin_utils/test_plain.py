@@ -15,6 +15,9 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.plain import PlainErro
 class Tagged(str):
     """Stands for the text types of ansible-core."""
 
+    def __str__(self) -> str:
+        return self
+
 
 class Lazy(dict[str, t.Any]):
     """Stands for its lazy containers."""

@@ -373,6 +373,12 @@ def test_a_later_range_places_into_one_file(ranges: list[Profile]) -> None:
     assert all(item["path"] != WEB for item in built.manifest["entries"])
 
 
+def test_a_secret_that_became_a_key_is_scrubbed(build: Builder) -> None:
+    template = HEADER + "{{ secret.x }}: 1\n{{ secret.x }}: 2\n"
+    (problem,) = build.problems({IVY + ".j2": template}, secret={"x": "canary"})
+    assert "the key '********' is there twice" in problem
+
+
 def test_a_message_never_quotes_a_secret(build: Builder) -> None:
     problems = build.problems(
         {IVY + ".j2": HEADER + 'A: "{{ secret.x }}\nB: {{ secret.x }}: {{ secret.x }}\n'}, secret={"x": "canary\n'\"@"}

@@ -74,6 +74,14 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_the_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").mkdir()
+    owner = os.geteuid()
+    monkeypatch.setattr("os.geteuid", lambda: owner + 1)
+    with pytest.raises(CacheError, match="belongs to another user"):
+        release_cache.write_release(tmp_path / "cache", manifest_of([]), [])
+
+
 def test_a_release_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match=f"{ID} is not in the cache.*config_release"):
         release_cache.load_manifest(tmp_path, ID)
