@@ -152,8 +152,8 @@ options:
   configuration:
     description:
       - Whether the gate demands that what runs is what is applied.
-      - Right after a start the engine may still rewrite C(${encrypt:...}) in its files. Pass the gate without this first, then
-        accept the rewriting with M(ivy.cluster.shared_config), then look at the configuration too.
+      - Right after a start the engine may still rewrite C(${encrypt:...}) in its files. Pass the gate without this
+        first, then accept the rewriting with M(ivy.cluster.shared_config), then look at the configuration too.
     type: bool
     default: true
   wait:
@@ -205,8 +205,7 @@ engine:
     unit:
       description: The unit as systemd sees it.
       type: dict
-      sample: {known: true, active: active, sub: running, main_pid: 4711, since: "Sat 2026-01-31 12:00:00 "
-      "UTC", restarts: 0}
+      sample: {known: true, active: active, sub: running, main_pid: 4711, restarts: 0, need_daemon_reload: false}
     process:
       description: The engine's process; null when it does not run.
       type: dict

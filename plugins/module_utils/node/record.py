@@ -92,6 +92,7 @@ def parse(data: bytes, where: str) -> Record:
         ("operation", (dict, type(None))),
         ("drained", (list,)),
         ("history", (list,)),
+        ("applications", (dict,)),
         ("schema", (dict, type(None))),
         ("pin", (dict, type(None))),
     ):

@@ -11,7 +11,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.ivy.cluster.plugins.module_utils.node import converge, inspection, request
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node import converge, inspection, payload, request
 from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
 from ansible_collections.ivy.cluster.plugins.plugin_utils import node_call, release_cache
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError
@@ -118,20 +119,17 @@ def test_first_push_takes_two_calls_and_a_clean_run_one(site: t.Any) -> None:
     assert len(json.dumps(host.calls)) < 2000
 
 
-def test_only_the_missing_files_travel(site: t.Any) -> None:
+def test_only_the_missing_files_travel(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     site.call(site.cached(site.files()))
     sent: list[list[str]] = []
-    real = node_call.payload.pack
+    real = payload.pack
 
     def spy(header: t.Any, blobs: t.Any, level: int = 6) -> bytes:
         sent.append(sorted(blobs))
-        return t.cast(bytes, real(header, blobs, level))
+        return real(header, blobs, level)
 
-    node_call.payload.pack, keep = spy, real
-    try:
-        site.call(site.cached(site.files(web=b"<newer/>")))
-    finally:
-        node_call.payload.pack = keep
+    monkeypatch.setattr(payload, "pack", spy)
+    site.call(site.cached(site.files(web=b"<newer/>")))
     assert [len(blobs) for blobs in sent] == [0, 1]
 
 
