@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import ipaddress
+import os
 import re
 import socket
 import ssl
@@ -133,6 +135,78 @@ def admin_state(bits: int) -> str:
     if bits & _DRAIN_BITS:
         return "drain"
     return "ready"
+
+
+def parse_configured_servers(configuration: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """Find (host, port) of each (backend, server) in the text of a configuration."""
+    servers = {}
+    section = ""
+    for line in configuration.splitlines():
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if words[0] in ("backend", "listen") and len(words) > 1:
+            section = words[1]
+        elif line[0] not in " \t":
+            section = ""
+        elif section and words[0] == "server" and len(words) > 2:
+            host, separator, port = words[2].rpartition(":")
+            if separator and port.isdigit():
+                servers[section, words[1]] = (host.strip("[]"), port)
+    return servers
+
+
+def reconcile_server_states(states: str, configuration: str) -> str:
+    """Give the saved states the addresses of the configuration.
+
+    HAProxy takes port and name from the saved state, so without this a changed port would never come into force.
+    """
+    configured = parse_configured_servers(configuration)
+    names: list[str] = []
+    lines = []
+    for line in states.splitlines():
+        if line.startswith("#"):
+            names = line.lstrip("# ").split()
+        elif line.strip() and names:
+            row = dict(zip(names, line.split()))
+            place = configured.get((row["be_name"], row["srv_name"]))
+            if place is None:
+                continue
+            row["srv_port"] = place[1]
+            if _is_address(place[0]):
+                row.update(srv_addr=place[0], srv_fqdn="-")
+            else:
+                row.update(srv_fqdn=place[0])
+            line = " ".join(row.values())
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def save_server_states(socket_path: str, configuration_path: str, target: str) -> None:
+    """Write the states for HAProxy's next start or reload; when no process answers, keep those saved before."""
+    try:
+        states = RuntimeSocket(socket_path).command("show servers state")
+    except RuntimeSocketError:
+        with open(target, encoding="utf-8") as stream:
+            states = stream.read()
+    if states.split("\n", 1)[0].strip() != "1":
+        raise RuntimeSocketError("the server states have a format that is not known: %r" % states[:60])
+    with open(configuration_path, encoding="utf-8") as stream:
+        states = reconcile_server_states(states, stream.read())
+    temporary = target + ".new"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(states)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, target)
 
 
 def describe_servers(statistics: list[dict[str, str]], states: list[ServerState]) -> list[dict[str, Any]]:
