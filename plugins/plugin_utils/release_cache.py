@@ -172,16 +172,18 @@ def _write_blob(path: Path, data: bytes) -> None:
         # The time tells prune() that the blob is in use.
         os.utime(path)
         return
-    _write_atomically(path, data)
+    # A blob that a crash left incomplete does not have its digest, so the next build writes it again.
+    _write_atomically(path, data, durable=False)
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def _write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

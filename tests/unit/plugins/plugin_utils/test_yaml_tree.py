@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils import yaml_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml_tree import (
     SeveralDocumentsError,
     Value,
@@ -56,6 +57,31 @@ def test_an_empty_document(text: str) -> None:
     assert document.is_mapping
 
 
+ODD = [
+    "a: 'x'\nb: \"y\\n\"\nc: |\n  z\nd: >-\n  w\n  v\ne: ~\nf:\ng: {h: [1, 2]}\n",
+    "\ufeffa: 1\n",
+    "a: é漢🔑\r\nb: 2\r\n",
+    "? a\n: 1\n",
+    "a: &x {b: 1}\nc: *x\n<<: *x\n",
+    "%YAML 1.1\n---\na: !!str 1\nb: !own 2\n",
+    "a: 1\na: 2\n",
+    "- 1\n- b: 2\n",
+    "a: yes\nb: 0o7\nc: 2030-01-01\nd: 1e3\n",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_both_parsers_of_yaml_give_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = parse(text)
+    monkeypatch.setattr(yaml_tree, "_compose_fast", yaml_tree.compose)
+    assert parse(text) == fast
+
+
+def test_the_parser_in_c_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("yaml.CSafeLoader")
+    assert parse("a: 1\n").tree() == {"a": Value("text", "1")}
+
+
 def test_duplicates_in_one_mapping() -> None:
     (duplicate,) = parse("A:\n  B: 1\n  C: 2\n  B: 3\n").duplicates
     assert (duplicate.key, duplicate.first_line, duplicate.line) == ("A.B", 2, 4)
@@ -99,9 +125,20 @@ def test_aliases_that_explode_are_refused() -> None:
         parse("\n".join(lines))
 
 
-def test_too_deep_is_refused() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000 + "]" * 200_000,
+        "- " * 200_000 + "x",
+        "? " * 200_000 + "x",
+        "{a: " * 200_000,
+        "\n".join(" " * depth + "a:" for depth in range(2000)),
+    ],
+    ids=["lists", "items", "keys", "mappings", "lines"],
+)
+def test_too_deep_is_refused_and_takes_nothing_down(text: str) -> None:
     with pytest.raises(YamlError, match="nested too deeply"):
-        parse("[" * 5000 + "]" * 5000)
+        parse(text)
 
 
 def test_tags_are_kept() -> None:
