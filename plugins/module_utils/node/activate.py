@@ -7,20 +7,24 @@ Prediction and execution share the plan, so check mode cannot say anything else 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
 import typing as t
 
+from . import atomic
 from .atomic import (
     Tree,
+    commit_at,
     discard_at,
     lstat_at,
     open_directory,
+    prepare_at,
     read_at,
     remove_tree_at,
     set_attributes_at,
-    write_at,
+    temporary_name,
 )
 from .errors import NodeError
 from .scan import DIRECTORY, FILE, LINK, NODE, Expected, Found, Scene, attribute_problem, directory_problem
@@ -30,6 +34,8 @@ CREATE, UPDATE, DELETE, ATTRIBUTES = "create", "update", "delete", "attributes"
 _ORDER = {"secrets": 0, "environment": 1, NODE: 2, "engine": 3}
 # Left free on each file system, since an engine without space for its own files fails in stranger ways.
 _RESERVE = 4 << 20
+# So many files are made durable one by one, more of them together.
+BATCH = 16
 
 
 class Action(t.NamedTuple):
@@ -43,6 +49,8 @@ class Action(t.NamedTuple):
     found: Found | None
     backup: bool
     detail: str = ""
+    # What lies where the release needs a directory goes before anything is written.
+    first: bool = False
 
     @property
     def secret(self) -> bool:
@@ -89,15 +97,15 @@ def plan(
             continue
         root, path = (NODE, key) if key.startswith("/") else key.split(":", 1)
         lost = found.kind != FILE or found.sha256 not in known(key)
-        actions.append(Action(DELETE, root, path, key, None, found, lost))
+        actions.append(Action(DELETE, root, path, key, None, found, lost, first=key in in_the_way))
     actions.extend(_directories(scene, target, owner))
-    return sorted(actions, key=lambda one: (_phase(one, in_the_way), _ORDER[one.root], one.path))
+    return sorted(actions, key=lambda one: (_phase(one), _ORDER[one.root], one.path))
 
 
-def _phase(one: Action, in_the_way: t.Container[str]) -> int:
+def _phase(one: Action) -> int:
     if one.action != DELETE:
         return 1
-    return 0 if one.key in in_the_way else 2
+    return 0 if one.first else 2
 
 
 def _in_the_way(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
@@ -232,21 +240,93 @@ class Executor:
 
     # --- execution
 
-    def run(self, actions: t.Iterable[Action], scene: Scene) -> None:
-        for root, path in scene.leftovers:
+    def run(self, actions: t.Sequence[Action], scene: Scene, cut_off: t.Iterable[str] = ()) -> None:
+        """Write everything under temporary names, make it durable, then rename; so a mixture exists for moments only.
+
+        Cut off are keys whose temporary files an interrupted run may have left where no scan looks for them.
+        """
+        self._clean(scene, cut_off)
+        for one in actions:
+            if one.action == DELETE and one.first:
+                self._delete(one)
+        prepared = self._prepare([one for one in actions if one.action != DELETE])
+        changed: set[tuple[str, str]] = set()
+        for one in prepared:
+            self._commit(one)
+            changed.add((one.root, os.path.dirname(one.path)))
+        self._sync_directories(changed)
+        for one in actions:
+            if one.action == DELETE and not one.first:
+                self._delete(one)
+
+    def _clean(self, scene: Scene, cut_off: t.Iterable[str]) -> None:
+        places = list(scene.leftovers)
+        for key in cut_off:
+            root, path = (NODE, key) if key.startswith("/") else key.split(":", 1)
+            head, name = os.path.split(path)
+            places.append((root, os.path.join(head, temporary_name(name))))
+        for root, path in places:
             place = self._open(root, path)
             if place is not None:
                 try:
                     discard_at(*place)
                 finally:
                     os.close(place[0])
-        for one in actions:
-            if one.action == DELETE:
-                self._delete(one)
-            elif one.action == ATTRIBUTES and one.target is None:
-                self._fix_directory(one)
-            elif one.target is not None:
-                self._put(one)
+
+    def _prepare(self, actions: t.Sequence[Action]) -> list[Action]:
+        """Everything but the renaming; returns what is to be renamed."""
+        prepared: list[Action] = []
+        # A few files are made durable one by one, since a whole file system may hold much that is not ours.
+        together = sum(one.target is not None for one in actions) > BATCH
+        file_systems: dict[int, int] = {}
+        try:
+            for one in actions:
+                if one.target is None:
+                    self._fix_directory(one)
+                elif self._put(one, not together, file_systems):
+                    prepared.append(one)
+            if together:
+                for fd in file_systems.values():
+                    atomic.sync_filesystem(fd)
+        except OSError:
+            # A full disk must not stay full because of us.
+            for one in prepared:
+                with contextlib.suppress(OSError):
+                    self._discard(one)
+            raise
+        finally:
+            for fd in file_systems.values():
+                os.close(fd)
+        return prepared
+
+    def _discard(self, one: Action) -> None:
+        place = self._open(one.root, one.path)
+        if place is not None:
+            try:
+                discard_at(place[0], temporary_name(place[1]))
+            finally:
+                os.close(place[0])
+
+    def _commit(self, one: Action) -> None:
+        place = self._open(one.root, one.path)
+        if place is None:
+            raise NodeError(f"The directory of {one.path} went away while the release was activated. Run again.")
+        fd, name = place
+        try:
+            if one.found is not None and one.found.kind == DIRECTORY:
+                remove_tree_at(fd, name)
+            commit_at(fd, name)
+        finally:
+            os.close(fd)
+
+    def _sync_directories(self, changed: t.Iterable[tuple[str, str]]) -> None:
+        for root, directory in changed:
+            place = self._open(root, os.path.join(directory, ".names"))
+            if place is not None:
+                try:
+                    os.fsync(place[0])
+                finally:
+                    os.close(place[0])
 
     def _delete(self, one: Action) -> None:
         if one.root != NODE:
@@ -298,7 +378,8 @@ class Executor:
             tree.create_base(0o750 if want.root == "secrets" else 0o700, uid, gid)
         return tree.make_parent(want.path, 0o750, uid, gid)
 
-    def _put(self, one: Action) -> None:
+    def _put(self, one: Action, durable: bool, file_systems: dict[int, int]) -> bool:
+        """Prepare one file; False where correcting its attributes was enough."""
         want = one.target
         assert want is not None
         found = one.found
@@ -309,13 +390,15 @@ class Executor:
         fd, name = self._place(want)
         try:
             if one.action == ATTRIBUTES and set_attributes_at(fd, name, mode, uid, gid):
-                return
-            if found is not None and found.kind == DIRECTORY:
-                remove_tree_at(fd, name)
+                return False
             # Where another name shares the file, its owner must not be touched: a new file takes its place, with the
             # very bytes that lie there, since they may be an accepted rewriting.
             data = read_at(fd, name)[0] if one.action == ATTRIBUTES else self.content(want)
-            write_at(fd, name, data, mode, uid, gid)
+            prepare_at(fd, name, data, mode, uid, gid, durable)
+            device = os.fstat(fd).st_dev
+            if device not in file_systems:
+                file_systems[device] = os.dup(fd)
+            return True
         finally:
             os.close(fd)
 

@@ -146,7 +146,7 @@ class Run:
     def release(self) -> Manifest | None:
         """The wanted release; None while the controller has to send it first."""
         request = self.request
-        staged = self.store.manifest(request.release) if self.store.tree.exists else None
+        staged = self.view.manifest(request.release) if self.store.tree.exists else None
         if staged is not None:
             if request.manifest_digest and staged.digest != request.manifest_digest:
                 raise NodeError(
@@ -440,7 +440,8 @@ class Run:
                 }
             )
             self.store.journal("begin", release=wanted.id, actions=len(self.actions), backup=backup or None)
-            executor.run(self.actions, self.scene)
+            outside = [key for key in {*self.planned, *self.before, *self.target} if not key.startswith("engine:")]
+            executor.run(self.actions, self.scene, outside if self.intent else ())
         if remembered != value or self.actions:
             self.store.put_applied(dict(value, time=timestamp()))
         if self.actions or self.intent:

@@ -17,8 +17,20 @@ import stat
 import time
 import typing as t
 
+from . import atomic
 from . import manifest as manifests
-from .atomic import Tree, discard_at, is_temporary, lstat_at, make_directory, read_at, remove_tree_at, write_at
+from .atomic import (
+    Tree,
+    commit_at,
+    discard_at,
+    is_temporary,
+    lstat_at,
+    make_directory,
+    prepare_at,
+    read_at,
+    remove_tree_at,
+    write_at,
+)
 from .digest import sha256
 from .errors import NodeError
 
@@ -208,14 +220,29 @@ class Store:
             raise NodeError(f"The content received for {digest[:8]}... is damaged: its digest differs. Run again.")
         self._put_bytes(f"blobs/{digest}", data)
 
+    def _put_blobs(self, blobs: t.Mapping[str, bytes]) -> None:
+        """Many at once: durable together, and under their names only then."""
+        uid, gid = os.geteuid(), os.getegid()
+        directory, _name = self.tree.make_parent("blobs/.names", _PRIVATE_DIRECTORY, uid, gid)
+        try:
+            for digest, content in blobs.items():
+                if sha256(content) != digest:
+                    raise NodeError(f"The content received for {digest[:8]}... is damaged. Run again.")
+                prepare_at(directory, digest, content, _PRIVATE_FILE, uid, gid, durable=False)
+            if blobs:
+                atomic.sync_filesystem(directory)
+            for digest in blobs:
+                commit_at(directory, digest)
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
     def stage(self, data: bytes, blobs: t.Mapping[str, bytes]) -> manifests.Manifest:
         """Keep a release. Blobs first, the manifest last: a release with a manifest is complete."""
         parsed = manifests.parse(data, "received from the controller")
         present = self.blob_names()
-        for digest, content in blobs.items():
-            if digest not in present:
-                self.put_blob(digest, content)
-                present.add(digest)
+        self._put_blobs({digest: content for digest, content in blobs.items() if digest not in present})
+        present.update(blobs)
         missing = sorted({entry.path for entry in parsed.entries if entry.sha256 not in present})
         if missing:
             raise NodeError(
@@ -297,12 +324,7 @@ class Store:
 
     def backup(self, items: t.Sequence[tuple[dict[str, t.Any], bytes | None]]) -> str:
         """Keep what an activation is about to overwrite. The list is written last: a backup with a list is whole."""
-        base = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        taken = set(self._names("backups"))
-        name, number = base, 1
-        while name in taken:
-            number += 1
-            name = f"{base}-{number}"
+        name = self._next_backup(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
         listed = []
         for index, (item, content) in enumerate(items):
             entry = dict(item)
@@ -312,6 +334,14 @@ class Store:
             listed.append(entry)
         self._put(f"backups/{name}/list.json", {"format": FORMAT, "time": timestamp(), "items": listed})
         return f"{self.path}/backups/{name}"
+
+    def _next_backup(self, now: str) -> str:
+        """A name that sorts after all others even if the clock was moved back, or pruning would take the newest."""
+        taken = self._names("backups")
+        if not taken or now > taken[-1]:
+            return now
+        stem, _dot, number = taken[-1].partition(".")
+        return f"{stem}.{int(number or 0) + 1:04d}" if number.isdigit() or not number else f"{taken[-1]}.0001"
 
     def journal(self, event: str, **details: t.Any) -> None:
         line = json.dumps({"time": timestamp(), "event": event, **details}, sort_keys=True, ensure_ascii=False)
@@ -330,7 +360,11 @@ class Store:
         by_age: list[tuple[float, str]] = []
         for name in self._names("releases"):
             found = self.tree.read(f"releases/{name}/manifest.json")
-            by_age.append((found[1].st_mtime if found else 0.0, name))
+            if found is None:
+                # What a run that was cut off left behind; without its manifest it never counted.
+                self._remove_tree("releases", name)
+            else:
+                by_age.append((found[1].st_mtime, name))
         by_age.sort(reverse=True)
         unprotected = [name for _age, name in by_age if name not in protected]
         kept = sum(1 for _age, name in by_age if name in protected)
@@ -338,6 +372,10 @@ class Store:
             # The manifest first: what is left of a removal that is cut off must not pass for a staged release.
             self._remove(f"releases/{name}/manifest.json")
             self._remove_tree("releases", name)
+        for name in self._names("backups"):
+            # The list is written last, and nothing is overwritten before: what lies here still lies in its place too.
+            if self.tree.read(f"backups/{name}/list.json") is None:
+                self._remove_tree("backups", name)
         for name in sorted(self._names("backups"), reverse=True)[max(keep_backups, 1) :]:
             self._remove_tree("backups", name)
         self._collect(applied)
@@ -377,7 +415,7 @@ class Store:
         if place is None:
             return
         try:
-            for name in self._names("blobs"):
+            for name in os.listdir(place[0]):
                 if name not in needed:
                     discard_at(place[0], name)
         finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import (
+    atomic,
     baseline,
     converge,
     inspection,
@@ -236,6 +237,7 @@ class Node:
 def fast_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the disk has really written is not what these tests are about, and it takes most of their time."""
     monkeypatch.setattr(os, "fsync", lambda _fd: None)
+    monkeypatch.setattr(atomic, "sync_filesystem", lambda _fd: None)
 
 
 @pytest.fixture

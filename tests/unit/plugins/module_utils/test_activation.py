@@ -162,8 +162,8 @@ def test_no_result_holds_a_digest(node: t.Any, applied: t.Any) -> None:
     node.path(SECRET).chmod(0o644)
     node.path(ENV).write_bytes(b"IVY_A=2\n")
     text = json.dumps([node.inspect(), node.apply(node.build(applied))])
-    with node.opened() as store:
-        for name in store.blob_names():
+    with node.opened() as one:
+        for name in one.blob_names():
             assert name not in text
 
 
@@ -427,10 +427,22 @@ def test_old_releases_backups_and_blobs_go(node: t.Any, applied: t.Any) -> None:
     for number in range(6):
         node.path(APP).write_bytes(f"local {number}".encode())
         node.apply(node.build(files(node, app=f"Variables: {number}\n".encode())), keep_releases=2, keep_backups=2)
-    with node.opened() as store:
-        assert len(store.releases()) == 2
-        assert len(store._names("backups")) == 2
-        assert len(store.blob_names()) == 5 + 1 + 2
+    with node.opened() as one:
+        assert len(one.releases()) == 2
+        assert len(one._names("backups")) == 2
+        assert len(one.blob_names()) == 5 + 1 + 2
+
+
+def test_a_clock_that_was_moved_back_costs_no_backup(node: t.Any, applied: t.Any) -> None:
+    (node.store / "backups/20990101T000000Z").mkdir()
+    (node.store / "backups/20990101T000000Z/list.json").write_text("{}")
+    made = []
+    for number in range(3):
+        node.path(WEB).write_bytes(f"edit {number}".encode())
+        made.append(os.path.basename(node.apply(node.build(applied), keep_backups=2)["backup"]))
+    assert made == ["20990101T000000Z.0001", "20990101T000000Z.0002", "20990101T000000Z.0003"]
+    kept = [path.read_bytes() for path in (node.store / "backups").rglob("0*") if path.is_file()]
+    assert sorted(kept) == [b"edit 1", b"edit 2"]
 
 
 def test_two_runs_at_once_do_not_meet(node: t.Any, applied: t.Any) -> None:

@@ -9,6 +9,8 @@ import typing as t
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, atomic
+
 IVY = "engine:configuration/ivy.yaml"
 WEB = "engine:configuration/web.xml"
 APP = "engine:configuration/applications/demo/app.yaml"
@@ -30,6 +32,7 @@ class Reaper:
         self.count = 0
         for name in CALLS:
             monkeypatch.setattr(os, name, self._wrapped(name, getattr(os, name)))
+        monkeypatch.setattr(atomic, "sync_filesystem", self._wrapped("sync", atomic.sync_filesystem))
 
     def _wrapped(self, name: t.Any, real: t.Any) -> t.Any:
         def call(*args: t.Any, **kwargs: t.Any) -> t.Any:
@@ -95,10 +98,12 @@ def whole(node: t.Any) -> t.Any:
     return all(path.read_bytes() in allowed for path in seen if not path.name.endswith(".tmp"))
 
 
+@pytest.mark.parametrize("batch", [0, 16], ids=["together", "one by one"])
 @pytest.mark.parametrize("then", ["forward", "back"])
 def test_killed_at_every_point_the_next_run_ends_in_one_whole_release(
-    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, then: t.Any
+    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, then: str, batch: int
 ) -> None:
+    monkeypatch.setattr(activate, "BATCH", batch)
     kind = type(node)
     total = points(node, monkeypatch)
     assert total > 50
@@ -132,7 +137,7 @@ def test_killed_at_every_point_the_next_run_ends_in_one_whole_release(
         assert edit_is_safe(one)
         assert one.opened().applied()["release"] == release.id
         assert not one.opened().intent()
-        assert not list(one.engine.rglob(".ivy-cluster-*"))
+        assert not list(one.base.rglob(".ivy-cluster-*"))
         again = one.apply(release, node_files=node_files(one, text))
         assert not again["changed"]
         assert again["drift"] == []
