@@ -52,11 +52,11 @@ class RuntimeSocket:
     def command(self, text: str) -> str:
         """Send one command and return the whole answer. A refusal is an error."""
         if "\n" in text or ";" in text:
-            raise RuntimeSocketError("A command for HAProxy's socket must be one line without a semicolon: %r." % text)
+            raise RuntimeSocketError(f"A command for HAProxy's socket must be one line without a semicolon: {text!r}.")
         answer = self._exchange(text + "\n")
         if answer.lstrip().startswith(_REFUSALS):
             first_line = answer.strip().splitlines()[0]
-            raise RuntimeSocketError("HAProxy at %s refused '%s': %s" % (self.path, text, first_line))
+            raise RuntimeSocketError(f"HAProxy at {self.path} refused '{text}': {first_line}")
         return answer
 
     def _exchange(self, text: str) -> str:
@@ -73,7 +73,7 @@ class RuntimeSocket:
                     chunks.append(chunk)
         except OSError as error:
             raise RuntimeSocketError(
-                "HAProxy's runtime socket %s cannot be used: %s. Is haproxy.service running?" % (self.path, error)
+                f"HAProxy's runtime socket {self.path} cannot be used: {error}. Is haproxy.service running?"
             ) from error
         return b"".join(chunks).decode("utf-8", "replace")
 
@@ -99,15 +99,15 @@ def parse_statistics(text: str) -> list[dict[str, str]]:
     """Understand `show stat`: CSV whose header line begins with a hash."""
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines or not lines[0].startswith("# "):
-        raise RuntimeSocketError("HAProxy's statistics cannot be understood: they begin with %r." % text[:60])
-    return list(csv.DictReader(io.StringIO("\n".join([lines[0][2:]] + lines[1:]))))
+        raise RuntimeSocketError(f"HAProxy's statistics cannot be understood: they begin with {text[:60]!r}.")
+    return list(csv.DictReader(io.StringIO("\n".join([lines[0][2:], *lines[1:]]))))
 
 
 def parse_server_states(text: str) -> list[ServerState]:
     """Understand `show servers state`, format 1."""
     lines = text.splitlines()
     if not lines or lines[0].strip() != "1":
-        raise RuntimeSocketError("HAProxy's server states have a format that is not known: %r." % text[:60])
+        raise RuntimeSocketError(f"HAProxy's server states have a format that is not known: {text[:60]!r}.")
     names: list[str] = []
     states = []
     for line in lines[1:]:
@@ -198,7 +198,7 @@ def save_server_states(socket_path: str, configuration_path: str, target: str) -
         with open(target, encoding="utf-8") as stream:
             states = stream.read()
     if states.split("\n", 1)[0].strip() != "1":
-        raise RuntimeSocketError("the server states have a format that is not known: %r" % states[:60])
+        raise RuntimeSocketError(f"the server states have a format that is not known: {states[:60]!r}")
     with open(configuration_path, encoding="utf-8") as stream:
         states = reconcile_server_states(states, stream.read())
     temporary = target + ".new"

@@ -11,8 +11,8 @@ short_description: Asks a running HAProxy for its servers, its certificates and 
 version_added: 0.1.0
 description:
   - Asks the process itself through its runtime socket, so it tells what is used and not what a file says.
-  - A reload is needed where the process has loaded something else than what is on the disk now, no matter which run or which
-    person changed it.
+  - A reload is needed where the process has loaded something else than what is on the disk now, no matter which run or
+    which person changed it.
   - Runs on a load balancer and changes nothing, so check mode is the same.
 options:
   socket:
@@ -248,7 +248,7 @@ def loaded_certificates(runtime: RuntimeSocket) -> list[dict[str, Any]]:
 def changed_after(path: str, started: int) -> bool:
     """Whether a file was changed in a later second than the process started in.
 
-    The second of the start itself does not count: a file written just before a reload would ask for another one for ever.
+    The second of the start itself does not count: a file written just before a reload would ask for ever for another.
     """
     try:
         return int(os.stat(path).st_ctime) > started
@@ -263,12 +263,16 @@ def reasons_to_reload(
     reasons = []
     if digest and digest not in process["description"].split():
         reasons.append("The process has loaded another configuration than the one on the disk.")
-    for path in files:
-        if changed_after(path, process["started"]):
-            reasons.append(f"{path} was changed after the process had started.")
-    for certificate in certificates:
-        if not certificate["current"]:
-            reasons.append(f"The certificate in {certificate['file']} is not the one that the process serves.")
+    reasons.extend(
+        f"{path} was changed after the process had started."
+        for path in files
+        if changed_after(path, process["started"])
+    )
+    reasons.extend(
+        f"The certificate in {certificate['file']} is not the one that the process serves."
+        for certificate in certificates
+        if not certificate["current"]
+    )
     return reasons
 
 
