@@ -477,23 +477,22 @@ def check_balancer(seen: Observed) -> list[Row]:
 
 
 def _balancer_row(seen: Observed, balancer: Host) -> Row:
-    servers: list[str] = list(balancer.look("probe", "servers"))
+    problems: list[str] = [str(text).rstrip(".") for text in balancer.look("probe", "problems")]
     probe = balancer.results["probe"]
-    sticky = list(probe.get("sticky_servers") or [])
+    reached = list((probe.get("new_users") or {}).get("nodes") or {})
+    stayed = list((probe.get("returns") or {}).get("nodes") or {})
     cookie = probe.get("cookie") or {}
-    problems = []
-    if not probe.get("tls_ok"):
-        problems.append(f"its certificate does not hold: {probe.get('tls_problem') or 'unknown'}")
-    missing = [node.name for node in seen.running if node.name not in servers]
-    if missing:
-        problems.append(f"without a cookie nobody reaches {listed(missing)}")
-    if len(sticky) != 1:
-        problems.append(f"with a cookie the requests went to {listed(sticky) or 'no node'}")
-    if not cookie.get("name"):
-        problems.append("it sets no cookie of its own")
-    lacking = [name for name, key in (("Secure", "secure"), ("HttpOnly", "http_only")) if not cookie.get(key)]
-    if cookie.get("name") and lacking:
-        problems.append(f"its cookie {cookie['name']} lacks {listed(lacking)}")
+    if not reached:
+        problems = problems or ["nothing answers through it"]
+    else:
+        missing = [node.name for node in seen.running if node.name not in reached]
+        if missing:
+            problems.append(f"without a cookie nobody reaches {listed(missing)}")
+        if len(stayed) != 1:
+            problems.append(f"with a cookie the requests went to {listed(stayed) or 'no node'}")
+        lacking = [flag for flag, key in (("Secure", "secure"), ("HttpOnly", "http_only")) if not cookie.get(key)]
+        if cookie.get("name") and lacking:
+            problems.append(f"its cookie {cookie['name']} lacks {listed(lacking)}")
     if problems:
         return broken(
             BALANCER,
@@ -504,7 +503,8 @@ def _balancer_row(seen: Observed, balancer: Host) -> Row:
     return holds(
         BALANCER,
         balancer.name,
-        f"TLS holds; {listed(servers)} without a cookie, only {sticky[0]} with {cookie['name']} (Secure, HttpOnly)",
+        f"TLS holds; {listed(sorted(reached))} without a cookie, only {listed(stayed)} with {cookie.get('name')} "
+        "(Secure, HttpOnly)",
     )
 
 

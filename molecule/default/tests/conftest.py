@@ -23,7 +23,9 @@ import testinfra
 from testinfra.host import Host
 
 ROOT = Path(__file__).resolve().parents[3]
-INVENTORY = ["-i", str(ROOT / "inventories/demo"), "-i", str(ROOT / "molecule/default/inventory")]
+# Other hosts of the same groups can be tested, too: OUTSIDE_TESTS_INVENTORY is read after the demo's inventory.
+OWN_INVENTORY = os.environ.get("OUTSIDE_TESTS_INVENTORY") or str(ROOT / "molecule/default/inventory")
+INVENTORY = ["-i", str(ROOT / "inventories/demo"), "-i", OWN_INVENTORY]
 UNIT = "axonivy-engine.service"
 
 

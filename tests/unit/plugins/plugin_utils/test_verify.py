@@ -76,9 +76,9 @@ def sound() -> dict[str, Host]:
     sessions = [session(address) for address in NODES.values()]
     clients = [connection("in", "192.0.2.40", 9200, address, 40002) for address in NODES.values()]
     probe = {
-        "servers": list(NODES),
-        "sticky_servers": ["engine2"],
-        "tls_ok": True,
+        "problems": [],
+        "new_users": {"nodes": dict.fromkeys(NODES, 4)},
+        "returns": {"nodes": {"engine2": 5}},
         "cookie": {"name": "IVYNODE", "secure": True, "http_only": True},
     }
     hosts["lb1"] = Host("lb1", "192.0.2.10", results={"probe": probe})
@@ -334,12 +334,12 @@ def test_a_node_that_is_down_is_nobodys_missing_peer() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"servers": ["engine1", "engine2"]}, "nobody reaches engine3"),
-        ({"sticky_servers": ["engine1", "engine2"]}, "with a cookie the requests went to engine1, engine2"),
-        ({"sticky_servers": []}, "no node"),
-        ({"tls_ok": False, "tls_problem": "expired"}, "expired"),
+        ({"new_users": {"nodes": {"engine1": 6, "engine2": 6}}}, "nobody reaches engine3"),
+        ({"returns": {"nodes": {"engine1": 2, "engine2": 3}}}, "with a cookie the requests went to engine1, engine2"),
+        ({"returns": {"nodes": {}}}, "no node"),
+        ({"new_users": {"nodes": {}}}, "nothing answers through it"),
+        ({"problems": ["The certificate has expired."], "new_users": {"nodes": {}}}, "The certificate has expired"),
         ({"cookie": {"name": "IVYNODE", "secure": False, "http_only": True}}, "IVYNODE lacks Secure"),
-        ({"cookie": {}}, "no cookie of its own"),
     ],
 )
 def test_what_is_wrong_with_a_balancer_is_said(change: dict[str, t.Any], text: str) -> None:
@@ -390,7 +390,7 @@ def test_a_limited_run_looks_at_what_it_has() -> None:
 
 
 def test_a_node_alone_has_no_peers() -> None:
-    own = {"connected": [], "missing": []}
+    own: dict[str, list[str]] = {"connected": [], "missing": []}
     hosts = with_change("engine2", lambda r: r["engine"]["engine"].update(peers=own))
     assert row_of(observed({"engine2": hosts["engine2"]}), sut.PEERS, "engine2").verdict is Verdict.LEFT_OUT
 
