@@ -227,7 +227,7 @@ def describe_servers(statistics: list[dict[str, str]], states: list[ServerState]
                 "check": {
                     "status": row.get("check_status", "").lstrip("* "),
                     "code": row.get("check_code", ""),
-                    "reason": row.get("last_chk", ""),
+                    "reason": row.get("last_chk") or row.get("check_desc", ""),
                 },
                 "admin_state": state.admin_state if state else "ready",
                 "sessions": _number(row.get("scur")),
