@@ -27,7 +27,7 @@ from .atomic import (
     temporary_name,
 )
 from .errors import NodeError
-from .scan import DIRECTORY, FILE, LINK, NODE, Expected, Found, Scene, attribute_problem, directory_problem
+from .scan import DIRECTORY, FILE, LINK, NODE, Expected, Found, Scene, attribute_problem, directories_in_disorder
 from .store import Store
 
 CREATE, UPDATE, DELETE, ATTRIBUTES = "create", "update", "delete", "attributes"
@@ -98,7 +98,7 @@ def plan(
         root, path = (NODE, key) if key.startswith("/") else key.split(":", 1)
         lost = found.kind != FILE or found.sha256 not in known(key)
         actions.append(Action(DELETE, root, path, key, None, found, lost, first=key in in_the_way))
-    actions.extend(_directories(scene, target, owner))
+    actions.extend(one for one in _directories(scene, target, owner) if one.key not in keep)
     return sorted(actions, key=lambda one: (_phase(one), _ORDER[one.root], one.path))
 
 
@@ -120,18 +120,10 @@ def _in_the_way(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
 
 
 def _directories(scene: Scene, target: t.Mapping[str, Expected], owner: tuple[int, int]) -> list[Action]:
-    needed: set[str] = set()
-    for want in target.values():
-        if want.root == "engine" and want.mode is not None:
-            parts = want.path.split("/")
-            needed.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
-    actions = []
-    for path in sorted(needed):
-        found = scene.directories.get(f"engine:{path}")
-        problem = directory_problem(found, *owner) if found else ""
-        if problem:
-            actions.append(Action(ATTRIBUTES, "engine", path, f"engine:{path}", None, found, False, problem))
-    return actions
+    return [
+        Action(ATTRIBUTES, one.root, one.path.rstrip("/"), one.key, None, one.found, False, one.detail)
+        for one in directories_in_disorder(scene, target, owner)
+    ]
 
 
 def predict(scene: Scene, actions: t.Iterable[Action]) -> dict[str, Found]:

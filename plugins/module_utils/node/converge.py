@@ -12,7 +12,7 @@ from .activate import ATTRIBUTES, CREATE, UPDATE
 from .atomic import Tree
 from .manifest import Manifest, check_id
 from .run import FAIL, Request, Run, describe, describe_action, node_file_records
-from .scan import FILE, NODE
+from .scan import FILE, NODE, printable
 from .store import Store
 from .unit import show
 from .view import View
@@ -42,7 +42,7 @@ def _texts(run: Run) -> dict[str, dict[str, t.Any]]:
             content = run.content(one.target)
             if len(content) <= _DIFF_SIZE:
                 item["after"] = payload.to_text(content)
-        out[one.key] = item
+        out[printable(one.key)] = item
     return out
 
 

@@ -9,7 +9,7 @@ import typing as t
 
 from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE
 from .run import REWRITING, SAME, Request, Run, describe, node_file_records
-from .scan import BASELINE
+from .scan import BASELINE, printable
 from .store import Store
 from .unit import nothing, show
 from .view import View
@@ -58,7 +58,7 @@ def _pending(run: Run) -> dict[str, dict[str, t.Any]]:
             change = ATTRIBUTES
         else:
             continue
-        out[key] = {"root": one.root, "path": one.path, "change": change, "secret": one.secret}
+        out[key] = {"root": one.root, "path": printable(one.path), "change": change, "secret": one.secret}
     return out
 
 
@@ -98,7 +98,7 @@ def inspect(request: Request) -> dict[str, t.Any]:
                 ],
                 "pending": [item for key, item in pending.items() if key not in drifted],
                 "engine_owned": [key.split(":", 1)[-1] for key in run.engine_owned],
-                "interrupted": bool(run.intent),
+                "interrupted": bool(run.intent) and not store.busy(),
                 "running": now.running,
                 "unit_active": unit.running,
                 "restart_required": now.restart_required,

@@ -68,7 +68,7 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
                 view.engine_directory
             )
         run = Run(_request(settings, store_path), store, view, unit)
-        nothing["interrupted"] = bool(run.intent)
+        nothing["interrupted"] = bool(run.intent) and not store.busy()
         if not run.applied.get("release"):
             return nothing
         run.observe(None, dict(run.applied.get("node_files") or {}))

@@ -14,7 +14,7 @@ from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE, Action, Executor, plan
 from .digest import sha256
 from .errors import NodeError
 from .manifest import Manifest, parse
-from .scan import BASELINE, FILE, NODE, Drift, Expected, Found, Scene, check_area
+from .scan import BASELINE, FILE, NODE, Drift, Expected, Found, Scene, check_area, printable
 from .store import Store, timestamp
 from .unit import Unit, belongs
 from .view import Settings, View
@@ -53,7 +53,7 @@ def describe(one: Drift) -> dict[str, t.Any]:
     """A finding for people and reports; never a digest, from which a secret could be guessed."""
     item: dict[str, t.Any] = {
         "root": one.root,
-        "path": one.path,
+        "path": printable(one.path),
         "kind": one.kind,
         "detail": one.detail,
         "secret": one.secret,
@@ -69,7 +69,7 @@ def describe(one: Drift) -> dict[str, t.Any]:
 
 
 def describe_action(one: Action) -> dict[str, t.Any]:
-    item: dict[str, t.Any] = {"action": one.action, "root": one.root, "path": one.path}
+    item: dict[str, t.Any] = {"action": one.action, "root": one.root, "path": printable(one.path)}
     if one.detail:
         item["detail"] = one.detail
     return item
@@ -207,7 +207,7 @@ class Run:
         known.update(self.view.alias(key) for key in list(known))
         paths = [want.path for group in (self.before, self.target) for want in group.values() if want.root == "engine"]
         found = self.view.assess(self.scene, self.before, known, paths, self.baseline is not None)
-        self.engine_owned = found.engine_owned
+        self.engine_owned = [printable(key) for key in found.engine_owned]
         self.warnings.extend(found.warnings)
         self.findings = [one for one in found.drift if not self._explained(one)]
 
@@ -318,7 +318,7 @@ class Run:
 
         def available(want: Expected) -> bool:
             # Some of the vendor's files are remembered without their content: those can be reported only.
-            return want.origin != BASELINE or want.digests[0] in blobs
+            return want.origin != BASELINE or (want.digests[0] in blobs and not self.view.left_alone(want))
 
         extra = [one.key for one in self.findings if one.kind == "extra"]
         self.actions = plan(
@@ -340,7 +340,7 @@ class Run:
         ]
         if self.request.node_files is None:
             self.actions = [one for one in self.actions if one.root != NODE or one.target is not None]
-        self.kept = sorted(keep)
+        self.kept = sorted(printable(key) for key in keep)
         self.contents = contents
         self.after_files: dict[str, Found] = predict(self.scene, self.actions)
 
@@ -385,13 +385,10 @@ class Run:
         """What the running engine takes up by itself."""
         if not self.unit.running:
             return []
-        named = " ".join(verdict.reasons)
         return sorted(
-            {
-                one.path
-                for one in self.actions
-                if one.action != ATTRIBUTES and one.root == "engine" and f"{one.path}" not in named
-            }
+            printable(one.path)
+            for one in self.actions
+            if one.action != ATTRIBUTES and one.root == "engine" and one.key not in verdict.keys
         )
 
     # --- step 6: acting

@@ -8,14 +8,15 @@ hand and edits made before a restart all count, and a run that failed half way l
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 
 from . import manifest as manifests
 from .atomic import Tree, make_directory, write_at
-from .digest import canonical, sha256
+from .digest import sha256
 from .errors import NodeError
-from .scan import FILE, Expected, Found, Patterns
+from .scan import FILE, Expected, Found, Patterns, printable
 from .store import read_json_file, timestamp
 from .unit import Unit
 
@@ -134,7 +135,7 @@ def write(value: dict[str, t.Any], directory: str = RUN_DIRECTORY) -> None:
         above.close()
     tree = Tree(directory)
     try:
-        write_at(tree.fd, "started.json", canonical(value) + b"\n", 0o600, uid, gid)
+        write_at(tree.fd, "started.json", json.dumps(value, sort_keys=True).encode("ascii") + b"\n", 0o600, uid, gid)
         write_at(tree.fd, "release", (str(value["release"]) + "\n").encode("utf-8"), 0o644, uid, gid)
     finally:
         tree.close()
@@ -155,7 +156,7 @@ def _keys(values: t.Iterable[str]) -> str:
 
 
 def _shown(key: str) -> str:
-    return key.split(":", 1)[1] if not key.startswith("/") and ":" in key else key
+    return printable(key if key.startswith("/") else key.split(":", 1)[-1])
 
 
 def _restart(value: t.Any) -> manifests.Restart | None:
@@ -208,20 +209,20 @@ def reasons(
     now: Present,
     rules: Rules,
     kinds: t.Mapping[str, str],
-) -> list[str]:
-    """All reasons for a restart, in words; an empty list means that none is needed."""
-    out = []
+) -> list[tuple[str, str]]:
+    """All reasons for a restart, each with the file it is about; an empty list means that none is needed."""
+    out: list[tuple[str, str]] = []
     if started.get("engine_directory") != now.engine_directory:
         # Every file of the new directory differs by necessity; naming the directory says it all.
-        return [f"the engine started from {started.get('engine_directory')}, now it is {now.engine_directory}"]
+        return [("", f"the engine started from {started.get('engine_directory')}, now it is {now.engine_directory}")]
     if started.get("unit_outdated"):
-        out.append("the engine started before systemd had loaded the unit file that is on the disk")
+        out.append(("", "the engine started before systemd had loaded the unit file that is on the disk"))
     java = started.get("java")
     if java and now.java and (java.get("real"), java.get("release")) != (now.java["real"], now.java["release"]):
         if java.get("version") != now.java["version"]:
-            out.append(f"Java is now {now.java['version']}, the engine started with {java.get('version')}")
+            out.append(("", f"Java is now {now.java['version']}, the engine started with {java.get('version')}"))
         else:
-            out.append("Java was replaced since the engine started")
+            out.append(("", "Java was replaced since the engine started"))
     files = started["files"]
     for key in sorted({*files, *now.files}):
         item = files.get(key)
@@ -229,7 +230,7 @@ def reasons(
         then = _restart(item.get("restart")) if isinstance(item, dict) and item.get("restart") else None
         reason = _file_reason(key, before, then, now.files.get(key), now.restarts.get(key), rules, kinds)
         if reason:
-            out.append(reason)
+            out.append((key, reason))
     return out
 
 
@@ -239,7 +240,7 @@ class Verdict(t.NamedTuple):
     running: dict[str, t.Any] | None
     restart_required: bool
     reasons: list[str]
-    valid: bool
+    keys: frozenset[str] = frozenset()
 
 
 def judge(
@@ -252,7 +253,7 @@ def judge(
 ) -> Verdict:
     """Compare a recorded start with the present; drifted names the files that are not what the release says now."""
     if not unit.running:
-        return Verdict(None, False, [], False)
+        return Verdict(None, False, [])
     if (
         started is None
         or started.get("boot_id") not in ("", boot_id())
@@ -266,7 +267,7 @@ def judge(
             "started": None,
             "modified": [],
         }
-        return Verdict(unknown, True, [why], False)
+        return Verdict(unknown, True, [why])
     why_not = reasons(started, now, rules, kinds)
     at_start = [str(path) for path in started.get("modified", [])]
     release: str | None
@@ -282,7 +283,7 @@ def judge(
         "started": started.get("time"),
         "modified": modified,
     }
-    return Verdict(running, bool(why_not), why_not, True)
+    return Verdict(running, bool(why_not), [text for _key, text in why_not], frozenset(key for key, _text in why_not))
 
 
 def kinds_of(node_files: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:

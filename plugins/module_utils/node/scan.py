@@ -57,6 +57,11 @@ class Expected(t.NamedTuple):
 RELEASE, BASELINE, NODE = "release", "baseline", "node"
 
 
+def printable(path: str) -> str:
+    """A path for people: names that are no text keep their bytes as escapes."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class Drift(t.NamedTuple):
     """One difference between what was applied and what is there."""
 
@@ -372,6 +377,22 @@ def directory_problem(found: Found, uid: int, gid: int) -> str:
     if (found.mode >> shift) & 0o5 != 0o5:
         return f"mode {found.mode:04o}: the engine's user cannot enter"
     return ""
+
+
+def directories_in_disorder(scene: Scene, expected: t.Mapping[str, Expected], owner: tuple[int, int]) -> list[Drift]:
+    """The directories of a release's files that have a wrong owner or mode."""
+    needed: set[str] = set()
+    for want in expected.values():
+        if want.root == "engine" and want.origin == RELEASE:
+            parts = want.path.split("/")
+            needed.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
+    findings = []
+    for path in sorted(needed):
+        found = scene.directories.get(f"engine:{path}")
+        problem = directory_problem(found, *owner) if found else ""
+        if problem:
+            findings.append(Drift("engine", path + "/", "attributes", f"directory: {problem}", found))
+    return findings
 
 
 def check_area(scene: Scene, root: str) -> None:

@@ -39,6 +39,7 @@ _PRIVATE_DIRECTORY = 0o700
 _PRIVATE_FILE = 0o600
 # What one rewriting after another of the same file may leave behind; the oldest goes.
 _ACCEPTED_PER_FILE = 4
+_JOURNAL_SIZE = 1 << 20
 
 
 def timestamp(now: float | None = None) -> str:
@@ -127,6 +128,20 @@ class Store:
         finally:
             os.close(fd)
 
+    def busy(self) -> bool:
+        """Whether another run is at work right now; what it has half done is no damage."""
+        try:
+            fd = os.open("lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.tree.fd)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except OSError:
+            return True
+        finally:
+            os.close(fd)
+
     # --- small files
 
     def _json(self, path: str) -> dict[str, t.Any] | None:
@@ -148,7 +163,7 @@ class Store:
         return value
 
     def _put(self, path: str, value: t.Any) -> None:
-        data = (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+        data = (json.dumps(value, sort_keys=True, indent=1) + "\n").encode("ascii")
         self._put_bytes(path, data)
 
     def _put_bytes(self, path: str, data: bytes) -> None:
@@ -344,7 +359,7 @@ class Store:
         return f"{stem}.{int(number or 0) + 1:04d}" if number.isdigit() or not number else f"{taken[-1]}.0001"
 
     def journal(self, event: str, **details: t.Any) -> None:
-        line = json.dumps({"time": timestamp(), "event": event, **details}, sort_keys=True, ensure_ascii=False)
+        line = json.dumps({"time": timestamp(), "event": event, **details}, sort_keys=True)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open("journal.jsonl", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
         try:
@@ -379,6 +394,12 @@ class Store:
         for name in sorted(self._names("backups"), reverse=True)[max(keep_backups, 1) :]:
             self._remove_tree("backups", name)
         self._collect(applied)
+        self._shorten_journal()
+
+    def _shorten_journal(self) -> None:
+        found = self.tree.read("journal.jsonl")
+        if found is not None and len(found[0]) > _JOURNAL_SIZE:
+            self._put_bytes("journal.jsonl", found[0][-_JOURNAL_SIZE // 2 :].split(b"\n", 1)[-1])
 
     def _remove_tree(self, directory: str, name: str) -> None:
         place = self.tree.open_parent(f"{directory}/{name}")

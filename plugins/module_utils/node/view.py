@@ -28,6 +28,7 @@ from .scan import (
     Scene,
     compare,
     declared_applications,
+    directories_in_disorder,
     expected_of_baseline,
     expected_of_release,
     strangers,
@@ -220,10 +221,11 @@ class View:
         drift, owned, warnings = [], [], []
         for one in compare(scene, expected):
             want = expected[one.key]
-            if want.origin == BASELINE and (self.owned.match(want.path) or self.ignored.match(want.path)):
+            if self.left_alone(want):
                 owned.append(one.key)
-            elif not self.ignored.match(want.path):
+            else:
                 drift.append(one)
+        drift.extend(directories_in_disorder(scene, expected, self.owners["engine"]))
         directories = {
             f"{want.root}:{'/'.join(want.path.split('/')[:depth])}"
             for want in expected.values()
@@ -243,6 +245,10 @@ class View:
         drift.extend(extra)
         drift.extend(self._strange_drop_ins(scene, expected))
         return Assessment(drift, sorted([*owned, *kept]), warnings)
+
+    def left_alone(self, want: Expected) -> bool:
+        """A vendor's file that the engine or the user said to be theirs; what a release names is always managed."""
+        return want.origin == BASELINE and (self.owned.match(want.path) or self.ignored.match(want.path))
 
     def _strange_drop_ins(self, scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
         unit = self.settings.unit

@@ -230,6 +230,37 @@ def test_ignored_files_are_nobodys_business(node: t.Any, applied: t.Any) -> None
     assert not node.apply(node.build(applied))["changed"]
 
 
+def test_what_the_engine_made_of_a_vendors_file_is_left_to_it(node: t.Any) -> None:
+    node.vendor("configuration/keystore.p12", b"vendor")
+    node.record_baseline()
+    node.apply(node.build(files(node)))
+    node.vendor("configuration/keystore.p12", b"made at the first start")
+    result = node.apply(node.build(files(node)))
+    assert (result["changed"], result["drift"]) == (False, [])
+    assert result["engine_owned"] == ["configuration/keystore.p12"]
+    assert (node.engine / "configuration/keystore.p12").read_bytes() == b"made at the first start"
+
+
+def test_names_that_are_no_text(node: t.Any, applied: t.Any) -> None:
+    place = os.fsencode(node.engine) + b"/configuration/\xff\xfe.xml"
+    with open(place, "wb") as stream:
+        stream.write(b"x")
+    info = json.loads(json.dumps(node.inspect()))
+    assert [one["path"] for one in info["drift"]] == ["configuration/\\udcff\\udcfe.xml"]
+    node.start()
+    result = node.apply(node.build(applied), diff=True)
+    json.dumps(result).encode()
+    assert result["backup"]
+    assert not os.path.exists(place)
+
+
+def test_a_run_at_work_is_no_interruption(node: t.Any, applied: t.Any) -> None:
+    with node.opened() as one, one.lock():
+        one.put_intent({"release": None})
+        assert not node.inspect()["interrupted"]
+    assert node.inspect()["interrupted"]
+
+
 def test_without_a_baseline_unknown_files_are_left_alone_and_said(node: t.Any) -> None:
     result = node.apply(node.build(files(node)))
     assert "baseline" in result["warnings"][0]
@@ -374,6 +405,8 @@ def test_a_directory_that_everybody_may_write_is_put_right(node: t.Any, applied:
     assert [(one["action"], one["path"]) for one in result["actions"]] == [
         ("attributes", "configuration/applications/demo")
     ]
+    assert kinds(result["drift"]) == {"engine:configuration/applications/demo/": "attributes"}
+    assert node.inspect()["drift"] == []
     assert not node.path(APP).parent.stat().st_mode & 0o002
 
 

@@ -4,8 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import pickle
+import random
+import subprocess
+import sys
+import time
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -27,8 +35,11 @@ class Killed(BaseException):
 class Reaper:
     """Lets so many calls pass, then the process is as good as dead: no later call does anything."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, after: t.Any) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, after: int, error: t.Callable[[], BaseException] | None = None
+    ) -> None:
         self.after = after
+        self.error = error
         self.count = 0
         for name in CALLS:
             monkeypatch.setattr(os, name, self._wrapped(name, getattr(os, name)))
@@ -41,7 +52,10 @@ class Reaper:
                 if self.count == self.after + 1 and name == "write":
                     # The worst moment: half of the bytes are there.
                     real(args[0], bytes(args[1])[: len(args[1]) // 2])
-                raise Killed
+                if self.error is None:
+                    raise Killed
+                if self.count == self.after + 1:
+                    raise self.error()
             return real(*args, **kwargs)
 
         return call
@@ -167,3 +181,74 @@ def test_killed_while_staging_the_release_does_not_count_as_staged(
                 assert {entry.sha256 for entry in staged.entries} <= store.blob_names()
         one.apply(release)
         assert one.holds(new(one))
+
+
+def test_an_error_at_every_point_leaves_nothing_behind_and_the_next_run_goes_on(
+    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activate, "BATCH", 0)
+    kind = type(node)
+    for after in range(0, points(node, monkeypatch), 2):
+        one = kind(tmp_path_factory.mktemp("full"))
+        prepared(one)
+        with monkeypatch.context() as patch:
+            Reaper(patch, after, lambda: OSError(errno.ENOSPC, "No space left on device"))
+            with contextlib.suppress(OSError):
+                one.apply(one.build(new(one)), node_files=node_files(one, "LANG=D\n"))
+        assert whole(one)
+        assert edit_is_safe(one)
+        one.apply(one.build(new(one)), node_files=node_files(one, "LANG=D\n"))
+        assert one.holds(new(one))
+        assert not list(one.engine.rglob(".ivy-cluster-*"))
+
+
+WORKER = """
+import pickle, sys
+sys.path.insert(0, sys.argv[1])
+from node import converge, run, unit, view
+converge.show = unit.nothing
+with open(sys.argv[2], "rb") as stream:
+    requests = [run.Request(*head, view.Settings(*settings), *tail) for head, settings, tail in pickle.load(stream)]
+while True:
+    for request in requests:
+        converge.converge(request)
+"""
+
+
+def test_killed_for_real_while_somebody_reads(node: t.Any, tmp_path: Path) -> None:
+    """SIGKILL at any moment: a reader sees whole files only, and the next run ends in a whole release."""
+    library = Path(atomic.__file__).parent.parent
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    node.record_baseline()
+    content = {text: (text * 40000).encode() for text in ("a", "b")}
+    listed = {
+        text: {
+            f"engine:configuration/f{number}.xml": node.File(data + str(number).encode(), "text", "always")
+            for number in range(20)
+        }
+        for text, data in content.items()
+    }
+    releases = {text: node.build(files) for text, files in listed.items()}
+    for release in releases.values():
+        node.stage(release)
+    requests = tmp_path / "requests"
+    plain = [tuple(node.request(release)) for release in releases.values()]
+    requests.write_bytes(pickle.dumps([(values[:3], tuple(values[3]), values[4:]) for values in plain]))
+    good = {file.content for files in listed.values() for file in files.values()}
+    chance = random.Random(7)
+    for _round in range(6):
+        worker = subprocess.Popen([sys.executable, "-B", str(script), str(library), str(requests)])
+        end = time.monotonic() + 0.3 + chance.random() * 0.4
+        try:
+            while time.monotonic() < end and worker.poll() is None:
+                for key in listed["a"]:
+                    with contextlib.suppress(FileNotFoundError):
+                        assert node.path(key).read_bytes() in good
+        finally:
+            worker.kill()
+            worker.wait()
+    assert (node.store / "journal.jsonl").read_text().count('"begin"') > 6
+    node.apply(releases["a"])
+    assert node.holds(listed["a"])
+    assert not list(node.engine.rglob(".ivy-cluster-*"))

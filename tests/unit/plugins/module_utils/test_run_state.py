@@ -217,7 +217,7 @@ def test_an_update_of_java_in_place_counts(node: t.Any) -> None:
     started = {"engine_directory": "/e", "java": then, "files": {}}
     now = run_state.Present({}, {}, "/e", run_state.java_state(str(java)), "r")
     assert run_state.reasons(started, now, run_state.Rules(()), {}) == [
-        "Java is now 17.0.13, the engine started with 17.0.12"
+        ("", "Java is now 17.0.13, the engine started with 17.0.12")
     ]
     assert run_state.reasons({**started, "java": now.java}, now, run_state.Rules(()), {}) == []
 

@@ -1,0 +1,63 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import types
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.modules import cluster_record
+
+A, B = "a" * 32, "b" * 32
+
+
+def run(directory: Path, check: bool = False, diff: bool = False, **params: t.Any) -> dict[str, t.Any]:
+    values = {name: option.get("default") for name, option in cluster_record.argument_spec().items()}
+    values.update(directory=str(directory), cluster="demo", user=str(os.geteuid()), group=str(os.getegid()))
+    values.update(params)
+    module = types.SimpleNamespace(params=values, check_mode=check, _diff=diff)
+    return cluster_record.run(t.cast(t.Any, module))
+
+
+def test_read_on_a_host_without_anything(tmp_path: Path) -> None:
+    assert run(tmp_path / "none", user="nobody-yet", group="nobody-yet") == {"changed": False, "record": None}
+    assert run(tmp_path) == {"changed": False, "record": None}
+
+
+def test_a_rollout(tmp_path: Path) -> None:
+    opened = run(tmp_path, state="opened", operation="site", release=A, operator="kim", diff=True)
+    assert opened["changed"]
+    assert A in opened["diff"]["after"]
+    assert opened["diff"]["before"] == ""
+    assert run(tmp_path)["record"]["operation"]["owner"] == "kim"
+    assert run(tmp_path, state="closed", operation="site", release=A)["changed"]
+    assert not run(tmp_path, state="opened", operation="site", release=A)["changed"]
+    assert not run(tmp_path, state="closed", operation="site", release=A)["changed"]
+
+
+def test_check_mode_predicts_and_writes_nothing(tmp_path: Path) -> None:
+    assert run(tmp_path, check=True, state="opened", operation="site", release=A)["record"]["desired_release"] == A
+    assert list(tmp_path.iterdir()) == []
+    missing = run(tmp_path / "none", check=True, state="opened", operation="site", release=A, user="nobody-yet")
+    assert missing["changed"]
+
+
+def test_closing_what_never_began_writes_nothing(tmp_path: Path) -> None:
+    assert not run(tmp_path, state="closed", operation="site")["changed"]
+    assert not (tmp_path / "record.json").exists()
+
+
+def test_the_record_of_another_cluster_is_not_touched(tmp_path: Path) -> None:
+    run(tmp_path, state="opened", operation="site", release=A)
+    with pytest.raises(NodeError, match="must not share a directory"):
+        run(tmp_path, cluster="other", state="opened", operation="site", release=B)
+
+
+@pytest.mark.parametrize("release", ["latest", "A" * 32, "a" * 31])
+def test_what_is_no_release_is_refused(tmp_path: Path, release: str) -> None:
+    with pytest.raises(NodeError, match="not a release id"):
+        run(tmp_path, state="opened", operation="site", release=release)
