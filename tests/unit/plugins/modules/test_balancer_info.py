@@ -19,7 +19,11 @@ from ansible_collections.ivy.cluster.plugins.modules import balancer_info as sut
 
 PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 FINGERPRINT = "29E2DCFBB16F63BB0254DF7585A15BB6FB5E927D"
-STATISTICS = "# pxname,svname,scur,status,type,addr,\nengine_nodes,engine1,0,UP,2,192.0.2.21:8080,\nengine_nodes,BACKEND,0,UP,1,,\n"
+STATISTICS = """\
+# pxname,svname,scur,status,type,addr,
+engine_nodes,engine1,0,UP,2,192.0.2.21:8080,
+engine_nodes,BACKEND,0,UP,1,,
+"""
 
 
 class Balancer:
