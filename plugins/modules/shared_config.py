@@ -165,14 +165,6 @@ options:
     description: Set by the controller's half of this module; not for tasks.
     type: path
     default: ""
-  bundle_digest:
-    description: Set by the controller's half of this module; not for tasks.
-    type: str
-    default: ""
-  manifest_digest:
-    description: Set by the controller's half of this module; not for tasks.
-    type: str
-    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -385,7 +377,7 @@ def main() -> None:
             )
         else:
             wish = request.build(params, params["state"], module.check_mode, module._diff)
-            result = accept(wish) if params["state"] == "accepted" else converge(wish)
+            result = request.conceal(accept(wish) if params["state"] == "accepted" else converge(wish), wish.key)
     except NodeError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:

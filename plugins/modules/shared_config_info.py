@@ -125,14 +125,6 @@ options:
     description: Set by the controller's half of this module; not for tasks.
     type: path
     default: ""
-  bundle_digest:
-    description: Set by the controller's half of this module; not for tasks.
-    type: str
-    default: ""
-  manifest_digest:
-    description: Set by the controller's half of this module; not for tasks.
-    type: str
-    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -229,7 +221,8 @@ def argument_spec() -> dict[str, dict[str, object]]:
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
-        result = inspect(request.build(module.params, "applied", check=True, diff=False))
+        wish = request.build(module.params, "applied", check=True, diff=False)
+        result = request.conceal(inspect(wish), wish.key)
     except NodeError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:

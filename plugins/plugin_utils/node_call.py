@@ -12,7 +12,7 @@ import re
 import tempfile
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import payload
+from ansible_collections.ivy.cluster.plugins.module_utils.node import payload, sealing
 from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
 from ansible_collections.ivy.cluster.plugins.plugin_utils import masking, release_cache, yaml_meaning, yaml_tree
 
@@ -185,23 +185,27 @@ class SharedConfigCall:
     def _check(self) -> bool:
         return bool(self.host._task.check_mode)
 
-    def _module_args(self) -> dict[str, t.Any]:
-        args = {name: value for name, value in self.args.items() if name not in ("cache", "node_files")}
-        if self.manifest is not None:
-            args["manifest_digest"] = hashlib.sha256(canonical(self.manifest)).hexdigest()
-        return args
-
     def _call(self, header: dict[str, t.Any], blobs: dict[str, bytes]) -> Result:
-        args = self._module_args()
+        args = {name: value for name, value in self.args.items() if name not in ("cache", "node_files")}
         if not header:
             return self._execute(args)
+        # At high verbosity Ansible prints what a module answers, so the node seals what must not be seen.
+        key = os.urandom(32)
+        header = {**header, "key": key.hex()}
+        if self.manifest is not None:
+            header["manifest_digest"] = hashlib.sha256(canonical(self.manifest)).hexdigest()
         size = sum(map(len, blobs.values()))
         bundle = payload.pack(header, blobs, level=6 if size <= INLINE_LIMIT else 1)
         if len(bundle) <= INLINE_LIMIT:
-            return self._execute({**args, "payload": payload.to_text(bundle)})
-        return self._call_with_file(args, bundle)
+            result = self._execute({**args, "payload": payload.to_text(bundle)})
+        else:
+            result = self._call_with_file(args, bundle)
+        if "sealed" in result:
+            result.update(sealing.unseal(key, result.pop("sealed")))
+        return result
 
     def _call_with_file(self, args: dict[str, t.Any], bundle: bytes) -> Result:
+        announced = payload.pack({"bundle_digest": hashlib.sha256(bundle).hexdigest()}, {})
         descriptor, local = tempfile.mkstemp(prefix="ivy-cluster-")
         remote_directory = self.host._make_tmp_path()
         try:
@@ -210,7 +214,7 @@ class SharedConfigCall:
             remote = self.host._connection._shell.join_path(remote_directory, "bundle")
             self.host._transfer_file(local, remote)
             self.host._fixup_perms2([remote_directory, remote])
-            return self._execute({**args, "bundle": remote, "bundle_digest": hashlib.sha256(bundle).hexdigest()})
+            return self._execute({**args, "payload": payload.to_text(announced), "bundle": remote})
         finally:
             os.unlink(local)
             self.host._remove_tmp_path(remote_directory)
@@ -219,7 +223,7 @@ class SharedConfigCall:
         result = self.host._execute_module(module_name=self.module, module_args=args, task_vars=self.task_vars)
         invocation = result.get("invocation")
         if isinstance(invocation, dict) and isinstance(invocation.get("module_args"), dict):
-            for name in ("payload", "bundle", "bundle_digest", "manifest_digest"):
+            for name in ("payload", "bundle"):
                 invocation["module_args"].pop(name, None)
         return result
 

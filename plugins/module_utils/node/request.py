@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
-from . import payload
+from . import payload, sealing
 from .errors import NodeError
 from .run import Request
 from .view import Settings, settings_from
@@ -58,9 +58,10 @@ NODE_FILES: dict[str, t.Any] = {
 TRANSPORT: dict[str, dict[str, t.Any]] = {
     "payload": {"type": "str", "default": "", "no_log": True},
     "bundle": {"type": "path", "default": ""},
-    "bundle_digest": {"type": "str", "default": ""},
-    "manifest_digest": {"type": "str", "default": ""},
 }
+
+# Parts of an answer that nobody but the controller may read.
+_CONFIDENTIAL = ("have", "questions", "texts")
 
 
 def settings(params: t.Mapping[str, t.Any]) -> Settings:
@@ -70,15 +71,16 @@ def settings(params: t.Mapping[str, t.Any]) -> Settings:
 
 def transported(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, bytes]]:
     """Header and blobs that came along, inline or as a file beside the module."""
-    if params.get("bundle"):
-        with open(params["bundle"], "rb") as stream:
-            data = stream.read()
-        if hashlib.sha256(data).hexdigest() != params["bundle_digest"]:
-            raise NodeError("The bundle was damaged on its way to the node. Nothing was changed; run again.")
-        return payload.unpack(data)
-    if params.get("payload"):
-        return payload.unpack(payload.from_text(params["payload"]))
-    return {}, {}
+    if not params.get("payload"):
+        return {}, {}
+    header, blobs = payload.unpack(payload.from_text(params["payload"]))
+    if not params.get("bundle"):
+        return header, blobs
+    with open(params["bundle"], "rb") as stream:
+        data = stream.read()
+    if hashlib.sha256(data).hexdigest() != header.get("bundle_digest"):
+        raise NodeError("The bundle was damaged on its way to the node. Nothing was changed; run again.")
+    return payload.unpack(data)
 
 
 def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) -> Request:
@@ -87,7 +89,7 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
     return Request(
         state=state,
         release=params["release"],
-        manifest_digest=params["manifest_digest"],
+        manifest_digest=str(header.get("manifest_digest") or ""),
         settings=settings(params),
         store=params["store"],
         node_files=header.get("node_files"),
@@ -95,9 +97,20 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
         keep_releases=params.get("keep_releases") or 5,
         keep_backups=params.get("keep_backups") or 10,
         check=check,
-        diff=diff,
-        judge=bool(header.get("judge")),
+        # Without a key there is nobody who could read the texts.
+        diff=diff and bool(header.get("key")),
+        judge=bool(header.get("judge") and header.get("key")),
         manifest=payload.from_text(manifest) if manifest else None,
         blobs=blobs,
         verdicts=header.get("verdicts") or {},
+        key=bytes.fromhex(str(header.get("key") or "")),
     )
+
+
+def conceal(result: dict[str, t.Any], key: bytes) -> dict[str, t.Any]:
+    """The answer as it may be printed by anybody: confidential parts sealed, or left out where there is no key."""
+    shown = {name: value for name, value in result.items() if name not in _CONFIDENTIAL}
+    hidden = {name: result[name] for name in _CONFIDENTIAL if name in result}
+    if key and hidden:
+        shown["sealed"] = sealing.seal(key, hidden)
+    return shown

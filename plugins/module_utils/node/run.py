@@ -42,6 +42,7 @@ class Request(t.NamedTuple):
     manifest: bytes | None
     blobs: dict[str, bytes]
     verdicts: dict[str, dict[str, str]]
+    key: bytes = b""
     run_directory: str = run_state.RUN_DIRECTORY
 
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import shutil
 import types
@@ -30,6 +32,7 @@ class Host:
     def __init__(self, node: t.Any, check: bool = False, diff: bool = False) -> None:
         self.node = node
         self.calls: list[dict[str, t.Any]] = []
+        self.answers: list[str] = []
         self.transferred: list[Path] = []
         self._task = types.SimpleNamespace(check_mode=check, diff=diff)
         self._templar = types.SimpleNamespace(template=lambda value: value)
@@ -52,7 +55,8 @@ class Host:
         check = self._task.check_mode or kwargs["module_name"].endswith("_info")
         wish = request.build(params, state, check, self._task.diff)._replace(run_directory=str(self.node.run))
         work = inspection.inspect if kwargs["module_name"].endswith("_info") else converge.converge
-        result = inspection.accept(wish) if state == "accepted" else work(wish)
+        result = request.conceal(inspection.accept(wish) if state == "accepted" else work(wish), wish.key)
+        self.answers.append(json.dumps(result))
         shown = {**args, "payload": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}
         return {**json.loads(json.dumps(result)), "invocation": {"module_args": shown}}
 
@@ -207,6 +211,28 @@ def test_a_difference_shows_keys_and_hides_secrets(site: t.Any, check: bool) -> 
     assert "'x'" not in shown["configuration/web.xml"]["before"]
     assert "canary" not in json.dumps(result)
     assert all("payload" not in (result.get("invocation") or {}).get("module_args", {}) for _ in host.calls)
+
+
+def test_what_the_node_answers_may_be_printed(site: t.Any) -> None:
+    """Ansible prints a module's raw answer at -vvv: no content of a file, and no digest of one, may be in it."""
+    first = site.files()
+    site.call(site.cached(first))
+    site.node.path(IVY).write_bytes(b"SystemDb.Url: " + CANARY.encode() + b"\n")
+    site.node.path(WEB).write_bytes(b"<a>" + CANARY.encode() + b"</a>")
+    second = site.files(web=b"<newer/>", env=b'IVY_A="canary-other"\n')
+    answers = []
+    for release, more in ((site.cached(second), {"diff": True}), (site.cached(first), {"diff": True, "check": True})):
+        answers += site.call(release, **more)[0].answers
+    answers += site.call("", "shared_config_info")[0].answers
+    assert any("sealed" in answer for answer in answers)
+    contents = [file.content for files in (first, second) for file in files.values()] + [CANARY.encode()]
+    for answer in answers:
+        for content in contents:
+            assert base64.b64encode(content)[:8].decode() not in answer
+            assert content.decode() not in answer
+            digest = hashlib.sha256(content).digest()
+            assert digest.hex()[:12] not in answer
+            assert base64.b64encode(digest)[:8].decode() not in answer
 
 
 def test_check_mode_sends_no_content(site: t.Any) -> None:

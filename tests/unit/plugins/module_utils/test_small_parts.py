@@ -23,6 +23,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node import (
     licence,
     manifest,
     payload,
+    sealing,
     sockets,
     unit,
 )
@@ -221,6 +222,18 @@ def test_a_damaged_payload_is_refused(junk: t.Any, position: t.Any) -> None:
             header, blobs = payload.unpack(bad)
             # Bytes after the end of the compressed data are not looked at.
             assert (header, blobs) == ({"a": 1}, {})
+
+
+@given(st.dictionaries(st.text(max_size=5), st.text(max_size=30), max_size=4), st.binary(min_size=32, max_size=32))
+def test_what_is_sealed_opens_with_its_key_only(value: t.Any, key: bytes) -> None:
+    text = sealing.seal(key, value)
+    assert sealing.unseal(key, text) == value
+    with pytest.raises(NodeError, match="damaged"):
+        sealing.unseal(bytes(32) if key != bytes(32) else b"1" * 32, text)
+
+
+def test_the_same_is_sealed_differently_each_time() -> None:
+    assert sealing.seal(b"k" * 32, {"a": 1}) != sealing.seal(b"k" * 32, {"a": 1})
 
 
 def test_lists_of_digests() -> None:
