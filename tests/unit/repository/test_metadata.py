@@ -1,0 +1,49 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be said in more than one file is the same in each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def load(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    return found
+
+
+def requirements(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    parsed = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(one.name): str(one.specifier) for one in parsed}
+
+
+def test_the_collections_needed_are_the_same_for_galaxy_and_for_awx() -> None:
+    listed = {entry["name"]: entry["version"] for entry in load("collections/requirements.yml")["collections"]}
+    assert listed == load("galaxy.yml")["dependencies"]
+
+
+def test_requirements_are_pinned_and_contain_what_was_asked_for() -> None:
+    pinned = requirements("requirements.txt")
+    assert [name for name, version in pinned.items() if not re.fullmatch(r"==[^,*]+", version)] == []
+    for name, version in requirements("requirements.in").items():
+        assert pinned[name] == (version or pinned[name])
+
+
+def test_no_collection_is_used_that_is_not_required() -> None:
+    own = f"{load('galaxy.yml')['namespace']}.{load('galaxy.yml')['name']}"
+    allowed = {"ansible.builtin", own, *load("galaxy.yml")["dependencies"]}
+    used: dict[str, str] = {}
+    for pattern in ("roles/*/tasks/*.yml", "roles/*/handlers/*.yml", "playbooks/*.yml"):
+        for path in sorted(ROOT.glob(pattern)):
+            for found in re.findall(r"^[\s-]*((?:\w+\.){2})\w+:", path.read_text(encoding="utf-8"), re.MULTILINE):
+                used[found.rstrip(".")] = str(path.relative_to(ROOT))
+    assert {name: path for name, path in used.items() if name not in allowed} == {}
