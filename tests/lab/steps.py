@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -196,14 +197,15 @@ class Runner:
         return f"  {last.strip('= ')}" if passed and step.report is not None else ""
 
     def _show(self, log: Path) -> None:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        for line in lines[-LINES_OF_A_FAILURE:]:
-            print(f"    | {line}", flush=True)
-        print(f"    The whole log: {log}", flush=True)
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES_OF_A_FAILURE:]
+        sys.stdout.write("".join(f"    | {line}\n" for line in [*lines, f"The whole log: {log}"]))
+        sys.stdout.flush()
 
     def _say(self, text: str) -> None:
         elapsed = int(time.monotonic() - self.started)
-        print(f"{elapsed // 60:3d}:{elapsed % 60:02d}  {text}", flush=True)
+        # In one call, newline included: several steps speak at the same time.
+        sys.stdout.write(f"{elapsed // 60:3d}:{elapsed % 60:02d}  {text}\n")
+        sys.stdout.flush()
 
     def took(self) -> str:
         return duration(time.monotonic() - self.started)
