@@ -275,7 +275,7 @@ class Executor:
             for one in actions:
                 if one.target is None:
                     self._fix_directory(one)
-                elif self._put(one, not together, file_systems):
+                elif self._put(one, one.target, not together, file_systems):
                     prepared.append(one)
             if together:
                 for fd in file_systems.values():
@@ -370,10 +370,8 @@ class Executor:
             tree.create_base(0o750 if want.root == "secrets" else 0o700, uid, gid)
         return tree.make_parent(want.path, 0o750, uid, gid)
 
-    def _put(self, one: Action, durable: bool, file_systems: dict[int, int]) -> bool:
+    def _put(self, one: Action, want: Expected, durable: bool, file_systems: dict[int, int]) -> bool:
         """Prepare one file; False where correcting its attributes was enough."""
-        want = one.target
-        assert want is not None
         found = one.found
         mode = want.mode if want.mode is not None else (found.mode & ~0o002 if found and found.kind == FILE else 0o640)
         owner = self.owners["engine"] if want.root == "engine" else (os.geteuid(), os.getegid())

@@ -68,15 +68,9 @@ def digest_of(path: str) -> str:
         raise NodeError(f"The artefact {path} is not on this host. Copy it there first.") from exc
 
 
-def _place(tree: Tree, artefact: Artefact, create: bool) -> tuple[int, str] | None:
-    if create:
-        return tree.make_parent(artefact.name, 0o750, artefact.uid, artefact.gid)
-    return tree.open_parent(artefact.name)
-
-
 def marker(tree: Tree, artefact: Artefact) -> str:
     """What the engine has said about the artefact so far."""
-    place = _place(tree, artefact, create=False)
+    place = tree.open_parent(artefact.name)
     if place is None:
         return ABSENT
     directory, name = place
@@ -134,9 +128,7 @@ def put(store: Store, tree: Tree, artefact: Artefact, digest: str) -> None:
     """Place the artefact. It is written beside the watched directory and renamed into it."""
     head, _name = os.path.split(artefact.deploy_directory)
     beside = Tree(head)
-    place = _place(tree, artefact, create=True)
-    assert place is not None
-    directory, name = place
+    directory, name = tree.make_parent(artefact.name, 0o750, artefact.uid, artefact.gid)
     temporary = temporary_name(artefact.key)
     try:
         for suffix in ("", *_MARKERS):

@@ -80,9 +80,8 @@ def _work(request: Request, store: Store) -> dict[str, t.Any]:
             asked = run.questions()
             if asked:
                 answer["questions"] = asked
-        if len(answer) > 1:
+        if wanted is None or len(answer) > 1:
             return answer
-        assert wanted is not None
         remembered = run.settle()
         run.make_plan(contents)
         return _finish(run, wanted, records, contents, remembered)

@@ -46,16 +46,14 @@ def _pending(run: Run) -> dict[str, dict[str, t.Any]]:
     out: dict[str, dict[str, t.Any]] = {}
     for key in sorted({*run.before, *run.target}):
         old, new = run.before.get(key), run.target.get(key)
-        one = new or old
-        assert one is not None
-        if old is None:
-            change = CREATE
-        elif new is None:
-            change = DELETE
+        if new is None:
+            one, change = run.before[key], DELETE
+        elif old is None:
+            one, change = new, CREATE
         elif old.digests[0] != new.digests[0]:
-            change = UPDATE
+            one, change = new, UPDATE
         elif new.origin != BASELINE and (old.mode, old.uid, old.gid) != (new.mode, new.uid, new.gid):
-            change = ATTRIBUTES
+            one, change = new, ATTRIBUTES
         else:
             continue
         out[key] = {"root": one.root, "path": printable(one.path), "change": change, "secret": one.secret}

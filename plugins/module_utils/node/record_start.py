@@ -64,6 +64,6 @@ def main() -> int:
     except (NodeError, OSError) as exc:
         reason = str(exc)
     if reason:
-        print(f"ivy-cluster: the engine is not started. {reason}", file=sys.stderr)
+        sys.stderr.write(f"ivy-cluster: the engine is not started. {reason}\n")
         return 1
     return 0

@@ -86,29 +86,29 @@ def descendants(pid: int, proc: str = "/proc") -> set[int]:
     return out
 
 
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except FileNotFoundError:
+        return ""
+
+
 def inodes_of(pids: t.Iterable[int], proc: str = "/proc") -> tuple[set[int], set[int]]:
     """The socket inodes of processes; and the users of those that the kernel does not let us look into."""
     inodes: set[int] = set()
     users: set[int] = set()
     for pid in pids:
         directory = f"{proc}/{pid}/fd"
-        try:
+        # A process may end while it is looked at.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             uid = os.stat(f"{proc}/{pid}").st_uid
-            names = os.listdir(directory)
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        except PermissionError:
-            users.add(uid)
-            continue
-        for name in names:
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                try:
-                    target = os.readlink(f"{directory}/{name}")
-                except PermissionError:
-                    users.add(uid)
-                    break
-                if target.startswith("socket:["):
-                    inodes.add(int(target[8:-1]))
+            try:
+                for name in os.listdir(directory):
+                    target = _link(f"{directory}/{name}")
+                    if target.startswith("socket:["):
+                        inodes.add(int(target[8:-1]))
+            except PermissionError:
+                users.add(uid)
     return inodes, users
 
 

@@ -198,7 +198,7 @@ def test_a_difference_shows_keys_and_hides_secrets(site: t.Any, check: bool) -> 
         env=b'IVY_A="canary-other"\n',
         web=b"<a password='y'>2</a>",
     )
-    host, result = site.call(site.cached(changed), check=check, diff=True)
+    _host, result = site.call(site.cached(changed), check=check, diff=True)
     shown = {item["after_header"]: item for item in result["diff"]}
     assert shown["configuration/ivy.yaml"]["before"] == "SystemDb.Url: a\n"
     assert shown["configuration/ivy.yaml"]["after"] == "SystemDb.Url: b\n"
@@ -210,7 +210,7 @@ def test_a_difference_shows_keys_and_hides_secrets(site: t.Any, check: bool) -> 
     }
     assert "'x'" not in shown["configuration/web.xml"]["before"]
     assert "canary" not in json.dumps(result)
-    assert all("payload" not in (result.get("invocation") or {}).get("module_args", {}) for _ in host.calls)
+    assert "payload" not in result["invocation"]["module_args"]
 
 
 def test_what_the_node_answers_may_be_printed(site: t.Any) -> None:
