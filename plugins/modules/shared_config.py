@@ -149,6 +149,12 @@ options:
         type: str
         required: true
         choices: [never, always]
+  wait:
+    description:
+      - With O(state=accepted), the number of seconds that the engine has for its rewriting. It begins some moments after the
+        engine has read a file. The wait ends as soon as no file is left as the release has it.
+    type: float
+    default: 0
   keep_releases:
     description: Number of releases to keep on the node.
     type: int
@@ -341,7 +347,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node import request
 from ansible_collections.ivy.cluster.plugins.module_utils.node.baseline import record_baseline
 from ansible_collections.ivy.cluster.plugins.module_utils.node.converge import converge
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.node.inspection import accept
+from ansible_collections.ivy.cluster.plugins.module_utils.node.inspection import accept, await_rewriting
 
 
 def argument_spec() -> dict[str, dict[str, object]]:
@@ -354,6 +360,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "engine_version": {"type": "str", "default": ""},
         "node_files": request.NODE_FILES,
         "on_drift": {"type": "str", "choices": ["overwrite", "fail", "keep"], "default": "overwrite"},
+        "wait": {"type": "float", "default": 0},
         "keep_releases": {"type": "int", "default": 5},
         "keep_backups": {"type": "int", "default": 10},
     }
@@ -377,6 +384,8 @@ def main() -> None:
             )
         else:
             wish = request.build(params, params["state"], module.check_mode, module._diff)
+            if params["state"] == "accepted" and params["wait"] and wish.judge:
+                await_rewriting(wish, params["wait"])
             result = request.conceal(accept(wish) if params["state"] == "accepted" else converge(wish), wish.key)
     except NodeError as exc:
         module.fail_json(msg=str(exc))

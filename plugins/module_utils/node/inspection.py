@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import typing as t
 
 from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE
@@ -13,6 +14,40 @@ from .scan import BASELINE, printable
 from .store import Store
 from .unit import nothing, show
 from .view import View
+
+
+_MACROS = (b"${encrypt:", b"${hash:")
+_REWRITING_POLL = 0.2
+
+
+def _still_as_released(request: Request) -> bool:
+    """Whether a file with a value that the engine is to encrypt still lies there as it was written."""
+    with Store(request.store) as store:
+        release = store.applied().get("release") if store.tree.exists else None
+        manifest = store.manifest(str(release)) if release else None
+        if manifest is None:
+            return False
+        with View(request.settings, store) as view:
+            for entry in manifest.entries:
+                if entry.root != "engine" or entry.kind != "yaml":
+                    continue
+                released = store.blob(entry.sha256)
+                if not any(macro in released for macro in _MACROS):
+                    continue
+                read = view.trees[entry.root].read(entry.path)
+                if read is not None and read[0] == released:
+                    return True
+    return False
+
+
+def await_rewriting(request: Request, seconds: float) -> None:
+    """Give a running engine the time to encrypt what it just read; it does so some moments after it loads a file.
+
+    Not an error when it does not: an engine that only reads its files leaves them as they are.
+    """
+    end = time.monotonic() + seconds
+    while _still_as_released(request) and time.monotonic() < end:
+        time.sleep(_REWRITING_POLL)
 
 
 def accept(request: Request) -> dict[str, t.Any]:

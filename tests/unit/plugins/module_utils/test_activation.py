@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import activate
+from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, inspection
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
 
 IVY = "engine:configuration/ivy.yaml"
@@ -620,3 +620,26 @@ def test_the_engines_rewriting_is_accepted_at_the_gate_only(node: t.Any, applied
     assert [one["path"] for one in result["actions"]] == ["configuration/web.xml"]
     node.path(APP).write_bytes(b'Password: "${decrypt:other}"\n')
     assert kinds(node.apply(node.build(listed), check=True)["drift"]) == {APP: "modified"}
+
+
+def test_the_wait_for_the_engines_rewriting_ends_with_it(node: t.Any, applied: t.Any, monkeypatch: t.Any) -> None:
+    release = node.build(files(node, app=b'Password: "${encrypt:x}"\n'))
+    node.apply(release)
+    waits: list[float] = []
+
+    def engine_rewrites(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            node.path(APP).write_bytes(b'Password: "${decrypt:abc}"\n')
+
+    monkeypatch.setattr(inspection.time, "sleep", engine_rewrites)
+    inspection.await_rewriting(node.request(release), 60)
+    assert len(waits) == 3
+    # An engine that only reads its files is not waited for without end, and one with nothing to rewrite not at all.
+    waits.clear()
+    node.path(APP).write_bytes(b'Password: "${encrypt:x}"\n')
+    inspection.await_rewriting(node.request(release), 0)
+    assert waits == []
+    node.apply(node.build(files(node)))
+    inspection.await_rewriting(node.request(release), 60)
+    assert waits == []
