@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -178,9 +179,21 @@ class Lab:
 
     def info(self, name: str) -> dict[str, Any] | None:
         """What the application says on this very node; nothing where it does not serve."""
+        return self._ask(name, "/demo/api/info", {})
+
+    def settings(self, name: str) -> list[str]:
+        """The keys that the running engine works with. Only the stand-in tells, and administrators only."""
+        password = (self.directory / "secrets/admin_password").read_text(encoding="utf-8").strip()
+        login = base64.b64encode(f"admin:{password}".encode()).decode()
+        state = self._ask(name, "/system/api/stand-in/state", {"Authorization": f"Basic {login}"})
+        assert state is not None, f"{name} does not tell its state"
+        keys: list[str] = state["settings"]
+        return keys
+
+    def _ask(self, name: str, path: str, headers: dict[str, str]) -> dict[str, Any] | None:
         connection = http.client.HTTPConnection(self.addresses[name], 8080, timeout=5)
         try:
-            connection.request("GET", "/demo/api/info", headers={"Host": self.public})
+            connection.request("GET", path, headers={"Host": self.public, **headers})
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException):
