@@ -151,8 +151,8 @@ options:
         choices: [never, always]
   wait:
     description:
-      - With O(state=accepted), the number of seconds that the engine has for its rewriting. It begins some moments after the
-        engine has read a file. The wait ends as soon as no file is left as the release has it.
+      - With O(state=accepted), the number of seconds that the engine has for its rewriting, which it does some moments
+        after it has read a file. The wait ends as soon as no file is left as the release has it.
     type: float
     default: 0
   keep_releases:

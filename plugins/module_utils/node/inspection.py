@@ -15,7 +15,6 @@ from .store import Store
 from .unit import nothing, show
 from .view import View
 
-
 _MACROS = (b"${encrypt:", b"${hash:")
 _REWRITING_POLL = 0.2
 
