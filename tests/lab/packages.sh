@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: packages.sh [docker|mmdebstrap|java|maven|curl|zip|venv]...
+# Usage: packages.sh [docker|mmdebstrap|java|maven|curl|ssh|venv]...
 # Makes sure of the programs that the lab needs: installs what is missing on Debian as root, says what to install elsewhere.
 set -euo pipefail
 
@@ -9,7 +9,6 @@ declare -A package=(
     [java]=default-jdk-headless
     [maven]=maven
     [curl]=curl
-    [zip]="zip unzip"
     [ssh]=openssh-client
     [venv]=python3-venv
 )
@@ -28,7 +27,6 @@ have() {
         mmdebstrap) command -v mmdebstrap > /dev/null || [ ! -f /etc/debian_version ] ;;
         java) have_jdk ;;
         maven) command -v mvn > /dev/null ;;
-        zip) command -v zip > /dev/null && command -v unzip > /dev/null ;;
         ssh) command -v ssh > /dev/null && command -v ssh-keygen > /dev/null ;;
         # Debian's python3 has the module venv without the part that puts pip into an environment.
         venv) "${PYTHON:-python3}" -c 'import ensurepip, venv' 2> /dev/null ;;

@@ -76,7 +76,7 @@ def scenario(keep: bool) -> list[Step]:
 def plan(target: str) -> list[Step]:
     keep = bool(os.environ.get("KEEP"))
     with_docker = [*programs("ssh", "docker", "mmdebstrap"), ENGINE, IMAGE]
-    everything = [*programs("ssh", "docker", "mmdebstrap", "java", "maven", "zip"), ENGINE, IMAGE, ARCHIVES]
+    everything = [*programs("ssh", "curl", "docker", "mmdebstrap", "java", "maven"), ENGINE, IMAGE, ARCHIVES]
     hosts = playbook("Hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name))
     plans: dict[str, list[Step]] = {
         "tools": [PYTHON_STEP, TOOLS],
@@ -84,7 +84,7 @@ def plan(target: str) -> list[Step]:
         "unit": [PYTHON_STEP, TOOLS, UNIT],
         "sanity": [PYTHON_STEP, TOOLS, SANITY],
         "build": [PYTHON_STEP, TOOLS, Step("Collection", ["tests/lab/build.sh"], (TOOLS.name,), counts=False)],
-        "stand-in": [*programs("java", "maven", "zip"), ARCHIVES, STAND_IN],
+        "stand-in": [*programs("java", "maven"), ARCHIVES, STAND_IN],
         "hosts": [*with_docker, hosts],
         "demo": [*everything, hosts, playbook("Site", "site.yml", (hosts.name, ARCHIVES.name))],
         "demo-down": [
@@ -125,8 +125,8 @@ The cluster runs: https://ivy.localhost:8443/demo/
   A shell on a host: ssh -F {lab}/ssh_config engine1
 
 Three things to try:
-  1. Three requests, three nodes:
-     curl --cacert {lab}/pki/ca.pem --connect-to ivy.localhost:8443:127.0.0.1:8443 https://ivy.localhost:8443/demo/
+  1. Three requests without a cookie, three nodes:
+     for i in 1 2 3; do curl --silent --cacert {lab}/pki/ca.pem https://ivy.localhost:8443/demo/api/info; done
   2. Proof that the nodes make one cluster:
      .venv/bin/ansible-playbook playbooks/verify.yml
   3. Change a value in inventories/demo/group_vars/all/shared.yml and bring it to every node:
