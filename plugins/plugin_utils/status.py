@@ -130,7 +130,8 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
         why = "" if engine.get("applied") is None else fence_reason(seen, node.name, engine)
         if why:
             remarks.append(f"fenced: {why}")
-        state = "FENCED" if why and unit["active"] != "activating" else f"{unit['active']}/{unit['sub']}"
+        # systemd tries again and again, so such a node is mostly about to start.
+        state = "FENCED" if why else f"{unit['active']}/{unit['sub']}"
         return (
             node.name,
             state,

@@ -152,8 +152,9 @@ def test_an_unreachable_node_is_shown_and_hides_no_other() -> None:
     assert "active/running" in line(text, "engine1")
 
 
-def test_a_fenced_node_is_shown_with_the_reason_and_the_way_out() -> None:
-    stopped = {"active": "failed", "sub": "failed", "since": None}
+@pytest.mark.parametrize(("active", "sub"), [("failed", "failed"), ("activating", "auto-restart")])
+def test_a_fenced_node_is_shown_with_the_reason_and_the_way_out(active: str, sub: str) -> None:
+    stopped = {"active": active, "sub": sub, "since": None}
     own = engine(unit=stopped, applied=OLD, running=None, health=None, peers=None)
     stale = {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
     text = sut.render(observed(hosts(engine2=stale)))
