@@ -232,7 +232,7 @@ def _database(seen: Observed) -> tuple[str, str]:
     except (LookError, IndexError) as exc:
         return host.name, f"PostgreSQL does not answer: {exc}"
     return host.name, (
-        f"PostgreSQL {str(row['version']).split(' ')[0]}, {row['connections']} of {row['max_connections']} "
+        f"PostgreSQL {str(row['version']).split(' ', maxsplit=1)[0]}, {row['connections']} of {row['max_connections']} "
         f"connections, {seen.database_name} {row['size']}"
     )
 

@@ -42,7 +42,7 @@ class Run:
         """The counters of each host, from the end of the output."""
         found = {}
         for line in self.output.partition("PLAY RECAP")[2].splitlines()[1:]:
-            name, _, rest = line.partition(":")
+            name, _colon, rest = line.partition(":")
             counters = re.findall(r"(\w+)=(\d+)", rest)
             if counters:
                 found[name.strip()] = {key: int(value) for key, value in counters}
@@ -110,7 +110,7 @@ class Browser:
             body = response.read().decode("utf-8", "replace")
             sent = response.headers.get_all("Set-Cookie") or []
         pairs = [one.partition(";")[0].partition("=") for one in sent]
-        return Answer(response.status, body, {key.strip(): value for key, _, value in pairs})
+        return Answer(response.status, body, {key.strip(): value for key, _equals, value in pairs})
 
     def node(self, cookies: dict[str, str] | None = None) -> str:
         """The node that answers."""

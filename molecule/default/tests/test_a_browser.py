@@ -21,7 +21,7 @@ def test_curl_gets_the_application_with_the_clusters_ca(lab: Lab, browser: Brows
     curl = shutil.which("curl")
     if curl is None:
         pytest.skip("there is no curl on this machine")
-    name, _, port = lab.public.partition(":")
+    name, _colon, port = lab.public.partition(":")
     command = [curl, "--silent", "--show-error", "--fail", "--cacert", str(ca_file)]
     command += ["--connect-to", f"{lab.public if port else name + ':443'}:{browser.address}:443"]
     done = subprocess.run([*command, f"https://{lab.public}/demo/"], check=False, capture_output=True, text=True)
@@ -36,12 +36,12 @@ def test_without_the_ca_nobody_believes_the_certificate(browser: Browser) -> Non
 
 
 def test_without_a_cookie_every_node_answers(lab: Lab, browser: Browser) -> None:
-    assert {browser.node() for _ in range(4 * len(lab.nodes))} == set(lab.nodes)
+    assert {browser.node() for _time in range(4 * len(lab.nodes))} == set(lab.nodes)
 
 
 def test_with_its_cookies_a_user_stays_on_one_node(browser: Browser) -> None:
     first = browser.get("/demo/api/info")
-    answers = [browser.get("/demo/api/info", first.cookies) for _ in range(8)]
+    answers = [browser.get("/demo/api/info", first.cookies) for _time in range(8)]
     assert {answer.data["node"] for answer in answers} == {first.data["node"]}
     # The engine's own session is the same one, too: there is no replication that could hide a change of nodes.
     assert [answer.data["counter"] for answer in answers] == list(range(2, 10))
@@ -69,7 +69,7 @@ def test_a_killed_engine_is_noticed_and_comes_back(lab: Lab, browser: Browser) -
         if rows and not any(row[17].startswith("UP") for row in rows):
             break
         assert time.monotonic() < noticed, rows
-    seen = [browser.node() for _ in range(30)]
+    seen = [browser.node() for _time in range(30)]
     assert victim not in seen
     assert set(seen) == set(lab.nodes) - {victim}
 
@@ -77,5 +77,5 @@ def test_a_killed_engine_is_noticed_and_comes_back(lab: Lab, browser: Browser) -
     after = lab.host(victim).check_output("systemctl show -p MainPID --value axonivy-engine.service")
     assert after not in ("0", before)
     end = time.monotonic() + 30
-    while victim not in {browser.node() for _ in range(6)}:
+    while victim not in {browser.node() for _time in range(6)}:
         assert time.monotonic() < end, f"{victim} is not back in the balancer"

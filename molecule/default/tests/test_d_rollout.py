@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -30,13 +30,19 @@ def change(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return ["-e", json.dumps({"ivy_shared_config_source": str(source), "ivy_shared_values": values})]
 
 
-def moments(lab: Lab, node: str) -> tuple[float, float]:
-    """When the engine was last stopped and when it was last started."""
+class Moments(NamedTuple):
+    """When an engine was last stopped and when it was last started, in seconds since 1970."""
+
+    stopped: float
+    started: float
+
+
+def moments(lab: Lab, node: str) -> Moments:
     text = lab.host(node).check_output(
         f"systemctl show --timestamp=unix -p ActiveExitTimestamp -p ActiveEnterTimestamp {UNIT}"
     )
     found = dict(line.split("=", 1) for line in text.splitlines())
-    return float(found["ActiveExitTimestamp"].lstrip("@")), float(found["ActiveEnterTimestamp"].lstrip("@"))
+    return Moments(*(float(found[key].lstrip("@")) for key in ("ActiveExitTimestamp", "ActiveEnterTimestamp")))
 
 
 def release(lab: Lab, node: str) -> str:
@@ -59,8 +65,8 @@ def test_1_a_change_reaches_all_nodes_but_one_that_is_off(lab: Lab, change: list
         assert info["release"] != old
     assert len({release(lab, node) for node in present}) == 1
     # One after another: no node was stopped before the one before it ran again.
-    (_, first_started), (second_stopped, _) = (moments(lab, node) for node in present)
-    assert first_started < second_stopped
+    first, second = (moments(lab, node) for node in present)
+    assert first.started < second.stopped
 
 
 def test_2_the_node_that_was_off_does_not_start_with_the_old_release(lab: Lab) -> None:
