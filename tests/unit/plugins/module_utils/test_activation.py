@@ -632,7 +632,7 @@ def test_the_wait_for_the_engines_rewriting_ends_with_it(node: t.Any, applied: t
         if len(waits) == 3:
             node.path(APP).write_bytes(b'Password: "${decrypt:abc}"\n')
 
-    monkeypatch.setattr(inspection.time, "sleep", engine_rewrites)
+    monkeypatch.setattr("time.sleep", engine_rewrites)
     inspection.await_rewriting(node.request(release), 60)
     assert len(waits) == 3
     # An engine that only reads its files is not waited for without end, and one with nothing to rewrite not at all.
