@@ -130,7 +130,7 @@ def _service(value: t.Mapping[str, t.Any]) -> Service:
 def _host(name: str, value: t.Mapping[str, t.Any]) -> Host:
     reach = value.get("reach") or {}
     reachable = bool(reach) and not reach.get("unreachable", False)
-    why = "" if reachable else first_line(reach.get("msg")) or "no answer"
+    why = "" if reachable else first_line(reach.get("msg")).removeprefix("Task failed: ") or "no answer"
     return Host(name, str(value.get("address") or name), reachable, why, value.get("results") or {})
 
 

@@ -66,7 +66,10 @@ def _running_rows(check: str, seen: Observed, what: str, row: t.Callable[[Host],
     """One row a node; one that does not run breaks nothing but its own row among the hosts."""
     rows: list[Row] = []
     for node in seen.present:
-        rows += _rows(check, [node], what, row) if node.runs else [left_out(check, node.name, "does not run")]
+        if node.runs:
+            rows += _rows(check, [node], what, row)
+        else:
+            rows.append(left_out(check, node.name, "does not run" if node.reachable else "not reachable"))
     return rows
 
 
