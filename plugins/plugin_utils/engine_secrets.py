@@ -12,7 +12,8 @@ FILE_PREFIX = "ivy."
 NOTE = "# Written by ivy.cluster, the same on every node. Change the inventory, not this file.\n"
 
 _CARRIED_PART = re.compile(r"[A-Za-z0-9]+")
-# The parts of a key that the vendor names are found in capitals too; the parts that people name would lose their case.
+# Below these the next part of a key is a name that people gave. A variable in capitals does not tell its case, so the engine
+# could not find the key by it; the vendor's own examples use a secret file for them.
 _NAMED_BY_PEOPLE = ("Administrators", "SecuritySystems")
 _ESCAPED = re.compile(r'(["\\`$])')
 
@@ -26,7 +27,7 @@ def variable_name(key: str) -> str | None:
     parts = key.split(".")
     if not all(_CARRIED_PART.fullmatch(part) for part in parts):
         return None
-    if parts[0] in _NAMED_BY_PEOPLE and len(parts) > 1 and parts[1] != parts[1].lower():
+    if parts[0] in _NAMED_BY_PEOPLE:
         return None
     return PREFIX + "_".join(parts).upper()
 

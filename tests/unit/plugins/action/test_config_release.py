@@ -35,7 +35,7 @@ engine_nodes:
   vars:
     domain: example.com
     ivy_shared_values: {host: "mail.{{ domain }}", numbers: [1, 2]}
-    ivy_shared_secrets: {mail: "CANARY-{{ domain }}", engine_keys: {Administrators.admin.Password: CANARY-admin}}
+    ivy_shared_secrets: {mail: "CANARY-{{ domain }}", engine_keys: {EMail.Server.Password: CANARY-admin}}
 """
 PROFILE: dict[str, t.Any] = {
     "settings": {
@@ -133,7 +133,7 @@ def test_builds_and_writes(site: Site) -> None:
     assert manifest.parent.name == result["release"]["id"] == json.loads(manifest.read_bytes())["id"]
     assert stat.S_IMODE((site.directory / "cache").stat().st_mode) == 0o700
     assert "A: mail.example.com\nB: '${encrypt:CANARY-example.com}'" in blobs(site)
-    assert 'IVY_ADMINISTRATORS_ADMIN_PASSWORD="CANARY-admin"' in blobs(site)
+    assert 'IVY_EMAIL_SERVER_PASSWORD="CANARY-admin"' in blobs(site)
 
 
 def test_check_mode_builds_the_same(site: Site) -> None:

@@ -146,7 +146,7 @@ def test_the_order_does_not_depend_on_the_input() -> None:
     [
         ("SystemDb.Password", "IVY_SYSTEMDB_PASSWORD"),
         ("SearchEngine.ExternalServer.Password", "IVY_SEARCHENGINE_EXTERNALSERVER_PASSWORD"),
-        ("Administrators.admin.Password", "IVY_ADMINISTRATORS_ADMIN_PASSWORD"),
+        ("Administrators.admin.Password", None),
         ("Administrators.Admin.Password", None),
         ("Administrators.my-admin.Password", None),
         ("Administrators.my admin.Password", None),

@@ -197,14 +197,14 @@ def test_templates_values_and_secrets(build: Builder) -> None:
 
 
 def test_engine_keys_travel_as_variables_or_files(build: Builder) -> None:
-    secret = {"engine_keys": {"Administrators.admin.Password": "pw", "Administrators.my-admin.Password": "pw2"}}
+    secret = {"engine_keys": {"EMail.Server.Password": "pw", "Administrators.my-admin.Password": "pw2"}}
     built = build(secret=secret)
-    assert 'IVY_ADMINISTRATORS_ADMIN_PASSWORD="pw"\n' in content(built, "shared.env", "environment")
+    assert 'IVY_EMAIL_SERVER_PASSWORD="pw"\n' in content(built, "shared.env", "environment")
     file = entry(built, "ivy.Administrators.my-admin.Password", "secrets")
     assert (file["mode"], file["secret"]) == ("0440", True)
     assert content(built, "ivy.Administrators.my-admin.Password", "secrets") == "pw2"
     assert set(entry(built, "shared.env", "environment")["restart"]["keys"]) == {
-        "IVY_ADMINISTRATORS_ADMIN_PASSWORD",
+        "IVY_EMAIL_SERVER_PASSWORD",
         "IVY_SYSTEMDB_PASSWORD",
     }
 
