@@ -12,8 +12,8 @@ FILE_PREFIX = "ivy."
 NOTE = "# Written by ivy.cluster, the same on every node. Change the inventory, not this file.\n"
 
 _CARRIED_PART = re.compile(r"[A-Za-z0-9]+")
-# Below these the next part of a key is a name that people gave. A variable in capitals does not tell its case, so the engine
-# could not find the key by it; the vendor's own examples use a secret file for them.
+# Below these the next part of a key is a name that people gave. A variable in capitals does not tell its case, so the
+# engine could not find the key by it; the vendor's own examples use a secret file for them.
 _NAMED_BY_PEOPLE = ("Administrators", "SecuritySystems")
 _ESCAPED = re.compile(r'(["\\`$])')
 
