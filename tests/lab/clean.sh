@@ -17,12 +17,13 @@ if docker version > /dev/null 2>&1; then
         | xargs --no-run-if-empty --max-args 1 docker image rm || true
 
     daemon="$(cat "$log_directory/dockerd.pid" 2> /dev/null || true)"
-    if [ -n "$daemon" ] && [ "$(cat "/proc/$daemon/comm" 2> /dev/null)" = dockerd ] \
+    if [ "$(cat "/proc/${daemon:-none}/comm" 2> /dev/null)" = dockerd ] \
         && [ -z "$(docker container ls --all --quiet)" ]; then
         kill "$daemon"
         echo "Stopped the dockerd that make had started"
     fi
 fi
 
-rm -rf .venv .cache/archives .cache/build .cache/lab .cache/molecule .cache/mypy .cache/pytest .cache/sanity
-rm -rf collections/ansible_collections
+# The log of this very run is still being written.
+find .cache -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf {} +
+rm -rf .venv collections/ansible_collections

@@ -37,13 +37,20 @@ if [ "$(id -u)" -ne 0 ]; then
     exit 1
 fi
 
+# Not a process that has ended and that nobody has taken note of: in a container there is often no init to do that.
+runs() {
+    grep -qx $'Name:\t'"$1" "/proc/${2:-none}/status" 2> /dev/null \
+        && ! grep -q '^State:\sZ' "/proc/$2/status" 2> /dev/null
+}
+
+# With a process: gives up as soon as that ends.
 wait_until_it_answers() {
     # The limit is for an engine that hangs; one that ends is noticed at once.
     for _ in $(seq 120); do
         if answers; then
             return 0
         fi
-        if [ -n "${1:-}" ] && ! kill -0 "$1" 2> /dev/null; then
+        if [ -n "${1:-}" ] && ! runs dockerd "$1"; then
             return 1
         fi
         sleep 0.5
@@ -60,18 +67,43 @@ fi
 # Without an init nobody keeps a daemon, so it gets a session of its own: it outlives this make and the shell above it.
 mkdir -p "$log_directory"
 log="$log_directory/dockerd.log"
-rm -f /var/run/docker.pid
-setsid --fork bash -c 'echo $$ > "$1/dockerd.pid"; exec dockerd' dockerd "$log_directory" > "$log" 2>&1 < /dev/null
+own_pid_file="$log_directory/dockerd.pid"
+
+# One may be on its way up, or on its way down, and then it still holds what a new one needs.
+other="$(cat /var/run/docker.pid 2> /dev/null || true)"
+if runs dockerd "$other"; then
+    if wait_until_it_answers "$other"; then
+        exit 0
+    fi
+    if runs dockerd "$other"; then
+        echo "A dockerd runs (process $other) and does not answer. Look at its log, or stop it, and run this again." >&2
+        exit 1
+    fi
+else
+    # Left by one that was killed. A number that still is some process's would keep dockerd from starting.
+    rm -f /var/run/docker.pid
+    for file in /var/run/docker/containerd/*containerd.pid; do
+        if [ -f "$file" ] && ! runs containerd "$(cat "$file")"; then
+            rm -f "$file"
+        fi
+    done
+fi
+
+rm -f "$own_pid_file"
+if [ -f "$log" ]; then
+    mv "$log" "$log.old"
+fi
+setsid --fork bash -c 'echo $$ > "$1"; exec dockerd' dockerd "$own_pid_file" > "$log" 2>&1 < /dev/null
 for _ in $(seq 50); do
-    if [ -s "$log_directory/dockerd.pid" ]; then
+    if runs dockerd "$(cat "$own_pid_file" 2> /dev/null)"; then
         break
     fi
     sleep 0.1
 done
 
-if ! wait_until_it_answers "$(cat "$log_directory/dockerd.pid")"; then
+if ! wait_until_it_answers "$(cat "$own_pid_file")"; then
     tail -n 40 "$log" >&2
     echo "dockerd did not come up; its log is $log" >&2
     exit 1
 fi
-echo "Started dockerd, process $(cat "$log_directory/dockerd.pid"); its log is $log"
+echo "Started dockerd, process $(cat "$own_pid_file"); its log is $log"

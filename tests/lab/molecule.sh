@@ -27,6 +27,10 @@ case "$1" in
         molecule create --no-command-borders --scenario-name "$scenario"
         ;;
     destroy)
+        if ! command -v molecule > /dev/null || ! docker version > /dev/null 2>&1; then
+            echo "Nothing was created, so there is nothing to remove."
+            exit 0
+        fi
         keep_logs
         molecule destroy --no-command-borders --scenario-name "$scenario"
         ;;

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
 
@@ -148,8 +147,6 @@ Kept for the next time: the tool environment .venv, the downloads in .cache and 
 
 def main(target: str) -> int:
     os.chdir(ROOT)
-    # A run that is stopped from outside cleans up like one that is interrupted at the keyboard.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     runner = Runner(plan(target), LOGS, environment(), WIDTH)
     passed = runner.run()
     print(f"\n{target} took {runner.took()}")

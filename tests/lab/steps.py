@@ -89,20 +89,39 @@ class Runner:
         self.tally = Tally()
         self.changed = threading.Condition()
         self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.interrupts = 0
         self.interrupted = False
         self.started = time.monotonic()
 
     def run(self) -> bool:
+        """Runs the steps. An interrupt ends those that run and goes on with those that are always done."""
+        handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self._run()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return not self.interrupted and self.tally.failed == 0
+
+    def _on_signal(self, *_unused: object) -> None:
+        # No more than this: the lock may be held by the very code that was interrupted.
+        self.interrupts += 1
+
+    def _run(self) -> None:
         self.log_directory.mkdir(parents=True, exist_ok=True)
+        seen = 0
         threads: list[threading.Thread] = []
         while True:
             with self.changed:
+                if self.interrupts > seen:
+                    seen = self.interrupts
+                    self._stop_what_runs()
                 self._skip_what_cannot_run()
                 step = self._next()
                 if len(self.state) == len(self.steps) and "running" not in self.state.values():
                     break
                 if step is None:
-                    self._wait()
+                    self.changed.wait(timeout=0.5)
                     continue
                 self.state[step.name] = "running"
             thread = threading.Thread(target=self._execute, args=(step,), daemon=True)
@@ -110,16 +129,12 @@ class Runner:
             threads.append(thread)
         for thread in threads:
             thread.join()
-        return not self.interrupted and self.tally.failed == 0
 
-    def _wait(self) -> None:
-        try:
-            self.changed.wait(timeout=1)
-        except KeyboardInterrupt:
-            self._say("stopping; what was made for this run is removed first")
-            self.interrupted = True
-            for process in self.processes.values():
-                os.killpg(process.pid, signal.SIGTERM)
+    def _stop_what_runs(self) -> None:
+        self._say("stopping; what was made for this run is removed first")
+        self.interrupted = True
+        for process in self.processes.values():
+            os.killpg(process.pid, signal.SIGTERM)
 
     def _next(self) -> Step | None:
         if list(self.state.values()).count("running") >= self.width:
@@ -162,6 +177,8 @@ class Runner:
                 )
                 with self.changed:
                     self.processes[step.name] = process
+                    if self.interrupted and not step.always:
+                        os.killpg(process.pid, signal.SIGTERM)
                 assert process.stdout is not None
                 last = self._follow(step, process.stdout, output)
                 code = process.wait()

@@ -1,0 +1,99 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner behind the Makefile: what it runs, what it leaves out, and what it counts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from steps import Runner, Step, Tally, duration
+
+
+def run(steps: list[Step], directory: Path, width: int = 2) -> Runner:
+    runner = Runner(steps, directory / "log", dict(os.environ), width)
+    runner.run()
+    return runner
+
+
+def step(name: str, script: str, *needs: str, always: bool = False, report: Path | None = None) -> Step:
+    return Step(name, ["sh", "-c", script], needs, always=always, report=report)
+
+
+def test_what_needs_a_failed_step_is_skipped_and_what_is_always_done_is_done(tmp_path: Path) -> None:
+    steps = [
+        step("create", "true"),
+        step("converge", "echo broken; exit 3", "create"),
+        step("verify", "true", "converge"),
+        step("destroy", f"touch {tmp_path}/destroyed", "verify", always=True),
+        step("lint", "true"),
+    ]
+    runner = run(steps, tmp_path)
+    assert runner.state == {
+        "create": "passed",
+        "converge": "failed",
+        "verify": "skipped",
+        "destroy": "passed",
+        "lint": "passed",
+    }
+    assert (tmp_path / "destroyed").exists()
+    assert runner.tally == Tally(passed=3, failed=1, skipped=1)
+    assert runner.tally.line() == "3 passed, 1 failed, 1 skipped"
+
+
+def test_steps_that_need_nothing_of_one_another_run_side_by_side(tmp_path: Path) -> None:
+    meet = "mkdir -p {0}/{1}; i=0; while [ ! -d {0}/{2} ]; do i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.05; done"
+    one, two = meet.format(tmp_path, "one", "two"), meet.format(tmp_path, "two", "one")
+    assert run([step("a", one), step("b", two)], tmp_path).state == {"a": "passed", "b": "passed"}
+
+
+def test_the_tests_in_a_report_are_counted(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    content = '<testsuites><testsuite tests="7" failures="1" errors="1" skipped="2"/></testsuites>'
+    runner = run([step("unit", f"echo '{content}' > {report}; exit 1", report=report)], tmp_path)
+    assert runner.tally == Tally(passed=3, failed=2, skipped=2)
+
+
+def test_a_report_of_an_earlier_run_does_not_count(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text('<testsuite tests="7" failures="0" errors="0" skipped="0"/>', encoding="utf-8")
+    assert run([step("unit", "exit 1", report=report)], tmp_path).tally == Tally(failed=1)
+
+
+def test_a_command_that_does_not_exist_is_a_failure(tmp_path: Path) -> None:
+    runner = run([Step("gone", ["/nonexistent/command"])], tmp_path)
+    assert runner.state == {"gone": "failed"}
+
+
+def test_a_need_that_is_no_step_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'a' needs 'b'"):
+        Runner([step("a", "true", "b")], tmp_path, {}, 1)
+
+
+def test_an_interrupt_ends_what_runs_and_still_cleans_up(tmp_path: Path) -> None:
+    steps = [
+        step("create", f"touch {tmp_path}/started; sleep 60"),
+        step("converge", "true", "create"),
+        step("destroy", f"touch {tmp_path}/destroyed", "converge", always=True),
+    ]
+
+    def interrupt() -> None:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.02)
+        signal.raise_signal(signal.SIGINT)
+
+    begin = time.monotonic()
+    threading.Thread(target=interrupt, daemon=True).start()
+    runner = run(steps, tmp_path)
+    assert time.monotonic() - begin < 30
+    assert runner.interrupted
+    assert runner.state == {"create": "failed", "converge": "skipped", "destroy": "passed"}
+    assert (tmp_path / "destroyed").exists()
+
+
+def test_durations_are_for_people() -> None:
+    assert [duration(3.21), duration(60), duration(605)] == ["3.2 s", "1 min 00 s", "10 min 05 s"]
