@@ -15,7 +15,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.plain import PlainErro
 class Tagged(str):
     """Stands for the text types of ansible-core."""
 
-    def __str__(self) -> str:
+    def __str__(self) -> str:  # pylint: disable=invalid-str-returned
         return self
 
 

@@ -159,7 +159,7 @@ def test_many_at_once(tmp_path: Path) -> None:
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=write) for _ in range(8)]
+    threads = [threading.Thread(target=write) for _number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

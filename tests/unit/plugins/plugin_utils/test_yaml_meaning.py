@@ -87,10 +87,10 @@ def test_formatting_is_no_difference(tree: dict[str, t.Any]) -> None:
 @given(TREES, NAMES, TEXTS)
 def test_an_added_key_is_reported_once(tree: dict[str, t.Any], name: str, value: str) -> None:
     key = f"new {name}"
-    before, after = yaml.safe_dump(tree), yaml.safe_dump({**tree, key: value})
-    (difference,) = compare(before, after).differences
+    short, long = yaml.safe_dump(tree), yaml.safe_dump({**tree, key: value})
+    (difference,) = compare(short, long).differences
     assert (difference.key, difference.change) == (key, "added")
-    (difference,) = compare(after, before).differences
+    (difference,) = compare(long, short).differences
     assert (difference.key, difference.change) == (key, "removed")
 
 
