@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from steps import Runner, Step
@@ -145,8 +147,21 @@ Kept for the next time: the tool environment .venv, the downloads in .cache and 
 }
 
 
+def sole_user_of_the_hosts() -> bool:
+    """Keeps two checkouts from taking molecule's hosts away from each other. The lock ends with this process."""
+    file = os.open(Path(tempfile.gettempdir()) / "ivy-molecule.lock", os.O_CREAT | os.O_RDONLY, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def main(target: str) -> int:
     os.chdir(ROOT)
+    if target in ("molecule", "test") and not sole_user_of_the_hosts():
+        print("Another `make test` or `make molecule` is at work here, on hosts of the same names. Wait for it.")
+        return 1
     runner = Runner(plan(target), LOGS, environment(), WIDTH)
     passed = runner.run()
     print(f"\n{target} took {runner.took()}")
