@@ -121,7 +121,7 @@ class _Missing:
 class _Environment(_EnvironmentBase):
     def getattr(self, obj: t.Any, attribute: str) -> t.Any:
         # A value called "items" or "values" is what its owner put there, not a method of dict.
-        if type(obj) is dict and attribute in obj:
+        if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)
 
@@ -132,7 +132,7 @@ def _environment(missing: list[_Missing]) -> t.Any:
 
         __slots__ = ()
 
-        def _note(self, *_args: t.Any, **_kwargs: t.Any) -> Collecting:
+        def _note(self, *_args: t.Any, **_kwargs: t.Any) -> t.Any:
             forbidden = issubclass(self._undefined_exception, jinja2.exceptions.SecurityError)
             name, owner = str(self._undefined_name), _owner(self._undefined_obj)
             missing.append(_Missing(_line(sys._getframe()), name, owner, forbidden))
