@@ -37,6 +37,7 @@ options:
       - V(read) changes nothing.
       - V(opened) makes O(release) the wanted one and begins O(operation), or goes on with it. Where the release is
         wanted already and no operation is open, there is nothing to begin.
+        A V(rollback) takes over a V(site) that was left open, since that is what it is to undo.
       - V(closed) ends the operation.
       - V(schema_created) remembers that the database's tables exist.
       - V(pinned) and V(unpinned) set and lift a pin, which lets only a rollback change the release.
@@ -70,9 +71,13 @@ options:
     type: str
     default: ""
   reason:
-    description: Reason for a pin or its lifting.
+    description: Reason for a pin or its lifting, or for the operation that O(state=opened) begins.
     type: str
     default: ""
+  pin:
+    description: With O(state=opened), pin the release as well, in the same write.
+    type: bool
+    default: false
   node:
     description: The node on which this runs, for the history.
     type: str
@@ -176,6 +181,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "take_over": text,
         "reason": text,
         "node": text,
+        "pin": {"type": "bool", "default": False},
         "drained": {"type": "list", "elements": "str"},
         "applications": {"type": "dict"},
     }
@@ -211,6 +217,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
         reason=params["reason"],
         drained=params["drained"],
         applications=params["applications"],
+        pin=params["pin"],
     )
 
     def changed_record(old: record.Record | None) -> record.Record | None:

@@ -24,6 +24,9 @@ from .store import timestamp
 FORMAT = 1
 FILE_NAME = "record.json"
 HISTORY = 100
+ROLLBACK = "rollback"
+# What a rollback may take over without asking: the rollout that it is to undo was most likely left open by a failure.
+_UNDONE = "site"
 _LIMIT = 1 << 20
 
 Record = dict[str, t.Any]
@@ -192,6 +195,7 @@ class Change(t.NamedTuple):
     reason: str
     drained: list[str] | None
     applications: dict[str, str] | None = None
+    pin: bool = False
 
 
 def _remember(record: Record, operation: str, change: Change, **more: t.Any) -> None:
@@ -212,26 +216,37 @@ def _held_by(operation: t.Mapping[str, t.Any]) -> str:
     )
 
 
+def _pin(record: Record, release: str, change: Change) -> bool:
+    """Whether the pin is a new one."""
+    if record["pin"] and record["pin"].get("release") == release:
+        return False
+    record["pin"] = {"release": release, "reason": change.reason, "owner": change.owner, "time": timestamp()}
+    return True
+
+
 def _open(record: Record, change: Change) -> None:
     """Begin or go on with an operation; where nothing is to be rolled out and none is open, there is none to begin."""
     operation = record["operation"]
     pin = record["pin"]
     if change.release:
         check_id(change.release)
-    if pin and change.release and change.release != pin.get("release") and change.operation != "rollback":
+    if pin and change.release and change.release != pin.get("release") and change.operation != ROLLBACK:
         raise NodeError(
             f"The cluster is pinned to release {pin.get('release')} since {pin.get('time')} "
             f"({pin.get('reason') or 'no reason given'}). "
             "Lift the pin first, or roll out that release."
         )
     if operation is not None and operation.get("name") != change.operation:
-        if not change.take_over:
+        take_over = change.take_over
+        if change.operation == ROLLBACK and operation.get("name") == _UNDONE:
+            take_over = take_over or change.reason or "rolled back"
+        if not take_over:
             raise NodeError(
                 f"Another operation is under way: {_held_by(operation)}. Wait until it is over; if nobody "
                 "works on it any "
                 "more, take it over by naming a reason."
             )
-        _remember(record, "take over", change, reason=change.take_over, from_owner=operation.get("owner"))
+        _remember(record, "take over", change, reason=take_over, from_owner=operation.get("owner"))
         record["operation"] = operation = {
             **operation,
             "name": change.operation,
@@ -257,7 +272,9 @@ def _open(record: Record, change: Change) -> None:
             if record["previous_release"] is None:
                 record["previous_release"] = before
         record["desired_release"] = change.release
-        _remember(record, change.operation, change, node=change.node)
+        _remember(record, change.operation, change, node=change.node, reason=change.reason)
+    if change.pin and change.release and _pin(record, change.release, change) and not new_release:
+        _remember(record, "pin", change, reason=change.reason)
     if change.engine_version and record["engine_version"] != change.engine_version:
         record["engine_version"] = change.engine_version
 
@@ -297,8 +314,7 @@ def apply(record: Record, change: Change) -> Record:
         if not release:
             raise NodeError("There is no release to pin: nothing was rolled out yet.")
         check_id(release)
-        if not new["pin"] or new["pin"].get("release") != release:
-            new["pin"] = {"release": release, "reason": change.reason, "owner": change.owner, "time": timestamp()}
+        if _pin(new, release, change):
             _remember(new, "pin", change, reason=change.reason)
     elif change.state == "unpinned":
         if new["pin"]:

@@ -114,6 +114,39 @@ def test_a_pin_holds_until_it_is_lifted() -> None:
         after(change("pinned"))
 
 
+def test_a_rollback_pins_with_its_reason_in_the_same_step() -> None:
+    done = after(change("opened", A), change("closed", A), change("opened", B), change("closed", B))
+    back = after(change("opened", A, operation="rollback", reason="incident 7", pin=True), start=done)
+    assert back["desired_release"] == A
+    assert back["operation"]["name"] == "rollback"
+    assert (back["pin"]["release"], back["pin"]["reason"], back["pin"]["owner"]) == (A, "incident 7", "admin")
+    assert (back["history"][-1]["operation"], back["history"][-1]["reason"]) == ("rollback", "incident 7")
+    assert after(change("opened", A, operation="rollback", reason="again", pin=True), start=back) == back
+    closed = after(change("closed", A, operation="rollback"), start=back)
+    with pytest.raises(NodeError, match="incident 7"):
+        after(change("opened", B), start=closed)
+
+
+def test_pinning_what_runs_already_is_in_the_history() -> None:
+    done = after(change("opened", A), change("closed", A))
+    pinned = after(change("opened", A, operation="rollback", reason="freeze", pin=True), start=done)
+    assert pinned["operation"] is None
+    assert (pinned["history"][-1]["operation"], pinned["history"][-1]["reason"]) == ("pin", "freeze")
+
+
+def test_a_rollback_takes_over_the_rollout_that_it_undoes_and_nothing_else() -> None:
+    done = after(change("opened", A), change("closed", A))
+    failed = after(change("opened", B, owner="kim"), start=done)
+    back = after(change("opened", A, operation="rollback", reason="B is broken", pin=True), start=failed)
+    assert back["operation"]["name"] == "rollback"
+    assert back["desired_release"] == A
+    assert B in back["allowed_releases"]
+    assert any(one["operation"] == "take over" and one["from_owner"] == "kim" for one in back["history"])
+    upgrading = after(change("opened", B, operation="upgrade", owner="kim"), start=done)
+    with pytest.raises(NodeError, match="upgrade of kim"):
+        after(change("opened", A, operation="rollback", pin=True), start=upgrading)
+
+
 def test_applications_are_remembered_once() -> None:
     value = after(change("deployed", applications={"b.zip": "2", "a.zip": "1"}))
     assert list(value["applications"].items()) == [("a.zip", "1"), ("b.zip", "2")]
