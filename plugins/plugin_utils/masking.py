@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import typing as t
 
@@ -21,6 +22,7 @@ _MUST_BE_SECRET = re.compile(
     r"(?:access|api|auth|bearer|refresh)?token|credentials?|keypass|.*storepass",
     re.IGNORECASE,
 )
+_INDEX = re.compile(r"\[\d+\]")
 _WORD_BREAKS = re.compile(r"[-_\s]")
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)@")
 _PARAMETER_PASSWORD = re.compile(r"((?:passw(?:or)?d|pwd|secret|token)=)[^&;\s]+", re.IGNORECASE)
@@ -37,13 +39,42 @@ def must_be_secret(key: str) -> bool:
     return _MUST_BE_SECRET.fullmatch(_WORD_BREAKS.sub("", last)) is not None
 
 
-def mask(key: str, value: str | None, secret_keys: t.Container[str] = ()) -> str | None:
+def mask(key: str, value: str | None, secret_keys: t.Container[object] = ()) -> str | None:
     """The value as it may be shown; an absent value stays absent."""
     if value is None:
         return None
     if key in secret_keys or is_secret_key(key) or "${encrypt:" in value or "${decrypt:" in value or "${hash:" in value:
         return MASK
     return _PARAMETER_PASSWORD.sub(rf"\g<1>{MASK}", _URL_PASSWORD.sub(rf"\g<1>:{MASK}@", value))
+
+
+class SecretKeys(t.Container[object]):
+    """Keys of one file that hold a secret, with all that lies below them and with every item of a list."""
+
+    def __init__(self, keys: t.Iterable[str], everything: bool = False) -> None:
+        self._keys = frozenset(_INDEX.sub("", key) for key in keys)
+        self._everything = everything
+
+    def __contains__(self, key: object) -> bool:
+        if self._everything:
+            return True
+        parts = _INDEX.sub("", str(key)).split(".")
+        return any(".".join(parts[:depth]) in self._keys for depth in range(1, len(parts) + 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Mask:
+    """Shows values of one file: those of secret keys hidden, and known secret values wherever else they turn up."""
+
+    keys: t.Container[object]
+    secrets: tuple[str, ...] = ()
+
+    def value(self, key: str, value: str | None) -> str | None:
+        masked = mask(key, value, self.keys)
+        return None if masked is None else self.text(masked)
+
+    def text(self, text: str) -> str:
+        return scrub(text, self.secrets)
 
 
 def scrub(text: str, secrets: t.Iterable[str]) -> str:

@@ -4,47 +4,30 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
+import functools
 import hashlib
 import os
-import re
-import tempfile
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import payload, sealing
+from ansible_collections.ivy.cluster.plugins.module_utils.node import payload
 from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
-from ansible_collections.ivy.cluster.plugins.plugin_utils import masking, release_cache, yaml_meaning, yaml_tree
+from ansible_collections.ivy.cluster.plugins.plugin_utils import (
+    masking,
+    node_answer,
+    node_code,
+    node_transport,
+    release_cache,
+)
 
-# Above this a file transfer is cheaper than an argument: arguments are held several times in the memory of a fork.
-INLINE_LIMIT = 1 << 20
 # Longer node files travel as a digest first; the node asks for those that it lacks.
 SHORT_CONTENT = 2048
 HELPER = "/usr/local/lib/ivy-cluster/"
 _SECRET_VARIABLES = ("ivy_shared_secrets", "ivy_database_password", "ivy_search_password", "ivy_cluster_key")
-_ASSIGNMENT = re.compile(r"""(?P<head>(?P<key>[\w.\-]+)["']?\s*[:=]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s"'<>]+)""")
-_ELEMENT = re.compile(r"<(?P<key>[\w.\-:]+)(?P<rest>[^<>]*)>(?P<value>[^<>]*)</(?P=key)>")
 _HIDDEN = "(secret content)\n"
 
 Result = dict[str, t.Any]
-
-
-class Host(t.Protocol):
-    """What of an action plugin is needed here."""
-
-    _task: t.Any
-    _templar: t.Any
-    _connection: t.Any
-
-    def _execute_module(self, **kwargs: t.Any) -> Result: ...
-
-    def _make_tmp_path(self) -> str: ...
-
-    def _remove_tmp_path(self, tmp_path: str) -> None: ...
-
-    def _transfer_file(self, local_path: str, remote_path: str) -> str: ...
-
-    def _fixup_perms2(self, remote_paths: list[str]) -> None: ...
+Host = node_transport.Host
 
 
 def known_secrets(host: Host, task_vars: dict[str, t.Any]) -> list[str]:
@@ -58,78 +41,44 @@ def known_secrets(host: Host, task_vars: dict[str, t.Any]) -> list[str]:
     return [value for value in found if len(value) >= 3]
 
 
-def masked_text(text: str, secrets: t.Sequence[str]) -> str:
-    """A text file as it may be shown: known secrets out, and the values of names that sound like secrets."""
-
-    def assignment(match: re.Match[str]) -> str:
-        if not masking.is_secret_key(match["key"]):
-            return match[0]
-        return f"{match['head']}{masking.MASK}"
-
-    def element(match: re.Match[str]) -> str:
-        if not masking.is_secret_key(match["key"]):
-            return match[0]
-        return f"<{match['key']}{match['rest']}>{masking.MASK}</{match['key']}>"
-
-    return _ELEMENT.sub(element, _ASSIGNMENT.sub(assignment, masking.scrub(text, secrets)))
-
-
-def _decoded(text: str | None) -> bytes | None:
-    return None if text is None else base64.b64decode(text)
-
-
-def judge(question: t.Mapping[str, t.Any]) -> tuple[str, list[dict[str, t.Any]]]:
-    """Whether two YAML texts mean the same: the verdict for the node, and the keys that differ."""
-    try:
-        comparison = yaml_meaning.compare(base64.b64decode(question["applied"]), base64.b64decode(question["actual"]))
-    except yaml_tree.YamlError as exc:
-        return "different", [{"key": "", "change": "unreadable", "before": None, "after": str(exc)}]
-    if comparison.same:
-        return "same", []
-    verdict = "rewriting" if comparison.only_rewritten else "different"
-    return verdict, comparison.shown()
-
-
-def yaml_lines(before: bytes | None, after: bytes | None) -> tuple[str, str] | None:
-    """Both sides as lines of the keys that differ; None where one of them is no YAML."""
-    try:
-        shown = yaml_meaning.compare(before or b"", after or b"").shown()
-    except yaml_tree.YamlError:
-        return None
-    old = [f"{item['key']}: {item['before']}" for item in shown if item["before"] is not None]
-    new = [f"{item['key']}: {item['after']}" for item in shown if item["after"] is not None]
-    # Two different secrets look the same once masked, and no difference at all would be shown.
-    for item in shown:
-        if item["before"] is not None and item["before"] == item["after"]:
-            new[new.index(f"{item['key']}: {item['after']}")] += " (changed)"
-    return "".join(f"{line}\n" for line in old), "".join(f"{line}\n" for line in new)
+def cluster_key(host: Host, task_vars: dict[str, t.Any]) -> bytes:
+    """The cluster's key; where this run does not have it, one that nobody can have."""
+    with contextlib.suppress(Exception):
+        key = str(host._templar.template(task_vars["ivy_cluster_key"]))
+        if key:
+            return key.encode("utf-8")
+    return os.urandom(32)
 
 
 class SharedConfigCall:
     """One task on one node."""
 
     def __init__(
-        self, host: Host, args: dict[str, t.Any], task_vars: dict[str, t.Any], module: str = "shared_config"
+        self,
+        host: Host,
+        args: dict[str, t.Any],
+        task_vars: dict[str, t.Any],
+        module: str = "shared_config",
+        keeps_code: bool = False,
     ) -> None:
         self.host = host
         self.args = args
         self.task_vars = task_vars
         self.module = f"ivy.cluster.{module}"
+        self.transport = node_transport.Transport(host, module, task_vars, keeps_code)
         self.state = str(args.get("state") or "applied")
         self.release = str(args.get("release") or "")
         self.cache = os.path.expanduser(str(args.get("cache") or ""))
         self.node_files = self._plain_node_files(args.get("node_files"))
-        self.manifest: dict[str, t.Any] | None = None
-        self.secrets: list[str] = []
+        self._manifest_digest = ""
 
     def run(self) -> Result:
         if self.state == "baseline":
             return self._call({}, {})
         if self.release and self.cache:
-            self.manifest = release_cache.load_manifest(self.cache, self.release)
+            self._manifest_digest = release_cache.manifest_digest(self.cache, self.release)
         elif self.release and self.module.endswith("shared_config") and self.state != "accepted":
             return {"failed": True, "msg": "cache is missing: name the controller's directory that holds the release."}
-        self.secrets = known_secrets(self.host, self.task_vars)
         header: dict[str, t.Any] = {"judge": True}
         if self.node_files is not None:
             header["node_files"] = [self._short(item) for item in self.node_files]
@@ -156,7 +105,20 @@ class SharedConfigCall:
                     wanted = payload.without((entry["sha256"] for entry in self.manifest["entries"]), have)
                     blobs = {digest: release_cache.read_blob(self.cache, digest) for digest in wanted}
             result = self._call(header, blobs)
+        if result.get("failed") and self._manifest_digest:
+            # What the node finds wrong with a release may be damage of the controller's own copy.
+            release_cache.load_manifest(self.cache, self.release)
         return self._presentable(result, keys)
+
+    # --- what is known here, and looked up only where a node is not clean
+
+    @functools.cached_property
+    def manifest(self) -> dict[str, t.Any] | None:
+        return release_cache.load_manifest(self.cache, self.release) if self._manifest_digest else None
+
+    @functools.cached_property
+    def secrets(self) -> list[str]:
+        return known_secrets(self.host, self.task_vars)
 
     # --- what is sent
 
@@ -165,21 +127,26 @@ class SharedConfigCall:
         if value is None:
             return None
         names = ("path", "content", "mode", "owner", "group", "secret", "restart")
-        return [
-            {
-                name: item[name] if isinstance(item[name], bool) else "".join((str(item[name]), ""))
-                for name in names
-                if item.get(name) is not None
-            }
-            for item in value
-        ]
+        listed: list[dict[str, t.Any]] = []
+        for item in value:
+            if item.get("helper"):
+                listed.extend(node_code.node_files(str(item["path"])))
+                continue
+            listed.append(
+                {
+                    name: item[name] if isinstance(item[name], bool) else "".join((str(item[name]), ""))
+                    for name in names
+                    if item.get(name) is not None
+                }
+            )
+        return listed
 
     @staticmethod
     def _short(item: dict[str, t.Any]) -> dict[str, t.Any]:
         content = item.get("content", "")
-        if len(content) <= SHORT_CONTENT:
+        if len(content) <= SHORT_CONTENT and "sha256" not in item:
             return item
-        digest = hashlib.sha256(content.encode("utf-8")).hexdigest()
+        digest = item.get("sha256") or hashlib.sha256(content.encode("utf-8")).hexdigest()
         return {**{name: value for name, value in item.items() if name != "content"}, "sha256": digest}
 
     def _check(self) -> bool:
@@ -187,76 +154,56 @@ class SharedConfigCall:
 
     def _call(self, header: dict[str, t.Any], blobs: dict[str, bytes]) -> Result:
         args = {name: value for name, value in self.args.items() if name not in ("cache", "node_files")}
-        if not header:
-            return self._execute(args)
-        # At high verbosity Ansible prints what a module answers, so the node seals what must not be seen.
-        key = os.urandom(32)
-        header = {**header, "key": key.hex()}
-        if self.manifest is not None:
-            header["manifest_digest"] = hashlib.sha256(canonical(self.manifest)).hexdigest()
-        size = sum(map(len, blobs.values()))
-        bundle = payload.pack(header, blobs, level=6 if size <= INLINE_LIMIT else 1)
-        if len(bundle) <= INLINE_LIMIT:
-            result = self._execute({**args, "payload": payload.to_text(bundle)})
-        else:
-            result = self._call_with_file(args, bundle)
-        if "sealed" in result:
-            result.update(sealing.unseal(key, result.pop("sealed")))
-        return result
-
-    def _call_with_file(self, args: dict[str, t.Any], bundle: bytes) -> Result:
-        announced = payload.pack({"bundle_digest": hashlib.sha256(bundle).hexdigest()}, {})
-        descriptor, local = tempfile.mkstemp(prefix="ivy-cluster-")
-        remote_directory = self.host._make_tmp_path()
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(bundle)
-            remote = self.host._connection._shell.join_path(remote_directory, "bundle")
-            self.host._transfer_file(local, remote)
-            self.host._fixup_perms2([remote_directory, remote])
-            return self._execute({**args, "payload": payload.to_text(announced), "bundle": remote})
-        finally:
-            os.unlink(local)
-            self.host._remove_tmp_path(remote_directory)
-
-    def _execute(self, args: dict[str, t.Any]) -> Result:
-        result = self.host._execute_module(module_name=self.module, module_args=args, task_vars=self.task_vars)
-        invocation = result.get("invocation")
-        if isinstance(invocation, dict) and isinstance(invocation.get("module_args"), dict):
-            for name in ("payload", "bundle"):
-                invocation["module_args"].pop(name, None)
-        return result
+        if header and self._manifest_digest:
+            header = {**header, "manifest_digest": self._manifest_digest}
+        return self.transport.call(args, header, blobs)
 
     # --- what comes back
 
     def _verdicts(self, result: Result, keys: dict[str, list[dict[str, t.Any]]]) -> dict[str, dict[str, str]]:
         verdicts = {}
         for question in result.get("questions") or []:
-            verdict, differences = judge(question)
+            verdict, keys[question["key"]] = node_answer.judge(question, self.secrets)
             verdicts[question["key"]] = {"digest": question["digest"], "verdict": verdict}
-            keys[question["key"]] = [
-                {
-                    name: masking.scrub(value, self.secrets) if isinstance(value, str) else value
-                    for name, value in difference.items()
-                }
-                for difference in differences
-            ]
         return verdicts
 
     def _presentable(self, result: Result, keys: dict[str, list[dict[str, t.Any]]]) -> Result:
         for name in ("questions", "have", "need_release", "need_contents"):
             result.pop(name, None)
         texts = result.pop("texts", None) or {}
-        for item in result.get("drift") or []:
-            differences = keys.get(f"{item['root']}:{item['path']}")
-            if differences:
-                item["keys"] = differences
+        if self.module.endswith("_info") and not result.get("failed"):
+            self._sort_out(result)
+        else:
+            for item in result.get("drift") or []:
+                differences = keys.get(f"{item['root']}:{item['path']}")
+                if differences:
+                    item["keys"] = differences
         if self.host._task.diff:
             result["diff"] = self._diff(result, texts)
         return result
 
+    def _entries(self) -> dict[tuple[str, str], dict[str, t.Any]]:
+        return {(entry["root"], entry["path"]): entry for entry in (self.manifest or {}).get("entries", [])}
+
+    def _sort_out(self, result: Result) -> None:
+        """Drift, pending and conflict by keys, which the node cannot tell."""
+        if not any(result.get(name) for name in (*node_answer.LISTS, "comparisons")):
+            for name in ("comparisons", "digests"):
+                result.pop(name, None)
+            return
+        lists = node_answer.Lists(
+            result,
+            lambda entry: release_cache.read_blob(self.cache, entry["sha256"]),
+            self._entries() if self.manifest is not None else None,
+            self.secrets,
+            node_answer.Comparable(cluster_key(self.host, self.task_vars)),
+        )
+        result.update(lists.made())
+        for name in ("comparisons", "digests"):
+            result.pop(name, None)
+
     def _diff(self, result: Result, texts: dict[str, t.Any]) -> list[dict[str, str]]:
-        entries = {(entry["root"], entry["path"]): entry for entry in (self.manifest or {}).get("entries", [])}
+        entries = self._entries()
         node_files = {item["path"]: item for item in self.node_files or []}
         actions = (result.get("activation") or {}).get("actions") or result.get("actions") or []
         shown = []
@@ -271,35 +218,42 @@ class SharedConfigCall:
             elif action["action"] == "attributes":
                 item.update(before=f"{action.get('detail', '')}\n", after="as declared\n")
             elif (
-                (entry and entry["secret"])
-                or root in ("secrets", "environment")
-                or node_files.get(path, {}).get("secret")
+                # The node keeps back the text of a secret file that cannot be shown by keys.
+                key not in texts or root in ("secrets", "environment") or node_files.get(path, {}).get("secret")
             ):
-                item.update(
-                    before="" if action["action"] == "create" else _HIDDEN,
-                    after="" if action["action"] == "delete" else "(new secret content)\n",
-                )
+                item.update(self._hidden(action["action"]))
             else:
-                before = _decoded(texts.get(key, {}).get("before"))
-                after = _decoded(texts.get(key, {}).get("after"))
-                if entry is not None:
-                    after = release_cache.read_blob(self.cache, entry["sha256"])
-                item.update(self._both(before, after, entry["kind"] if entry else "text", path))
+                item.update(self._both(action["action"], path, entry, texts[key]))
             shown.append(item)
         return shown
 
-    def _both(self, before: bytes | None, after: bytes | None, kind: str, path: str) -> dict[str, str]:
-        if kind == "yaml" or path.endswith((".yaml", ".yml")):
-            lines = yaml_lines(before, after)
+    @staticmethod
+    def _hidden(action: str) -> dict[str, str]:
+        return {
+            "before": "" if action == "create" else _HIDDEN,
+            "after": "" if action == "delete" else "(new secret content)\n",
+        }
+
+    def _both(
+        self, action: str, path: str, entry: dict[str, t.Any] | None, text: t.Mapping[str, t.Any]
+    ) -> dict[str, str]:
+        before, after = node_answer.decoded(text.get("before")), node_answer.decoded(text.get("after"))
+        if entry is not None:
+            after = release_cache.read_blob(self.cache, entry["sha256"])
+        if (entry and entry["kind"] == "yaml") or path.endswith((".yaml", ".yml")):
+            mask = node_answer.mask_of((before, after), (text, entry or {}), self.secrets)
+            lines = node_answer.yaml_lines(before, after, mask)
             if lines is not None:
-                return {"before": masking.scrub(lines[0], self.secrets), "after": masking.scrub(lines[1], self.secrets)}
+                return {"before": lines[0], "after": lines[1]}
+        if text.get("secret") or (entry and entry["secret"]):
+            return self._hidden(action)
         sides = {}
         for name, data in (("before", before), ("after", after)):
             if data is None:
                 sides[name] = ""
                 continue
             try:
-                sides[name] = masked_text(data.decode("utf-8"), self.secrets)
+                sides[name] = node_answer.masked_text(data.decode("utf-8"), self.secrets)
             except UnicodeDecodeError:
                 sides[name] = f"(binary, {len(data)} bytes)\n"
         if sides["before"] == sides["after"] and before != after:

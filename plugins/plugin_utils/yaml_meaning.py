@@ -8,7 +8,6 @@ engine migrates the file. What the engine itself rewrites is told apart from wha
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import re
 import typing as t
@@ -16,6 +15,9 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.plugin_utils import masking, yaml_tree
 
 Change = t.Literal["changed", "added", "removed", "rewritten"]
+
+# All values of a key, in the order of the text; any but the last is a mistake that must not be passed over.
+Held = tuple[yaml_tree.Value, ...]
 
 HEADER_KEY = "(schema header)"
 
@@ -34,7 +36,7 @@ class KeyDifference:
     before: str | None
     after: str | None
 
-    def shown(self, secret_keys: t.Container[str] = ()) -> dict[str, t.Any]:
+    def shown(self, secret_keys: t.Container[object] = ()) -> dict[str, t.Any]:
         """The difference as it may be printed."""
         return {
             "key": self.key,
@@ -63,27 +65,37 @@ class Comparison:
         """What is left once the engine's rewriting is taken out."""
         return tuple(entry for entry in self.differences if entry.change != "rewritten")
 
-    def shown(self, secret_keys: t.Container[str] = ()) -> list[dict[str, t.Any]]:
+    def shown(self, secret_keys: t.Container[object] = ()) -> list[dict[str, t.Any]]:
         return [entry.shown(secret_keys) for entry in self.differences]
 
 
 def compare(before: str | bytes, after: str | bytes) -> Comparison:
     """Compare two texts; raises :class:`yaml_tree.YamlError` where one of them is not YAML."""
-    old, new = yaml_tree.parse(decode(before)), yaml_tree.parse(decode(after))
-    differences: list[KeyDifference] = []
-    if old.header != new.header:
-        differences.append(_difference(HEADER_KEY, old.header or None, new.header or None))
-    old_tree, new_tree = old.tree(), new.tree()
-    differences += [
-        _difference(key, _shown(old_tree.get(key)), _shown(new_tree.get(key)))
-        for key in sorted(old_tree.keys() | new_tree.keys())
-        if old_tree.get(key) != new_tree.get(key)
-    ]
-    # A key that the text holds twice must not hide a difference behind the one that counts.
-    if not differences and _repeated(old) != _repeated(new):
-        twice = _repeated(old) ^ _repeated(new)
-        differences += [KeyDifference(key, "changed", None, "(the key is there twice)") for key in sorted(twice)]
+    old, new = held(before), held(after)
+    differences = []
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            was, now = shown(old.get(key)), shown(new.get(key))
+            differences.append(KeyDifference(key, change_of(key, was, now), was, now))
     return Comparison(tuple(differences))
+
+
+def held(text: str | bytes) -> dict[str, Held]:
+    """What each key of a text holds, the header under a name of its own; raises :class:`yaml_tree.YamlError`."""
+    document = yaml_tree.parse(decode(text))
+    found: dict[str, Held] = {}
+    for leaf in document.leaves:
+        # A key that the text holds twice must not hide a difference behind the one that counts.
+        found[leaf.key] = (*found.get(leaf.key, ()), leaf.value)
+    if document.header:
+        found[HEADER_KEY] = (yaml_tree.Value("text", document.header),)
+    return found
+
+
+def shown(values: Held | None) -> str | None:
+    if values is None:
+        return None
+    return str(values[-1]) + (" (the key is there twice)" if len(values) > 1 else "")
 
 
 def same_meaning(before: str | bytes, after: str | bytes) -> bool:
@@ -124,19 +136,9 @@ def decode(text: str | bytes) -> str:
         raise yaml_tree.YamlError(text.count(b"\n", 0, error.start) + 1, "it is not UTF-8") from None
 
 
-def _difference(key: str, before: str | None, after: str | None) -> KeyDifference:
+def change_of(key: str, before: str | None, after: str | None) -> Change:
     if before is None:
-        return KeyDifference(key, "added", before, after)
+        return "added"
     if after is None:
-        return KeyDifference(key, "removed", before, after)
-    change: Change = "rewritten" if _MACRO.search(before) and is_rewriting(key, before, after) else "changed"
-    return KeyDifference(key, change, before, after)
-
-
-def _shown(value: yaml_tree.Value | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _repeated(document: yaml_tree.Document) -> set[str]:
-    counts = collections.Counter(leaf.key for leaf in document.leaves)
-    return {key for key, count in counts.items() if count > 1}
+        return "removed"
+    return "rewritten" if _MACRO.search(before) and is_rewriting(key, before, after) else "changed"

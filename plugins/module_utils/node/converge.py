@@ -22,12 +22,17 @@ _DIFF_SIZE = 256 << 10
 
 
 def _texts(run: Run) -> dict[str, dict[str, t.Any]]:
-    """Old content for the controller's diff, of files that may be shown."""
+    """Old content for the controller's diff, of files that may be shown: of those with a secret YAML only, by keys."""
     out: dict[str, dict[str, t.Any]] = {}
     for one in run.actions:
-        if one.secret or one.action == ATTRIBUTES:
+        was = run.before.get(one.key)
+        secret = one.secret or (was is not None and was.secret)
+        yaml = "yaml" in (was.kind if was else "", one.target.kind if one.target else "")
+        if one.action == ATTRIBUTES or (secret and not yaml):
             continue
         item: dict[str, t.Any] = {}
+        if secret:
+            item.update(secret=True, secret_keys=list(run.secret_keys.get(one.key, ())))
         if one.found is not None and one.found.kind == FILE and one.found.size <= _DIFF_SIZE:
             place = None
             if one.root == NODE:

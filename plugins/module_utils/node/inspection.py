@@ -9,8 +9,8 @@ import time
 import typing as t
 
 from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE
-from .run import REWRITING, SAME, Request, Run, describe, node_file_records
-from .scan import BASELINE, printable
+from .run import REWRITING, SAME, Request, Run, describe, describe_found, node_file_records
+from .scan import BASELINE, FILE, Drift, Expected, Found, attribute_problem, printable
 from .store import Store
 from .unit import nothing, show
 from .view import View
@@ -76,26 +76,66 @@ def accept(request: Request) -> dict[str, t.Any]:
 
 
 def _pending(run: Run) -> dict[str, dict[str, t.Any]]:
-    """What the wanted release would change if the node were exactly as applied."""
+    """What of the wanted release differs from what was applied and is not on the node already."""
     out: dict[str, dict[str, t.Any]] = {}
     for key in sorted({*run.before, *run.target}):
         old, new = run.before.get(key), run.target.get(key)
+        found = run.scene.files.get(key)
         if new is None:
-            one, change = run.before[key], DELETE
+            one, change, done = run.before[key], DELETE, found is None and key not in run.scene.directories
         elif old is None:
-            one, change = new, CREATE
+            one, change, done = new, CREATE, _holds(found, new)
         elif old.digests[0] != new.digests[0]:
-            one, change = new, UPDATE
+            one, change, done = new, UPDATE, _holds(found, new)
         elif new.origin != BASELINE and (old.mode, old.uid, old.gid) != (new.mode, new.uid, new.gid):
-            one, change = new, ATTRIBUTES
+            one, change, done = new, ATTRIBUTES, found is not None and not attribute_problem(new, found)
         else:
             continue
-        out[key] = {"root": one.root, "path": printable(one.path), "change": change, "secret": one.secret}
+        if not done:
+            out[key] = {
+                "root": one.root,
+                "path": printable(one.path),
+                "change": change,
+                "detail": "",
+                "secret": one.secret or (old is not None and old.secret),
+                **describe_found(found),
+            }
     return out
 
 
+def _holds(found: Found | None, want: Expected) -> bool:
+    if found is None or found.kind != FILE or found.sha256 not in want.digests:
+        return False
+    return not attribute_problem(want, found)
+
+
+def _in_the_way(run: Run, pending: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Drift]:
+    """What somebody made on the node where the release is about to create a file with another content."""
+    findings = []
+    # A node file inside the engine's directory was expected under its other name.
+    expected = {*run.before, *filter(None, (run.view.alias(key) for key in run.before))}
+    for key, item in pending.items():
+        found = run.scene.files.get(key) or run.scene.directories.get(key)
+        if item["change"] == CREATE and found is not None and not expected & {key, run.view.alias(key)}:
+            want = run.target[key]
+            detail = "nobody declared this file, and the release has another one here"
+            findings.append(Drift(want.root, want.path, "extra", detail, found, want.secret))
+    return findings
+
+
+def _comparisons(run: Run, pending: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """YAML that the controller can take apart key by key."""
+    keys = {one.key for one in run.findings if one.kind in ("modified", ATTRIBUTES)}
+    keys.update(key for key, item in pending.items() if item["change"] == UPDATE)
+    texts = (run.yaml_texts(key) for key in sorted(keys))
+    return [one for one in texts if one is not None]
+
+
 def inspect(request: Request) -> dict[str, t.Any]:
-    """Drift, pending changes and conflicts, each file in one of them only; nothing is written."""
+    """Drift, pending changes and conflicts, each file in one of them only; nothing is written.
+
+    The controller takes YAML apart by keys afterwards, for which the answer holds the texts.
+    """
     with Store(request.store) as store:
         unit = show(request.settings.unit)
         with View(request.settings, store, must_exist=False) as view:
@@ -114,8 +154,10 @@ def inspect(request: Request) -> dict[str, t.Any]:
                 answer["questions"] = asked
             if len(answer) > 1:
                 return answer
-            run.settle()
             pending = _pending(run) if wanted is not None else {}
+            comparisons = _comparisons(run, pending) if request.key else []
+            run.settle()
+            run.findings.extend(_in_the_way(run, pending))
             drifted = {one.key for one in run.findings}
             now = run.verdict(run.applied_manifest, run.scene.files, run.before, run.applied_nodes, view.java_home())
             return {
@@ -124,7 +166,7 @@ def inspect(request: Request) -> dict[str, t.Any]:
                 "applied_time": run.applied.get("time"),
                 "drift": [describe(one) for one in run.findings if one.key not in pending],
                 "conflict": [
-                    {**describe(one), "change": pending[one.key]["change"]}
+                    {**describe(one), **{name: pending[one.key][name] for name in ("change", "secret")}}
                     for one in run.findings
                     if one.key in pending
                 ],
@@ -136,4 +178,10 @@ def inspect(request: Request) -> dict[str, t.Any]:
                 "restart_required": now.restart_required,
                 "restart_reasons": now.reasons,
                 "warnings": run.warnings,
+                "comparisons": comparisons,
+                "digests": {
+                    printable(one.key): one.found.sha256
+                    for one in run.findings
+                    if one.found is not None and request.key
+                },
             }

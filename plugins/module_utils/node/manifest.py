@@ -8,7 +8,7 @@ import json
 import re
 import typing as t
 
-from .atomic import check_relative
+from .atomic import check_relative, is_temporary
 from .digest import canonical, sha256
 from .errors import NodeError
 
@@ -43,6 +43,7 @@ class Entry(t.NamedTuple):
     secret: bool
     kind: str
     restart: Restart
+    secret_keys: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -85,7 +86,8 @@ def _entry(value: t.Any) -> Entry:
         raise ValueError(f"unknown root {root!r}")
     if not isinstance(path, str):
         raise ValueError("path is not text")
-    check_relative(path)
+    if is_temporary(check_relative(path)[-1]):
+        raise ValueError("the name is one that unfinished files have")
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}")
     if not _SHA256.match(str(value.get("sha256"))):
@@ -104,6 +106,7 @@ def _entry(value: t.Any) -> Entry:
         bool(value.get("secret")),
         kind,
         restart_from(value.get("restart")),
+        tuple(str(key) for key in value.get("secret_keys") or ()),
     )
 
 

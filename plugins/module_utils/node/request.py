@@ -45,7 +45,8 @@ NODE_FILES: dict[str, t.Any] = {
     "elements": "dict",
     "options": {
         "path": {"type": "path", "required": True},
-        "content": {"type": "str", "required": True},
+        "content": {"type": "str"},
+        "helper": {"type": "bool", "default": False},
         "mode": {"type": "str", "default": "0644"},
         "owner": {"type": "str", "default": "root"},
         "group": {"type": "str", "default": "root"},
@@ -61,7 +62,7 @@ TRANSPORT: dict[str, dict[str, t.Any]] = {
 }
 
 # Parts of an answer that nobody but the controller may read.
-_CONFIDENTIAL = ("have", "questions", "texts")
+_CONFIDENTIAL = ("have", "questions", "texts", "comparisons", "digests")
 
 
 def settings(params: t.Mapping[str, t.Any]) -> Settings:

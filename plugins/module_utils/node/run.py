@@ -4,17 +4,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
 import typing as t
 
 from . import accounts, payload, run_state
-from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE, Action, Executor, plan, predict
+from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE, Action, Executor, in_the_way, plan, predict
 from .digest import sha256
 from .errors import NodeError
 from .manifest import Manifest, parse
-from .scan import BASELINE, FILE, NODE, Drift, Expected, Found, Scene, check_area, printable
+from .scan import BASELINE, FILE, NODE, Drift, Expected, Found, Scene, attribute_problem, check_area, printable
 from .store import Store, timestamp
 from .unit import Unit, belongs
 from .view import Settings, View
@@ -47,26 +48,35 @@ class Request(t.NamedTuple):
 
 
 def stamp(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    except (ValueError, OverflowError, OSError):
+        # Whoever owns a file may give it any time.
+        return "unknown"
+
+
+def describe_found(found: Found | None) -> dict[str, t.Any]:
+    """Who owns what lies on the disk, and since when it lies there as it is."""
+    if found is None:
+        return {}
+    return {
+        "size": found.size,
+        "mode": f"{found.mode:04o}",
+        "owner": accounts.user_name(found.uid),
+        "modified": stamp(found.mtime),
+    }
 
 
 def describe(one: Drift) -> dict[str, t.Any]:
     """A finding for people and reports; never a digest, from which a secret could be guessed."""
-    item: dict[str, t.Any] = {
+    return {
         "root": one.root,
         "path": printable(one.path),
         "kind": one.kind,
         "detail": one.detail,
         "secret": one.secret,
+        **describe_found(one.found),
     }
-    if one.found is not None:
-        item.update(
-            size=one.found.size,
-            mode=f"{one.found.mode:04o}",
-            owner=accounts.user_name(one.found.uid),
-            modified=stamp(one.found.mtime),
-        )
-    return item
 
 
 def describe_action(one: Action) -> dict[str, t.Any]:
@@ -179,6 +189,8 @@ class Run:
         view, applied = self.view, self.applied
         self.records = records
         self.applied_manifest = view.applied_manifest(applied)
+        entries = self.applied_manifest.entries if self.applied_manifest else ()
+        self.secret_keys = {entry.key: entry.secret_keys for entry in entries if entry.secret_keys}
         versions = [one.engine_version for one in (wanted, self.applied_manifest) if one]
         self.baseline = self.store.baseline(view.engine_directory, versions[0] if versions else "")
         self.engine_matches = applied.get("engine_directory") == view.engine_directory
@@ -221,7 +233,7 @@ class Run:
             content = one.found.sha256
             if one.kind == "modified":
                 return any(want is not None and content in want.digests for want in (target, planned))
-            return bool(self.intent) or (target is not None and target.mode == one.found.mode)
+            return bool(self.intent) or (target is not None and not attribute_problem(target, one.found))
         return False
 
     @staticmethod
@@ -246,31 +258,40 @@ class Run:
         """YAML whose bytes differ and on which nobody has judged yet."""
         asked = []
         for one in self.findings:
-            want = self.before.get(one.key)
-            if (
-                one.kind != "modified"
-                or want is None
-                or want.kind != "yaml"
-                or one.found is None
-                or one.found.kind != FILE
-                or one.found.size > _JUDGED_SIZE
+            verdict = self.request.verdicts.get(one.key)
+            if one.kind != "modified" or (
+                verdict is not None and one.found is not None and verdict.get("digest") == one.found.sha256
             ):
                 continue
-            verdict = self.request.verdicts.get(one.key)
-            if verdict is not None and verdict.get("digest") == one.found.sha256:
-                continue
-            place = self.view.trees[want.root].read(want.path)
-            if place is None:
-                continue
-            asked.append(
-                {
-                    "key": one.key,
-                    "digest": one.found.sha256,
-                    "applied": payload.to_text(self.store.blob(want.digests[0])),
-                    "actual": payload.to_text(place[0]),
-                }
-            )
+            texts = self.yaml_texts(one.key)
+            if texts is not None:
+                asked.append(texts)
         return asked
+
+    def yaml_texts(self, key: str) -> dict[str, t.Any] | None:
+        """What the controller needs to compare one applied YAML file key by key; None where that cannot be done.
+
+        The text accepted last stands beside the release's own, since a later change is one of that text.
+        """
+        want, found = self.before.get(key), self.scene.files.get(key)
+        if want is None or want.kind != "yaml" or found is None or found.kind != FILE or found.size > _JUDGED_SIZE:
+            return None
+        place = self.view.trees[want.root].read(want.path)
+        # Without what was applied there is nothing to compare with, and the bytes decide.
+        applied = self.store.blob_if_sound(want.digests[0])
+        if place is None or applied is None:
+            return None
+        texts = {
+            "key": key,
+            "digest": found.sha256,
+            "applied": payload.to_text(applied),
+            "actual": payload.to_text(place[0]),
+            "secret": want.secret,
+            "secret_keys": list(self.secret_keys.get(key, ())),
+        }
+        if len(want.digests) > 1:
+            texts["accepted"] = payload.to_text(self.store.blob(want.digests[-1]))
+        return texts
 
     def settle(self, good_verdicts: t.Container[str] = (SAME,)) -> list[tuple[str, str, bytes]]:
         """Take what means the same for what it is; returns what to remember about it."""
@@ -322,6 +343,12 @@ class Run:
             return want.origin != BASELINE or (want.digests[0] in blobs and not self.view.left_alone(want))
 
         extra = [one.key for one in self.findings if one.kind == "extra"]
+        blocked = [key for key in in_the_way(self.scene, self.target) if key in keep]
+        if blocked:
+            raise NodeError(
+                f"on_drift is keep, but the release needs directories where {', '.join(map(printable, blocked))} lies "
+                "on the node. Nothing was changed. Move that away, or run with on_drift: overwrite."
+            )
         self.actions = plan(
             self.scene,
             self.target,
@@ -409,6 +436,22 @@ class Run:
             "settings": self.view.settings.plain(),
         }
 
+    def _give_up(self, wanted: Manifest, executor: Executor, exc: OSError | NodeError) -> t.NoReturn:
+        """Say how far an activation came; one that replaced nothing need not keep the engine from starting."""
+        what = str(exc)
+        if isinstance(exc, OSError):
+            what = f"{exc.strerror}: {printable(str(exc.filename))}" if exc.filename else str(exc.strerror or exc)
+            what += ". Make room, or mount the file system for writing, and run again"
+        if executor.replaced:
+            after = "Some files were replaced already, so the engine does not start before the next run is through."
+        else:
+            after = "No file was replaced."
+            if not self.intent:
+                with contextlib.suppress(OSError):
+                    self.store.clear_intent()
+                    self.store.journal("given up", release=wanted.id)
+        raise NodeError(f"Release {wanted.id} could not be activated: {what.rstrip('.')}. {after}") from exc
+
     def act(self, wanted: Manifest) -> str:
         """Activate. Whatever point this is cut off at, the next run knows where it was going."""
         value = self.next_applied(wanted.id)
@@ -439,7 +482,19 @@ class Run:
             )
             self.store.journal("begin", release=wanted.id, actions=len(self.actions), backup=backup or None)
             outside = [key for key in {*self.planned, *self.before, *self.target} if not key.startswith("engine:")]
-            executor.run(self.actions, self.scene, outside if self.intent else ())
+            try:
+                executor.run(self.actions, self.scene, outside if self.intent else ())
+            except (OSError, NodeError) as exc:
+                self._give_up(wanted, executor, exc)
+        # Where the release's own bytes lie, the engine will rewrite them anew; what it made of them before is history,
+        # or the same value encrypted by hand some day would pass for its work.
+        as_released = {
+            key
+            for key, want in self.target.items()
+            if want.kind == "yaml" and key in self.after_files and self.after_files[key].sha256 == want.digests[0]
+        }
+        if self.actions or self.intent:
+            self.store.forget_accepted(as_released)
         if remembered != value or self.actions:
             self.store.put_applied(dict(value, time=timestamp()))
         if self.actions or self.intent:

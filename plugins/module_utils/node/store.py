@@ -29,6 +29,7 @@ from .atomic import (
     prepare_at,
     read_at,
     remove_tree_at,
+    write_all,
     write_at,
 )
 from .digest import sha256
@@ -40,6 +41,20 @@ _PRIVATE_FILE = 0o600
 # What one rewriting after another of the same file may leave behind; the oldest goes.
 _ACCEPTED_PER_FILE = 4
 _JOURNAL_SIZE = 1 << 20
+
+_START_OVER = (
+    "Move the file away and run again: the node is then treated as one to which nothing was applied, and what differs "
+    "is backed up first."
+)
+_NEWER = "It was written by a newer version of the collection; use that version or a newer one."
+# What is lost when a small file of the store is moved away, for its message.
+_ADVICE = {
+    "format.json": "Move the file away and run again.",
+    "intent.json": "Move the file away and run again: what the activation that was cut off had written already is then "
+    "reported as changed on the node, and backed up.",
+    "accepted.json": "Move the file away and run again: what the engine encrypted by itself is then written anew.",
+    "applications.json": "Move the file away and run again: the artefacts are then placed again.",
+}
 
 
 def timestamp(now: float | None = None) -> str:
@@ -104,8 +119,15 @@ class Store:
     @contextlib.contextmanager
     def lock(self, seconds: float = 120.0) -> t.Iterator[None]:
         """One run at a time: two controllers must not activate at once."""
-        self.prepare()
-        fd = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _PRIVATE_FILE, dir_fd=self.tree.fd)
+        try:
+            self.prepare()
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open("lock", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
+        except OSError as exc:
+            raise NodeError(
+                f"The store {self.path} cannot be written ({exc.strerror}). Nothing was changed. Make room, or mount "
+                "its file system for writing, and run again."
+            ) from exc
         try:
             limit = time.monotonic() + seconds
             while True:
@@ -144,23 +166,43 @@ class Store:
 
     # --- small files
 
-    def _json(self, path: str) -> dict[str, t.Any] | None:
+    def _json(self, path: str, **parts: type) -> dict[str, t.Any] | None:
+        """One small file; parts names what must be of a certain kind where it is there."""
         try:
             found = self.tree.read(path)
         except NodeError as exc:
-            raise NodeError(f"The store is damaged: {self.path}/{path}: {exc}") from exc
+            raise NodeError(f"The store is damaged: {self.path}/{path}: {exc} {self._advice(path)}") from exc
         if found is None:
             return None
         try:
             value = json.loads(found[0].decode("utf-8"))
             if not isinstance(value, dict):
                 raise ValueError("not a mapping")
-        except ValueError as exc:
+            for name, kind in parts.items():
+                if value.get(name) is not None and not isinstance(value[name], kind):
+                    raise ValueError(f"{name} is not of the right kind")
+        except (ValueError, RecursionError) as exc:
             raise NodeError(
-                f"The store is damaged: {self.path}/{path} cannot be read ({exc}). Move the file away and run again: "
-                "the node is then treated as one to which nothing was applied, and what differs is backed up first."
+                f"The store is damaged: {self.path}/{path} cannot be read ({exc}). {self._advice(path)}"
             ) from exc
+        version = value.get("format", FORMAT)
+        if path != "format.json" and (not isinstance(version, int) or version > FORMAT):
+            raise NodeError(f"{self.path}/{path} has format {version!r}, this version knows {FORMAT}. {_NEWER}")
         return value
+
+    @staticmethod
+    def _advice(path: str) -> str:
+        if path.startswith("baseline/"):
+            return "Move the file away: the vendor's files are then not told from others until the engine is unpacked."
+        return _ADVICE.get(path, _START_OVER)
+
+    def _records(self, path: str, value: t.Any, kind: type) -> None:
+        """Check a mapping of mappings (or of lists), so that what reads it need not."""
+        if not all(isinstance(one, kind) for one in (value or {}).values()):
+            raise NodeError(
+                f"The store is damaged: {self.path}/{path} cannot be read (an entry is not of the right kind). "
+                f"{self._advice(path)}"
+            )
 
     def _put(self, path: str, value: t.Any) -> None:
         data = (json.dumps(value, sort_keys=True, indent=1) + "\n").encode("ascii")
@@ -205,23 +247,34 @@ class Store:
         if found is None:
             return None
         where = f"{self.path}/releases/{release}/manifest.json"
-        parsed = manifests.parse(found[0], where)
-        if parsed.id != release:
+        try:
+            parsed = manifests.parse(found[0], where)
+            if parsed.id != release:
+                raise NodeError(f"It is the manifest of {parsed.id}.")
+        except NodeError as exc:
             raise NodeError(
-                f"The store is damaged: {where} is the manifest of {parsed.id}. Remove that directory and run again."
-            )
+                f"The store is damaged: {exc} Remove the directory {self.path}/releases/{release}; where this release "
+                f"is the applied one, move {self.path}/applied.json away too. Then run again: the release is sent "
+                "anew, and what differs is backed up first."
+            ) from exc
         return parsed
 
     def blob_names(self) -> set[str]:
         return set(self._names("blobs"))
+
+    def blob_if_sound(self, digest: str) -> bytes | None:
+        try:
+            return self.blob(digest)
+        except NodeError:
+            return None
 
     def blob(self, digest: str) -> bytes:
         """Content by digest, checked, since a damaged store must not reach the engine."""
         found = self.tree.read(f"blobs/{digest}")
         if found is None:
             raise NodeError(
-                f"The store is damaged: {self.path}/blobs/{digest} is missing. Remove the release's directory "
-                f"below {self.path}/releases and run again."
+                f"The store is damaged: {self.path}/blobs/{digest} is missing. Run again: it is sent anew; a "
+                "vendor's file comes back by unpacking the engine again."
             )
         if sha256(found[0]) != digest:
             raise NodeError(
@@ -254,6 +307,7 @@ class Store:
 
     def stage(self, data: bytes, blobs: t.Mapping[str, bytes]) -> manifests.Manifest:
         """Keep a release. Blobs first, the manifest last: a release with a manifest is complete."""
+        newest = max((age for age, _name in self._by_age()), default=0.0)
         parsed = manifests.parse(data, "received from the controller")
         present = self.blob_names()
         self._put_blobs({digest: content for digest, content in blobs.items() if digest not in present})
@@ -264,19 +318,50 @@ class Store:
                 f"The release {parsed.id} came without the content of {', '.join(missing[:10])}. Run again."
             )
         self._put_bytes(f"releases/{parsed.id}/manifest.json", data)
+        self._make_newest(parsed.id, newest)
         return parsed
+
+    def _make_newest(self, release: str, newest: float) -> None:
+        """Pruning goes by age, and the clock may have been moved back since the others came."""
+        place = self.tree.open_parent(f"releases/{release}/manifest.json")
+        if place is None:
+            return
+        try:
+            info = lstat_at(*place)
+            if info is not None and info.st_mtime <= newest:
+                os.utime(place[1], (newest + 1, newest + 1), dir_fd=place[0], follow_symlinks=False)
+        finally:
+            os.close(place[0])
+
+    def _by_age(self) -> list[tuple[float, str]]:
+        """The staged releases, the one that came last first."""
+        found = []
+        for name in self._names("releases"):
+            read = self.tree.read(f"releases/{name}/manifest.json")
+            if read is not None:
+                found.append((read[1].st_mtime, name))
+        return sorted(found, reverse=True)
 
     # --- what is applied
 
     def applied(self) -> dict[str, t.Any]:
-        return self._json("applied.json") or {}
+        value = self._json("applied.json", release=str, previous=str, node_files=dict, settings=dict) or {}
+        self._records("applied.json", value.get("node_files"), dict)
+        if value.get("release"):
+            try:
+                manifests.check_id(value["release"])
+            except NodeError as exc:
+                raise NodeError(f"The store is damaged: {self.path}/applied.json: {exc} {_START_OVER}") from exc
+        return value
 
     def put_applied(self, value: dict[str, t.Any]) -> None:
         self._put("applied.json", value)
 
     def intent(self) -> dict[str, t.Any]:
         """What an activation was about to reach when it was cut off; empty when none was."""
-        return self._json("intent.json") or {}
+        value = self._json("intent.json", release=str, node_files=dict) or {}
+        self._records("intent.json", value.get("node_files"), dict)
+        return value
 
     def put_intent(self, value: dict[str, t.Any]) -> None:
         self._put("intent.json", value)
@@ -289,8 +374,9 @@ class Store:
     def baselines(self) -> list[dict[str, t.Any]]:
         found = []
         for name in self._names("baseline"):
-            value = self._json(f"baseline/{name}")
+            value = self._json(f"baseline/{name}", files=dict)
             if value:
+                self._records(f"baseline/{name}", value.get("files"), dict)
                 found.append(value)
         return found
 
@@ -312,8 +398,11 @@ class Store:
     # --- accepted rewritings: by file and by the digest of what the release has there
 
     def accepted(self) -> dict[str, dict[str, list[str]]]:
-        value = (self._json("accepted.json") or {}).get("files", {})
-        return value if isinstance(value, dict) else {}
+        value: dict[str, t.Any] = (self._json("accepted.json", files=dict) or {}).get("files") or {}
+        self._records("accepted.json", value, dict)
+        for by_digest in value.values():
+            self._records("accepted.json", by_digest, list)
+        return value
 
     def accept(self, key: str, released: str, content: bytes) -> None:
         files = self.accepted()
@@ -326,11 +415,17 @@ class Store:
         del known[:-_ACCEPTED_PER_FILE]
         self._put("accepted.json", {"format": FORMAT, "files": files})
 
+    def forget_accepted(self, keys: t.Container[str]) -> None:
+        """What was accepted for a file is over once the release's own bytes lie there again."""
+        files = self.accepted()
+        kept = {key: by_digest for key, by_digest in files.items() if key not in keys}
+        if kept != files:
+            self._put("accepted.json", {"format": FORMAT, "files": kept})
+
     # --- artefacts given to the engine
 
     def applications(self) -> dict[str, t.Any]:
-        value = (self._json("applications.json") or {}).get("artefacts", {})
-        return value if isinstance(value, dict) else {}
+        return (self._json("applications.json", artefacts=dict) or {}).get("artefacts") or {}
 
     def put_application(self, key: str, value: dict[str, t.Any]) -> None:
         self._put("applications.json", {"format": FORMAT, "artefacts": {**self.applications(), key: value}})
@@ -356,14 +451,17 @@ class Store:
         if not taken or now > taken[-1]:
             return now
         stem, _dot, number = taken[-1].partition(".")
-        return f"{stem}.{int(number or 0) + 1:04d}" if number.isdigit() or not number else f"{taken[-1]}.0001"
+        return f"{stem}.{int(number or 0) + 1:08d}" if number.isdigit() or not number else f"{taken[-1]}.00000001"
 
     def journal(self, event: str, **details: t.Any) -> None:
         line = json.dumps({"time": timestamp(), "event": event, **details}, sort_keys=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open("journal.jsonl", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
         try:
-            os.write(fd, line.encode("utf-8") + b"\n")
+            size = os.fstat(fd).st_size
+            # A run that was cut off may have left half a line; it must not take this one with it.
+            start = b"\n" if size and os.pread(fd, 1, size - 1) != b"\n" else b""
+            write_all(fd, start + line.encode("utf-8") + b"\n")
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -372,21 +470,15 @@ class Store:
         """Forget old releases and backups, then the blobs that nothing names any more."""
         applied = self.applied()
         protected = {applied.get("release"), applied.get("previous"), self.intent().get("release")}
-        by_age: list[tuple[float, str]] = []
         for name in self._names("releases"):
-            found = self.tree.read(f"releases/{name}/manifest.json")
-            if found is None:
-                # What a run that was cut off left behind; without its manifest it never counted.
-                self._remove_tree("releases", name)
-            else:
-                by_age.append((found[1].st_mtime, name))
-        by_age.sort(reverse=True)
+            # What a run that was cut off left behind, or what is damaged: no release that could be activated.
+            if name not in protected and self._unusable(name):
+                self._remove_release(name)
+        by_age = self._by_age()
         unprotected = [name for _age, name in by_age if name not in protected]
         kept = sum(1 for _age, name in by_age if name in protected)
         for name in unprotected[max(keep_releases - kept, 0) :]:
-            # The manifest first: what is left of a removal that is cut off must not pass for a staged release.
-            self._remove(f"releases/{name}/manifest.json")
-            self._remove_tree("releases", name)
+            self._remove_release(name)
         for name in self._names("backups"):
             # The list is written last, and nothing is overwritten before: what lies here still lies in its place too.
             if self.tree.read(f"backups/{name}/list.json") is None:
@@ -395,6 +487,17 @@ class Store:
             self._remove_tree("backups", name)
         self._collect(applied)
         self._shorten_journal()
+
+    def _unusable(self, release: str) -> bool:
+        try:
+            return self.manifest(release) is None
+        except NodeError:
+            return True
+
+    def _remove_release(self, name: str) -> None:
+        # The manifest first: what is left of a removal that is cut off must not pass for a staged release.
+        self._remove(f"releases/{name}/manifest.json")
+        self._remove_tree("releases", name)
 
     def _shorten_journal(self) -> None:
         found = self.tree.read("journal.jsonl")
@@ -425,7 +528,11 @@ class Store:
     def _collect(self, applied: dict[str, t.Any]) -> None:
         needed: set[str] = set()
         for release in self.releases():
-            parsed = self.manifest(release)
+            try:
+                parsed = self.manifest(release)
+            except NodeError:
+                # Whoever mends it will want its files too.
+                return
             if parsed:
                 needed.update(entry.sha256 for entry in parsed.entries)
         for baseline in self.baselines():

@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import converge, inspection, payload, request
 from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
-from ansible_collections.ivy.cluster.plugins.plugin_utils import node_call, release_cache
+from ansible_collections.ivy.cluster.plugins.plugin_utils import node_answer, node_call, release_cache
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError
 
 IVY = "engine:configuration/ivy.yaml"
@@ -94,18 +94,28 @@ def site(node: t.Any) -> t.Any:
             listed[{"ivy": IVY, "app": APP, "web": WEB, "env": ENV}[name]].content = content
         return listed
 
-    def cached(listed: dict[str, t.Any]) -> str:
+    def cached(listed: dict[str, t.Any], secret_keys: dict[str, list[str]] | None = None) -> str:
         release = node.build(listed)
-        release_cache.write_release(node.base / "cache", json.loads(release.manifest), release.blobs.values())
+        manifest = json.loads(release.manifest)
+        for entry in manifest["entries"]:
+            named = (secret_keys or {}).get(f"{entry['root']}:{entry['path']}")
+            if named:
+                entry["secret_keys"] = named
+        release_cache.write_release(node.base / "cache", manifest, release.blobs.values())
         return str(release.id)
 
     def call(
-        release: str, module: str = "shared_config", check: bool = False, diff: bool = False, **args: t.Any
+        release: str,
+        module: str = "shared_config",
+        check: bool = False,
+        diff: bool = False,
+        variables: dict[str, t.Any] | None = None,
+        **args: t.Any,
     ) -> t.Any:
         host = Host(node, check, diff)
-        variables = {"ivy_shared_secrets": {"a": CANARY}}
+        known = {"ivy_shared_secrets": {"a": CANARY}, **(variables or {})}
         given = {"release": release, "cache": str(node.base / "cache"), **args}
-        result = node_call.SharedConfigCall(host, given, variables, module).run()
+        result = node_call.SharedConfigCall(host, given, known, module).run()
         return host, result
 
     return types.SimpleNamespace(node=node, files=files, cached=cached, call=call)
@@ -293,6 +303,157 @@ def test_pending_is_told_before_the_node_has_the_release(site: t.Any) -> None:
     assert [one["path"] for one in info["pending"]] == ["configuration/web.xml"]
 
 
+def keys_of(listed: list[dict[str, t.Any]]) -> dict[str, list[str]]:
+    return {item["path"]: [one["key"] for one in item.get("keys", [])] for item in listed}
+
+
+def test_one_yaml_file_stands_in_each_list_with_its_own_keys(site: t.Any) -> None:
+    site.call(site.cached(site.files(ivy=b"Both: 1\nNode: 1\nSource: 1\nAgreed: 1\nStill: 1\n")))
+    site.node.path(IVY).write_bytes(b"Still: 1\nBoth: 2\nNode: 2\nSource: 1\nAgreed: 2\n")
+    release = site.cached(site.files(ivy=b"Both: 3\nNode: 1\nSource: 3\nAgreed: 2\nStill: 1\n"))
+
+    host, info = site.call(release, "shared_config_info")
+
+    assert len(host.calls) == 2
+    assert keys_of(info["drift"]) == {"configuration/ivy.yaml": ["Node"]}
+    assert keys_of(info["pending"]) == {"configuration/ivy.yaml": ["Source"]}
+    assert keys_of(info["conflict"]) == {"configuration/ivy.yaml": ["Both"]}
+    (conflict,) = info["conflict"]
+    assert conflict["keys"] == [{"key": "Both", "change": "changed", "before": "1", "after": "2", "wanted": "3"}]
+    assert (conflict["kind"], conflict["change"]) == ("modified", "update")
+    (drift,) = info["drift"]
+    assert drift["keys"][0]["wanted"] == "1"
+    for name in ("drift", "pending", "conflict"):
+        assert {"owner", "modified", "mode", "size", "comparable"} <= set(info[name][0])
+    assert not {"comparisons", "digests", "sealed"} & set(info)
+
+
+def test_a_yaml_file_that_the_release_removes_and_somebody_changed_is_a_conflict(site: t.Any) -> None:
+    listed = site.files()
+    site.call(site.cached(listed))
+    site.node.path(IVY).write_bytes(listed[IVY].content + b"Node: 2\n")
+    del listed[IVY]
+    _host, info = site.call(site.cached(listed), "shared_config_info")
+    assert (info["drift"], info["pending"]) == ([], [])
+    (conflict,) = info["conflict"]
+    assert (conflict["change"], keys_of(info["conflict"])) == ("delete", {"configuration/ivy.yaml": ["Node"]})
+
+
+def test_another_form_in_the_source_is_pending_without_a_key(site: t.Any) -> None:
+    site.call(site.cached(site.files(ivy=b"A: 1\nB: 2\n")))
+    _host, info = site.call(site.cached(site.files(ivy=b"B: 2\nA: 1\n")), "shared_config_info")
+    assert keys_of(info["pending"]) == {"configuration/ivy.yaml": []}
+    assert (info["drift"], info["conflict"]) == ([], [])
+
+
+def test_a_wrong_mode_and_a_new_key_are_two_things(site: t.Any) -> None:
+    site.call(site.cached(site.files(ivy=b"A: 1\n")))
+    site.node.path(IVY).chmod(0o600)
+    _host, info = site.call(site.cached(site.files(ivy=b"A: 2\n")), "shared_config_info")
+    assert [item["kind"] for item in info["drift"]] == ["attributes"]
+    assert keys_of(info["pending"]) == {"configuration/ivy.yaml": ["A"]}
+    assert info["conflict"] == []
+
+
+def test_other_files_stand_in_one_list(site: t.Any) -> None:
+    site.call(site.cached(site.files()))
+    site.node.path(WEB).write_bytes(b"<mine/>")
+    _host, info = site.call(site.cached(site.files(web=b"<newer/>")), "shared_config_info")
+    assert [(item["path"], item["kind"], item["change"]) for item in info["conflict"]] == [
+        ("configuration/web.xml", "modified", "update")
+    ]
+    assert (info["drift"], info["pending"]) == ([], [])
+
+
+def test_what_is_on_the_node_already_is_not_pending(site: t.Any) -> None:
+    site.call(site.cached(site.files()))
+    site.node.path(WEB).write_bytes(b"<newer/>")
+    listed = site.files(web=b"<newer/>")
+    del listed[APP]
+    site.node.path(APP).unlink()
+    _host, info = site.call(site.cached(listed), "shared_config_info")
+    assert (info["drift"], info["pending"], info["conflict"]) == ([], [], [])
+
+
+def test_a_file_made_where_the_release_creates_another_is_a_conflict(site: t.Any) -> None:
+    listed = site.files()
+    web = listed.pop(APP)
+    site.call(site.cached(listed))
+    listed[APP] = web
+    site.node.path(APP).parent.mkdir(parents=True)
+    site.node.path(APP).write_bytes(b"Variables: {}\n")
+    _host, info = site.call(site.cached(listed), "shared_config_info")
+    assert [(item["kind"], item["change"]) for item in info["conflict"]] == [("extra", "create")]
+    assert (info["drift"], info["pending"]) == ([], [])
+
+
+def test_the_same_change_is_comparable_and_its_digest_is_not_shown(site: t.Any) -> None:
+    release = site.cached(site.files())
+    site.call(release)
+
+    def comparable(content: bytes, key: str = "") -> str:
+        site.node.path(WEB).write_bytes(content)
+        host, info = site.call(release, "shared_config_info", variables={"ivy_cluster_key": key or "k" * 32})
+        assert hashlib.sha256(content).hexdigest()[:16] not in json.dumps([info, host.answers])
+        (item,) = info["drift"]
+        return str(item["comparable"])
+
+    assert comparable(b"one") == comparable(b"one")
+    assert comparable(b"one") != comparable(b"two")
+    # Whoever does not have the cluster's key cannot try values against it.
+    assert comparable(b"one") != comparable(b"one", "j" * 32)
+
+
+def test_a_yaml_file_with_secrets_is_shown_by_keys(site: t.Any) -> None:
+    listed = site.files()
+    listed[APP] = site.node.File(b"Variables:\n  Key: old-hidden\n  Plain: 1\n", "yaml", secret=True)
+    keys = {APP: ["Variables.Key"]}
+    site.call(site.cached(listed, keys))
+    # Moved by hand to where no release expects a secret.
+    site.node.path(APP).write_bytes(b"Variables:\n  Key: old-hidden\n  Plain: 2\n  Copy: old-hidden\n")
+    listed[APP].content = b"Variables:\n  Key: new-hidden\n  Plain: 1\n"
+    release = site.cached(listed, keys)
+    _host, info = site.call(release, "shared_config_info")
+    _host, result = site.call(release, check=True, diff=True)
+    shown = {item["after_header"]: item for item in result["diff"]}["configuration/applications/demo/app.yaml"]
+    assert shown["before"] == "Variables.Copy: ********\nVariables.Key: ********\nVariables.Plain: 2\n"
+    assert shown["after"] == "Variables.Key: ******** (changed)\nVariables.Plain: 1\n"
+    assert keys_of(info["drift"]) == {"configuration/applications/demo/app.yaml": ["Variables.Copy", "Variables.Plain"]}
+    assert keys_of(info["pending"]) == {"configuration/applications/demo/app.yaml": ["Variables.Key"]}
+    assert "hidden" not in json.dumps([info, result])
+
+
+def test_other_files_with_secrets_stay_hidden_even_when_they_go(site: t.Any) -> None:
+    listed = site.files()
+    listed["engine:configuration/x.txt"] = site.node.File(b"plain words, one of them hidden", secret=True)
+    listed["engine:configuration/x.yaml"] = site.node.File(b"no: yaml: hidden", "yaml", secret=True)
+    site.call(site.cached(listed))
+    host, result = site.call(site.cached(site.files()), diff=True)
+    shown = {item["after_header"]: (item["before"], item["after"]) for item in result["diff"]}
+    assert shown["configuration/x.txt"] == ("(secret content)\n", "")
+    assert shown["configuration/x.yaml"] == ("(secret content)\n", "")
+    assert "hidden" not in json.dumps([result, host.answers])
+
+
+def test_the_same_value_encrypted_anew_by_hand_is_drift(site: t.Any) -> None:
+    release = site.cached(site.files())
+    site.call(release)
+    site.node.path(APP).write_bytes(b'Variables:\n  Key: "${decrypt:0badcafe}"\n')
+    assert site.call(release, state="accepted")[1]["accepted"]
+    # The Cockpit writes the file in its own form: no drift, although the bytes are not those that were accepted.
+    site.node.path(APP).write_bytes(b'"Variables.Key": "${decrypt:0badcafe}"\n')
+    assert site.call(release, "shared_config_info")[1]["drift"] == []
+    site.node.path(APP).write_bytes(b'Variables:\n  Key: "${decrypt:feedface}"\n')
+    assert site.call(release, state="accepted")[1]["accepted"] == []
+    (item,) = site.call(release, "shared_config_info")[1]["drift"]
+    assert [(one["key"], one["change"]) for one in item["keys"]] == [("Variables.Key", "changed")]
+    # Put right, the release's own bytes lie there again, and the engine encrypts them with another salt.
+    assert site.call(release)[1]["changed"]
+    site.node.path(APP).write_bytes(b'Variables:\n  Key: "${decrypt:12345678}"\n')
+    assert site.call(release, state="accepted")[1]["accepted"]
+    assert site.call(release, "shared_config_info")[1]["drift"] == []
+
+
 def test_a_manifest_that_lies_about_its_bytes_is_refused_on_the_node(site: t.Any) -> None:
     release = site.node.build(site.files())
     value = json.loads(release.manifest)
@@ -313,9 +474,9 @@ def test_a_manifest_that_lies_about_its_bytes_is_refused_on_the_node(site: t.Any
     ],
 )
 def test_texts_are_shown_without_secrets(text: str, hidden: str) -> None:
-    assert hidden not in node_call.masked_text(text, [CANARY])
+    assert hidden not in node_answer.masked_text(text, [CANARY])
 
 
 def test_texts_are_shown_otherwise_as_they_are() -> None:
     text = "timeout=30\n<session-timeout>30</session-timeout>\n"
-    assert node_call.masked_text(text, []) == text
+    assert node_answer.masked_text(text, []) == text
