@@ -1,0 +1,454 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What looks at a node between runs: exact, quiet, and careful with what it puts back."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node import guard, guard_report
+
+if t.TYPE_CHECKING:
+    from .conftest import Node
+
+IVY, ENV = "engine:configuration/ivy.yaml", "environment:shared.env"
+HOT = "engine:configuration/log4j2.xml"
+RECORD = {"format": 1, "cluster": "demo", "operation": None}
+
+
+class Watch:
+    """The guard of one node, and everything that it says."""
+
+    def __init__(self, node: Node, output: pytest.CaptureFixture[str]) -> None:
+        self.node = node
+        self.output = output
+        self.metrics_directory = node.base / "metrics"
+        self.metrics_directory.mkdir()
+        self.settings = node.environment / "node.json"
+        self.place(record=False)
+
+    def place(self, record: bool, **more: t.Any) -> None:
+        self.node.environment.mkdir(exist_ok=True)
+        if record:
+            self.node.record.mkdir(exist_ok=True)
+        values = {
+            "store": str(self.node.store),
+            "user": str(os.geteuid()),
+            "group": str(os.getegid()),
+            "node": "n1",
+            "cluster": "demo",
+            "record_directory": str(self.node.record) if record else "",
+            **more,
+        }
+        self.settings.write_text(json.dumps(values), encoding="utf-8")
+
+    def record(self, desired: str, **more: t.Any) -> None:
+        self.place(record=True)
+        value = {**RECORD, "desired_release": desired, **more}
+        (self.node.record / "record.json").write_text(json.dumps(value), encoding="utf-8")
+
+    def look(self, mode: str = guard.REPORT, status: int = 0) -> list[str]:
+        """One run; returns the lines for the journal."""
+        self.output.readouterr()
+        options = guard.Options(mode, str(self.settings), str(self.node.run), str(self.metrics_directory))
+        assert guard.guard(options) == status
+        return self.output.readouterr().out.splitlines()
+
+    @property
+    def status(self) -> dict[str, t.Any]:
+        found: dict[str, t.Any] = json.loads((self.node.run / "guard.json").read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def findings(self) -> list[tuple[str, str]]:
+        return sorted((item["path"], item["kind"]) for item in self.status["findings"])
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        text = (self.metrics_directory / "ivy_config_guard.prom").read_text(encoding="utf-8")
+        assert text.endswith("\n")
+        samples = [line for line in text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in samples)}
+
+    def backups(self) -> list[Path]:
+        return sorted((self.node.store / "backups").iterdir())
+
+
+def files(node: Node, **more: t.Any) -> dict[str, t.Any]:
+    return {
+        IVY: node.File(b"EMail: a\n", kind="yaml", restart="keys"),
+        HOT: node.File(b"<applied/>"),
+        ENV: node.File(b"IVY_X=secret\n", secret=True, restart="always", mode="0600"),
+        "secrets:ivy.Token": node.File(b"token", secret=True, mode="0440"),
+        **more,
+    }
+
+
+@pytest.fixture
+def watch(node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Watch:
+    monkeypatch.setattr(guard, "show", node.unit)
+    node.record_baseline()
+    node.apply(node.build(files(node)))
+    return Watch(node, capsys)
+
+
+def test_a_node_as_applied_is_silent(watch: Watch) -> None:
+    assert watch.look() == []
+    assert watch.look() == []
+    assert watch.findings == []
+    assert watch.status["error"] == ""
+    assert watch.metrics["ivy_config_guard_success"] == 1
+    assert watch.metrics['ivy_config_drift_files{kind="modified"}'] == 0
+    assert watch.metrics["ivy_config_files"] >= 4
+
+
+def test_a_look_writes_nothing_but_its_own_files(watch: Watch) -> None:
+    watch.node.path(IVY).write_bytes(b"EMail: local\n")
+    watch.look()
+    own = (str(watch.node.run), str(watch.metrics_directory))
+    before = {name: item for name, item in watch.node.snapshot().items() if not name.startswith(own)}
+    watch.look()
+    assert {name: item for name, item in watch.node.snapshot().items() if not name.startswith(own)} == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "path", "kind"),
+    [
+        (lambda node: node.path(IVY).write_bytes(b"EMail: b\n"), "configuration/ivy.yaml", "modified"),
+        # What means the same has other bytes, and bytes are all that the guard knows.
+        (lambda node: node.path(IVY).write_bytes(b"EMail:  a\n"), "configuration/ivy.yaml", "modified"),
+        (lambda node: node.path(HOT).unlink(), "configuration/log4j2.xml", "missing"),
+        (lambda node: node.vendor("dropins/new.jar", b"x"), "dropins/new.jar", "extra"),
+        (lambda node: node.vendor("configuration/web.xml", b"<other/>"), "configuration/web.xml", "modified"),
+        (lambda node: node.path(IVY).chmod(0o666), "configuration/ivy.yaml", "attributes"),
+        (lambda node: os.chown(node.path(IVY), 12345, -1), "configuration/ivy.yaml", "attributes"),
+        (lambda node: node.path("secrets:ivy.Token").write_bytes(b"other"), "ivy.Token", "modified"),
+        (lambda node: (node.secrets / "ivy.New").write_bytes(b"x"), "ivy.New", "extra"),
+    ],
+)
+def test_each_kind_of_difference_is_told_once_and_again_when_it_is_over(
+    watch: Watch, damage: t.Callable[[Node], object], path: str, kind: str
+) -> None:
+    place = (watch.node.engine if "/" in path else watch.node.secrets) / path
+    kept = place.read_bytes() if place.exists() else None
+    info = place.stat() if place.exists() else None
+    damage(watch.node)
+    lines = watch.look()
+    assert len(lines) == 1
+    assert lines[0].startswith("<4>Differs: ")
+    assert path in lines[0]
+    assert kind in lines[0]
+    assert watch.findings == [(path, kind)]
+    assert watch.metrics[f'ivy_config_drift_files{{kind="{kind}"}}'] == 1
+    assert watch.look() == []
+    if kept is None or info is None:
+        place.unlink()
+    else:
+        place.write_bytes(kept)
+        place.chmod(info.st_mode & 0o777)
+        os.chown(place, info.st_uid, info.st_gid)
+    assert watch.look() == [f"<5>As applied again: {path}"]
+    assert watch.findings == []
+    assert watch.look() == []
+
+
+def test_what_the_engine_keeps_is_no_difference(watch: Watch) -> None:
+    watch.node.vendor("configuration/applications/local/app.yaml", b"a: 1\n")
+    assert watch.look() == []
+    assert watch.look(guard.RESTORE) == []
+    assert watch.findings == []
+    assert watch.metrics["ivy_config_engine_owned_files"] == 1
+    assert (watch.node.engine / "configuration/applications/local/app.yaml").exists()
+
+
+def test_an_accepted_rewriting_is_as_applied(watch: Watch) -> None:
+    release = watch.node.build(files(watch.node, **{IVY: watch.node.File(b'P: "${encrypt:x}"\n', kind="yaml")}))
+    watch.node.apply(release)
+    watch.node.path(IVY).write_bytes(b'P: "${decrypt:1}"\n')
+    assert watch.look() != []
+    with watch.node.opened() as store:
+        store.accept(IVY, release_digest(release, IVY), b'P: "${decrypt:1}"\n')
+    assert watch.look() == ["<5>As applied again: configuration/ivy.yaml"]
+    # Put back is what was accepted: the engine would rewrite the release's own bytes and differ again.
+    watch.node.path(IVY).write_bytes(b'P: "mine"\n')
+    watch.look(guard.RESTORE)
+    assert watch.node.path(IVY).read_bytes() == b'P: "${decrypt:1}"\n'
+    assert watch.findings == []
+
+
+def release_digest(release: t.Any, key: str) -> str:
+    entries = json.loads(release.manifest)["entries"]
+    return next(str(one["sha256"]) for one in entries if f"{one['root']}:{one['path']}" == key)
+
+
+def test_restoring_puts_every_file_back_and_keeps_what_was_there(watch: Watch) -> None:
+    watch.node.path(IVY).write_bytes(b"EMail: local\n")
+    watch.node.path(HOT).unlink()
+    watch.node.path(ENV).chmod(0o644)
+    watch.node.vendor("dropins/new.jar", b"jar")
+    watch.node.vendor("configuration/web.xml", b"<other/>")
+    lines = watch.look(guard.RESTORE)
+    assert watch.node.holds(files(watch.node))
+    assert (watch.node.engine / "configuration/web.xml").read_bytes() == b"<vendor/>"
+    assert not (watch.node.engine / "dropins/new.jar").exists()
+    assert watch.node.path(ENV).stat().st_mode & 0o777 == 0o600
+    assert watch.findings == []
+    assert len(lines) == 5
+    backup = watch.backups()[-1]
+    assert all(str(backup) in line for line in lines)
+    assert any("Removed: dropins/new.jar" in line for line in lines)
+    saved = json.loads((backup / "list.json").read_text(encoding="utf-8"))["items"]
+    content = {item["path"]: (backup / item["file"]).read_bytes() for item in saved}
+    assert content == {
+        "configuration/ivy.yaml": b"EMail: local\n",
+        "configuration/web.xml": b"<other/>",
+        "dropins/new.jar": b"jar",
+    }
+    assert watch.metrics["ivy_config_guard_restored_files_total"] == 5
+    assert watch.status["restored"][0]["backup"] == str(backup)
+    assert watch.look(guard.RESTORE) == []
+    # A run finds nothing left to do.
+    assert watch.node.inspect()["drift"] == []
+
+
+def test_a_restored_file_that_the_engine_did_not_start_with_is_told(watch: Watch) -> None:
+    watch.node.path(IVY).write_bytes(b"EMail: local\n")
+    watch.node.start()
+    watch.place(record=False)
+    lines = watch.look(guard.RESTORE)
+    assert any("The engine runs with something else" in line and "configuration/ivy.yaml" in line for line in lines)
+    assert watch.metrics["ivy_config_restart_required"] == 1
+    assert watch.node.active
+    assert watch.look(guard.RESTORE) == []
+    watch.node.start()
+    watch.place(record=False)
+    assert watch.look() == ["<5>The engine runs with what lies on the disk again."]
+
+
+def test_who_writes_a_file_again_and_again_wins_and_is_told(watch: Watch) -> None:
+    for _time in range(guard.ATTEMPTS):
+        watch.node.path(IVY).write_bytes(b"EMail: stubborn\n")
+        watch.look(guard.RESTORE)
+        assert watch.node.path(IVY).read_bytes() == b"EMail: a\n"
+    kept = len(watch.backups())
+    watch.node.path(IVY).write_bytes(b"EMail: stubborn\n")
+    watch.node.path(HOT).unlink()
+    lines = watch.look(guard.RESTORE)
+    assert watch.node.path(IVY).read_bytes() == b"EMail: stubborn\n"
+    assert watch.node.path(HOT).exists(), "other files are still put back"
+    assert any("configuration/ivy.yaml" in line and "find out what writes it" in line for line in lines)
+    assert watch.look(guard.RESTORE) == []
+    assert len(watch.backups()) == kept
+
+
+def test_nothing_is_put_back_while_a_rollout_is_open(watch: Watch) -> None:
+    applied = watch.node.opened().applied()["release"]
+    watch.node.path(HOT).write_bytes(b"<local/>")
+    watch.record("f" * 32, operation={"name": "site"}, previous_release=applied)
+    lines = watch.look(guard.RESTORE)
+    assert any("operation site is open" in line for line in lines)
+    assert watch.node.path(HOT).read_bytes() == b"<local/>"
+    assert watch.findings == [("configuration/log4j2.xml", "modified")]
+    watch.record(applied)
+    assert any(line.startswith("<5>Put back: configuration/log4j2.xml") for line in watch.look(guard.RESTORE))
+    assert watch.node.path(HOT).read_bytes() == b"<applied/>"
+
+
+def test_the_engines_rewriting_during_a_rollout_is_not_told_before_the_gate_judged_it(watch: Watch) -> None:
+    applied = watch.node.opened().applied()["release"]
+    watch.record(applied, operation={"name": "site"})
+    watch.node.path(IVY).write_bytes(b"EMail: rewritten\n")
+    assert watch.look() == []
+    old = time.time() - 600
+    os.utime(watch.node.path(IVY), (old, old))
+    assert any("configuration/ivy.yaml" in line for line in watch.look())
+
+
+@pytest.mark.parametrize("away", ["release", "record"])
+def test_a_node_that_must_not_start_is_told_and_left_alone(watch: Watch, away: str) -> None:
+    watch.record("f" * 32)
+    if away == "record":
+        (watch.node.record / "record.json").write_text("{", encoding="utf-8")
+    watch.node.path(HOT).write_bytes(b"<local/>")
+    lines = watch.look(guard.RESTORE)
+    assert watch.node.path(HOT).read_bytes() == b"<local/>"
+    metrics = watch.metrics
+    if away == "release":
+        assert any("the cluster wants ffff" in line for line in lines)
+        assert (metrics["ivy_config_stale"], metrics["ivy_config_record_readable"]) == (1, 1)
+    else:
+        assert any("The cluster record is damaged" in line for line in lines)
+        assert (metrics["ivy_config_stale"], metrics["ivy_config_record_readable"]) == (0, 0)
+    assert watch.look(guard.RESTORE) == []
+
+
+def test_an_activation_that_was_cut_off_is_told_and_left_to_the_next_run(watch: Watch) -> None:
+    with watch.node.opened() as store:
+        store.put_intent({"release": store.applied()["release"], "node_files": {}, "time": ""})
+    watch.node.path(HOT).unlink()
+    lines = watch.look(guard.RESTORE)
+    assert any("An activation was cut off" in line for line in lines)
+    assert not watch.node.path(HOT).exists()
+    assert watch.metrics["ivy_config_activation_interrupted"] == 1
+
+
+def test_while_a_run_is_at_work_nothing_is_looked_at(watch: Watch) -> None:
+    watch.look()
+    before = (watch.node.run / "guard.json").read_bytes()
+    watch.node.path(IVY).write_bytes(b"half done\n")
+    with watch.node.opened() as store, store.lock():
+        assert watch.look() == []
+        assert watch.look(guard.RESTORE) == []
+    assert (watch.node.run / "guard.json").read_bytes() == before
+    assert watch.node.path(IVY).read_bytes() == b"half done\n"
+
+
+def test_two_that_look_do_not_hinder_each_other(watch: Watch) -> None:
+    watch.node.path(HOT).unlink()
+    fd = os.open(watch.node.store / "lock", os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        assert any("log4j2.xml" in line for line in watch.look())
+        # But nothing is written under the eyes of somebody else.
+        lines = watch.look(guard.RESTORE)
+        assert lines == ["<4>Nothing is put back for now: a run is at work on this node"]
+        assert not watch.node.path(HOT).exists()
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda store: (store / "applied.json").write_text("{"), "applied.json cannot be read"),
+        (
+            lambda store: (store / "applied.json").write_text('{"release": "00", "node_files": 5}'),
+            "The store is damaged",
+        ),
+        (lambda store: (store / "format.json").write_text('{"format": 99}'), "newer version"),
+        (lambda store: store.chmod(0o755), "mode 0755"),
+        (lambda store: store.rename(store.with_name("away")), "is gone"),
+    ],
+)
+def test_a_guard_that_cannot_look_says_so_once_and_fails(
+    watch: Watch, damage: t.Callable[[Path], object], message: str
+) -> None:
+    watch.node.path(HOT).unlink()
+    watch.look()
+    damage(watch.node.store)
+    lines = watch.look(status=1)
+    assert len(lines) == 1
+    assert lines[0].startswith("<3>")
+    assert message in lines[0]
+    assert watch.status["error"] in lines[0]
+    assert watch.metrics["ivy_config_guard_success"] == 0
+    assert 'ivy_config_drift_files{kind="missing"}' not in watch.metrics
+    assert watch.look(status=1) == []
+    assert watch.findings == [("configuration/log4j2.xml", "missing")], "what was known stays known"
+
+
+def test_a_guard_that_can_look_again_says_so(watch: Watch) -> None:
+    text = watch.settings.read_text(encoding="utf-8")
+    watch.settings.unlink()
+    assert "node.json is missing or damaged" in watch.look(status=1)[0]
+    watch.settings.write_text(text, encoding="utf-8")
+    assert watch.look() == ["<5>The guard can look at this node again."]
+
+
+def test_a_damaged_content_in_the_store_stops_a_restore_before_it_writes(watch: Watch) -> None:
+    watch.node.path(HOT).unlink()
+    watch.node.path(IVY).write_bytes(b"EMail: local\n")
+    blobs = {path.name: path for path in (watch.node.store / "blobs").iterdir()}
+    applied = watch.node.opened().applied()["release"]
+    manifest = json.loads((watch.node.store / "releases" / applied / "manifest.json").read_bytes())
+    digest = next(one["sha256"] for one in manifest["entries"] if one["path"] == "configuration/log4j2.xml")
+    blobs[digest].write_bytes(b"damaged")
+    lines = watch.look(guard.RESTORE, status=1)
+    assert any("has other content than its name says" in line for line in lines)
+    assert watch.node.path(IVY).read_bytes() == b"EMail: local\n"
+
+
+def test_a_name_cannot_forge_a_line(watch: Watch) -> None:
+    watch.node.vendor("dropins/x\n<0>forged\x1b[2J.jar", b"x")
+    lines = watch.look()
+    assert len(lines) == 1
+    assert "\\n<0>forged\\x1b" in lines[0]
+
+
+def test_many_differences_are_few_lines(watch: Watch) -> None:
+    for number in range(200):
+        watch.node.vendor(f"dropins/{number}.jar", b"x")
+    lines = watch.look()
+    assert len(lines) == 31
+    assert "170 more" in lines[-1]
+    assert len(watch.findings) == 200
+
+
+def test_metrics_are_written_only_where_somebody_collects_them(watch: Watch) -> None:
+    watch.look()
+    (watch.metrics_directory / "ivy_config_guard.prom").unlink()
+    watch.metrics_directory.rmdir()
+    assert watch.look() == []
+    assert not watch.metrics_directory.exists()
+
+
+def test_what_is_written_can_be_read_by_others_and_holds_no_digest(watch: Watch) -> None:
+    watch.node.path(ENV).write_bytes(b"IVY_X=local-secret\n")
+    watch.look()
+    for path in (watch.node.run / "guard.json", watch.metrics_directory / "ivy_config_guard.prom"):
+        assert path.stat().st_mode & 0o777 == 0o644
+        text = path.read_text(encoding="utf-8")
+        assert "local-secret" not in text
+        assert "sha256" not in text
+    assert list(watch.metrics_directory.iterdir()) == [watch.metrics_directory / "ivy_config_guard.prom"]
+
+
+def test_nothing_applied_is_no_error(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.record_baseline()
+    watch = Watch(node, capsys)
+    assert watch.look() == []
+    assert watch.look(guard.RESTORE) == []
+    assert watch.findings == []
+
+
+def test_500_files_cost_less_than_one_percent_of_a_core(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = {f"engine:configuration/many/{number:03d}.txt": b"x" * 8192 for number in range(500)}
+    release = watch.node.build({key: watch.node.File(content) for key, content in many.items()})
+    watch.node.apply(release)
+    watch.place(record=False)
+    # As on a node: the package alone, in an interpreter of its own that keeps no compiled code.
+    package = tmp_path / "library"
+    package.mkdir()
+    (package / "ivy_node").symlink_to(Path(guard.__file__).parent)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from ivy_node import guard; "
+        "sys.exit(guard.guard(guard.Options('report', *sys.argv[1:])))"
+    )
+    before = os.times()
+    arguments = [str(watch.settings), str(watch.node.run), str(watch.metrics_directory)]
+    command = [sys.executable, "-I", "-B", "-X", f"pycache_prefix={tmp_path}/none", "-c", program, str(package)]
+    done = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    assert done.stdout == ""
+    assert watch.status["files"] >= 500
+    assert watch.findings == []
+    assert 0 < watch.status["cpu"] <= used + 0.02
+    assert used < 0.6
+
+
+def test_an_old_memory_is_no_obstacle(watch: Watch) -> None:
+    (watch.node.run / "guard.json").write_text('{"format": 1, "said": [], "attempts": 5, "restored_total": "x"}')
+    assert watch.look() == []
+    assert guard_report.Memory(str(watch.node.run)).restored_total == 0
