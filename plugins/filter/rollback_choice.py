@@ -1,0 +1,67 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: rollback_choice
+short_description: Which release a rollback goes to
+version_added: 0.1.0
+author:
+  - The ivy.cluster contributors (@ivy-cluster)
+description:
+  - Chooses by the id or its beginning; without one, the release before the wanted one by the cluster record's history,
+    or the one that the cluster is pinned to already.
+  - Where no release can be chosen, the result says why and lists which releases there are and where.
+positional: _input
+options:
+  _input:
+    description: Id of the release, a beginning of it that only one release has, or an empty text.
+    type: str
+    required: true
+  record:
+    description: The cluster record, as M(ivy.cluster.cluster_record) returns it.
+    type: dict
+    required: true
+  nodes:
+    description: By node, what M(ivy.cluster.node_releases) returned.
+    type: dict
+    required: true
+  engine_version:
+    description: Version of the engines; a release for another one is refused.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Choose the release
+  ansible.builtin.set_fact:
+    choice: "{{ '3f2a' | ivy.cluster.rollback_choice(record=record, nodes=stores, engine_version='11.3.0') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: >-
+    RV(_value.release) is the id, RV(_value.sources) the nodes that have all of it, RV(_value.in_cache) whether the
+    controller's cache has it, RV(_value.problem) why there is none.
+  type: dict
+"""
+
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils import rollback
+
+
+def rollback_choice(
+    wanted: str,
+    record: t.Mapping[str, t.Any] | None,
+    nodes: t.Mapping[str, t.Mapping[str, t.Any]],
+    engine_version: str,
+) -> dict[str, t.Any]:
+    cached = {item["id"]: item for node in nodes.values() for item in node.get("cached") or []}
+    known = rollback.Known(record or {}, nodes, list(cached.values()))
+    return rollback.choose(str(wanted), known, str(engine_version)).plain()
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"rollback_choice": rollback_choice}
