@@ -22,7 +22,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         try:
-            call = node_call.SharedConfigCall(self, dict(self._task.args), task_vars or {}, module="shared_config_info")
-            return call.run()
+            return node_call.SharedConfigCall(
+                self, dict(self._task.args), task_vars or {}, module="shared_config_info", keeps_code=True
+            ).run()
         except CacheError as exc:
             raise AnsibleError(str(exc)) from exc

@@ -14,63 +14,6 @@ description:
   - With O(until=ready) it is the gate that a node must pass before the next one is touched. It looks again until
     everything holds, and returns as soon as it does.
 options:
-  unit:
-    description: The engine's unit.
-    type: str
-    default: axonivy-engine.service
-  roots:
-    description: Where the parts of a release lie on the node.
-    type: dict
-    required: true
-    suboptions:
-      engine:
-        description: The engine's directory.
-        type: path
-        required: true
-      environment:
-        description: Directory of the unit's environment files.
-        type: path
-        default: /etc/ivy-cluster
-      secrets:
-        description: Directory of the secret files.
-        type: path
-        default: /etc/ivy-cluster/secrets
-  store:
-    description: The node's own memory of releases and of what is applied.
-    type: path
-    default: /var/lib/ivy-cluster
-  owner:
-    description: The engine's user.
-    type: str
-    default: ivy
-  group:
-    description: The engine's group.
-    type: str
-    default: ivy
-  ignore:
-    description: Patterns of paths that are nobody's business.
-    type: list
-    elements: str
-    default: []
-  engine_owned:
-    description: Patterns of what the engine itself writes.
-    type: list
-    elements: str
-  restart_rules:
-    description: Whether a file that no release describes needs a restart when it changes.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      pattern:
-        description: Pattern of paths.
-        type: str
-        required: true
-      restart:
-        description: The rule.
-        type: str
-        required: true
-        choices: [never, always]
   http_port:
     description: The engine's HTTP port.
     type: int
@@ -164,6 +107,7 @@ author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
   - ivy.cluster.attributes
+  - ivy.cluster.node
 seealso:
   - module: ivy.cluster.shared_config
 """

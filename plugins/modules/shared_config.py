@@ -42,39 +42,6 @@ options:
     description: Version of the engine whose files are the baseline.
     type: str
     default: ""
-  roots:
-    description: Where the parts of a release lie on the node.
-    type: dict
-    required: true
-    suboptions:
-      engine:
-        description: The engine's directory. A link is followed only where root alone could have made it.
-        type: path
-        required: true
-      environment:
-        description: Directory of the unit's environment files.
-        type: path
-        default: /etc/ivy-cluster
-      secrets:
-        description: Directory of the secret files.
-        type: path
-        default: /etc/ivy-cluster/secrets
-  store:
-    description: The node's own memory of releases, backups and what is applied. Only root may enter it.
-    type: path
-    default: /var/lib/ivy-cluster
-  owner:
-    description: The engine's user.
-    type: str
-    default: ivy
-  group:
-    description: The engine's group.
-    type: str
-    default: ivy
-  unit:
-    description: The engine's unit.
-    type: str
-    default: axonivy-engine.service
   node_files:
     description:
       - The files that may differ between nodes, such as the unit, C(node.env) and C(jvm.options).
@@ -82,39 +49,6 @@ options:
         it.
       - A file that was in the list and no longer is, is removed, or the vendor's put back. Without this option nothing
         about node files changes.
-    type: list
-    elements: dict
-    suboptions:
-      path:
-        description: Absolute path.
-        type: path
-        required: true
-      content:
-        description: The whole content.
-        type: str
-        required: true
-      mode:
-        description: Mode, octal.
-        type: str
-        default: "0644"
-      owner:
-        description: Owner.
-        type: str
-        default: root
-      group:
-        description: Group.
-        type: str
-        default: root
-      secret:
-        description: Whether the content is hidden in differences.
-        type: bool
-        default: false
-      restart:
-        description:
-          - Whether a change needs a restart of the engine.
-          - By default always, but never for the files of the node helper.
-        type: str
-        choices: [always, never]
   on_drift:
     description:
       - What to do about changes made on the node. V(overwrite) backs them up and puts the release back, V(fail) changes
@@ -122,33 +56,6 @@ options:
     type: str
     choices: [overwrite, fail, keep]
     default: overwrite
-  ignore:
-    description: Patterns of paths that are nobody's business. V(*) stays within a directory, V(**) does not.
-    type: list
-    elements: str
-    default: []
-  engine_owned:
-    description:
-      - Patterns of what the engine itself writes. By default the configuration of applications that the release does
-        not have.
-    type: list
-    elements: str
-  restart_rules:
-    description:
-      - Whether a file that no release describes needs a restart when it changes. The first pattern that fits counts.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      pattern:
-        description: Pattern of paths.
-        type: str
-        required: true
-      restart:
-        description: The rule.
-        type: str
-        required: true
-        choices: [never, always]
   wait:
     description:
       - With O(state=accepted), the number of seconds that the engine has for its rewriting, which it does some moments
@@ -175,6 +82,8 @@ author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
   - ivy.cluster.attributes
+  - ivy.cluster.node
+  - ivy.cluster.node.node_files
 seealso:
   - module: ivy.cluster.config_release
   - module: ivy.cluster.shared_config_info
@@ -343,11 +252,13 @@ files:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import request
-from ansible_collections.ivy.cluster.plugins.module_utils.node.baseline import record_baseline
-from ansible_collections.ivy.cluster.plugins.module_utils.node.converge import converge
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.node.inspection import accept, await_rewriting
+from ansible_collections.ivy.cluster.plugins.module_utils.node import entry, request
+
+REQUIRED_IF = [
+    ("state", "baseline", ("engine_version",)),
+    ("state", "staged", ("release",)),
+    ("state", "applied", ("release",)),
+]
 
 
 def argument_spec() -> dict[str, dict[str, object]]:
@@ -367,32 +278,8 @@ def argument_spec() -> dict[str, dict[str, object]]:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=argument_spec(),
-        supports_check_mode=True,
-        required_if=[
-            ("state", "baseline", ("engine_version",)),
-            ("state", "staged", ("release",)),
-            ("state", "applied", ("release",)),
-        ],
-    )
-    params = module.params
-    try:
-        if params["state"] == "baseline":
-            result = record_baseline(
-                request.settings(params), params["store"], params["engine_version"], module.check_mode
-            )
-        else:
-            wish = request.build(params, params["state"], module.check_mode, module._diff)
-            if params["state"] == "accepted" and params["wait"] and wish.judge:
-                await_rewriting(wish, params["wait"])
-            result = request.conceal(accept(wish) if params["state"] == "accepted" else converge(wish), wish.key)
-    except NodeError as exc:
-        module.fail_json(msg=str(exc))
-    except OSError as exc:
-        module.fail_json(
-            msg=f"The node's files could not be handled: {exc}. What was begun is finished by the next run."
-        )
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True, required_if=REQUIRED_IF)
+    result = entry.shared_config(module.params, module.check_mode, module._diff)
     for text in result.pop("warnings", []):
         module.warn(text)
     if result.pop("failed", False):

@@ -21,102 +21,9 @@ options:
     description: Directory on the controller that holds the release; needed where the node may not have it yet.
     type: path
     default: ""
-  roots:
-    description: Where the parts of a release lie on the node.
-    type: dict
-    required: true
-    suboptions:
-      engine:
-        description: The engine's directory. A link is followed only where root alone could have made it.
-        type: path
-        required: true
-      environment:
-        description: Directory of the unit's environment files.
-        type: path
-        default: /etc/ivy-cluster
-      secrets:
-        description: Directory of the secret files.
-        type: path
-        default: /etc/ivy-cluster/secrets
-  store:
-    description: The node's own memory of releases, backups and what is applied. Only root may enter it.
-    type: path
-    default: /var/lib/ivy-cluster
-  owner:
-    description: The engine's user.
-    type: str
-    default: ivy
-  group:
-    description: The engine's group.
-    type: str
-    default: ivy
-  unit:
-    description: The engine's unit.
-    type: str
-    default: axonivy-engine.service
   node_files:
     description:
       - The node files as they should be, to tell what of them is pending. Drift of node files is told without them.
-    type: list
-    elements: dict
-    suboptions:
-      path:
-        description: Absolute path.
-        type: path
-        required: true
-      content:
-        description: The whole content.
-        type: str
-        required: true
-      mode:
-        description: Mode, octal.
-        type: str
-        default: "0644"
-      owner:
-        description: Owner.
-        type: str
-        default: root
-      group:
-        description: Group.
-        type: str
-        default: root
-      secret:
-        description: Whether the content is hidden in differences.
-        type: bool
-        default: false
-      restart:
-        description:
-          - Whether a change needs a restart of the engine.
-          - By default always, but never for the files of the node helper.
-        type: str
-        choices: [always, never]
-  ignore:
-    description: Patterns of paths that are nobody's business. V(*) stays within a directory, V(**) does not.
-    type: list
-    elements: str
-    default: []
-  engine_owned:
-    description:
-      - Patterns of what the engine itself writes. By default the configuration of applications that the release does
-        not have.
-    type: list
-    elements: str
-  restart_rules:
-    description:
-      - Whether a file that no release describes needs a restart when it changes. The first pattern that fits counts.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      pattern:
-        description: Pattern of paths.
-        type: str
-        required: true
-      restart:
-        description: The rule.
-        type: str
-        required: true
-        choices: [never, always]
   payload:
     description: Set by the controller's half of this module; not for tasks.
     type: str
@@ -129,6 +36,8 @@ author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
   - ivy.cluster.attributes
+  - ivy.cluster.node
+  - ivy.cluster.node.node_files
 seealso:
   - module: ivy.cluster.shared_config
 """
@@ -203,9 +112,7 @@ restart_reasons:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import request
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.node.inspection import inspect
+from ansible_collections.ivy.cluster.plugins.module_utils.node import entry, request
 
 
 def argument_spec() -> dict[str, dict[str, object]]:
@@ -220,15 +127,11 @@ def argument_spec() -> dict[str, dict[str, object]]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    try:
-        wish = request.build(module.params, "applied", check=True, diff=False)
-        result = request.conceal(inspect(wish), wish.key)
-    except NodeError as exc:
-        module.fail_json(msg=str(exc))
-    except OSError as exc:
-        module.fail_json(msg=f"The node's files could not be read: {exc}.")
+    result = entry.shared_config_info(module.params)
     for text in result.pop("warnings", []):
         module.warn(text)
+    if result.pop("failed", False):
+        module.fail_json(**result)
     module.exit_json(**result)
 
 

@@ -50,16 +50,28 @@ def blob_path(cache: str | os.PathLike[str], sha256: str) -> Path:
     return Path(cache) / "blobs" / sha256
 
 
-def load_manifest(cache: str | os.PathLike[str], release_id: str) -> Manifest:
-    """The manifest of a built release; a damaged or foreign one is an error, never a partial answer."""
+_ADVICE = "Build the release again (ivy.cluster.config_release)."
+
+
+def _raw_manifest(cache: str | os.PathLike[str], release_id: str) -> bytes:
     path = manifest_path(cache, release_id)
-    advice = "Build the release again (ivy.cluster.config_release)."
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
-        raise CacheError(f"Release {release_id} is not in the cache {cache}. {advice}") from None
+        raise CacheError(f"Release {release_id} is not in the cache {cache}. {_ADVICE}") from None
     except OSError as error:
         raise CacheError(f"Release {release_id} cannot be read from {path}: {error.strerror}.") from error
+
+
+def manifest_digest(cache: str | os.PathLike[str], release_id: str) -> str:
+    """The digest by which a node knows whether it has the same manifest, which need not be understood for that."""
+    return hashlib.sha256(_raw_manifest(cache, release_id)).hexdigest()
+
+
+def load_manifest(cache: str | os.PathLike[str], release_id: str) -> Manifest:
+    """The manifest of a built release; a damaged or foreign one is an error, never a partial answer."""
+    path, advice = manifest_path(cache, release_id), _ADVICE
+    raw = _raw_manifest(cache, release_id)
     try:
         manifest = json.loads(raw)
     except ValueError as error:
