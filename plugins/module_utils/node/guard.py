@@ -29,6 +29,8 @@ from .store import Store, read_json_file, timestamp
 from .unit import belongs, show
 from .view import View, settings_from
 
+# Apart from what the start of the engine records, which is written at that moment only.
+STATUS_DIRECTORY = "/run/ivy-config-guard"
 SETTINGS = "/etc/ivy-cluster/node.json"
 REPORT, RESTORE = "report", "restore"
 # Whoever changes a file again and again is a program; to write against it all day would only fill the backups.
@@ -43,6 +45,7 @@ class Options(t.NamedTuple):
     mode: str = REPORT
     settings: str = SETTINGS
     run_directory: str = run_state.RUN_DIRECTORY
+    status_directory: str = STATUS_DIRECTORY
     metrics: str = ""
     keep_backups: int = 20
 
@@ -287,7 +290,7 @@ def look(options: Options, attempts: Attempts) -> Outcome:
 def guard(options: Options) -> int:
     """One run of the guard; the exit status says whether it could do its work, not whether it found something."""
     start = time.monotonic()
-    memory = guard_report.Memory(options.run_directory)
+    memory = guard_report.Memory(options.status_directory)
     try:
         outcome = look(options, memory.attempts)
     except BusyError:

@@ -20,7 +20,7 @@ from .errors import NodeError
 from .store import read_json_file
 
 FORMAT = 1
-STATUS = "guard.json"
+STATUS = "status.json"
 METRICS = "ivy_config_guard.prom"
 KINDS = ("modified", "missing", "extra", "attributes")
 # Priorities as systemd reads them from the start of a line.
@@ -223,7 +223,10 @@ def _path(key: str) -> str:
 def _limited(lines: list[str]) -> list[str]:
     if len(lines) <= _LINES:
         return lines
-    return [*lines[:_LINES], f"{_WARNING}... and {len(lines) - _LINES} more files; all of them stand in {STATUS}."]
+    return [
+        *lines[:_LINES],
+        f"{_WARNING}... and {len(lines) - _LINES} more files; all of them stand in the status file.",
+    ]
 
 
 def _write(directory: str, name: str, data: bytes) -> None:

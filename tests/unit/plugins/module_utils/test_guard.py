@@ -33,6 +33,8 @@ class Watch:
         self.output = output
         self.metrics_directory = node.base / "metrics"
         self.metrics_directory.mkdir()
+        self.status_file = node.base / "guard" / "status.json"
+        self.status_file.parent.mkdir()
         self.settings = node.environment / "node.json"
         self.place(record=False)
 
@@ -59,13 +61,18 @@ class Watch:
     def look(self, mode: str = guard.REPORT, status: int = 0) -> list[str]:
         """One run; returns the lines for the journal."""
         self.output.readouterr()
-        options = guard.Options(mode, str(self.settings), str(self.node.run), str(self.metrics_directory))
+        options = guard.Options(mode, *self.places)
         assert guard.guard(options) == status
         return self.output.readouterr().out.splitlines()
 
     @property
+    def places(self) -> tuple[str, str, str, str]:
+        """As the options of the guard have them."""
+        return str(self.settings), str(self.node.run), str(self.status_file.parent), str(self.metrics_directory)
+
+    @property
     def status(self) -> dict[str, t.Any]:
-        found: dict[str, t.Any] = json.loads((self.node.run / "guard.json").read_text(encoding="utf-8"))
+        found: dict[str, t.Any] = json.loads(self.status_file.read_text(encoding="utf-8"))
         return found
 
     @property
@@ -114,7 +121,7 @@ def test_a_node_as_applied_is_silent(watch: Watch) -> None:
 def test_a_look_writes_nothing_but_its_own_files(watch: Watch) -> None:
     watch.node.path(IVY).write_bytes(b"EMail: local\n")
     watch.look()
-    own = (str(watch.node.run), str(watch.metrics_directory))
+    own = (str(watch.status_file.parent), str(watch.metrics_directory))
     before = {name: item for name, item in watch.node.snapshot().items() if not name.startswith(own)}
     watch.look()
     assert {name: item for name, item in watch.node.snapshot().items() if not name.startswith(own)} == before
@@ -303,12 +310,12 @@ def test_an_activation_that_was_cut_off_is_told_and_left_to_the_next_run(watch: 
 
 def test_while_a_run_is_at_work_nothing_is_looked_at(watch: Watch) -> None:
     watch.look()
-    before = (watch.node.run / "guard.json").read_bytes()
+    before = watch.status_file.read_bytes()
     watch.node.path(IVY).write_bytes(b"half done\n")
     with watch.node.opened() as store, store.lock():
         assert watch.look() == []
         assert watch.look(guard.RESTORE) == []
-    assert (watch.node.run / "guard.json").read_bytes() == before
+    assert watch.status_file.read_bytes() == before
     assert watch.node.path(IVY).read_bytes() == b"half done\n"
 
 
@@ -404,7 +411,7 @@ def test_metrics_are_written_only_where_somebody_collects_them(watch: Watch) -> 
 def test_what_is_written_can_be_read_by_others_and_holds_no_digest(watch: Watch) -> None:
     watch.node.path(ENV).write_bytes(b"IVY_X=local-secret\n")
     watch.look()
-    for path in (watch.node.run / "guard.json", watch.metrics_directory / "ivy_config_guard.prom"):
+    for path in (watch.status_file, watch.metrics_directory / "ivy_config_guard.prom"):
         assert path.stat().st_mode & 0o777 == 0o644
         text = path.read_text(encoding="utf-8")
         assert "local-secret" not in text
@@ -436,9 +443,8 @@ def test_500_files_cost_less_than_one_percent_of_a_core(
         "sys.exit(guard.guard(guard.Options('report', *sys.argv[1:])))"
     )
     before = os.times()
-    arguments = [str(watch.settings), str(watch.node.run), str(watch.metrics_directory)]
     command = [sys.executable, "-I", "-B", "-X", f"pycache_prefix={tmp_path}/none", "-c", program, str(package)]
-    done = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run([*command, *watch.places], check=True, capture_output=True, text=True)
     after = os.times()
     used = after.children_user + after.children_system - before.children_user - before.children_system
     assert done.stdout == ""
@@ -449,6 +455,6 @@ def test_500_files_cost_less_than_one_percent_of_a_core(
 
 
 def test_an_old_memory_is_no_obstacle(watch: Watch) -> None:
-    (watch.node.run / "guard.json").write_text('{"format": 1, "said": [], "attempts": 5, "restored_total": "x"}')
+    watch.status_file.write_text('{"format": 1, "said": [], "attempts": 5, "restored_total": "x"}')
     assert watch.look() == []
-    assert guard_report.Memory(str(watch.node.run)).restored_total == 0
+    assert guard_report.Memory(str(watch.status_file.parent)).restored_total == 0
