@@ -17,6 +17,7 @@ from . import atomic
 from .atomic import (
     Tree,
     commit_at,
+    digest_at,
     discard_at,
     lstat_at,
     open_directory,
@@ -26,6 +27,7 @@ from .atomic import (
     set_attributes_at,
     temporary_name,
 )
+from .digest import sha256
 from .errors import NodeError
 from .scan import DIRECTORY, FILE, LINK, NODE, Expected, Found, Scene, attribute_problem, directories_in_disorder
 from .store import Store
@@ -87,9 +89,9 @@ def plan(
             problem = attribute_problem(want, found)
             if problem:
                 actions.append(Action(ATTRIBUTES, want.root, want.path, key, want, found, False, problem))
-    in_the_way = _in_the_way(scene, target)
+    blocking = in_the_way(scene, target)
     gone = [key for key in applied if key not in target]
-    for key in dict.fromkeys((*in_the_way, *gone, *extra)):
+    for key in dict.fromkeys((*blocking, *gone, *extra)):
         if key in keep:
             continue
         found = scene.files.get(key)
@@ -97,7 +99,7 @@ def plan(
             continue
         root, path = (NODE, key) if key.startswith("/") else key.split(":", 1)
         lost = found.kind != FILE or found.sha256 not in known(key)
-        actions.append(Action(DELETE, root, path, key, None, found, lost, first=key in in_the_way))
+        actions.append(Action(DELETE, root, path, key, None, found, lost, first=key in blocking))
     actions.extend(one for one in _directories(scene, target, owner) if one.key not in keep)
     return sorted(actions, key=lambda one: (_phase(one), _ORDER[one.root], one.path))
 
@@ -108,7 +110,7 @@ def _phase(one: Action) -> int:
     return 0 if one.first else 2
 
 
-def _in_the_way(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
+def in_the_way(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
     """Files and links that lie where the release needs a directory."""
     needed = {
         f"{want.root}:{'/'.join(want.path.split('/')[:depth])}"
@@ -154,11 +156,11 @@ def _needed_space(
 
 
 def _free(path: str) -> tuple[int, int]:
-    """Device and free bytes of the file system that a path lies on, or will."""
+    """Device and free bytes of the file system that a path lies on, or will; none where it is read-only."""
     while not os.path.isdir(path):
         path = os.path.dirname(path)
     info = os.statvfs(path)
-    return os.stat(path).st_dev, info.f_bavail * info.f_frsize
+    return os.stat(path).st_dev, -1 if info.f_flag & os.ST_RDONLY else info.f_bavail * info.f_frsize
 
 
 def check_space(needs: t.Mapping[str, int]) -> None:
@@ -168,6 +170,12 @@ def check_space(needs: t.Mapping[str, int]) -> None:
         device, free = _free(path)
         known = by_device.get(device, (0, free, path))
         by_device[device] = (known[0] + size, free, known[2])
+    read_only = [path for _size, free, path in by_device.values() if free < 0]
+    if read_only:
+        raise NodeError(
+            f"The release cannot be activated: {', '.join(read_only)} lies on a file system that is mounted read-only. "
+            "Nothing was changed. Mount it for writing and run again."
+        )
     problems = [
         f"{path}: {size + _RESERVE} bytes are needed, {free} are free"
         for size, free, path in by_device.values()
@@ -194,6 +202,8 @@ class Executor:
         self.trees = trees
         self.owners = owners
         self.content = content
+        # Whether the files are no longer those of before.
+        self.replaced = False
 
     def check_space(self, actions: t.Sequence[Action], sizes: t.Callable[[Expected], int]) -> None:
         needs = _needed_space(actions, sizes, self.trees)
@@ -243,7 +253,13 @@ class Executor:
                 self._delete(one)
         prepared = self._prepare([one for one in actions if one.action != DELETE])
         changed: set[tuple[str, str]] = set()
+        try:
+            self._still_as_seen(actions)
+        except (OSError, NodeError):
+            self._discard_all(prepared)
+            raise
         for one in prepared:
+            self.replaced = True
             self._commit(one)
             changed.add((one.root, os.path.dirname(one.path)))
         self._sync_directories(changed)
@@ -280,16 +296,40 @@ class Executor:
             if together:
                 for fd in file_systems.values():
                     atomic.sync_filesystem(fd)
-        except OSError:
+        except (OSError, NodeError):
             # A full disk must not stay full because of us.
-            for one in prepared:
-                with contextlib.suppress(OSError):
-                    self._discard(one)
+            self._discard_all(prepared)
             raise
         finally:
             for fd in file_systems.values():
                 os.close(fd)
         return prepared
+
+    def _still_as_seen(self, actions: t.Iterable[Action]) -> None:
+        """Whether nobody edited meanwhile what is about to be replaced: no backup has that, and it would be lost."""
+        for one in actions:
+            if one.found is None or one.found.kind != FILE or one.action == ATTRIBUTES or one.first:
+                continue
+            place = self._open(one.root, one.path)
+            if place is None:
+                continue
+            try:
+                info = lstat_at(*place)
+                if info is None or (info.st_mtime == one.found.mtime and info.st_size == one.found.size):
+                    continue
+                hit = digest_at(*place)
+                if hit is None or hit[0] != one.found.sha256:
+                    raise NodeError(
+                        f"{one.path} was changed on the node while the release was being activated. It was not "
+                        "overwritten. Run again: the change is then reported, and backed up first."
+                    )
+            finally:
+                os.close(place[0])
+
+    def _discard_all(self, prepared: t.Iterable[Action]) -> None:
+        for one in prepared:
+            with contextlib.suppress(OSError):
+                self._discard(one)
 
     def _discard(self, one: Action) -> None:
         place = self._open(one.root, one.path)
@@ -321,6 +361,7 @@ class Executor:
                     os.close(place[0])
 
     def _delete(self, one: Action) -> None:
+        self.replaced = True
         if one.root != NODE:
             self.trees[one.root].remove(one.path)
             return
@@ -333,23 +374,26 @@ class Executor:
                 os.close(place[0])
 
     def _fix_directory(self, one: Action) -> None:
-        place = self._open(one.root, one.path)
-        if place is None:
-            return
-        fd, name = place
-        try:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            directory = os.open(name, flags, dir_fd=fd)
+        if one.path == ".":
+            directory = os.dup(self.trees[one.root].fd)
+        else:
+            place = self._open(one.root, one.path)
+            if place is None:
+                return
             try:
-                uid, gid = self.owners[one.root]
-                info = os.fstat(directory)
-                if (info.st_uid, info.st_gid) != (uid, gid):
-                    os.fchown(directory, uid, gid)
-                os.fchmod(directory, (stat.S_IMODE(info.st_mode) | 0o750) & ~0o002)
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                directory = os.open(place[1], flags, dir_fd=place[0])
             finally:
-                os.close(directory)
+                os.close(place[0])
+        try:
+            uid, gid = self.owners[one.root]
+            info = os.fstat(directory)
+            if (info.st_uid, info.st_gid) != (uid, gid):
+                os.fchown(directory, uid, gid)
+            mode = stat.S_IMODE(info.st_mode)
+            os.fchmod(directory, (mode | 0o750) & ~0o002 if one.root == "engine" else mode & ~0o022)
         finally:
-            os.close(fd)
+            os.close(directory)
 
     def _place(self, want: Expected) -> tuple[int, str]:
         if want.root == NODE:
@@ -383,7 +427,7 @@ class Executor:
                 return False
             # Where another name shares the file, its owner must not be touched: a new file takes its place, with the
             # very bytes that lie there, since they may be an accepted rewriting.
-            data = read_at(fd, name)[0] if one.action == ATTRIBUTES else self.content(want)
+            data = self._present(fd, name, want) if one.action == ATTRIBUTES else self.content(want)
             prepare_at(fd, name, data, mode, uid, gid, durable)
             device = os.fstat(fd).st_dev
             if device not in file_systems:
@@ -391,6 +435,11 @@ class Executor:
             return True
         finally:
             os.close(fd)
+
+    def _present(self, directory: int, name: str, want: Expected) -> bytes:
+        """What lies there, if it is still what was seen: a link planted since could lead to anybody's secret."""
+        data = read_at(directory, name)[0]
+        return data if sha256(data) in want.digests else self.content(want)
 
 
 def _save(directory: int, name: str, root: str, path: str, items: list[tuple[dict[str, t.Any], bytes | None]]) -> None:
@@ -423,4 +472,4 @@ def _save(directory: int, name: str, root: str, path: str, items: list[tuple[dic
         items.append((dict(item, kind="special"), None))
 
 
-__all__ = ["Action", "Executor", "check_space", "plan", "predict"]
+__all__ = ["Action", "Executor", "check_space", "in_the_way", "plan", "predict"]

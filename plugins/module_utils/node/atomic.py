@@ -150,7 +150,7 @@ def digest_at(directory: int, name: str) -> tuple[str, os.stat_result] | None:
         os.close(fd)
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
@@ -167,7 +167,7 @@ def prepare_at(directory: int, name: str, data: bytes, mode: int, uid: int, gid:
     discard_at(directory, temporary)
     fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
     try:
-        _write_all(fd, data)
+        write_all(fd, data)
         info = os.fstat(fd)
         if (info.st_uid, info.st_gid) != (uid, gid):
             os.fchown(fd, uid, gid)

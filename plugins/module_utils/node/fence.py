@@ -27,6 +27,11 @@ def refusal(applied: str | None, record: t.Mapping[str, t.Any] | None, cluster: 
     desired = record.get("desired_release")
     if applied == desired:
         return ""
+    if not desired:
+        return (
+            f"This node has release {applied}, but the cluster record names none: it is new, or was replaced. {run} "
+            "(without --limit if no node was brought up to date since)"
+        )
     if record.get("operation"):
         allowed = [record.get("previous_release"), *(record.get("allowed_releases") or [])]
         if applied in allowed:

@@ -19,6 +19,8 @@ from .manifest import Entry, Manifest
 ENGINE_AREAS = ("configuration", "dropins", "patches")
 # Where the engine keeps the configuration of applications that were deployed or created on the node itself.
 ENGINE_OWNED = ("configuration/applications/**",)
+# Each level costs an open directory; whoever owns the engine's user could make as many as he likes.
+DEEPEST = 100
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 FILE, LINK, DIRECTORY, SPECIAL = "file", "link", "directory", "special"
@@ -190,6 +192,11 @@ def walk(tree: Tree, areas: t.Iterable[str] | None, singles: t.Iterable[str]) ->
 
 
 def _enter(parent: int, name: str, path: str, found: Found, result: Walk) -> None:
+    if path.count("/") >= DEEPEST:
+        raise NodeError(
+            f"{printable(path[:80])}... is nested more than {DEEPEST} directories deep, which no release is. Nothing "
+            "was changed. Remove it and run again."
+        )
     try:
         fd = os.open(name, _DIRECTORY, dir_fd=parent)
     except OSError as exc:
@@ -238,6 +245,8 @@ def survey(trees: t.Mapping[str, Tree], singles: t.Mapping[str, t.Iterable[str]]
     """Look at every managed place once."""
     scene = Scene({}, {}, [])
     for root, tree in trees.items():
+        if tree.exists:
+            scene.directories[f"{root}:."] = _found(DIRECTORY, os.fstat(tree.fd))
         wanted = set(singles.get(root, ()))
         if root == "engine":
             areas: t.Iterable[str] | None = ENGINE_AREAS
@@ -392,7 +401,21 @@ def directories_in_disorder(scene: Scene, expected: t.Mapping[str, Expected], ow
         problem = directory_problem(found, *owner) if found else ""
         if problem:
             findings.append(Drift("engine", path + "/", "attributes", f"directory: {problem}", found))
+    for root in sorted({want.root for want in expected.values() if want.origin == RELEASE}):
+        found = scene.directories.get(f"{root}:.")
+        problem = _base_problem(root, found, owner) if found else ""
+        if problem:
+            findings.append(Drift(root, "./", "attributes", f"directory: {problem}", found))
     return findings
+
+
+def _base_problem(root: str, found: Found, owner: tuple[int, int]) -> str:
+    """Why the directory of a root itself is not as it must be: whoever may write it can replace all that is in it."""
+    if root == "engine":
+        return directory_problem(found, *owner)
+    if found.uid != os.geteuid():
+        return f"owner {found.uid} instead of {os.geteuid()}"
+    return f"mode {found.mode:04o}: others may write" if found.mode & 0o022 else ""
 
 
 def check_area(scene: Scene, root: str) -> None:

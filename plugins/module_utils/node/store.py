@@ -347,12 +347,15 @@ class Store:
     def applied(self) -> dict[str, t.Any]:
         value = self._json("applied.json", release=str, previous=str, node_files=dict, settings=dict) or {}
         self._records("applied.json", value.get("node_files"), dict)
-        if value.get("release"):
-            try:
-                manifests.check_id(value["release"])
-            except NodeError as exc:
-                raise NodeError(f"The store is damaged: {self.path}/applied.json: {exc} {_START_OVER}") from exc
+        self._check_release("applied.json", value)
         return value
+
+    def _check_release(self, path: str, value: t.Mapping[str, t.Any]) -> None:
+        try:
+            if value.get("release"):
+                manifests.check_id(value["release"])
+        except NodeError as exc:
+            raise NodeError(f"The store is damaged: {self.path}/{path}: {exc} {self._advice(path)}") from exc
 
     def put_applied(self, value: dict[str, t.Any]) -> None:
         self._put("applied.json", value)
@@ -361,6 +364,7 @@ class Store:
         """What an activation was about to reach when it was cut off; empty when none was."""
         value = self._json("intent.json", release=str, node_files=dict) or {}
         self._records("intent.json", value.get("node_files"), dict)
+        self._check_release("intent.json", value)
         return value
 
     def put_intent(self, value: dict[str, t.Any]) -> None:
