@@ -1,0 +1,131 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rollback takes all nodes back, from a controller that has nothing, and holds until the pin is lifted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Lab
+
+ROOT = Path(__file__).resolve().parents[3]
+BAD, GOOD = "A greeting that nobody wanted", "A greeting for everybody"
+REASON = "nobody wanted it"
+
+
+class Before(NamedTuple):
+    """What the cluster ran with when the tests began."""
+
+    release: str
+    greeting: str
+
+
+def release(lab: Lab, node: str) -> str:
+    return str((lab.info(node) or {})["release"])
+
+
+def greetings(lab: Lab) -> set[str]:
+    return {str((lab.info(node) or {})["greeting"]) for node in lab.nodes}
+
+
+def source(lab: Lab, directory: Path, greeting: str, restart: bool) -> list[str]:
+    """A source with another greeting, which the engine takes up by itself, and if wished a key that needs a restart."""
+    copy = directory / "shared_config"
+    shutil.copytree(ROOT / "inventories/demo/shared_config", copy)
+    if restart:
+        with (copy / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
+            stream.write("SystemTask:\n  Failure:\n    Behaviour: DESTROY_TASK_AND_CASE\n")
+    values = {**lab.variables["ivy_shared_values"], "greeting": greeting}
+    return ["-e", json.dumps({"ivy_shared_config_source": str(copy), "ivy_shared_values": values})]
+
+
+def history(lab: Lab, directory: Path) -> dict[str, Any]:
+    file = directory / "history.json"
+    lab.playbook("playbooks/history.yml", "-e", f"history_file={file}").succeeded()
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A controller that has neither the source nor a cache."""
+    empty = tmp_path_factory.mktemp("empty")
+    paths = {"ivy_shared_config_source": str(empty / "source"), "ivy_controller_cache": str(empty / "cache")}
+    return ["-e", json.dumps(paths)]
+
+
+@pytest.fixture(scope="module")
+def before(lab: Lab, nothing: list[str]) -> Iterator[Before]:
+    node = lab.nodes[0]
+    found = Before(release(lab, node), str((lab.info(node) or {})["greeting"]))
+    yield found
+    lab.playbook("playbooks/rollback.yml", *nothing, "-e", f"rollback_release={found.release}").succeeded()
+    lab.playbook("playbooks/unpin.yml", "-e", "rollback_reason='the tests are over'").succeeded()
+    assert {release(lab, node) for node in lab.nodes} == {found.release}
+
+
+def test_1_back_to_the_release_before(lab: Lab, before: Before, nothing: list[str], tmp_path: Path) -> None:
+    lab.playbook("site.yml", *source(lab, tmp_path, BAD, restart=True)).succeeded()
+    assert greetings(lab) == {BAD}
+    bad = release(lab, lab.nodes[0])
+    pids = lab.pids(*lab.nodes)
+
+    run = lab.playbook("playbooks/rollback.yml", *nothing, "-e", f"rollback_reason='{REASON}'").succeeded()
+
+    assert greetings(lab) == {before.greeting}
+    assert {release(lab, node) for node in lab.nodes} == {before.release}
+    # A key that needs a restart went back as well, so every engine was restarted.
+    assert not set(pids.values()) & set(lab.pids(*lab.nodes).values())
+    assert "are not rolled back" in run.output
+    found = history(lab, tmp_path)
+    assert found["desired_release"] == before.release
+    assert (found["pin"]["release"], found["pin"]["reason"]) == (before.release, REASON)
+    assert found["operation"] is None
+    assert all(bad in node["releases"] for node in found["nodes"].values())
+
+
+def test_2_pinned_until_it_is_lifted(lab: Lab, before: Before, nothing: list[str], tmp_path: Path) -> None:
+    values = source(lab, tmp_path, GOOD, restart=False)
+    pids = lab.pids()
+
+    refused = lab.playbook("site.yml", *values)
+    assert refused.status != 0
+    assert REASON in refused.output
+    assert "playbooks/unpin.yml" in refused.output
+    assert refused.changed() == []
+
+    unknown = lab.playbook("playbooks/rollback.yml", *nothing, "-e", "rollback_release=feed")
+    assert unknown.status != 0
+    assert "There is no release feed" in unknown.output
+    assert before.release in unknown.output
+    assert unknown.changed() == []
+    assert lab.pids() == pids
+
+    lab.playbook("playbooks/unpin.yml", "-e", "rollback_reason='a better greeting'").succeeded()
+    lab.playbook("site.yml", *values).succeeded()
+    assert greetings(lab) == {GOOD}
+    assert lab.pids() == pids
+
+
+def test_3_the_history_names_it_all(lab: Lab, before: Before, tmp_path: Path) -> None:
+    found = history(lab, tmp_path)
+
+    events = [(one["operation"], one.get("reason", "")) for one in found["history"]]
+    since = events[max(index for index, event in enumerate(events) if event == ("rollback", REASON)) :]
+    assert [name for name, _reason in since if name != "deployed"] == [
+        "rollback",
+        "rollback done",
+        "unpin",
+        "site",
+        "site done",
+    ]
+    assert ("unpin", "a better greeting") in since
+    assert all(one["owner"] for one in found["history"][-5:])
+    assert found["previous_release"] == before.release
