@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from .atomic import check_relative, is_temporary
-from .digest import canonical, sha256
+from .digest import sha256
 from .errors import NodeError
 
 FORMAT = 1
@@ -157,5 +157,5 @@ def parse(data: bytes, where: str) -> Manifest:
         str(value.get("cluster", "")),
         str(value.get("engine_version", "")),
         tuple(entries),
-        sha256(canonical(value)),
+        sha256(data),
     )

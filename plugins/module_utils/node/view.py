@@ -104,6 +104,7 @@ class View:
         self.owned = Patterns(settings.engine_owned)
         self.ignored = Patterns(settings.ignore)
         self._manifests: dict[str, Manifest | None] = {}
+        self._of_release: tuple[Manifest, t.Any, dict[str, Expected]] | None = None
 
     def close(self) -> None:
         for tree in self.trees.values():
@@ -151,7 +152,7 @@ class View:
         """
         out = expected_of_baseline(baseline) if baseline else {}
         if release is not None:
-            for key, one in expected_of_release(release, accepted, self.owners).items():
+            for key, one in self._expected_of(release, accepted).items():
                 if one.root != "engine" or engine_matches:
                     out[key] = one
         for path, item in node_files.items():
@@ -172,6 +173,15 @@ class View:
                 "text",
             )
         return out
+
+    def _expected_of(
+        self, release: Manifest, accepted: t.Mapping[str, t.Mapping[str, t.Sequence[str]]]
+    ) -> dict[str, Expected]:
+        # On a clean node the release that is applied is also the one that is wanted.
+        known = self._of_release
+        if known is None or known[0] is not release or known[1] is not accepted:
+            known = self._of_release = (release, accepted, expected_of_release(release, accepted, self.owners))
+        return known[2]
 
     def engine_path(self, path: str) -> str | None:
         """The place of an absolute path inside the engine's directory, by its given or its real name."""
