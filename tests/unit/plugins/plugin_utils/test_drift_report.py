@@ -1,0 +1,324 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report on drift: what belongs together, what to do, and that nothing of a node becomes markup or gives a secret away."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import shlex
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils import (
+    drift_page,
+    drift_report,
+    drift_text,
+    node_answer,
+    report_files,
+)
+
+TIME = "2026-01-31T12:00:00Z"
+IVY = "configuration/ivy.yaml"
+HOST = {"key": "EMail.Server.Host", "change": "changed", "before": "mail1", "after": "mail2", "wanted": "mail1"}
+
+
+def item(path: str = IVY, **more: t.Any) -> dict[str, t.Any]:
+    found = {
+        "root": "engine",
+        "path": path,
+        "kind": "modified",
+        "detail": "the content differs",
+        "secret": False,
+        "size": 10,
+        "mode": "0640",
+        "owner": "ivy",
+        "modified": "2026-01-31T11:00:00Z",
+        "comparable": "c1",
+    }
+    return {**found, **more}
+
+
+def seen(**more: t.Any) -> dict[str, t.Any]:
+    answer = {
+        "drift": [],
+        "pending": [],
+        "conflict": [],
+        "engine_owned": [],
+        "applied": "3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6",
+        "applied_time": TIME,
+        "restart_required": False,
+        "restart_reasons": [],
+        "interrupted": False,
+    }
+    return {**answer, **more}
+
+
+def build(**results: t.Any) -> drift_report.Report:
+    return drift_report.build("demo", "11.3.0", TIME, "0123456789abcdef" * 2, "", "ansible-playbook -i hosts", results)
+
+
+def forms(report: drift_report.Report) -> dict[str, str]:
+    return {
+        "json": json.dumps(report.plain()),
+        "markdown": drift_text.markdown(report),
+        "html": drift_page.render(report),
+        "terminal": drift_text.terminal(report),
+    }
+
+
+def test_nodes_that_differ_in_the_same_way_are_one_finding() -> None:
+    report = build(
+        engine1=seen(drift=[item(keys=[HOST])]),
+        engine2=seen(drift=[item(keys=[HOST], modified="2026-01-31T09:00:00Z")]),
+        engine3=seen(drift=[item(keys=[HOST], comparable="c2")]),
+    )
+    assert [finding.nodes for finding in report.findings] == [["engine1", "engine2"], ["engine3"]]
+    assert [place.modified for place in report.findings[0].places] == ["2026-01-31T11:00:00Z", "2026-01-31T09:00:00Z"]
+    assert report.summary()["drift"] == 2
+    assert report.summary()["drifted"] == ["engine1", "engine2", "engine3"]
+
+
+def test_without_a_comparable_each_node_stands_for_itself() -> None:
+    report = build(engine1=seen(drift=[item(comparable=None)]), engine2=seen(drift=[item(comparable=None)]))
+    assert [finding.nodes for finding in report.findings] == [["engine1"], ["engine2"]]
+
+
+def test_a_node_that_was_not_looked_at_is_shown_and_hides_nothing() -> None:
+    report = build(
+        engine1=seen(drift=[item()]),
+        engine2={"unreachable": True, "msg": "No route to host"},
+        engine3={"failed": True, "msg": "The store is damaged."},
+        engine4={},
+    )
+    assert report.summary()["unreachable"] == ["engine2"]
+    assert report.summary()["failed"] == ["engine3", "engine4"]
+    assert not report.ok
+    for form, text in forms(report).items():
+        assert "No route to host" in text, form
+        assert "The store is damaged" in text, form
+        assert "ivy.cluster.drift --limit engine2" in text, form
+        assert IVY in text, form
+
+
+def test_pending_alone_is_no_drift() -> None:
+    report = build(engine1=seen(pending=[item(kind=None, change="update")]), engine2=seen())
+    assert (report.ok, report.drift_found) == (True, False)
+    assert "1 change of the source pending" in drift_text.headline(report)
+
+
+def test_conflicts_come_first_and_say_all_three_values() -> None:
+    conflict = item(change="update", keys=[{**HOST, "wanted": "mail3"}])
+    report = build(engine1=seen(drift=[item("configuration/a.xml")], conflict=[conflict]))
+    assert [finding.side for finding in report.findings] == ["conflict", "drift"]
+    for form, text in forms(report).items():
+        assert {"mail1", "mail2", "mail3"} <= set(re.findall(r"mail\d", text)), form
+
+
+@pytest.mark.parametrize(
+    ("finding", "command"),
+    [
+        (item(), 'ivy.cluster.adopt -e \'{"adopt_node": "engine1", "adopt_paths": ["configuration/ivy.yaml"]}\''),
+        (item(kind="extra"), "ivy.cluster.adopt"),
+        (item("/etc/systemd/system/x.service", root="node"), ""),
+        (item("shared.env", root="environment", secret=True), ""),
+        (item(kind="attributes"), ""),
+        (item("configuration/new\nline"), ""),
+    ],
+)
+def test_what_to_do_next(finding: dict[str, t.Any], command: str) -> None:
+    report = build(engine1=seen(drift=[finding]))
+    found = drift_report.steps(report, report.findings[0])
+    assert found[0].command == "ansible-playbook -i hosts ivy.cluster.site"
+    commands = [step.command for step in found[1:] if step.command]
+    assert [command in one for one in commands] == [True] * bool(command)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20))
+def test_a_command_survives_any_name(name: str) -> None:
+    report = build(engine1=seen(drift=[item(f"configuration/{name}")]))
+    for step in drift_report.steps(report, report.findings[0]):
+        words = shlex.split(step.command)
+        if "ivy.cluster.adopt" in words:
+            assert json.loads(words[-1])["adopt_paths"] == [f"configuration/{name}"]
+
+
+def test_a_changed_secret_is_shown_as_changed() -> None:
+    key = {"key": "A.Password", "change": "changed", "before": "********", "after": "********", "wanted": "********"}
+    report = build(engine1=seen(drift=[item(keys=[key])]))
+    for form, text in forms(report).items():
+        if form != "json":
+            assert "******** (changed)" in text, form
+
+
+# --- hostile names and values
+
+HOSTILE = st.text(
+    st.one_of(
+        st.sampled_from("<>&\"'`|*_[]()#!\\\n\r\t\x00\x1b\x9b\u202e\u2066\u200b{}%$~:/-=a"),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, tuple[tuple[str, str | None], ...]]] = []
+        self.shown = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.shown += data
+
+
+def with_text(text: str) -> drift_report.Report:
+    keys = [{"key": text, "change": "changed", "before": text, "after": text, "wanted": text}]
+    hostile = item(text, keys=keys, detail=text, owner=text)
+    return drift_report.build(
+        "demo",
+        "11.3.0",
+        TIME,
+        "",
+        text,
+        "ansible-playbook",
+        {
+            "engine1": seen(
+                drift=[hostile],
+                conflict=[{**hostile, "change": "update"}],
+                engine_owned=[text],
+                restart_required=True,
+                restart_reasons=[text],
+            ),
+            "engine2": {"unreachable": True, "msg": text},
+        },
+    )
+
+
+HARMLESS = {tag for tag, _attributes in Page(drift_page.render(with_text("harmless"))).tags}
+
+
+@given(HOSTILE)
+@settings(max_examples=60, deadline=None)
+def test_nothing_of_a_node_becomes_markup(text: str) -> None:
+    report = with_text(text)
+    page = drift_page.render(report)
+    tags = [tag for tag, _attributes in Page(page).tags]
+    assert set(tags) <= HARMLESS
+    assert not {"script", "img", "a", "link", "iframe", "svg", "object"} & set(tags)
+    assert drift_report.plain_text(text).strip() in Page(page).shown
+    for form, shown in forms(report).items():
+        assert all(character.isprintable() or character == "\n" for character in shown), form
+
+
+@given(HOSTILE)
+@settings(max_examples=60, deadline=None)
+def test_nothing_of_a_node_ends_a_code_span_or_a_row(text: str) -> None:
+    span = drift_text.code(text)
+    fence = re.match("`+", span)
+    assert fence is not None
+    inner = span[len(fence[0]) : -len(fence[0])]
+    assert span.endswith(fence[0])
+    assert fence[0] not in re.findall("`+", inner)
+    assert not re.search(r"(?<!\\)\|", span.replace("\\\\", ""))
+    rows = [line for line in drift_text.markdown(with_text(text)).splitlines() if line.startswith("| engine1 |")]
+    assert len(rows) == len(
+        [line for line in drift_text.markdown(with_text("x")).splitlines() if "| engine1 |" in line]
+    )
+
+
+def test_the_page_loads_nothing() -> None:
+    page = drift_page.render(build(engine1=seen(drift=[item(keys=[HOST])]), engine2={"unreachable": True}))
+    parsed = Page(page)
+    assert not [
+        attributes for _tag, attributes in parsed.tags if {"src", "href", "onload"} & {a for a, _ in attributes}
+    ]
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "default-src 'none'" in page
+
+
+def test_the_same_input_gives_the_same_report() -> None:
+    answers = {"engine1": seen(drift=[item(keys=[HOST])]), "engine2": seen(drift=[item(keys=[HOST])])}
+    assert forms(build(**answers)) == forms(build(**dict(reversed(answers.items()))))
+
+
+# --- no secret in any form
+
+SECRETS = st.text("GHJKQXZ", min_size=8, max_size=12)
+
+
+@given(SECRETS, SECRETS, SECRETS, st.sampled_from(["Plain.Name", "Mail.Password", "List"]))
+@settings(max_examples=60, deadline=None)
+def test_no_secret_gets_into_any_form(applied: str, actual: str, wanted: str, key: str) -> None:
+    """A secret of the release, whatever its key is called and wherever on the node somebody copied it to."""
+
+    def text(secret: str, **more: t.Any) -> bytes:
+        value: t.Any = [secret, "x"] if key == "List" else secret
+        return yaml.safe_dump({key: value, "Url": f"http://u:{secret}@h/", **more}).encode()
+
+    keys = {"secret": True, "secret_keys": ["List[0]", "Plain.Name", "Url"]}
+    question = {
+        "key": f"engine:{IVY}",
+        "applied": _encoded(text(applied)),
+        "actual": _encoded(text(actual, Copy=f"see {applied}", Other=actual)),
+        **keys,
+    }
+    entry = {"root": "engine", "path": IVY, "sha256": "0" * 64, **keys}
+    lists = node_answer.Lists(
+        {"drift": [item()], "comparisons": [question], "digests": {f"engine:{IVY}": "0" * 64}},
+        lambda _entry: text(wanted),
+        {("engine", IVY): entry},
+        [],
+        node_answer.Comparable(b"k" * 32),
+    ).made()
+    shown = [*forms(build(engine1=seen(**lists))).values(), json.dumps(lists)]
+    verdict, differences = node_answer.judge(question)
+    shown.append(json.dumps(differences))
+    mask = node_answer.mask_of((text(applied), text(actual)), (question,), [])
+    shown += node_answer.yaml_lines(text(applied), text(actual), mask) or ()
+    assert verdict == "different"
+    for one in shown:
+        for secret in (applied, actual, wanted):
+            assert secret not in one
+
+
+def _encoded(data: bytes) -> str:
+    import base64
+
+    return base64.b64encode(data).decode()
+
+
+# --- files
+
+
+def test_files_are_whole_and_not_for_everybody(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "drift.md"
+    assert report_files.write_files({path: "one\n"}, check=True)
+    assert not path.parent.exists()
+    assert report_files.write_files({path: "one\n"}, check=False)
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("one\n", 0o640)
+    assert not report_files.write_files({path: "one\n"}, check=False)
+    path.chmod(0o666)
+    assert report_files.write_files({path: "one\n"}, check=True)
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    path.unlink()
+    path.symlink_to(outside)
+    assert report_files.write_files({path: "two\n"}, check=False)
+    assert (path.read_text(), path.is_symlink(), outside.read_text()) == ("two\n", False, "kept")
+    assert [one.name for one in path.parent.iterdir()] == ["drift.md"]
