@@ -125,6 +125,7 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
     _adopt_placed(files, placed.texts)
     _add_jgroups(files, given)
     _add_licence(files, given, findings, warnings)
+    findings += _places_taken_twice(files)
     if findings:
         raise FindingsError(_scrubbed(findings, given.secret))
     return _assemble(given, files, secrets, tuple(warnings))
@@ -230,6 +231,21 @@ def _checked_yaml(made: _File, rendered: bool, encrypted: bool, given: ReleaseIn
         findings += yaml_checks.check_clear_text(name, made.text, document, made.secret_keys, rendered)
     keys = tuple(sorted(document.tree())) if encrypted else made.secret_keys
     return dataclasses.replace(made, document=document, secret_keys=keys)
+
+
+def _places_taken_twice(files: t.Mapping[str, _File]) -> list[Finding]:
+    """Files whose path is a directory of others: a template and a directory differ in the source, not on a node."""
+    above: dict[str, str] = {}
+    for path in sorted(files):
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            above.setdefault("/".join(parts[:depth]), path)
+    advice = "Rename one of them; on a node they have the same path."
+    return [
+        Finding(files[path].name, 0, f"{files[above[path]].name} needs a directory in its place", advice)
+        for path in sorted(files)
+        if path in above
+    ]
 
 
 def _adopt_placed(files: dict[str, _File], texts: t.Mapping[str, str]) -> None:

@@ -12,6 +12,8 @@ import typing as t
 import unicodedata
 from pathlib import Path
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.atomic import is_temporary
+from ansible_collections.ivy.cluster.plugins.module_utils.node.scan import DEEPEST
 from ansible_collections.ivy.cluster.plugins.plugin_utils.findings import Finding
 
 TEMPLATE_SUFFIX = ".j2"
@@ -67,7 +69,7 @@ def read_source(root: str | os.PathLike[str], decrypt: t.Callable[[bytes], bytes
         advice = "Create it with the file configuration/ivy.yaml, or set ivy_shared_config_source."
         return Source((), (Finding(str(base), 0, f"the source {what}", advice),), ())
     names: dict[str, str] = {}
-    for path in _walk(base, base, findings):
+    for path in _walk(base, base, findings, 0):
         relative = path.relative_to(base).as_posix()
         if path.name in _REPOSITORY_FILES or ("/" not in relative and path.stem.upper() == "README"):
             continue
@@ -110,7 +112,12 @@ def _decrypted(data: bytes, decrypt: t.Callable[[bytes], bytes] | None) -> bytes
     return decrypt(data)
 
 
-def _walk(directory: Path, base: Path, findings: list[Finding]) -> t.Iterator[Path]:
+def _walk(directory: Path, base: Path, findings: list[Finding], depth: int) -> t.Iterator[Path]:
+    if depth > DEEPEST:
+        relative = _printable(directory.relative_to(base).as_posix()[:80])
+        problem = f"it is nested more than {DEEPEST} directories deep"
+        findings.append(Finding(f"{relative}...", 0, problem, "Make the path shorter; no node would take it."))
+        return
     try:
         entries = sorted(directory.iterdir())
     except OSError as error:
@@ -126,7 +133,7 @@ def _walk(directory: Path, base: Path, findings: list[Finding]) -> t.Iterator[Pa
             findings.append(Finding(relative, 0, problem, advice))
         elif stat.S_ISDIR(mode):
             if entry.name != ".git":
-                yield from _walk(entry, base, findings)
+                yield from _walk(entry, base, findings, depth + 1)
         elif stat.S_ISREG(mode):
             yield entry
         else:
@@ -140,6 +147,9 @@ def _path_problem(relative: str) -> tuple[str, str] | None:
         return "its name is not UTF-8", "Rename it."
     if any(unicodedata.category(character) in ("Cc", "Cs") or character == "\\" for character in relative):
         return "its name holds a control character or a backslash", "Rename it."
+    name = relative.removesuffix(TEMPLATE_SUFFIX).rpartition("/")[2]
+    if name in ("", ".", "..") or is_temporary(name):
+        return "on a node its name would be none that a file can have", "Rename it."
     top = relative.split("/", 1)[0]
     if "/" not in relative or top not in MANAGED_DIRECTORIES:
         return (

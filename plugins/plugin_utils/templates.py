@@ -12,6 +12,7 @@ import base64
 import dataclasses
 import difflib
 import json
+import re
 import sys
 import traceback
 import types
@@ -42,6 +43,8 @@ _CHANCE = ("lipsum",)
 _CHANCE_FILTERS = ("random",)
 _PER_NODE = ("inventory_hostname", "inventory_hostname_short", "hostvars", "groups", "group_names", "play_hosts")
 _SANDBOX_ADVICE = "Use plain values and filters."
+# How Python writes what has no text of its own.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
 _LOOKUPS = ("lookup", "query", "q", "now", "omit", "undef")
 
 
@@ -73,7 +76,8 @@ class Renderer:
 
     def _render(self, path: str, source: str, secret: dict[str, Plain]) -> tuple[str | None, list[Finding]]:
         missing: list[_Missing] = []
-        environment = _environment(missing)
+        odd: list[tuple[int, str]] = []
+        environment = _environment(missing, odd)
         try:
             tree = environment.parse(source)
             findings = _unknown_names(path, tree, jinja2.meta.find_undeclared_variables(tree))
@@ -91,6 +95,9 @@ class Renderer:
                 findings.append(_runtime_finding(path, error))
             text = None
         findings += [finding for entry in missing for finding in entry.findings(path, names) if entry.owner is not None]
+        findings += [_odd_finding(path, line, kind) for line, kind in odd]
+        if text is not None and not findings and set(_ADDRESS.findall(text)) - set(_ADDRESS.findall(source)):
+            findings.append(_odd_finding(path, 0, "object"))
         return (None, sorted(set(findings))) if findings else (text, [])
 
 
@@ -126,7 +133,7 @@ class _Environment(_EnvironmentBase):
         return super().getattr(obj, attribute)
 
 
-def _environment(missing: list[_Missing]) -> t.Any:
+def _environment(missing: list[_Missing], odd: list[tuple[int, str]]) -> t.Any:
     class Collecting(_UndefinedBase):
         """Notes each use of a name that is not there and goes on, so that one run finds them all."""
 
@@ -184,7 +191,13 @@ def _environment(missing: list[_Missing]) -> t.Any:
             self._note()
             return 0.0
 
-    environment = _Environment(undefined=Collecting, keep_trailing_newline=True, autoescape=False)
+    def only_plain(value: t.Any) -> t.Any:
+        kind = _odd_kind(value)
+        if kind:
+            odd.append((_line(sys._getframe()), kind))
+        return value
+
+    environment = _Environment(undefined=Collecting, keep_trailing_newline=True, autoescape=False, finalize=only_plain)
     for name in _CHANCE:
         environment.globals.pop(name, None)
     for name in _CHANCE_FILTERS:
@@ -192,6 +205,25 @@ def _environment(missing: list[_Missing]) -> t.Any:
     environment.filters["to_json"] = _to_json
     environment.filters["b64encode"] = _b64encode
     return environment
+
+
+def _odd_kind(value: t.Any) -> str:
+    """What a value is when its text would be an address in memory, which differs from run to run; else empty."""
+    if value is None or isinstance(value, (str, int, float, jinja2.Undefined)):
+        return ""
+    if isinstance(value, dict):
+        return next(filter(None, (_odd_kind(item) for item in value.values())), "")
+    if isinstance(value, (list, tuple)):
+        return next(filter(None, map(_odd_kind, value)), "")
+    return type(value).__name__
+
+
+def _odd_finding(path: str, line: int, kind: str) -> Finding:
+    if kind in ("generator", "map", "filter", "object", "dict_items", "dict_keys", "dict_values", "range"):
+        advice = "Write it as a list or a text: {{ ... | list }}, or {{ ... | join(', ') }}."
+    else:
+        advice = "Call it with (), or use a value that it holds."
+    return Finding(path, line, f"the template writes a '{kind}', which is no text and differs from run to run", advice)
 
 
 def _to_json(value: t.Any) -> str:

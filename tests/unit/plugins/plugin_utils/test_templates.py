@@ -141,3 +141,30 @@ def test_the_input_is_not_changed() -> None:
     before = repr((SHARED, SECRET))
     text_of("{% set x = shared.mail %}{{ x.host }}")
     assert repr((SHARED, SECRET)) == before
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "kind"),
+    [
+        ("a\n{{ shared.mail.ports | map('string') }}", 2, "generator"),
+        ("{{ [shared.mail.ports | select] }}", 1, "generator"),
+        ("{{ {'a': shared.mail.ports | batch(2)} }}", 1, "generator"),
+        ("\n\n{{ shared.mail.items }}", 3, "builtin_function_or_method"),
+        ("{{ shared.mail.items() }}", 1, "dict_items"),
+        ("{{ 'x' ~ (shared.mail.ports | map('string')) }}", 0, "object"),
+        ("{{ cycler('a') }}", 1, "Cycler"),
+        ("{% macro m() %}{% endmacro %}{{ m }}", 1, "Macro"),
+        ("{% for x in [1] %}{{ loop }}{% endfor %}", 1, "LoopContext"),
+    ],
+)
+def test_what_differs_from_run_to_run_is_refused(source: str, line: int, kind: str) -> None:
+    (finding,) = findings_of(source)
+    assert finding.line == line
+    assert f"writes a '{kind}'" in finding.problem
+
+
+def test_plain_values_are_written_as_ever() -> None:
+    assert text_of("{{ [1, 'a', {'b': none}] }} {{ 1.5 }} {{ true }} {{ (1, 2) }}") == (
+        "[1, 'a', {'b': None}] 1.5 True (1, 2)"
+    )
+    assert text_of("<x at 0x7f0000000000> {{ 1 }}") == "<x at 0x7f0000000000> 1"
