@@ -23,8 +23,10 @@ from . import accounts, fence, guard_report, record, run_state
 from .activate import CREATE, DELETE, UPDATE, Action, Executor
 from .errors import NodeError
 from .guard_report import Attempts, Outcome
+from .inspection import MACROS
 from .run import Request, Run, describe
-from .scan import NODE, Expected, printable
+from .running_copy import COPY
+from .scan import NODE, Drift, Expected, printable
 from .store import Store, read_json_file, timestamp
 from .unit import belongs, show
 from .view import View, settings_from
@@ -193,8 +195,16 @@ def _observe(store: Store, view: View, place: Place, options: Options, outcome: 
     outcome.files = len(run.scene.files)
     outcome.engine_owned = len(run.engine_owned)
     outcome.restart_reasons = verdict.reasons
-    outcome.findings = {one.key: describe(one) for one in run.findings}
+    outcome.findings = {one.key: describe(one) for one in run.findings if not _encrypted_at_start(run, one)}
     return run
+
+
+def _encrypted_at_start(run: Guard, one: Drift) -> bool:
+    """Whether the engine encrypts values in its copy of this file: other bytes at each start, which say nothing."""
+    if one.root != COPY:
+        return False
+    released = run.store.blob(run.copy.expected[one.key].digests[0])
+    return any(macro in released for macro in MACROS)
 
 
 def _why_not(outcome: Outcome) -> str:

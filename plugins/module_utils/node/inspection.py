@@ -15,7 +15,7 @@ from .store import Store
 from .unit import nothing, show
 from .view import View
 
-_MACROS = (b"${encrypt:", b"${hash:")
+MACROS = (b"${encrypt:", b"${hash:")
 _REWRITING_POLL = 0.2
 
 
@@ -31,9 +31,10 @@ def _still_as_released(request: Request) -> bool:
                 if entry.root != "engine" or entry.kind != "yaml":
                     continue
                 released = store.blob(entry.sha256)
-                if not any(macro in released for macro in _MACROS):
+                if not any(macro in released for macro in MACROS):
                     continue
-                read = view.trees[entry.root].read(entry.path)
+                tree = view.copy_tree(manifest.copy) if manifest.copy else view.trees[entry.root]
+                read = tree.read(entry.path)
                 if read is not None and read[0] == released:
                     return True
     return False
@@ -58,7 +59,7 @@ def accept(request: Request) -> dict[str, t.Any]:
         with contextlib.nullcontext() if request.check else store.lock(), View(request.settings, store) as view:
             run = Run(request, store, view, nothing(request.settings.unit))
             run.observe(None, run.applied_nodes_of(applied))
-            run.drift()
+            run.drift(stopped=True)
             asked = run.questions() if request.judge else []
             if asked:
                 return {"changed": False, "questions": asked}

@@ -58,6 +58,9 @@ class Manifest(t.NamedTuple):
     engine_version: str
     entries: tuple[Entry, ...]
     digest: str
+    # Whether the engine may not write its files, and where below its directory it works on a copy of them then.
+    read_only: bool = False
+    copy: str = ""
 
     def by_key(self) -> dict[str, Entry]:
         return {entry.key: entry for entry in self.entries}
@@ -110,6 +113,14 @@ def _entry(value: t.Any) -> Entry:
     )
 
 
+def _copy(value: t.Any) -> str:
+    if not isinstance(value, dict) or not isinstance(value.get("copy"), str):
+        raise ValueError("not a mapping with the place of the copy")
+    if value["copy"]:
+        check_relative(value["copy"])
+    return str(value["copy"])
+
+
 def parse(data: bytes, where: str) -> Manifest:
     """Read a manifest; every finding is reported, not only the first."""
     try:
@@ -150,6 +161,13 @@ def parse(data: bytes, where: str) -> Manifest:
                 problems.append(f"{entry.path} needs a directory where the release also has a file")
     if not _ID.match(str(value.get("id"))):
         problems.append("id is not a release id")
+    read_only = value.get("read_only")
+    copy = ""
+    if read_only is not None:
+        try:
+            copy = _copy(read_only)
+        except (ValueError, NodeError) as exc:
+            problems.append(f"read_only: {exc}")
     if problems:
         raise NodeError(f"The manifest {where} is damaged: {'; '.join(problems)}. Build and push the release again.")
     return Manifest(
@@ -158,4 +176,6 @@ def parse(data: bytes, where: str) -> Manifest:
         str(value.get("engine_version", "")),
         tuple(entries),
         sha256(data),
+        read_only is not None,
+        copy,
     )

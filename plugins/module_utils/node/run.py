@@ -12,9 +12,11 @@ import typing as t
 
 from . import accounts, payload, run_state
 from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE, Action, Executor, in_the_way, plan, predict
+from .atomic import Tree
 from .digest import sha256
 from .errors import NodeError
 from .manifest import Manifest, parse
+from .running_copy import COPY, RunningCopy
 from .scan import BASELINE, FILE, NODE, Drift, Expected, Found, Scene, attribute_problem, check_area, printable
 from .store import Store, timestamp
 from .unit import Unit, belongs
@@ -213,9 +215,13 @@ class Run:
                 )
         self.scene: Scene = view.look((self.before, self.target, self.planned), self.unit)
         check_area(self.scene, "engine")
+        self.copy = RunningCopy(view, self.applied_manifest, self.accepted, self.request.run_directory)
 
-    def drift(self) -> None:
-        """Differences from what was applied, without those that this or an interrupted run explains."""
+    def drift(self, stopped: bool = False) -> None:
+        """Differences from what was applied, without those that this or an interrupted run explains.
+
+        What a running engine holds in its copy counts, unless nobody asked whether it runs.
+        """
         known = {*self.before, *self.target, *self.planned}
         known.update(self.view.alias(key) for key in list(known))
         paths = [want.path for group in (self.before, self.target) for want in group.values() if want.root == "engine"]
@@ -223,6 +229,8 @@ class Run:
         self.engine_owned = [printable(key) for key in found.engine_owned]
         self.warnings.extend(found.warnings)
         self.findings = [one for one in found.drift if not self._explained(one)]
+        if self.unit.running or stopped:
+            self.findings.extend(self.copy.drift())
 
     def _explained(self, one: Drift) -> bool:
         key = one.key
@@ -273,10 +281,10 @@ class Run:
 
         The text accepted last stands beside the release's own, since a later change is one of that text.
         """
-        want, found = self.before.get(key), self.scene.files.get(key)
+        want, found = self._known(key)
         if want is None or want.kind != "yaml" or found is None or found.kind != FILE or found.size > _JUDGED_SIZE:
             return None
-        place = self.view.trees[want.root].read(want.path)
+        place = self._read(want)
         # Without what was applied there is nothing to compare with, and the bytes decide.
         applied = self.store.blob_if_sound(want.digests[0])
         if place is None or applied is None:
@@ -287,29 +295,42 @@ class Run:
             "applied": payload.to_text(applied),
             "actual": payload.to_text(place[0]),
             "secret": want.secret,
-            "secret_keys": list(self.secret_keys.get(key, ())),
+            "secret_keys": list(self.secret_keys.get(f"engine:{want.path}" if want.root == COPY else key, ())),
         }
-        if len(want.digests) > 1:
+        if len(want.digests) > 1 and want.root != COPY:
             texts["accepted"] = payload.to_text(self.store.blob(want.digests[-1]))
         return texts
 
-    def settle(self, good_verdicts: t.Container[str] = (SAME,)) -> list[tuple[str, str, bytes]]:
+    def _known(self, key: str) -> tuple[Expected | None, Found | None]:
+        if key in self.copy.expected:
+            return self.copy.expected[key], self.copy.found[key]
+        return self.before.get(key), self.scene.files.get(key)
+
+    def _read(self, want: Expected) -> tuple[bytes, os.stat_result] | None:
+        tree = self.copy.tree if want.root == COPY else self.view.trees[want.root]
+        return tree.read(want.path) if tree is not None else None
+
+    def settle(self, good_verdicts: t.Sequence[str] = (SAME,)) -> list[tuple[str, str, bytes]]:
         """Take what means the same for what it is; returns what to remember about it."""
         remembered = []
         findings = []
         for one in self.findings:
             verdict = self.request.verdicts.get(one.key) or {}
-            good = verdict.get("verdict") in good_verdicts
-            want = self.before.get(one.key)
+            # In its copy, the engine encrypts anew at each start.
+            good = verdict.get("verdict") in (*good_verdicts, REWRITING if one.root == COPY else SAME)
+            want = self._known(one.key)[0]
             if not good or want is None or one.found is None or verdict.get("digest") != one.found.sha256:
                 findings.append(one)
                 continue
-            read = self.view.trees[want.root].read(want.path)
+            read = self._read(want)
             if read is None or sha256(read[0]) != one.found.sha256:
                 findings.append(one)
                 continue
             remembered.append((one.key, want.digests[0], read[0]))
             digest = one.found.sha256
+            if want.root == COPY:
+                self.copy.take_for_good(one.key, digest)
+                continue
             self.before[one.key] = want._replace(digests=(*want.digests, digest))
             target = self.target.get(one.key)
             if target is not None and target.digests[0] == want.digests[0]:
@@ -394,6 +415,7 @@ class Run:
             for key, want in expected.items()
             if want.origin != BASELINE and now.files.get(key) not in want.digests
         ]
+        drifted += [one.path for one in self.copy.drift()]
         started = run_state.read(self.request.run_directory)
         return run_state.judge(started, self.unit, now, self.view.rules, self.view.kinds(nodes), drifted)
 
@@ -452,6 +474,12 @@ class Run:
                     self.store.journal("given up", release=wanted.id)
         raise NodeError(f"Release {wanted.id} could not be activated: {what.rstrip('.')}. {after}") from exc
 
+    def _lost_by_a_restart(self) -> list[Action]:
+        """What somebody changed in the engine's copy, which the restart for this activation takes away."""
+        return [
+            Action(UPDATE, COPY, one.path, one.key, None, one.found, True) for one in self.findings if one.root == COPY
+        ]
+
     def act(self, wanted: Manifest) -> str:
         """Activate. Whatever point this is cut off at, the next run knows where it was going."""
         value = self.next_applied(wanted.id)
@@ -459,7 +487,10 @@ class Run:
         backup = ""
         if self.actions or self.scene.leftovers:
             sizes = {entry.sha256: entry.size for entry in wanted.entries}
-            executor = Executor(self.store, self.view.trees, self.view.owners, self.content)
+            trees: dict[str, Tree] = dict(self.view.trees)
+            if self.copy.tree is not None:
+                trees[COPY] = self.copy.tree
+            executor = Executor(self.store, trees, self.view.owners, self.content)
             executor.check_space(
                 self.actions, lambda want: sizes.get(want.digests[0], len(self.contents.get(want.digests[0], b"")))
             )
@@ -471,7 +502,7 @@ class Run:
             for record in value["node_files"].values():
                 if record["sha256"] in self.contents and record["sha256"] not in present:
                     self.store.put_blob(record["sha256"], self.contents[record["sha256"]])
-            backup = executor.backup(self.actions)
+            backup = executor.backup([*self.actions, *self._lost_by_a_restart()])
             self.store.put_intent(
                 {
                     "release": wanted.id,

@@ -79,6 +79,7 @@ class Present(t.NamedTuple):
     engine_directory: str
     java: dict[str, str] | None
     release: str
+    read_only: bool = False
 
 
 def present(
@@ -88,6 +89,7 @@ def present(
     engine_directory: str,
     java: dict[str, str] | None,
     release: str,
+    read_only: bool = False,
 ) -> Present:
     """Digests of all that is there, with the restart knowledge of those files that are what the release says."""
     files = {key: one.sha256 for key, one in found.items() if one.kind == FILE}
@@ -96,7 +98,7 @@ def present(
         want = expected.get(key)
         if want is not None and files.get(key) in want.digests:
             known[key] = restart
-    return Present(files, known, engine_directory, java, release)
+    return Present(files, known, engine_directory, java, release, read_only)
 
 
 def record(now: Present, modified: t.Iterable[str], unit: Unit | None, invocation: str) -> dict[str, t.Any]:
@@ -114,6 +116,7 @@ def record(now: Present, modified: t.Iterable[str], unit: Unit | None, invocatio
         "boot_id": boot_id(),
         "invocation": invocation,
         "release": now.release,
+        "read_only": now.read_only,
         "engine_directory": now.engine_directory,
         "java": now.java,
         "unit_outdated": bool(unit and unit.need_reload),
@@ -217,6 +220,10 @@ def reasons(
         return [("", f"the engine started from {started.get('engine_directory')}, now it is {now.engine_directory}")]
     if started.get("unit_outdated"):
         out.append(("", "the engine started before systemd had loaded the unit file that is on the disk"))
+    if bool(started.get("read_only")) != now.read_only:
+        # Who works on a copy notices nothing of the originals, whatever is in them.
+        state = "read-only" if now.read_only else "no longer read-only"
+        out.append(("", f"the configuration became {state} since the engine started"))
     java = started.get("java")
     if java and now.java and (java.get("real"), java.get("release")) != (now.java["real"], now.java["release"]):
         if java.get("version") != now.java["version"]:

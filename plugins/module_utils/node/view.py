@@ -17,6 +17,7 @@ from .atomic import Tree, resolve
 from .errors import NodeError
 from .manifest import Manifest, Restart
 from .run_state import Present, Rules, java_state, kinds_of, present
+from .running_copy import CopyTree
 from .scan import (
     BASELINE,
     ENGINE_OWNED,
@@ -105,10 +106,17 @@ class View:
         self.ignored = Patterns(settings.ignore)
         self._manifests: dict[str, Manifest | None] = {}
         self._of_release: tuple[Manifest, t.Any, dict[str, Expected]] | None = None
+        self._copies: dict[str, CopyTree] = {}
 
     def close(self) -> None:
-        for tree in self.trees.values():
+        for tree in (*self.trees.values(), *self._copies.values()):
             tree.close()
+
+    def copy_tree(self, place: str) -> CopyTree:
+        """Where an engine with read-only files works on a copy of them."""
+        if place not in self._copies:
+            self._copies[place] = CopyTree(os.path.join(self.engine_directory, place))
+        return self._copies[place]
 
     def __enter__(self) -> View:
         return self
@@ -296,6 +304,7 @@ class View:
             self.engine_directory,
             java_state(java_home),
             release.id if release else "",
+            bool(release and release.read_only),
         )
 
     def kinds(self, node_files: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:
