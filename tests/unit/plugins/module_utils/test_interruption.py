@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import itertools
+import json
 import os
 import pickle
 import random
@@ -17,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, atomic
+from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, atomic, record, record_start, run_state
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
 
 IVY = "engine:configuration/ivy.yaml"
@@ -25,7 +28,9 @@ WEB = "engine:configuration/web.xml"
 APP = "engine:configuration/applications/demo/app.yaml"
 NEW = "engine:configuration/applications/new/app.yaml"
 ENV = "environment:shared.env"
-CALLS = ("write", "fsync", "rename", "unlink", "mkdir", "fchmod", "fchown", "ftruncate")
+CALLS = (
+    "write", "pwrite", "fsync", "rename", "unlink", "rmdir", "mkdir", "fchmod", "fchown", "ftruncate", "utime",
+)  # fmt: skip
 EDIT = b"<edited by hand/>"
 
 
@@ -203,6 +208,135 @@ def test_an_error_at_every_point_leaves_nothing_behind_and_the_next_run_goes_on(
         assert not list(one.engine.rglob(".ivy-cluster-*"))
 
 
+def cuts(
+    make: t.Callable[[], t.Any], work: t.Callable[[t.Any], t.Any], monkeypatch: pytest.MonkeyPatch
+) -> t.Iterator[t.Any]:
+    """The thing that some work is done on, cut off at each of its points in turn."""
+    with monkeypatch.context() as patch:
+        probe = make()
+        reaper = Reaper(patch, 10**9)
+        work(probe)
+        total = reaper.count
+    assert total > 5
+    for after in range(total):
+        one = make()
+        with monkeypatch.context() as patch:
+            Reaper(patch, after)
+            with pytest.raises(Killed):
+                work(one)
+        yield one
+
+
+def test_killed_while_the_engines_rewriting_is_accepted(
+    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewritten = b"SystemDb.Url: ${enc:1}\n"
+    key = hashlib.sha256(rewritten).hexdigest()
+
+    def make() -> t.Any:
+        one = type(node)(tmp_path_factory.mktemp("accept"))
+        prepared(one)
+        one.path(IVY).write_bytes(rewritten)
+        return one
+
+    def accept(one: t.Any) -> t.Any:
+        return one.accept(one.build(old(one)), verdicts={IVY: {"digest": key, "verdict": "rewriting"}})
+
+    for one in cuts(make, accept, monkeypatch):
+        assert one.path(IVY).read_bytes() == rewritten
+        accept(one)
+        assert {item["path"] for item in one.inspect()["drift"]} == {"configuration/web.xml"}
+        with one.opened() as store:
+            assert store.blob(key) == rewritten
+        assert edit_is_safe(one)
+
+
+def test_killed_while_old_releases_and_backups_go(
+    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make() -> t.Any:
+        one = type(node)(tmp_path_factory.mktemp("prune"))
+        prepared(one)
+        for number in range(3):
+            one.apply(one.build({**old(one), WEB: node.File(f"<{number}/>".encode(), "text", "always")}))
+            one.path(WEB).write_bytes(b"edit %d" % number)
+        one.apply(one.build(new(one)))
+        return one
+
+    def prune(one: t.Any) -> None:
+        with one.opened() as store, store.lock():
+            store.prune(1, 2)
+
+    for one in cuts(make, prune, monkeypatch):
+        with one.opened() as store:
+            for release in store.releases():
+                # What still counts as staged is whole.
+                staged = store.manifest(release)
+                assert staged is not None
+                assert all(store.blob(entry.sha256) for entry in staged.entries)
+        assert one.holds(new(one))
+        assert not one.apply(one.build(new(one)))["changed"]
+        prune(one)
+        kept = {path.read_bytes() for path in (one.store / "backups").rglob("0*") if path.is_file()}
+        assert kept == {b"edit 1", b"edit 2"}
+        assert one.apply(one.build(old(one)))["changed"]
+        assert one.holds(old(one))
+
+
+def test_killed_while_the_vendors_files_are_remembered(
+    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in cuts(
+        lambda: type(node)(tmp_path_factory.mktemp("baseline")), lambda one: one.record_baseline(), monkeypatch
+    ):
+        one.record_baseline()
+        one.apply(one.build(old(one)))
+        assert one.inspect()["drift"] == []
+        one.apply(one.build({}))
+        assert one.path(WEB).read_bytes() == b"<vendor/>"
+
+
+def test_killed_while_the_cluster_record_is_written(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid, gid = os.geteuid(), os.getegid()
+    before = record.empty("demo")
+    after = {**before, "desired_release": "a" * 32, "history": [{"owner": "ä"}] * 50}
+
+    def make() -> str:
+        directory = str(tmp_path_factory.mktemp("record"))
+        record.write(directory, before, uid, gid)
+        return directory
+
+    def write(directory: str) -> None:
+        with record.locked(directory, uid, gid):
+            record.write(directory, after, uid, gid)
+
+    for directory in cuts(make, write, monkeypatch):
+        assert record.read(directory, uid, gid) in (before, after)
+        write(directory)
+        assert record.read(directory, uid, gid) == after
+        assert sorted(os.listdir(directory)) == ["record.json", "record.lock"]
+
+
+def test_killed_while_the_start_is_recorded_a_restart_is_due(
+    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make() -> t.Any:
+        one = type(node)(tmp_path_factory.mktemp("start"))
+        prepared(one)
+        one.apply(one.build(old(one)))
+        one.start()
+        return one
+
+    monkeypatch.setattr(record_start, "show", lambda _name: node.unit())
+    for one in cuts(make, lambda one: one.start(), monkeypatch):
+        started = run_state.read(str(one.run))
+        assert started is not None
+        assert started["release"] == one.build(old(one)).id
+        assert one.start() == ""
+
+
 WORKER = """
 import pickle, sys
 sys.path.insert(0, sys.argv[1])
@@ -263,3 +397,44 @@ def test_killed_for_real_while_somebody_reads(node: t.Any, tmp_path: Path) -> No
     node.apply(releases["a"])
     assert node.holds(listed["a"])
     assert not list(node.engine.rglob(".ivy-cluster-*"))
+
+
+def test_two_controllers_at_once_end_in_one_whole_release(node: t.Any, tmp_path: Path) -> None:
+    """Two runs that want different releases take turns; a reader of the end sees one of them, and no edit is lost."""
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    node.record_baseline()
+    listed = {
+        text: {f"engine:configuration/f{number}.xml": node.File(text.encode() * 5000) for number in range(20)}
+        for text in ("a", "b")
+    }
+    releases = {text: node.build(files) for text, files in listed.items()}
+    for release in releases.values():
+        node.stage(release)
+    node.apply(releases["a"])
+    workers = []
+    for text, release in releases.items():
+        plain = tuple(node.request(release))
+        (tmp_path / text).write_bytes(pickle.dumps([(plain[:3], tuple(plain[3]), plain[4:])]))
+        library = str(Path(atomic.__file__).parent.parent)
+        command = [sys.executable, "-B", str(script), library, str(tmp_path / text)]
+        workers.append(subprocess.Popen(command, stderr=subprocess.PIPE))
+    journal = node.store / "journal.jsonl"
+    try:
+        limit = time.monotonic() + 60
+        while journal.read_text().count('"begin"') < 12 and time.monotonic() < limit:
+            time.sleep(0.01)
+        assert all(worker.poll() is None for worker in workers)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    events = [json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}")]
+    begun = [event["release"] for event in events if event["event"] == "begin"]
+    assert set(begun) == {release.id for release in releases.values()}
+    # One was never begun within the other, whichever came first.
+    order = [(event["event"], event["release"]) for event in events if event["event"] in ("begin", "applied")]
+    for (first, release), (then, other) in itertools.pairwise(order[1:] if order[0][0] == "applied" else order):
+        assert first == "applied" or (then, other) == ("applied", release)
+    node.apply(releases["b"])
+    assert node.holds(listed["b"])
