@@ -77,6 +77,7 @@ class ActionModule(ActionBase):
             jgroups=release.JGroups(**{**jgroups, "hosts": tuple(jgroups["hosts"])}) if jgroups else None,
             licence=self._licence(arguments["licence_file"], findings),
             read_only=arguments["read_only"],
+            read_only_copy=arguments["read_only_copy"],
         )
         return release.build_release(given, findings)
 

@@ -105,10 +105,19 @@ options:
     type: path
     default: ""
   read_only:
-    description: Whether the engine works on a copy of its files that it takes when it starts, so that every change
-      needs a restart.
+    description:
+      - Whether the files below the engine's directory belong to root and the engine may only read them.
+      - It works on a copy then that it takes when it starts. Changes made in the running engine vanish with its next
+        restart, and every change of the release needs one.
+      - An error for a version that cannot do that. Values for the engine to encrypt or hash stay in clear text in the
+        files, which is a warning.
     type: bool
     default: false
+  read_only_copy:
+    description: Where the engine keeps that copy, relative to its directory, so that changes in it can be found. Empty
+      when that is not known.
+    type: str
+    default: ""
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
@@ -224,6 +233,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
     "licence_file": {"type": "path", "default": ""},
     "read_only": {"type": "bool", "default": False},
+    "read_only_copy": {"type": "str", "default": ""},
 }
 
 

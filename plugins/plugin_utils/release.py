@@ -10,9 +10,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+import re
 import typing as t
 import urllib.parse
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.atomic import check_relative
+from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.plugin_utils import (
     engine_secrets,
     file_checks,
@@ -36,8 +39,12 @@ SHARED_ENV = "shared.env"
 SHORTEST_CLUSTER_KEY = 32
 
 ENGINE_MODE = "0640"
+# Belongs to root then, so the engine's user cannot take the right to write either.
+READ_ONLY_MODE = "0440"
 ENVIRONMENT_MODE = "0600"
 SECRET_MODE = "0440"
+
+_REWRITTEN = re.compile(r"\$\{(?:encrypt|hash):")
 
 Kind = t.Literal["yaml", "text", "binary"]
 
@@ -67,6 +74,8 @@ class ReleaseInput:
     jgroups: JGroups | None = None
     licence: tuple[str, bytes] | None = None
     read_only: bool = False
+    # Where below its directory the engine keeps the copy that it works on when its files are read-only.
+    read_only_copy: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +134,8 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
     _adopt_placed(files, placed.texts)
     _add_jgroups(files, given)
     _add_licence(files, given, findings, warnings)
+    if given.read_only:
+        _judge_read_only(files, given, findings, warnings)
     findings += _places_taken_twice(files)
     if findings:
         raise FindingsError(_scrubbed(findings, given.secret))
@@ -302,6 +313,32 @@ def _judge_licence(file: _File, given: ReleaseInput, findings: list[Finding], wa
     warnings += verdict.warnings
 
 
+def _judge_read_only(
+    files: t.Mapping[str, _File], given: ReleaseInput, findings: list[Finding], warnings: list[str]
+) -> None:
+    if not given.profile.get("read_only_config", True):
+        advice = "Leave engine_read_only_configuration off, or use engine 11.3 or later."
+        problem = f"engine {given.engine_version} knows no read-only configuration: it would fail to write its files"
+        findings.append(Finding("", 0, problem, advice))
+    try:
+        if given.read_only_copy:
+            check_relative(given.read_only_copy)
+    except NodeError:
+        advice = "Name it relative to the engine's directory, as in work/configuration."
+        problem = f"engine_read_only_copy: {given.read_only_copy!r} is no plain relative path"
+        findings.append(Finding("", 0, problem, advice))
+    for file in files.values():
+        lines = (file.text or "").splitlines() if file.document is not None else []
+        found = [number for number, line in enumerate(lines, 1) if _REWRITTEN.search(line)]
+        if found:
+            warnings.append(
+                f"{file.name}, line {', '.join(map(str, found[:5]))}: a value for the engine to encrypt or hash stays "
+                "in clear text in the file on every node, since the configuration is read-only and the engine encrypts "
+                "its copy only. Take the form that the engine made of it once, or hand the value over by "
+                f"{ENGINE_KEYS} in ivy_shared_secrets."
+            )
+
+
 def _assemble(
     given: ReleaseInput, files: t.Mapping[str, _File], secrets: t.Mapping[str, str], warnings: tuple[str, ...]
 ) -> BuiltRelease:
@@ -328,7 +365,8 @@ def _assemble(
 
     for path, file in files.items():
         needs = restart.describe(path, file.data, file.document, given.profile, digest, given.read_only)
-        entry = add("engine", path, file.data, ENGINE_MODE, file.secret, file.kind, needs)
+        mode = READ_ONLY_MODE if given.read_only else ENGINE_MODE
+        entry = add("engine", path, file.data, mode, file.secret, file.kind, needs)
         if file.secret_keys:
             entry["secret_keys"] = list(file.secret_keys)
     by_key, as_files = engine_secrets.split(secrets)
@@ -346,8 +384,12 @@ def _assemble(
         "format": FORMAT,
         "cluster": given.cluster,
         "engine_version": given.engine_version,
+        # By this a node sees that a release was built with another key, without learning anything about it.
+        "key": digest(["cluster key"])[:16],
         "entries": entries,
     }
+    if given.read_only:
+        manifest["read_only"] = {"copy": given.read_only_copy}
     manifest["id"] = release_id(manifest, digest)
     return BuiltRelease(manifest, tuple(blobs), warnings)
 

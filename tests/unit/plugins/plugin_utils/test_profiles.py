@@ -60,7 +60,7 @@ def test_every_range_has_every_fact(ranges: Ranges) -> None:
         profile = resolve_profile(ranges, entry["versions"]["min"])
         assert set(profile["settings"]) == SETTINGS, entry["name"]
         for fact in ("java", "postgresql", "search", "health", "transport", "runtime_deployment", "applications_shared",
-                     "read_only_config", "enterprise_native", "schema_header", "hot_reload_keys", "restart_rules",
+                     "read_only_config", "read_only_copy", "enterprise_native", "schema_header", "hot_reload_keys", "restart_rules",
                      "renamed_keys"):  # fmt: skip
             assert fact in profile, (entry["name"], fact)
 
@@ -87,6 +87,8 @@ def test_13_1_does_not_inherit_what_came_with_12_0_7(ranges: Ranges) -> None:
 def test_a_fact_with_since_holds_from_that_version_on(ranges: Ranges) -> None:
     assert resolve_profile(ranges, "11.2.0")["read_only_config"] is False
     assert resolve_profile(ranges, "11.3.0")["read_only_config"] is True
+    assert resolve_profile(ranges, "11.2.0")["read_only_copy"] == ""
+    assert resolve_profile(ranges, "13.2.0")["read_only_copy"] == "work/configuration"
     assert resolve_profile(ranges, "11.1.0")["schema_header"]["required"] is False
     assert resolve_profile(ranges, "11.2.0")["schema_header"]["required"] is True
 

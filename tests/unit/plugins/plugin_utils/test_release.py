@@ -13,6 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node import manifest
+from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
 from ansible_collections.ivy.cluster.plugins.plugin_utils import restart
 from ansible_collections.ivy.cluster.plugins.plugin_utils.findings import Finding, FindingsError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import resolve_profile
@@ -360,6 +362,47 @@ def test_licences_that_do_not_fit(build: Builder, changes: dict[str, t.Any], exp
 def test_a_licence_that_ends_soon_is_a_warning(build: Builder) -> None:
     (warning,) = build(licence=("demo.lic", LICENCE), today=datetime.date(2029, 12, 25)).warnings
     assert "2030-01-01, in 7 days" in warning
+
+
+def test_read_only_files_belong_to_nobody_who_could_write_them(build: Builder) -> None:
+    built = build(read_only=True, read_only_copy="work/configuration")
+    assert built.manifest["read_only"] == {"copy": "work/configuration"}
+    assert {item["mode"] for item in built.manifest["entries"] if item["root"] == "engine"} == {"0440"}
+    # The engine works on a copy, so even a key that is reloaded otherwise needs a restart.
+    assert "BaseUrl" in entry(built, IVY)["restart"]["keys"]
+    assert "BaseUrl" not in entry(build(), IVY)["restart"]["keys"]
+    assert "read_only" not in build().manifest
+    assert built.id != build().id
+    assert not built.warnings
+    parsed = manifest.parse(canonical(built.manifest), "here")
+    assert (parsed.read_only, parsed.copy) == (True, "work/configuration")
+    parsed = manifest.parse(canonical(build().manifest), "here")
+    assert (parsed.read_only, parsed.copy) == (False, "")
+
+
+@pytest.mark.parametrize("macro", ["encrypt", "hash"])
+def test_what_the_engine_would_encrypt_stays_readable_in_read_only_files(build: Builder, macro: str) -> None:
+    value = "${" + macro + ":{{ secret.mail }}}"
+    files = {f"{IVY}.j2": HEADER + f'EMail:\n  Server:\n    Password: "{value}"\n'}
+    assert not build(files, secret={"mail": "canary"}).warnings
+    (warning,) = build(files, secret={"mail": "canary"}, read_only=True).warnings
+    assert "ivy.yaml.j2, line 4: " in warning
+    assert "clear text" in warning
+    assert "canary" not in warning
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"engine_version": "11.2.0"}, "engine 11.2.0 knows no read-only configuration"),
+        ({"read_only_copy": "../elsewhere"}, "no plain relative path"),
+        ({"read_only_copy": "/tmp/x"}, "no plain relative path"),
+    ],
+)
+def test_read_only_files_where_they_cannot_be(build: Builder, changes: dict[str, t.Any], expected: str) -> None:
+    profile = {**build.base.profile, "read_only_config": changes.get("engine_version") != "11.2.0"}
+    problems = build.problems(read_only=True, profile=profile, **changes)
+    assert any(expected in problem for problem in problems)
 
 
 def test_a_later_range_places_into_one_file(ranges: list[Profile]) -> None:
