@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report on drift as one page of HTML that needs nothing but itself: no script, no font, no picture from elsewhere."""
+"""The report on drift as one page of HTML that needs nothing but itself: no script, and no font or picture of others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import html
 import typing as t
 
 from .drift_report import CLEAN, Finding, Item, Node, Report, Step, node_step, plain_text, steps
-from .drift_text import TITLES, cell, columns, headline, remarks, short, source_line, state_of
+from .drift_text import TITLES, cell, columns, counts, headline, remarks, short, source_line, state_of
 
 # Should anything of a node ever get past the escaping, a browser still loads and runs nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -56,7 +56,8 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th { text-align: left; color: var(--soft); font-weight: 600; font-size: .8rem; }
 th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tbody tr:last-child td { border-bottom: 0; }
-td { overflow-wrap: anywhere; } td.mono { white-space: pre-wrap; }
+td { overflow-wrap: break-word; } td.mono { white-space: pre-wrap; } td.value { overflow-wrap: anywhere; }
+td.short { white-space: nowrap; }
 .none { color: var(--soft); font-style: italic; }
 .now { background: var(--warn-soft); border-radius: .25rem; padding: 0 .25rem; }
 .next { border-top: 1px solid var(--line); margin-top: .75rem; padding-top: .5rem; }
@@ -158,8 +159,8 @@ def _nodes(report: Report) -> list[str]:
         release = short(node.result.get("applied")) if node.looked_at else ""
         since = node.result.get("applied_time") or ""
         lines.append(
-            f"<tr><td>{_safe(node.name)}</td><td>{_state(node)}</td>"
-            f'<td class="mono">{_safe(release)}</td><td>{_safe(since)}</td>'
+            f'<tr><td class="short">{_safe(node.name)}</td><td>{_state(node)}</td>'
+            f'<td class="mono short">{_safe(release)}</td><td class="short">{_safe(since)}</td>'
             f"<td>{_safe('; '.join(remarks(node)) if node.looked_at else '')}</td></tr>"
         )
     lines.append("</tbody></table></div></div>")
@@ -173,8 +174,7 @@ def _state(node: Node) -> str:
         return _chip("as it should be", "good")
     if not node.looked_at:
         return _chip(state_of(node).lower(), "bad")
-    kind = "bad" if node.result.get("conflict") else "warn" if node.result.get("drift") else "note"
-    return "".join(_chip(part, kind) for part in state_of(node).split(", "))
+    return "".join(_chip(text, _CLASSES[side]) for side, text in counts(node))
 
 
 def _away(report: Report) -> list[str]:
@@ -205,7 +205,7 @@ def _side(report: Report, side: str) -> list[str]:
 def _card(report: Report, finding: Finding) -> list[str]:
     place = {"environment": "environment of the unit", "secrets": "secret file", "node": "file of the node"}
     kind = _CLASSES[finding.side]
-    lines = [
+    return [
         f'<section class="card {finding.side}">',
         f'<div class="head"><h3 class="mono">{_safe(finding.path)}</h3><span>{_chip(finding.what, kind)}'
         f"{_chip(place[finding.root]) if finding.root in place else ''}"
@@ -216,7 +216,6 @@ def _card(report: Report, finding: Finding) -> list[str]:
         *_next(steps(report, finding)),
         "</section>",
     ]
-    return lines
 
 
 def _keys(finding: Finding) -> list[str]:
@@ -229,7 +228,9 @@ def _keys(finding: Finding) -> list[str]:
     heads = "".join(f"<th>{title}</th>" for _name, title in titles)
     lines += [f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>', "<tbody>"]
     for key in readable:
-        cells = "".join(f'<td class="mono">{_value(key, name)}</td>' for name, _title in titles)
+        cells = "".join(
+            f'<td class="mono{"" if name == "key" else " value"}">{_value(key, name)}</td>' for name, _title in titles
+        )
         lines.append(f"<tr>{cells}</tr>")
     return [*lines, "</tbody></table></div>"]
 

@@ -21,7 +21,7 @@ Item = dict[str, t.Any]
 
 
 def plain_text(value: t.Any) -> str:
-    """A text of a node as it may be shown anywhere: control characters and such as turn a line around become visible."""
+    """A text of a node as it may be shown anywhere: control characters, and such as turn a line around, are visible."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in str(value)
@@ -274,9 +274,8 @@ def steps(report: Report, finding: Finding) -> list[Step]:
     rollout = f"{report.command} ivy.cluster.site"
     if finding.side == "pending":
         return [Step("Nothing is wrong. The next rollout brings it to the nodes:", rollout)]
-    lost = "" if finding.kind in ("missing", "attributes") else ", after a backup of what lies there"
     what = "To take the source's side" if finding.side == "conflict" else "To put it right"
-    found = [Step(f"{what}{lost}:", rollout)]
+    found = [Step(f"{what} (what would be lost is backed up on the node first):", rollout)]
     if finding.root != "engine":
         found.append(Step(f"To keep it, change the inventory and roll it out: {_where(finding)}"))
     elif finding.kind != "attributes":

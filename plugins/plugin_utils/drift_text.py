@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .drift_report import CLEAN, FAILED, UNREACHABLE, Finding, Item, Node, Report, node_step, plain_text, steps
+from .drift_report import CLEAN, FAILED, UNREACHABLE, Finding, Item, Node, Report, Step, node_step, plain_text, steps
 from .report import count, listed
 
 TITLES = {
@@ -46,19 +46,15 @@ def headline(report: Report) -> str:
     return plain_text(text) + "."
 
 
+def counts(node: Node) -> list[tuple[str, str]]:
+    """How much of what was found on a node."""
+    words = {"conflict": "conflict", "drift": "local change", "pending": "pending change"}
+    numbers = {side: len(node.result.get(side) or []) for side in words}
+    return [(side, count(numbers[side], word)) for side, word in words.items() if numbers[side]]
+
+
 def state_of(node: Node) -> str:
-    if node.state in _STATES:
-        return _STATES[node.state]
-    parts = []
-    for side, one, many in (
-        ("conflict", "conflict", "conflicts"),
-        ("drift", "local change", "local changes"),
-        ("pending", "pending change", "pending changes"),
-    ):
-        number = len(node.result.get(side) or [])
-        if number:
-            parts.append(count(number, one, many))
-    return ", ".join(parts)
+    return _STATES.get(node.state) or ", ".join(text for _side, text in counts(node))
 
 
 def remarks(node: Node) -> list[str]:
@@ -122,16 +118,25 @@ def terminal(report: Report) -> str:
     for node in report.nodes:
         lines.append(f"  {plain_text(node.name).ljust(width)}  {state_of(node)}")
         lines += [f"  {' ' * width}  - {remark}" for remark in remarks(node)]
-    for side, title in TITLES.items():
-        if report.of(side):
-            lines += ["", title]
-        for finding in report.of(side):
-            lines += _terminal_finding(report, finding)
     for node in report.nodes:
         if not node.looked_at:
             step = node_step(report, node)
             lines += ["", f"{plain_text(node.name)}: {step.text}", f"  {step.command}"]
+    for side, title in TITLES.items():
+        findings = report.of(side)
+        if not findings:
+            continue
+        lines += ["", title]
+        for finding in findings:
+            lines += _terminal_finding(report, finding)
+        # The first step is the same for all of a kind; on a screen it is said once.
+        lines += ["", *_terminal_step(steps(report, findings[-1])[0], "  ")]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _terminal_step(step: Step, indent: str) -> list[str]:
+    lines = [f"{indent}-> {plain_text(step.text)}"]
+    return [*lines, f"{indent}   {step.command}"] if step.command else lines
 
 
 def _terminal_finding(report: Report, finding: Finding) -> list[str]:
@@ -143,10 +148,8 @@ def _terminal_finding(report: Report, finding: Finding) -> list[str]:
     for one in finding.places if finding.side != "pending" else ():
         if one.modified:
             lines.append(f"      {plain_text(one.node)}: {_since(one.owner, one.modified)}")
-    for step in steps(report, finding):
-        lines.append(f"    -> {plain_text(step.text)}")
-        if step.command:
-            lines.append(f"       {step.command}")
+    for step in steps(report, finding)[1:]:
+        lines += _terminal_step(step, "    ")
     return lines
 
 

@@ -212,7 +212,10 @@ class Lists:
     def _add_keys(self, name: str, item: Item, truths: t.Iterable[KeyTruth], texts: Texts) -> None:
         mine = [one for one in truths if one.side.value == name]
         if mine:
-            raw = [[one.key, one.change, one.before, one.after, one.wanted] for one in mine]
+            # Of what is pending, the text on a node counts for nothing: each encrypts with a salt of its own.
+            raw = [
+                [one.key, one.change, one.before, None if name == "pending" else one.after, one.wanted] for one in mine
+            ]
             self._add(name, {**item, "keys": [shown(one, texts.mask) for one in mine]}, raw)
 
 

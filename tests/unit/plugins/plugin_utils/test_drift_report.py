@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report on drift: what belongs together, what to do, and that nothing of a node becomes markup or gives a secret away."""
+"""What of a report belongs together, what to do next, and that nothing in it becomes markup or gives a secret away."""
 
 from __future__ import annotations
 
