@@ -222,8 +222,14 @@ def reasons(
         out.append(("", "the engine started before systemd had loaded the unit file that is on the disk"))
     if bool(started.get("read_only")) != now.read_only:
         # Who works on a copy notices nothing of the originals, whatever is in them.
-        state = "read-only" if now.read_only else "no longer read-only"
-        out.append(("", f"the configuration became {state} since the engine started"))
+        state = ("writable", "read-only")
+        out.append(
+            (
+                "",
+                f"the configuration is {state[now.read_only]} now, the engine started with it "
+                f"{state[not now.read_only]}",
+            )
+        )
     java = started.get("java")
     if java and now.java and (java.get("real"), java.get("release")) != (now.java["real"], now.java["release"]):
         if java.get("version") != now.java["version"]:
