@@ -9,7 +9,7 @@ RUN := $(PYTHON) -B tests/lab/run.py
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Build the whole system on this machine; ENGINE_ARCHIVE=/path/to/AxonIvyEngine...zip takes a real engine
@@ -46,6 +46,10 @@ stand-in: ## Pack the stand-in engine and run its own tests
 .PHONY: molecule
 molecule: ## Run the molecule scenario `default`; KEEP=1 leaves its hosts for a look
 	@$(RUN) molecule
+
+.PHONY: bench-config
+bench-config: ## Measure shared_config on hosts made for it, and write docs/benchmark.md; 15 minutes
+	@$(RUN) bench-config
 
 .PHONY: tools
 tools: ## Make the tool environment .venv and the link by which Ansible finds this checkout

@@ -157,7 +157,7 @@ class Loader:
 
 def note(arguments):
     """Leave the line in the system's log that every module of Ansible leaves."""
-    if arguments.get("_ansible_no_target_syslog") or arguments.get("_ansible_no_log"):
+    if arguments.get("_ansible_no_log"):
         return
     import syslog
 
@@ -186,6 +186,9 @@ def answer(arguments):
         from ivy_cluster_node import kept_code
 
         kept_code.keep(store, digest, modules)
+    # Ansible leaves out what is empty.
+    if not result.get("warnings"):
+        result.pop("warnings", None)
     return result
 
 

@@ -9,7 +9,6 @@ costs a look at these files.
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import json
 import typing as t
@@ -31,7 +30,6 @@ def digest_of(digests: t.Mapping[str, str]) -> str:
 DIGEST = digest_of(DIGESTS)
 
 
-@functools.lru_cache(maxsize=1)
 def packed() -> str:
     """All of it, for a node that does not have it yet."""
     data = zlib.compress(json.dumps(SOURCES).encode("ascii"), 6)

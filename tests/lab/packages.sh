@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: packages.sh [docker|mmdebstrap|java|maven|curl|ssh|venv]...
+# Usage: packages.sh [docker|mmdebstrap|java|maven|curl|ssh|rsync|venv]...
 # Makes sure of the programs that the lab needs: installs what is missing on Debian as root, says what to install elsewhere.
 set -euo pipefail
 
@@ -10,6 +10,7 @@ declare -A package=(
     [maven]=maven
     [curl]=curl
     [ssh]=openssh-client
+    [rsync]=rsync
     [venv]=python3-venv
 )
 

@@ -16,6 +16,7 @@ from steps import Runner, Step
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".cache" / "log"
 DEMO = "inventories/demo"
+BENCH = "tests/bench/hosts.yml"
 # Two cores: more at once would only make each step slower.
 WIDTH = 2
 
@@ -49,8 +50,16 @@ def programs(*names: str) -> list[Step]:
     return [PYTHON_STEP, TOOLS, step]
 
 
-def playbook(name: str, path: str, needs: tuple[str, ...]) -> Step:
-    return Step(name, ["ansible-playbook", "-i", DEMO, path], needs, counts=False)
+def playbook(name: str, path: str, needs: tuple[str, ...], inventory: str = DEMO, always: bool = False) -> Step:
+    return Step(name, ["ansible-playbook", "-i", inventory, path], needs, counts=False, always=always)
+
+
+def bench() -> list[Step]:
+    """The measurement, on hosts that are removed also after a failure and after an interrupt."""
+    hosts = playbook("Hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name), BENCH)
+    measurement = Step("Measurement", ["python", "tests/bench/bench.py"], (hosts.name,), counts=False)
+    removal = playbook("Removal", "molecule/shared/destroy.yml", (measurement.name,), BENCH, always=True)
+    return [*programs("ssh", "docker", "mmdebstrap", "rsync"), ENGINE, IMAGE, hosts, measurement, removal]
 
 
 def scenario(keep: bool) -> list[Step]:
@@ -97,6 +106,7 @@ def plan(target: str) -> list[Step]:
         ]
         if shutil.which("docker")
         else [],
+        "bench-config": bench(),
         "clean": [Step("Everything", ["tests/lab/clean.sh", str(LOGS)], counts=False)],
         "molecule": [*everything, *scenario(keep)],
         "test": [*everything, *scenario(keep), *LINT, UNIT, SANITY, STAND_IN],
@@ -138,6 +148,9 @@ Three things to try:
      .venv/bin/ansible-playbook site.yml
 
 `make demo-down` removes the hosts and everything that belongs to them.
+""",
+    "bench-config": """
+The table is in docs/benchmark.md. The hosts it was measured on are gone.
 """,
     "demo-down": """
 The demo's hosts are gone, with their network, their volume, their keys and passwords.
