@@ -70,6 +70,13 @@ options:
     description: Number of backups to keep on the node.
     type: int
     default: 10
+  accept_new_key:
+    description:
+      - Whether a release may be taken that was built with another cluster key than the applied one. Two controllers with
+        different keys would otherwise replace each other's release in every run.
+      - A release that the node already has is always taken, so that a rollback can go back behind the change of a key.
+    type: bool
+    default: false
   payload:
     description: Set by the controller's half of this module; not for tasks.
     type: str
@@ -274,6 +281,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "wait": {"type": "float", "default": 0},
         "keep_releases": {"type": "int", "default": 5},
         "keep_backups": {"type": "int", "default": 10},
+        "accept_new_key": {"type": "bool", "default": False},
     }
 
 

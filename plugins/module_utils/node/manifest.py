@@ -61,6 +61,8 @@ class Manifest(t.NamedTuple):
     # Whether the engine may not write its files, and where below its directory it works on a copy of them then.
     read_only: bool = False
     copy: str = ""
+    # Tells one cluster key from another, and nothing about either.
+    key: str = ""
 
     def by_key(self) -> dict[str, Entry]:
         return {entry.key: entry for entry in self.entries}
@@ -178,4 +180,5 @@ def parse(data: bytes, where: str) -> Manifest:
         sha256(data),
         read_only is not None,
         copy,
+        str(value.get("key") or ""),
     )

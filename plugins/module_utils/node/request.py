@@ -105,6 +105,7 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
         blobs=blobs,
         verdicts=header.get("verdicts") or {},
         key=bytes.fromhex(str(header.get("key") or "")),
+        accept_new_key=bool(params.get("accept_new_key")),
     )
 
 

@@ -46,6 +46,7 @@ class Request(t.NamedTuple):
     blobs: dict[str, bytes]
     verdicts: dict[str, dict[str, str]]
     key: bytes = b""
+    accept_new_key: bool = False
     run_directory: str = run_state.RUN_DIRECTORY
 
 
@@ -180,10 +181,22 @@ class Run:
                 "The manifest received is not the one announced: it was damaged in transit. Nothing was "
                 "changed; run again."
             )
+        self._refuse_another_key(received)
         if not request.check:
             self.store.stage(request.manifest, request.blobs)
             self.store.journal("staged", release=received.id)
         return received
+
+    def _refuse_another_key(self, received: Manifest) -> None:
+        """With two keys in use, each controller would see the other's release as a change, again and again."""
+        applied = self.view.applied_manifest(self.applied)
+        if applied is None or not applied.key or applied.key == received.key or self.request.accept_new_key:
+            return
+        raise NodeError(
+            f"Release {received.id} was built with another cluster key than release {applied.id}, which is applied. "
+            "Nothing was changed. Correct ivy_cluster_key; if it was renewed on purpose, run once with "
+            "-e engine_accept_new_cluster_key=true."
+        )
 
     # --- step 2: what is there and what was to be there
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, atomic, fence, manifest, run, scan
+from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store import Store
 
@@ -612,3 +613,32 @@ def test_the_store_of_another_user_is_refused(applied: t.Any, monkeypatch: pytes
     monkeypatch.setattr(os, "geteuid", lambda: 4321)
     with pytest.raises(NodeError, match="belongs to uid"):
         Store(str(applied.store))
+
+
+def with_key(node: t.Any, listed: dict[str, t.Any], key: str) -> t.Any:
+    """A release as a controller with this cluster key marks it."""
+    made = node.build(listed)
+    value = {**json.loads(made.manifest), "key": key}
+    value["id"] = hashlib.md5((key + made.id).encode(), usedforsecurity=False).hexdigest()
+    return dataclasses.replace(made, id=value["id"], manifest=canonical(value))
+
+
+def test_a_cluster_key_that_changed_is_refused_until_somebody_says_so(node: t.Any) -> None:
+    node.record_baseline()
+    first = with_key(node, files(node), "a" * 16)
+    other = with_key(node, newer(node), "b" * 16)
+    node.apply(first)
+    node.path(WEB).write_bytes(EDIT)
+    before = node.snapshot()
+    for more in ({"state": "staged"}, {"check": True}, {}):
+        with pytest.raises(NodeError, match=r"built with another cluster key.*Nothing was changed"):
+            node.apply(other, **more)
+    changed = {path for path, one in node.snapshot().items() if before.get(path) != one}
+    assert changed <= {str(node.store / "lock")}
+    node.apply(other, accept_new_key=True)
+    assert node.holds(newer(node))
+    assert edit_is_safe(node)
+    # What a node has can always be gone back to, and the same key needs no word.
+    node.apply(first, manifest=None)
+    assert node.holds(files(node))
+    node.apply(with_key(node, files(node, web=b"<third/>"), "a" * 16))

@@ -244,3 +244,10 @@ def test_two_controllers_build_the_same_release(tmp_path: Path) -> None:
         for path in (home / "cache").rglob("*"):
             assert path.stat().st_mode & 0o077 == 0, path
     assert len(set(made)) == 1, made
+
+
+def test_another_cluster_key_marks_the_release(tmp_path: Path, profile_11: dict[str, t.Any]) -> None:
+    source = read_source(put(tmp_path / "source", {"configuration/ivy.yaml": HEADER}))
+    marks = [str(build_release(given(source, profile_11, cluster_key=letter * 32)).manifest["key"]) for letter in "aab"]
+    assert marks[0] == marks[1] != marks[2]
+    assert all(len(mark) == 16 for mark in marks)
