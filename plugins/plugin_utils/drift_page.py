@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report on drift as one page of HTML that needs nothing but itself: no script, and no font or picture of others."""
+"""The report on drift as one page of HTML that needs nothing but itself: no script, no font, no picture."""
 
 from __future__ import annotations
 

@@ -1,0 +1,239 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes made on nodes, by the engine's own forms and by hand, are found by file and key in one run and put right in one.
+
+Two nodes are changed and the third cannot be reached, while the source moves on.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Lab, Run
+
+ROOT = Path(__file__).resolve().parents[3]
+UNIT = "axonivy-engine.service"
+CONFIGURATION = "/opt/ivy/versions/11.3.0/configuration"
+DROP_IN = f"/etc/systemd/system/{UNIT}.d/50-by-hand.conf"
+COCKPIT = "/system/engine-cockpit"
+IVY = "configuration/ivy.yaml"
+APP = "configuration/applications/demo/app.yaml"
+
+
+class Cockpit:
+    """The forms of one node, as an administrator uses them who does not know that they change this node only."""
+
+    def __init__(self, lab: Lab, node: str) -> None:
+        password = (lab.directory / "secrets/admin_password").read_text(encoding="utf-8").strip()
+        self.address = lab.addresses[node]
+        self.headers = {
+            "Host": lab.public,
+            "Authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode(),
+        }
+
+    def set_key(self, file: str, key: str, value: str) -> None:
+        self._form("configuration", file=file, key=key, value=value)
+
+    def save(self, file: str, content: str) -> None:
+        self._form("files", file=file, content=content)
+
+    def upload(self, name: str, content: bytes) -> None:
+        boundary = uuid.uuid4().hex
+        parts = (("name", "", name.encode()), ("file", '; filename="upload"', content))
+        body = b"".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"{more}\r\n\r\n'.encode() + data + b"\r\n"
+            for field, more, data in parts
+        )
+        self._post("upload", body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}")
+
+    def _form(self, page: str, **fields: str) -> None:
+        self._post(page, urlencode(fields).encode(), "application/x-www-form-urlencoded")
+
+    def _post(self, page: str, body: bytes, kind: str) -> None:
+        connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
+        try:
+            connection.request("POST", f"{COCKPIT}/{page}", body, {**self.headers, "Content-Type": kind})
+            answer = connection.getresponse()
+            assert answer.status == 303, answer.read().decode()
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What one look at all nodes said."""
+
+    run: Run
+    report: dict[str, Any]
+    directory: Path
+
+    def findings(self, side: str, path: str) -> list[dict[str, Any]]:
+        return [one for one in self.report["findings"] if (one["side"], one["path"]) == (side, path)]
+
+    def one(self, side: str, path: str) -> dict[str, Any]:
+        found = self.findings(side, path)
+        assert len(found) == 1, self.run.output[-8000:]
+        return found[0]
+
+
+def nodes_of(finding: dict[str, Any]) -> list[str]:
+    return [place["node"] for place in finding["nodes"]]
+
+
+def keys_of(finding: dict[str, Any]) -> dict[str, list[Any]]:
+    return {key["key"]: [key["before"], key["after"], key["wanted"]] for key in finding["keys"]}
+
+
+def look(lab: Lab, directory: Path, *arguments: str) -> Drift:
+    run = lab.playbook("playbooks/drift.yml", "-e", f"drift_report_directory={directory}", *arguments)
+    file = directory / "drift.json"
+    assert file.exists(), run.output[-8000:]
+    return Drift(run, json.loads(file.read_text(encoding="utf-8")), directory)
+
+
+def change_nodes(lab: Lab) -> None:
+    """Every class of file, on two nodes; no engine is restarted."""
+    first, second, _away = lab.nodes
+    for node in (first, second):
+        Cockpit(lab, node).set_key("ivy.yaml", "EMail.Server.Port", "2525")
+    one, two = Cockpit(lab, first), lab.host(second)
+    one.set_key("ivy.yaml", "EMail.Server.Host", "by-hand.example.com")
+    one.save("web.xml", "<web-app>by hand</web-app>\n")
+    one.save("ivy.cache.properties", "cache.by.hand=true\n")
+    one.save("applications/demo/Variables/Limits.json", '{"limit": 7}\n')
+    one.save("applications/local/app.yaml", "Variables:\n  Local: 1\n")
+    one.upload("partner.p12", bytes(range(256)))
+    two.check_output(f"chmod 0666 {CONFIGURATION}/applications/demo/app.yaml")
+    two.check_output(f"rm {CONFIGURATION}/jgroups.xml")
+    two.check_output(f"mkdir -p {Path(DROP_IN).parent} && printf '[Service]\\nNice=5\\n' > {DROP_IN}")
+
+
+@pytest.fixture(scope="module")
+def moved_on(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A source in which something is new and something is what a node has otherwise, and an address that nobody has."""
+    place = tmp_path_factory.mktemp("moved-on")
+    source = place / "shared_config"
+    shutil.copytree(ROOT / "inventories/demo/shared_config", source)
+    with (source / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
+        stream.write("SystemTask:\n  Failure:\n    Behaviour: FAIL_TASK_DO_RETRY\n")
+    values = {**lab.variables["ivy_shared_values"], "mail_host": "moved-on.example.com"}
+    away = lab.nodes[-1]
+    nobody = lab.addresses[away].rpartition(".")[0] + ".250"
+    inventory = place / "away.yml"
+    hosts = {"engine_nodes": {"hosts": {away: {"ansible_host": nobody}}}}
+    inventory.write_text(json.dumps(hosts), encoding="utf-8")
+    options = {"ivy_shared_config_source": str(source), "ivy_shared_values": values}
+    return ["-i", str(inventory), "-e", json.dumps(options)]
+
+
+@pytest.fixture(scope="module")
+def found(lab: Lab, moved_on: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drift]:
+    change_nodes(lab)
+    yield look(lab, tmp_path_factory.mktemp("drift"), *moved_on)
+
+
+def test_1_one_run_finds_everything_and_fails(lab: Lab, found: Drift) -> None:
+    first, second, away = lab.nodes
+    assert found.run.status != 0
+    summary = found.report["summary"]
+    assert summary["drifted"] == [first, second]
+    assert summary["unreachable"] == [away]
+    assert found.run.changed() == [first], "only the report on the controller was written"
+    state = {node["name"]: node for node in found.report["nodes"]}
+    assert state[away]["reason"]
+    assert state[first]["engine_owned"] == [APP.replace("demo", "local"), *state[second]["engine_owned"]]
+
+
+def test_2_the_same_change_of_a_form_is_one_finding_by_key(lab: Lab, found: Drift) -> None:
+    first, second, _away = lab.nodes
+    finding = found.one("drift", IVY)
+    assert nodes_of(finding) == [first, second]
+    assert keys_of(finding)["EMail.Server.Port"] == ["25", "2525", "25"]
+    # Each node encrypted the password with a salt of its own, which nobody changed since.
+    assert "EMail.Server.Password" not in keys_of(finding)
+    assert all(place["owner"] == "ivy" and place["modified"] for place in finding["nodes"])
+
+
+def test_3_what_both_sides_changed_is_a_conflict_and_what_the_source_changed_is_pending(lab: Lab, found: Drift) -> None:
+    first, second, _away = lab.nodes
+    conflict = found.one("conflict", IVY)
+    assert nodes_of(conflict) == [first]
+    assert keys_of(conflict) == {
+        "EMail.Server.Host": ["mail.example.com", "by-hand.example.com", "moved-on.example.com"]
+    }
+    pending = {tuple(nodes_of(one)): set(keys_of(one)) for one in found.findings("pending", IVY)}
+    assert pending == {
+        (first,): {"SystemTask.Failure.Behaviour"},
+        (second,): {"SystemTask.Failure.Behaviour", "EMail.Server.Host"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "node"),
+    [
+        ("configuration/web.xml", "modified", 0),
+        ("configuration/ivy.cache.properties", "modified", 0),
+        ("configuration/applications/demo/Variables/Limits.json", "extra", 0),
+        ("configuration/partner.p12", "extra", 0),
+        (APP, "attributes", 1),
+        ("configuration/jgroups.xml", "missing", 1),
+        (DROP_IN, "extra", 1),
+    ],
+)
+def test_4_each_class_of_file_is_found(lab: Lab, found: Drift, path: str, kind: str, node: int) -> None:
+    finding = found.one("drift", path)
+    assert (finding["kind"], nodes_of(finding)) == (kind, [lab.nodes[node]])
+    assert path in found.run.output
+
+
+def test_5_nothing_else_is_found(found: Drift) -> None:
+    assert {one["path"] for one in found.report["findings"] if one["side"] == "drift"} == {
+        IVY,
+        "configuration/web.xml",
+        "configuration/ivy.cache.properties",
+        "configuration/applications/demo/Variables/Limits.json",
+        "configuration/partner.p12",
+        APP,
+        "configuration/jgroups.xml",
+        DROP_IN,
+    }
+
+
+def test_6_the_report_lies_there_in_three_forms_without_secrets(lab: Lab, found: Drift) -> None:
+    secret = (lab.directory / "secrets/mail_password").read_text(encoding="utf-8").strip()
+    for name in ("drift.json", "drift.md", "drift.html"):
+        file = found.directory / name
+        assert file.stat().st_mode & 0o777 == 0o640
+        text = file.read_text(encoding="utf-8")
+        assert "2525" in text
+        assert "decrypt:" not in text
+        assert secret not in text
+    assert secret not in found.run.output
+
+
+def test_7_one_rollout_puts_everything_right(lab: Lab, found: Drift, tmp_path: Path) -> None:
+    first = lab.nodes[0]
+    pids = lab.pids(*lab.nodes)
+    lab.playbook("site.yml").succeeded()
+    # What was created on the node as the engine does it is nobody else's to remove.
+    assert lab.host(first).file(f"{CONFIGURATION}/applications/local/app.yaml").exists
+    lab.host(first).check_output(f"rm -r {CONFIGURATION}/applications/local")
+
+    again = lab.playbook("playbooks/drift.yml", "--check", "-e", f"drift_report_directory={tmp_path}/none").succeeded()
+
+    assert "No local change on 3 nodes." in again.output
+    assert "pending" not in again.output.partition("No local change")[2].partition("\n")[0]
+    assert not (tmp_path / "none").exists()
+    assert lab.pids(*lab.nodes) == pids, "nothing that was changed counts before a restart, so nothing needed one"
