@@ -8,6 +8,8 @@ It judges nothing; that is what verify is for. What could not be looked at stand
 
 from __future__ import annotations
 
+import base64
+import json
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import fence
@@ -17,6 +19,7 @@ from .report import count, listed
 
 _COLUMNS = ("NODE", "STATE", "ENGINE", "RELEASE", "RESTART", "PEERS", "BALANCER", "SINCE")
 _SOON_DAYS = 30
+_SHOWN = 5
 
 
 def short(release: t.Any) -> str:
@@ -106,6 +109,7 @@ def node_lines(seen: Observed) -> list[str]:
     notes: list[list[str]] = [[]]
     for node in seen.present:
         row, remarks = _node(seen, node)
+        remarks += guard_remarks(node)
         rows.append(row)
         notes.append(remarks)
     lines = []
@@ -154,6 +158,26 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
     peers = f"{len((engine.get('peers') or {}).get('connected') or [])}/{len(seen.nodes) - 1}"
     restart = "REQUIRED" if engine.get("restart_required") else "no"
     return (node.name, state, version, release, restart, peers, place, str(unit.get("since") or "")), remarks
+
+
+def guard_remarks(node: Host) -> list[str]:
+    """What the guard of this node found when it looked last; nothing where there is no guard, or nothing to tell."""
+    try:
+        told = json.loads(base64.b64decode(node.look("guard", "content")))
+    except (LookError, ValueError):
+        return []
+    last = f"guard at {told.get('time')}"
+    if told.get("error"):
+        return [f"{last}: {told['error']}"]
+    remarks = []
+    findings = told.get("findings") or []
+    if findings:
+        shown = [f"{item.get('path')} ({item.get('kind')})" for item in findings[:_SHOWN]]
+        more = len(findings) - len(shown)
+        names = ", ".join([*shown, *([f"{more} more"] if more else [])])
+        remarks.append(f"{last}: {count(len(findings), 'file differs', 'files differ')}: {names}")
+    remarks += [f"{last}: {told[name]}" for name in ("record_problem", "waits") if told.get(name)]
+    return remarks
 
 
 def fence_reason(seen: Observed, node: str, engine: Result) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 import typing as t
 from pathlib import Path
 
@@ -196,7 +197,7 @@ def test_the_wait_for_the_rewriting_looks_at_the_copy(node: Node, monkeypatch: p
         naps.append(seconds)
         change(node, IVY, b'P: "${decrypt:1}"\n')
 
-    monkeypatch.setattr(inspection.time, "sleep", nap)
+    monkeypatch.setattr(time, "sleep", nap)
     inspection.await_rewriting(node.request(release), 60)
     assert len(naps) == 1
 

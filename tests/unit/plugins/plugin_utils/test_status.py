@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import typing as t
 
 import pytest
@@ -272,3 +274,31 @@ def test_missing_input_is_named() -> None:
 def test_a_host_is_known_by_its_name_when_the_look_failed() -> None:
     host = Host("engine1", "192.0.2.21", results={"engine": {"msg": "Module failed"}})
     assert not host.runs
+
+
+def guarded(**told: t.Any) -> dict[str, t.Any]:
+    value = {"time": "2026-01-05T11:00:00Z", "error": "", "findings": [], "record_problem": "", "waits": "", **told}
+    content = base64.b64encode(json.dumps(value).encode()).decode()
+    return {
+        "address": "192.0.2.22",
+        "reach": {"ping": "pong"},
+        "results": {**results(engine()), "guard": {"content": content}},
+    }
+
+
+def test_what_the_guard_found_stands_below_its_node() -> None:
+    findings = [{"path": f"configuration/{number}.yaml", "kind": "modified"} for number in range(7)]
+    text = sut.render(observed(hosts(engine2=guarded(findings=findings, waits="operation site is open"))))
+    told = line(text, "guard at 2026-01-05T11:00:00Z: 7 files differ: configuration/0.yaml (modified), ")
+    assert told.endswith(", 2 more")
+    assert "guard at 2026-01-05T11:00:00Z: operation site is open" in text
+    assert text.index("engine2") < text.index("7 files differ")
+
+
+def test_a_guard_that_cannot_look_is_told_and_a_silent_or_absent_one_is_not() -> None:
+    text = sut.render(observed(hosts(engine2=guarded(error="The store is damaged"))))
+    assert "guard at 2026-01-05T11:00:00Z: The store is damaged" in text
+    assert "guard" not in sut.render(observed(hosts(engine2=guarded())))
+    absent = guarded()
+    absent["results"]["guard"] = {"msg": "file not found", "failed": False}
+    assert "guard" not in sut.render(observed(hosts(engine2=absent)))
