@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes made on nodes, by the engine's own forms and by hand, are found by file and key in one run and put right in one.
+"""Changes made on nodes, by the engine's forms and by hand, are found by file and key in one run and put right in one.
 
 Two nodes are changed and the third cannot be reached, while the source moves on.
 """
@@ -12,7 +12,6 @@ import http.client
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,13 +115,16 @@ def change_nodes(lab: Lab) -> None:
     one.save("applications/local/app.yaml", "Variables:\n  Local: 1\n")
     one.upload("partner.p12", bytes(range(256)))
     two.check_output(f"chmod 0666 {CONFIGURATION}/applications/demo/app.yaml")
-    two.check_output(f"rm {CONFIGURATION}/jgroups.xml")
+    two.check_output(f"rm -f {CONFIGURATION}/log4j2.xml")
     two.check_output(f"mkdir -p {Path(DROP_IN).parent} && printf '[Service]\\nNice=5\\n' > {DROP_IN}")
 
 
 @pytest.fixture(scope="module")
 def moved_on(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A source in which something is new and something is what a node has otherwise, and an address that nobody has."""
+    """A source in which something is new and something is what a node has otherwise, and an address that nobody has.
+
+    That address is one of the cluster's peers, so jgroups.xml is pending as well.
+    """
     place = tmp_path_factory.mktemp("moved-on")
     source = place / "shared_config"
     shutil.copytree(ROOT / "inventories/demo/shared_config", source)
@@ -139,9 +141,9 @@ def moved_on(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def found(lab: Lab, moved_on: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drift]:
+def found(lab: Lab, moved_on: list[str], tmp_path_factory: pytest.TempPathFactory) -> Drift:
     change_nodes(lab)
-    yield look(lab, tmp_path_factory.mktemp("drift"), *moved_on)
+    return look(lab, tmp_path_factory.mktemp("drift"), *moved_on)
 
 
 def test_1_one_run_finds_everything_and_fails(lab: Lab, found: Drift) -> None:
@@ -188,7 +190,7 @@ def test_3_what_both_sides_changed_is_a_conflict_and_what_the_source_changed_is_
         ("configuration/applications/demo/Variables/Limits.json", "extra", 0),
         ("configuration/partner.p12", "extra", 0),
         (APP, "attributes", 1),
-        ("configuration/jgroups.xml", "missing", 1),
+        ("configuration/log4j2.xml", "missing", 1),
         (DROP_IN, "extra", 1),
     ],
 )
@@ -206,7 +208,7 @@ def test_5_nothing_else_is_found(found: Drift) -> None:
         "configuration/applications/demo/Variables/Limits.json",
         "configuration/partner.p12",
         APP,
-        "configuration/jgroups.xml",
+        "configuration/log4j2.xml",
         DROP_IN,
     }
 

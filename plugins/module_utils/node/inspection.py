@@ -116,7 +116,10 @@ def _in_the_way(run: Run, pending: t.Mapping[str, t.Mapping[str, t.Any]]) -> lis
     # A node file inside the engine's directory was expected under its other name.
     expected = {*run.before, *filter(None, (run.view.alias(key) for key in run.before))}
     for key, item in pending.items():
-        found = run.scene.files.get(key) or run.scene.directories.get(key)
+        found = run.scene.files.get(key)
+        if found is None and not any(other.startswith(f"{key}/") for other in run.before):
+            # A directory that the applied release needed goes with its files; one of somebody else is in the way.
+            found = run.scene.directories.get(key)
         if item["change"] == CREATE and found is not None and not expected & {key, run.view.alias(key)}:
             want = run.target[key]
             detail = "nobody declared this file, and the release has another one here"

@@ -118,6 +118,89 @@ def test_any_edit_is_reported_once_and_by_its_name(fresh: t.Any, tree: t.Any, da
     assert one.inspect()["drift"] == []
 
 
+def put(place: Path, kind: str, content: bytes) -> str:
+    """Do something to an applied file; returns as what it is to be reported."""
+    if kind == "modified":
+        place.write_bytes(content + b"x")
+    elif kind == "missing":
+        place.unlink()
+    elif kind == "attributes":
+        place.chmod(0o606)
+    elif kind != "untouched":
+        place.unlink()
+        if kind == "link":
+            place.symlink_to("/etc/hostname")
+        elif kind == "pipe":
+            os.mkfifo(place)
+        else:
+            place.mkdir()
+            (place / "inner").write_bytes(b"x")
+        return "modified"
+    return kind
+
+
+@CHEAP
+@given(tree=trees().filter(bool), data=st.data())
+def test_any_number_of_edits_is_reported_each_once(fresh: t.Any, tree: t.Any, data: t.Any) -> None:
+    one = fresh()
+    one.apply(release_of(one, tree))
+    kinds = ["untouched", "modified", "missing", "attributes", "link", "pipe", "directory"]
+    wanted = []
+    for path, (content, _mode) in tree.items():
+        kind = put(one.engine / path, data.draw(st.sampled_from(kinds)), content)
+        if kind != "untouched":
+            wanted.append((path, kind))
+    for number in range(data.draw(st.integers(0, 3))):
+        extra = one.engine / "dropins" / "new by hand" / f"{number}"
+        extra.parent.mkdir(exist_ok=True)
+        extra.write_bytes(b"x")
+        wanted.append((f"dropins/new by hand/{number}", "extra"))
+    found = one.inspect()
+    assert sorted((item["path"], item["kind"]) for item in found["drift"]) == sorted(wanted)
+    assert (found["pending"], found["conflict"], found["engine_owned"]) == ([], [], [])
+    one.apply(release_of(one, tree))
+    assert one.inspect()["drift"] == []
+
+
+CONTENTS = st.sampled_from([None, b"1", b"2", b"3"])
+
+
+@CHEAP
+@given(
+    st.dictionaries(st.sampled_from(["a", "b/c", "d", "e/f/g"]), st.tuples(CONTENTS, CONTENTS, CONTENTS), min_size=1)
+)
+def test_each_file_is_in_the_list_where_it_belongs(fresh: t.Any, files: dict[str, t.Any]) -> None:
+    """What was applied, what lies there and what is wanted: complete, and each file once."""
+    one = fresh()
+
+    def release(index: int) -> t.Any:
+        return one.build(
+            {f"engine:patches/{path}": one.File(all3[index]) for path, all3 in files.items() if all3[index] is not None}
+        )
+
+    one.apply(release(0))
+    wanted: dict[str, list[str]] = {"drift": [], "pending": [], "conflict": []}
+    for path, (applied, actual, new) in files.items():
+        place = one.engine / "patches" / path
+        if actual is None:
+            place.unlink(missing_ok=True)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(actual)
+            place.chmod(0o640)
+        if applied != actual and applied != new:
+            if actual != new:
+                wanted["conflict"].append(f"patches/{path}")
+        elif applied != actual:
+            wanted["drift"].append(f"patches/{path}")
+        elif applied != new:
+            wanted["pending"].append(f"patches/{path}")
+    found = one.inspect(release(2))
+    assert {name: [item["path"] for item in found[name]] for name in wanted} == {
+        name: sorted(paths) for name, paths in wanted.items()
+    }
+
+
 @CHEAP
 @given(before=trees(), after=trees(), data=st.data())
 def test_from_any_release_to_any_other(fresh: t.Any, before: t.Any, after: t.Any, data: t.Any) -> None:
