@@ -50,7 +50,8 @@ lacks_code:
 import sys
 
 # A script that is piped into Python finds modules in its working directory, which may be anybody's.
-sys.path = [path for path in sys.path if path not in ("", ".")]
+while "" in sys.path:
+    sys.path.remove("")
 
 import _frozen_importlib_external
 import binascii
@@ -195,7 +196,9 @@ def answer(arguments):
 def main():
     # This process ends before collecting garbage could pay.
     gc.disable()
-    print(json.dumps(answer(json.loads(ARGUMENTS))))
+    # As it lies in the collection it has no arguments.
+    if ARGUMENTS.startswith("{"):
+        sys.stdout.write(json.dumps(answer(json.loads(ARGUMENTS))) + "\n")
 
 
 if __name__ == "__main__":
