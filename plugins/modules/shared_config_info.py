@@ -9,8 +9,12 @@ module: shared_config_info
 short_description: Compares the shared configuration of a node with what was applied to it
 version_added: 0.1.0
 description:
-  - Tells what somebody changed on the node (drift), what the source has that the node does not have yet (pending),
-    and where both meet in one file (conflict). Each file is in one of the three lists at most.
+  - Tells what somebody changed on the node (drift), what the release has that the node does not have yet (pending),
+    and what both changed to different values (conflict). What both changed to the same value is none of them.
+  - YAML is told apart key by key, so one YAML file may stand in more than one of the three lists, each time with its own
+    keys. Any other file stands in one at most. Another form of the same keys is no difference, the schema header is.
+  - Values are shown with secrets masked, those that the release names as such and those whose key sounds like one, and
+    known secret values are taken out wherever else they turn up.
   - Writes nothing. One round trip where nothing differs, and never a file's content in the result.
 options:
   release:
@@ -62,21 +66,33 @@ applied_time:
   type: str
   sample: "2026-01-31T12:00:00Z"
 drift:
-  description: What somebody changed on the node.
+  description:
+    - What somebody changed on the node. C(kind) is V(modified), V(missing), V(extra) or V(attributes).
+    - Of each key C(before) is what was applied, C(after) what is on the node, C(wanted) what the release has.
+    - C(comparable) is the same for nodes that drifted in the same way, provided that the run knows C(ivy_cluster_key).
   returned: always
   type: list
   elements: dict
   sample:
-    - {root: engine, path: configuration/ivy.yaml, kind: modified, detail: the content differs, owner: ivy,
-       keys: [{key: EMail.Server.Host, change: changed, before: mail1, after: mail2}]}
+    - root: engine
+      path: configuration/ivy.yaml
+      kind: modified
+      detail: the content differs
+      secret: false
+      size: 812
+      mode: "0640"
+      owner: ivy
+      modified: "2026-01-31T11:58:03Z"
+      comparable: 5e1d8f3a0b7c4d2e9f6a1b8c3d0e7f42
+      keys: [{key: EMail.Server.Host, change: changed, before: mail1, after: mail2, wanted: mail1}]
 pending:
-  description: What the release would change.
+  description: What the release would change. C(change) is V(create), V(update), V(delete) or V(attributes).
   returned: always
   type: list
   elements: dict
-  sample: [{root: engine, path: configuration/web.xml, change: update, secret: false}]
+  sample: [{root: engine, path: configuration/web.xml, change: update, detail: "", secret: false}]
 conflict:
-  description: What somebody changed on the node and the release changes as well.
+  description: What somebody changed on the node and the release changes to another value; with C(kind) and C(change).
   returned: always
   type: list
   elements: dict

@@ -8,7 +8,9 @@ Nothing is read from anywhere but the answers of the nodes, so the same answers 
 from __future__ import annotations
 
 import dataclasses
+import glob
 import json
+import re
 import shlex
 import typing as t
 
@@ -16,6 +18,7 @@ FORMAT = 1
 # The order in which a person should read them.
 SIDES = ("conflict", "drift", "pending")
 CLEAN, DIFFERENT, UNREACHABLE, FAILED = "clean", "different", "unreachable", "failed"
+_PLAIN = re.compile(r"[\w./-]+", re.ASCII)
 
 Item = dict[str, t.Any]
 
@@ -276,7 +279,9 @@ def steps(report: Report, finding: Finding) -> list[Step]:
         return [Step("Nothing is wrong. The next rollout brings it to the nodes:", rollout)]
     what = "To take the source's side" if finding.side == "conflict" else "To put it right"
     found = [Step(f"{what} (what would be lost is backed up on the node first):", rollout)]
-    if finding.root != "engine":
+    if finding.root == "copy":
+        found = [Step("It vanishes at the engine's next restart, and the file itself is as it should be.")]
+    if finding.root not in ("engine", "copy"):
         found.append(Step(f"To keep it, change the inventory and roll it out: {_where(finding)}"))
     elif finding.kind != "attributes":
         adopt = _adopt(report, finding)
@@ -299,8 +304,11 @@ def _adopt(report: Report, finding: Finding) -> str:
     path, node = finding.path, finding.nodes[0]
     if not (path.isprintable() and node.isprintable()) or "\\" in path:
         return ""
-    options = json.dumps({"adopt_node": node, "adopt_paths": [path]}, ensure_ascii=False)
-    return f"{report.command} ivy.cluster.adopt -e {shlex.quote(options)}"
+    # The playbook takes patterns, and a text without quotes only where it is plain.
+    options = f"adopt_files={path}"
+    if not _PLAIN.fullmatch(path):
+        options = json.dumps({"adopt_files": [glob.escape(path)]}, ensure_ascii=False)
+    return f"{report.command} ivy.cluster.adopt -e {shlex.quote(f'adopt_node={node}')} -e {shlex.quote(options)}"
 
 
 def node_step(report: Report, node: Node) -> Step:

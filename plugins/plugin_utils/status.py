@@ -14,10 +14,11 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import fence
 
+from .drift_report import plain_text
 from .observed import NO_RECORD, Host, LookError, Observed, Result
 from .report import count, listed
 
-_COLUMNS = ("NODE", "STATE", "ENGINE", "RELEASE", "RESTART", "PEERS", "BALANCER", "SINCE")
+_COLUMNS = ("NODE", "STATE", "ENGINE", "RELEASE", "DRIFT", "RESTART", "PEERS", "BALANCER", "SINCE")
 _SOON_DAYS = 30
 _SHOWN = 5
 
@@ -123,13 +124,15 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
     place = _place(seen, node.name)
     left = " (in ivy_proceed_without)" if node.name in seen.proceed_without else ""
     if not node.reachable:
-        return (node.name, "UNREACHABLE", "", "", "", "", place, ""), [f"{node.why}{left}"]
+        return (node.name, "UNREACHABLE", "", "", "", "", "", place, ""), [f"{node.why}{left}"]
     try:
         engine = node.engine
     except LookError as exc:
-        return (node.name, "UNKNOWN", "", "", "", "", place, ""), [str(exc)]
+        return (node.name, "UNKNOWN", "", "", "", "", "", place, ""), [str(exc)]
     unit, running, remarks = engine["unit"], engine.get("running") or {}, []
     version = str(engine.get("installed_version") or "none")
+    drift, changes = _drift(node)
+    remarks += changes
     if unit["active"] != "active":
         why = "" if engine.get("applied") is None else fence_reason(seen, node.name, engine)
         if why:
@@ -141,6 +144,7 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
             state,
             version,
             short(engine.get("applied")),
+            drift,
             "",
             "",
             place,
@@ -157,7 +161,19 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
     remarks += [f"restart: {reason}" for reason in reasons[:5]]
     peers = f"{len((engine.get('peers') or {}).get('connected') or [])}/{len(seen.nodes) - 1}"
     restart = "REQUIRED" if engine.get("restart_required") else "no"
-    return (node.name, state, version, release, restart, peers, place, str(unit.get("since") or "")), remarks
+    return (node.name, state, version, release, drift, restart, peers, place, str(unit.get("since") or "")), remarks
+
+
+def _drift(node: Host) -> tuple[str, list[str]]:
+    """Whether somebody changed files of the node, and which."""
+    try:
+        found = node.look("scan", "drift")
+    except LookError as exc:
+        return "unknown", [f"drift: {exc}"]
+    if not found:
+        return "no", []
+    names = listed((plain_text(f"{item['path']} ({item['kind']})") for item in found), 5)
+    return count(len(found), "FILE", "FILES"), [f"drift: {names}; by key: ansible-playbook playbooks/drift.yml"]
 
 
 def guard_remarks(node: Host) -> list[str]:

@@ -49,7 +49,7 @@ def server(name: str, **changes: t.Any) -> dict[str, t.Any]:
 
 
 def results(own: dict[str, t.Any], kept: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-    return {"engine": {"engine": own}, "record": {"record": record() if kept is None else kept}}
+    return {"engine": {"engine": own}, "scan": {"drift": []}, "record": {"record": record() if kept is None else kept}}
 
 
 def hosts(**changes: t.Any) -> dict[str, t.Any]:
@@ -136,7 +136,7 @@ def test_a_sound_cluster_fits_on_one_screen() -> None:
     assert len(text.splitlines()) <= 24
     assert "aaaaaaaaaaaa is wanted; no operation is open; not pinned" in text
     assert line(text, "engine1").split() == [
-        *("engine1", "active/running", "11.3.0", "aaaaaaaaaaaa", "no", "1/1", "up"),
+        *("engine1", "active/running", "11.3.0", "aaaaaaaaaaaa", "no", "no", "1/1", "up"),
         *("Mon", "2026-01-05", "10:00:00", "UTC"),
     ]
     assert line(text, "licence").endswith("300 days, valid until 2027-11-03, 5 nodes")
@@ -302,3 +302,19 @@ def test_a_guard_that_cannot_look_is_told_and_a_silent_or_absent_one_is_not() ->
     absent = guarded()
     absent["results"]["guard"] = {"msg": "file not found", "failed": False}
     assert "guard" not in sut.render(observed(hosts(engine2=absent)))
+
+
+def test_local_changes_are_named() -> None:
+    listed = hosts()
+    listed["engine1"]["results"]["scan"] = {
+        "drift": [
+            {"path": "configuration/ivy.yaml", "kind": "modified"},
+            {"path": "configuration/\x1b[2J", "kind": "extra"},
+        ]
+    }
+    listed["engine2"]["results"]["scan"] = {"failed": True, "msg": "The store is damaged."}
+    text = sut.render(observed(hosts=listed))
+    assert "2 FILES" in line(text, "engine1")
+    assert "drift: configuration/ivy.yaml (modified), configuration/\\x1b[2J (extra)" in text
+    assert "unknown" in line(text, "engine2")
+    assert "drift: The store is damaged." in text
