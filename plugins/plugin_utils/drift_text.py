@@ -140,7 +140,9 @@ def _terminal_step(step: Step, indent: str) -> list[str]:
 
 
 def _terminal_finding(report: Report, finding: Finding) -> list[str]:
-    place = plain_text(finding.path) + (f" [{finding.root}]" if finding.root in ("environment", "secrets") else "")
+    place = plain_text(finding.path) + (
+        f" [{finding.root}]" if finding.root in ("environment", "secrets", "copy") else ""
+    )
     lines = ["", f"  {place}", f"    {', '.join(map(plain_text, finding.nodes))}: {_detail(finding)}"]
     lines += [f"      {_key_line(finding, key)}" for key in finding.keys[:_KEYS_SHOWN]]
     if len(finding.keys) > _KEYS_SHOWN:

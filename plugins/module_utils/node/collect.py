@@ -11,6 +11,7 @@ import typing as t
 
 from . import payload
 from .run import Request, Run, describe
+from .running_copy import COPY
 from .scan import BASELINE, ENGINE_AREAS, FILE, Found, Patterns, printable
 from .store import Store
 from .unit import nothing
@@ -37,7 +38,8 @@ class _Contents:
             return None, False
         if found.size > min(GREATEST_FILE, self.left):
             return None, True
-        read = self.run.view.trees[root].read(path)
+        tree = self.run.tree(root)
+        read = tree.read(path) if tree is not None else None
         if read is None:
             return None, False
         self.left -= len(read[0])
@@ -55,7 +57,7 @@ def collect(request: Request, take: t.Iterable[str] = (), everything: bool = Fal
     with Store(request.store) as store, View(request.settings, store, must_exist=False) as view:
         run = Run(request, store, view, nothing(request.settings.unit))
         run.observe(None, run.applied_nodes_of(run.applied))
-        run.drift()
+        run.drift(stopped=True)
         contents = _Contents(run)
         taken = Patterns(take)
         release = run.applied.get("release")
@@ -73,12 +75,12 @@ def collect(request: Request, take: t.Iterable[str] = (), everything: bool = Fal
             answer["findings"], answer["engine_owned"] = _everything(run, contents, taken)
             return answer
         for one in run.findings:
-            want = run.before.get(one.key)
+            want = run.before.get(one.key) or run.copy.expected.get(one.key)
             item = {**describe(one), "path": one.path, "origin": want.origin if want else "", "before": None}
             item["yaml"] = want is not None and want.kind == "yaml"
             item["after"], item["too_long"] = None, False
             item["irregular"] = one.found is not None and one.found.kind != FILE
-            if one.root == "engine":
+            if one.root in ("engine", COPY):
                 if want is not None:
                     item["before"] = contents.applied(want.digests[0])
                 item["after"], item["too_long"] = contents.actual(one.root, one.path, one.found)

@@ -319,8 +319,12 @@ class Run:
             return self.copy.expected[key], self.copy.found[key]
         return self.before.get(key), self.scene.files.get(key)
 
+    def tree(self, root: str) -> Tree | None:
+        """Where the files of a root lie."""
+        return self.copy.tree if root == COPY else self.view.trees[root]
+
     def _read(self, want: Expected) -> tuple[bytes, os.stat_result] | None:
-        tree = self.copy.tree if want.root == COPY else self.view.trees[want.root]
+        tree = self.tree(want.root)
         return tree.read(want.path) if tree is not None else None
 
     def settle(self, good_verdicts: t.Sequence[str] = (SAME,)) -> list[tuple[str, str, bytes]]:

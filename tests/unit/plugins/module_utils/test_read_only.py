@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import guard
+from ansible_collections.ivy.cluster.plugins.module_utils.node import collect, guard, payload
 from ansible_collections.ivy.cluster.plugins.module_utils.node import manifest as manifests
 from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
@@ -231,3 +231,12 @@ def test_the_guard_tells_and_never_touches_the_copy(
     assert "copy: configuration/web.xml" in lines[0]
     assert place.read_bytes() == b"<local/>"
     assert not list((running.store / "backups").iterdir())
+
+
+def test_a_change_in_the_running_engine_can_be_adopted(running: Node) -> None:
+    change(running, WEB, b"<local/>")
+    request = running.request(read_only(running, files(running)))
+    (item,) = collect.collect(request)["findings"]
+    assert (item["root"], item["path"], item["origin"]) == ("copy", "configuration/web.xml", "release")
+    assert payload.from_text(item["before"]) == b"<web/>"
+    assert payload.from_text(item["after"]) == b"<local/>"
