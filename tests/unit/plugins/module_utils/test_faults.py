@@ -19,7 +19,16 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, atomic, fence, manifest, run, scan
+from ansible_collections.ivy.cluster.plugins.module_utils.node import (
+    activate,
+    atomic,
+    fence,
+    manifest,
+    payload,
+    request,
+    run,
+    scan,
+)
 from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store import Store
@@ -642,3 +651,68 @@ def test_a_cluster_key_that_changed_is_refused_until_somebody_says_so(node: t.An
     node.apply(first, manifest=None)
     assert node.holds(files(node))
     node.apply(with_key(node, files(node, web=b"<third/>"), "a" * 16))
+
+
+# --- what the scan covers
+
+OF_THE_RELEASE = (
+    "engine:configuration/ivy.yaml",
+    "engine:configuration/web.xml",
+    "engine:configuration/own.properties",
+    "engine:configuration/applications/demo/variables.json",
+    "engine:configuration/demo.lic",
+    "engine:configuration/keystore.p12",
+    "engine:dropins/lib.jar",
+    "engine:patches/fix.jar",
+    "environment:shared.env",
+    "secrets:ivy.X-Y",
+)
+OF_THE_NODE = ("etc/node.env", "engine/configuration/jvm.options", "systemd/axonivy-engine.service")
+
+
+@pytest.mark.parametrize("which", [*OF_THE_RELEASE, *OF_THE_NODE])
+def test_every_class_of_file_is_in_the_scan(node: t.Any, which: str) -> None:
+    """Binary or text, shared or the node's own: a change is found once, kept in a backup and put right."""
+    node.record_baseline()
+    listed = {
+        key: node.File(bytes(range(256)) if key.endswith((".jar", ".p12")) else b"a: 1\n", mode="0440")
+        for key in OF_THE_RELEASE
+    }
+    owner = {"owner": str(os.geteuid()), "group": str(os.getegid()), "mode": "0644"}
+    own = [{"path": str(node.base / path), "content": "own\n", **owner} for path in OF_THE_NODE]
+    node.apply(node.build(listed), node_files=own)
+    place = node.path(which) if ":" in which else node.base / which
+    right = place.read_bytes()
+    for kind, change in (
+        ("modified", lambda: place.write_bytes(EDIT)),
+        ("attributes", lambda: place.chmod(0o646)),
+        ("missing", place.unlink),
+    ):
+        change()
+        (finding,) = node.inspect()["drift"]
+        assert finding["kind"] == kind
+        assert finding["path"] == (which.split(":")[1] if ":" in which else str(place))
+        result = node.apply(node.build(listed), node_files=own)
+        assert [item["kind"] for item in result["drift"]] == [kind]
+        assert place.read_bytes() == right
+        assert node.inspect()["drift"] == []
+    assert EDIT in [path.read_bytes() for path in (node.store / "backups").rglob("0*") if path.is_file()]
+
+
+# --- on the way
+
+
+def test_a_bundle_damaged_on_its_way_changes_nothing(node: t.Any, tmp_path: Path) -> None:
+    bundle = payload.pack({"manifest": "x", "key": "00"}, {hashlib.sha256(b"x" * 999).hexdigest(): b"x" * 999})
+    announced = payload.to_text(payload.pack({"bundle_digest": hashlib.sha256(bundle).hexdigest()}, {}))
+    place = tmp_path / "bundle"
+    place.write_bytes(bundle)
+    header, blobs = request.transported({"payload": announced, "bundle": str(place)})
+    assert (header["manifest"], list(blobs.values())) == ("x", [b"x" * 999])
+    for damaged in (bundle[:-1], b"", bundle[:40] + b"\0" + bundle[41:], bundle + b"x"):
+        place.write_bytes(damaged)
+        with pytest.raises(NodeError, match=r"damaged on its way to the node\. Nothing was changed"):
+            request.transported({"payload": announced, "bundle": str(place)})
+    for text in (announced[:-8], "!" + announced, announced[:20] + "AAAA" + announced[24:]):
+        with pytest.raises(NodeError, match=r"damaged .*Nothing was changed"):
+            request.transported({"payload": text})

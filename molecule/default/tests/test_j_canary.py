@@ -1,0 +1,236 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A canary in every place that a secret can be: it shows up in no output, no world-readable file, no process list."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import html
+import json
+import re
+import secrets
+import shlex
+import shutil
+import subprocess
+import urllib.parse
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Lab
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# As an ordinary user: every command line that was seen until the standard input ends.
+WATCH = """
+import glob, select, sys
+seen = set()
+while not select.select([sys.stdin], [], [], 0.05)[0]:
+    for name in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(name, "rb") as stream:
+                seen.add(stream.read())
+        except OSError:
+            pass
+sys.stdout.buffer.write(b"\\n".join(seen))
+"""
+APP = "/opt/ivy/current/configuration/applications/demo"
+# Where the collection, the services and Ansible itself leave files.
+PLACES = ("/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/local", "/var")
+
+
+def forms(value: str) -> set[str]:
+    """What a value may look like when somebody encoded it, or summed it up without a key."""
+    data = value.encode()
+    found = {value, urllib.parse.quote(value), urllib.parse.quote_plus(value), html.escape(value), data.hex()}
+    found.update({json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], shlex.quote(value)})
+    found.update({data.decode("latin-1"), value.replace("\\", "\\\\").replace('"', '\\"')})
+    for lead in range(3):
+        # In the middle of something longer it is encoded in one of three ways; the ends depend on what is around it.
+        encoded = base64.b64encode(b"x" * lead + data).decode()
+        found.add(encoded[4 if lead else 0 : len(encoded) - 4])
+    found.update(hashlib.new(name, data).hexdigest() for name in ("md5", "sha1", "sha256", "sha512"))
+    found.add(base64.b64encode(hashlib.sha256(data).digest()).decode())
+    return {form for form in found if len(form) >= 12}
+
+
+_ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
+
+
+def unpacked(encoded: str) -> str:
+    """The text in something that was perhaps compressed and encoded for the way."""
+    try:
+        data = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
+        with contextlib.suppress(zlib.error):
+            data = zlib.decompressobj().decompress(data)
+    except binascii.Error:
+        return ""
+    return data.decode("latin-1")
+
+
+def fresh(name: str) -> str:
+    """A value that no shell, YAML, URL or systemd takes without quoting; any part of it gives it away."""
+    return f"canary{name}{secrets.token_hex(8)}"
+
+
+class Canaries:
+    """The secrets of this run, the demo's own among them."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.new = {name: fresh(name) for name in ("mail", "file", "key", "dash", "search", "quoted", "app")}
+        kept = {path.name: path.read_text(encoding="utf-8").strip() for path in (lab.directory / "secrets").iterdir()}
+        assert {"cluster_key", "database_password", "admin_password", "mail_password"} <= set(kept)
+        self.kept = kept
+        self.values = [*self.new.values(), *kept.values()]
+        self.forms = sorted({form for value in self.values for form in forms(value)})
+
+    def learn(self, lab: Lab) -> None:
+        """Digests of whole files: whoever knows the rest of a file could try secrets against one of them."""
+        node = lab.host(lab.nodes[0])
+        files = f"/etc/ivy-cluster/*.env {APP}/canary.*"
+        for tool in ("md5sum", "sha1sum", "sha256sum"):
+            listed = node.check_output(f"{tool} {files}").split()[::2]
+            assert len(listed) == 4
+            self.forms = sorted({*self.forms, *listed})
+
+    def found_in(self, text: str) -> list[str]:
+        found = [line[:300] for line in text.splitlines() if any(form in line for form in self.forms)]
+        for run in _ENCODED.findall(text):
+            # What travels is packed, and would not be seen otherwise.
+            plain = unpacked(run)
+            if any(form in plain for form in self.forms):
+                found.append(f"packed: {run[:100]}")
+        return found
+
+
+@pytest.fixture(scope="module")
+def canaries(lab: Lab) -> Canaries:
+    return Canaries(lab)
+
+
+@pytest.fixture(scope="module")
+def values(canaries: Canaries, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A change in which secrets are new in templates of every kind; the engines take it without a restart."""
+    source = tmp_path_factory.mktemp("canary") / "shared_config"
+    shutil.copytree(ROOT / "inventories/demo/shared_config", source)
+    app = source / "configuration/applications/demo"
+    (app / "canary.properties.j2").write_text("token={{ secret.file }}\n", encoding="utf-8")
+    (app / "canary.xml.j2").write_text("<a><b c='{{ secret.file }}'/></a>\n", encoding="utf-8")
+    with (app / "app.yaml.j2").open("a", encoding="utf-8") as stream:
+        stream.write('  Canary: "${encrypt:{{ secret.app }}}"\n')
+    new = canaries.new
+    return {
+        "ivy_shared_config_source": str(source),
+        "ivy_shared_secrets": {
+            "mail_password": new["mail"],
+            "file": new["file"],
+            "app": new["app"],
+            "engine_keys": {"Administrators.admin.Password": canaries.kept["admin_password"]},
+        },
+    }
+
+
+def given(values: dict[str, Any], directory: Path) -> list[str]:
+    """The arguments of a run; a file, since a command line is for everybody to read."""
+    file = directory / "values.json"
+    file.write_text(json.dumps(values), encoding="utf-8")
+    file.chmod(0o600)
+    return ["-e", f"@{file}", "-vvv", "--diff"]
+
+
+def ssh(lab: Lab, name: str, command: str) -> list[str]:
+    return ["ssh", "-F", str(lab.directory / "ssh_config"), name, command]
+
+
+class Watch:
+    """Somebody without rights who looks at the processes of every host while something is done."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.seen: dict[str, str] = {}
+
+    def __enter__(self) -> Watch:
+        command = f"python3 -c {shlex.quote(WATCH)}"
+        self._watchers = {
+            name: subprocess.Popen(ssh(self._lab, name, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            for name in self._lab.addresses
+        }
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        for name, watcher in self._watchers.items():
+            self.seen[name] = watcher.communicate(b"\n", timeout=60)[0].decode("utf-8", "replace")
+
+
+def moment(lab: Lab, name: str) -> str:
+    return lab.host(name).check_output("date '+%Y-%m-%d %H:%M:%S'")
+
+
+def test_1_check_mode_shows_none(lab: Lab, canaries: Canaries, values: dict[str, Any], tmp_path: Path) -> None:
+    """With secrets in keys, in files of their own and for the search server, too, which would restart the engines."""
+    new = canaries.new
+    keys = {
+        **values["ivy_shared_secrets"]["engine_keys"],
+        "EMail.Server.SSL.KeyStorePassword": new["key"],
+        "EMail.Server.Canary-Dash.Password": new["dash"],
+        "EMail.Server.Quoted.Password": f"{new['quoted']} \"'$x%n\\ü",
+    }
+    all_of_them = {
+        **values,
+        "ivy_search_user": "searcher",
+        "ivy_search_password": new["search"],
+        "ivy_shared_secrets": {**values["ivy_shared_secrets"], "engine_keys": keys},
+    }
+
+    run = lab.playbook("site.yml", *given(all_of_them, tmp_path), "--check").succeeded()
+
+    assert "(new secret content)" in run.output
+    assert canaries.found_in(run.output) == []
+
+
+def test_2_a_run_shows_none_to_anybody(lab: Lab, canaries: Canaries, values: dict[str, Any], tmp_path: Path) -> None:
+    since = {name: moment(lab, name) for name in lab.addresses}
+    with Watch(lab) as watch:
+        run = lab.playbook("site.yml", *given(values, tmp_path)).succeeded()
+    canaries.learn(lab)
+
+    assert canaries.found_in(run.output) == []
+    for name, seen in watch.seen.items():
+        assert "python3" in seen, f"nothing was seen on {name}"
+        assert canaries.found_in(seen) == [], name
+    patterns = "\n".join(canaries.forms) + "\n"
+    for name in lab.addresses:
+        # As nobody, so that a directory that keeps others out counts, as well as the file's own mode.
+        look = f"sudo -n -u nobody grep -rlsF -D skip -f - {' '.join(PLACES)}"
+        done = subprocess.run(ssh(lab, name, look), input=patterns, capture_output=True, text=True, check=False)
+        assert done.returncode in (1, 2), done.stdout + done.stderr
+        assert done.stdout == "", name
+        journal = lab.host(name).check_output(f"journalctl --no-pager -o cat --since '{since[name]}'")
+        assert journal, name
+        assert canaries.found_in(journal) == [], name
+    # They did reach the engines, or their absence elsewhere would prove nothing.
+    for name in lab.nodes:
+        held = lab.host(name).check_output(f"cat {APP}/canary.* /etc/ivy-cluster/shared.env")
+        assert canaries.new["file"] in held
+        assert canaries.kept["database_password"] in held
+
+
+def test_3_what_is_told_about_local_changes_of_them_shows_none(lab: Lab, canaries: Canaries, tmp_path: Path) -> None:
+    """Drift in files with secrets, and the way back: the run that overwrites it and takes the change out again."""
+    node = lab.host(lab.nodes[0])
+    node.check_output(f"sed -i s/token=/token=x/ {APP}/canary.properties")
+    node.check_output("printf 'IVY_X=1\\n' >> /etc/ivy-cluster/shared.env")
+    report = lab.playbook("playbooks/drift.yml", "-vvv", "--diff")
+    run = lab.playbook("site.yml", "-vvv", "--diff").succeeded()
+
+    assert "canary.properties" in report.output
+    assert canaries.found_in(report.output) == []
+    assert canaries.found_in(run.output) == []
+    assert not node.file(f"{APP}/canary.properties").exists
+    assert "IVY_X" not in node.file("/etc/ivy-cluster/shared.env").content_string
