@@ -63,6 +63,13 @@ import os
 import stat
 import zlib
 
+# For mypy only: none of this is loaded on a node.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing as t
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
 # Ansible puts the arguments here. JSON never has three quotes in a row, and does not end in a backslash.
 ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
 
@@ -72,14 +79,14 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def trusted(fd, forbidden):
+def trusted(fd: int, forbidden: int) -> bool:
     """Whether only root, or who runs this, can have put there what lies at an open place."""
     info = os.fstat(fd)
     sticky = stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX
-    return info.st_uid in (0, os.geteuid()) and (sticky or not info.st_mode & forbidden)
+    return info.st_uid in (0, os.geteuid()) and bool(sticky or not info.st_mode & forbidden)
 
 
-def open_trusted(path):
+def open_trusted(path: str) -> int:
     """A directory with nothing on its way that somebody else could exchange; -1 where there is none."""
     fd = os.open("/", DIRECTORY)
     try:
@@ -98,7 +105,7 @@ def open_trusted(path):
             os.close(fd)
 
 
-def kept(store, digest):
+def kept(store: str, digest: str) -> dict[str, bytes] | None:
     """The code that an earlier call kept; None where it is missing, damaged, another's, or not only root's."""
     directory = open_trusted(os.path.join(store, "code"))
     if directory < 0:
@@ -121,10 +128,11 @@ def kept(store, digest):
     body = data[len(head) + 32 :]
     if data[: len(head)] != head or data[len(head) : len(head) + 32] != hashlib.sha256(body).digest():
         return None
-    return marshal.loads(body)
+    modules: dict[str, bytes] = marshal.loads(body)
+    return modules
 
 
-def compiled(text, digest):
+def compiled(text: str, digest: str) -> dict[str, bytes] | None:
     """The code that was sent, module by module; None where it was damaged on its way."""
     sources = json.loads(zlib.decompress(binascii.a2b_base64(text)))
     listed = "".join(f"{name}\0{hashlib.sha256(sources[name].encode()).hexdigest()}\n" for name in sorted(sources))
@@ -139,24 +147,24 @@ def compiled(text, digest):
 class Loader:
     """Makes modules of code objects, each when it is first imported."""
 
-    def __init__(self, modules):
+    def __init__(self, modules: dict[str, bytes]) -> None:
         self.modules = modules
 
-    def find_spec(self, name, _path=None, _target=None):
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
         package, _dot, part = name.partition(".")
         if package != PACKAGE or (part or "__init__") not in self.modules:
             return None
-        return type(json.__spec__)(name, self, is_package=not part)
+        return type(json.__spec__)(name, self, is_package=not part)  # type: ignore[arg-type]
 
-    def create_module(self, _spec):
+    def create_module(self, _spec: ModuleSpec) -> ModuleType | None:
         return None
 
-    def exec_module(self, module):
-        part = module.__spec__.name.partition(".")[2] or "__init__"
+    def exec_module(self, module: ModuleType) -> None:
+        part = module.__name__.partition(".")[2] or "__init__"
         exec(marshal.loads(self.modules[part]), module.__dict__)
 
 
-def note(arguments):
+def note(arguments: dict[str, t.Any]) -> None:
     """Leave the line in the system's log that every module of Ansible leaves."""
     if arguments.get("_ansible_no_log"):
         return
@@ -169,7 +177,7 @@ def note(arguments):
     syslog.syslog(syslog.LOG_INFO, f"Invoked with {text} check_mode={bool(arguments.get('_ansible_check_mode'))}")
 
 
-def answer(arguments):
+def answer(arguments: dict[str, t.Any]) -> dict[str, t.Any]:
     parameters, digest = arguments["parameters"], arguments["digest"]
     store, check = parameters["store"], bool(arguments.get("_ansible_check_mode"))
     sent = arguments.get("code")
@@ -180,9 +188,9 @@ def answer(arguments):
         return {"lacks_code": True, "unfit": bool(sent), "fresh": not os.path.lexists(store)}
     note(arguments)
     sys.meta_path.insert(0, Loader(modules))
-    from ivy_cluster_node import entry
+    from ivy_cluster_node import entry  # type: ignore[import-not-found]
 
-    result = entry.call(arguments["module"], parameters, check, bool(arguments.get("_ansible_diff")))
+    result: dict[str, t.Any] = entry.call(arguments["module"], parameters, check, bool(arguments.get("_ansible_diff")))
     if sent and not check and arguments["module"] == "shared_config":
         from ivy_cluster_node import kept_code
 
@@ -193,7 +201,7 @@ def answer(arguments):
     return result
 
 
-def main():
+def main() -> None:
     # This process ends before collecting garbage could pay.
     gc.disable()
     # As it lies in the collection it has no arguments.

@@ -120,7 +120,7 @@ class Transport:
         if parameters is None:
             return None
         call: Result = {"module": self.module, "digest": node_code.DIGEST, "parameters": parameters}
-        result = {"lacks_code": True} if self.fresh else self._run(KEPT_CODE_MODULE, call)
+        result: Result = {"lacks_code": True} if self.fresh else self._run(KEPT_CODE_MODULE, call)
         if result.get("lacks_code") and not result.get("unfit"):
             if result.get("fresh") and not self.fresh and parameters.get("state") in ("staged", "applied"):
                 # A node without a store lacks everything else as well, so that all of it may travel at once.

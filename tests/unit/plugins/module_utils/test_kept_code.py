@@ -170,7 +170,7 @@ def test_both_ways_give_the_same_answers(node: t.Any, tmp_path: Path, tmp_path_f
         out.append(one.call(keeps=keeps, release=first, on_drift="fail")[1])
         out.append(one.call(keeps=keeps, check=True, diff=True, release=second)[1])
         out.append(one.call(keeps=keeps, state="accepted", release=second)[1])
-        out.append(one.call(keeps=keeps, release="rubbish", cache=""))
+        out.append(one.call(keeps=keeps, release="rubbish", cache="")[1])
         out.append(one.call(keeps=keeps, state="applied", owner="nobody-knows-this-user", release=first)[1])
         return [_normal({**item, "applied_time": None} if isinstance(item, dict) else None, base) for item in out]
 
@@ -198,6 +198,11 @@ def _link(place: Path) -> None:
     place.symlink_to(real)
 
 
+def _pipe(place: Path) -> None:
+    place.unlink()
+    os.mkfifo(place)
+
+
 WAYS: dict[str, t.Callable[[Path], t.Any]] = {
     "missing": Path.unlink,
     "damaged": _damage,
@@ -208,7 +213,7 @@ WAYS: dict[str, t.Callable[[Path], t.Any]] = {
     "in a directory of others": lambda place: place.parent.chmod(0o777),
     "in a store of others": lambda place: place.parent.parent.parent.chmod(0o777),
     "a link": _link,
-    "a pipe": lambda place: (place.unlink(), os.mkfifo(place)),
+    "a pipe": _pipe,
 }
 
 
