@@ -253,7 +253,7 @@ def measure() -> list[Record]:
         **os.environ,
         "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/bench/callback_plugins"),
         "ANSIBLE_CALLBACKS_ENABLED": "bench_timing",
-        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=600s",
+        "ANSIBLE_SSH_ARGS": "-C -o ControlMaster=auto -o ControlPersist=600s",
         "BENCH_PROCESS": output_of("docker", "inspect", "--format", "{{.State.Pid}}", "ivy-bench-bench01"),
         "BENCH_RECORD": str(record),
     }
