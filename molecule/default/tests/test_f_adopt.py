@@ -1,0 +1,151 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What somebody changes in the Cockpit of one node goes into the source, and from there to every node."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import shutil
+import subprocess
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Lab
+
+ROOT = Path(__file__).resolve().parents[3]
+SOURCE = ROOT / "inventories/demo/shared_config"
+ENGINE = "/opt/ivy/current/configuration"
+VARIABLES = "applications/demo/Variables/colours.json"
+KEYSTORE = bytes(range(256)) * 3
+
+
+class Cockpit:
+    """The Cockpit of one node, as its administrator uses it. It changes files of this node and of no other."""
+
+    def __init__(self, lab: Lab, node: str) -> None:
+        password = (lab.directory / "secrets/admin_password").read_text(encoding="utf-8").strip()
+        login = base64.b64encode(f"admin:{password}".encode()).decode()
+        self.headers = {"Host": lab.public, "Authorization": f"Basic {login}"}
+        self.address = lab.addresses[node]
+
+    def post(self, page: str, body: bytes, kind: str) -> None:
+        connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
+        try:
+            connection.request("POST", f"/system/engine-cockpit/{page}", body, {**self.headers, "Content-Type": kind})
+            answer = connection.getresponse()
+            text = answer.read().decode("utf-8", "replace")
+        finally:
+            connection.close()
+        assert answer.status in (200, 302, 303), text
+
+    def key(self, file: str, key: str, value: str) -> None:
+        form = urllib.parse.urlencode({"file": file, "key": key, "value": value})
+        self.post("configuration", form.encode(), "application/x-www-form-urlencoded")
+
+    def text(self, file: str, content: str) -> None:
+        form = urllib.parse.urlencode({"file": file, "content": content})
+        self.post("files", form.encode(), "application/x-www-form-urlencoded")
+
+    def upload(self, file: str, content: bytes) -> None:
+        head = '--end\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n'
+        parts = head.format("name", "").encode() + file.encode() + b"\r\n"
+        parts += head.format("file", '; filename="f"').encode() + content + b"\r\n--end--\r\n"
+        self.post("upload", parts, "multipart/form-data; boundary=end")
+
+
+class Adopted(NamedTuple):
+    """A copy of the source, and where the patch goes."""
+
+    source: Path
+    patch: Path
+
+    def arguments(self) -> list[str]:
+        paths = {"ivy_shared_config_source": str(self.source), "adopt_patch_file": str(self.patch)}
+        return ["-e", json.dumps(paths)]
+
+
+def tree(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def digest(lab: Lab, node: str, file: str) -> str:
+    return lab.host(node).check_output(f"sha256sum {ENGINE}/{file}").split()[0]
+
+
+@pytest.fixture(scope="module")
+def adopted(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
+    directory = tmp_path_factory.mktemp("adopt")
+    shutil.copytree(SOURCE, directory / "source")
+    before = str((lab.info(lab.nodes[0]) or {})["release"])
+    yield Adopted(directory / "source", directory / "adopt.patch")
+    lab.playbook("playbooks/rollback.yml", "-e", f"rollback_release={before}").succeeded()
+    lab.playbook("playbooks/unpin.yml", "-e", "rollback_reason='the tests are over'").succeeded()
+
+
+def test_1_every_kind_of_change_goes_into_the_source(lab: Lab, adopted: Adopted) -> None:
+    node = lab.nodes[0]
+    cockpit = Cockpit(lab, node)
+    properties = lab.host(node).file(f"{ENGINE}/ivy.cache.properties").content_string
+    web = lab.host(node).file(f"{ENGINE}/web.xml").content_string
+    cockpit.key("ivy.yaml", "EMail.Server.Port", "587")
+    cockpit.key("ivy.yaml", "EMail.Server.Host", "mail.elsewhere.example.com")
+    cockpit.text("ivy.cache.properties", f"{properties}\n# slower\nivy.cache.test=1\n")
+    cockpit.text("web.xml", web.replace("</web-app>", "<!-- mine --></web-app>"))
+    cockpit.text(VARIABLES, '{"primary": "green"}\n')
+    cockpit.upload("partner.p12", KEYSTORE)
+    before = tree(adopted.source)
+
+    wish = [*adopted.arguments(), "-e", f"adopt_node={node}", "-e", "adopt_write=true"]
+    predicted = lab.playbook("playbooks/adopt.yml", *wish, "--check").succeeded()
+    assert tree(adopted.source) == before
+    assert not adopted.patch.exists()
+    assert predicted.changed() == [node]
+    run = lab.playbook("playbooks/adopt.yml", *wish).succeeded()
+
+    after = tree(adopted.source)
+    changed = {path for path in after if before.get(path) != after[path]}
+    assert changed == {
+        "configuration/ivy.yaml.j2",
+        "configuration/ivy.cache.properties",
+        "configuration/web.xml",
+        "configuration/partner.p12",
+        f"configuration/{VARIABLES}",
+    }
+    # Comments and order stay, although the Cockpit wrote the node's file anew without them.
+    old, new = (side["configuration/ivy.yaml.j2"].decode() for side in (before, after))
+    assert new == old.replace("Port: 25\n", "Port: 587\n")
+    assert after["configuration/partner.p12"] == KEYSTORE
+    # What a template's expression gives is named and not overwritten.
+    assert (
+        "EMail.Server.Host: its line in the template configuration/ivy.yaml.j2 is {{ shared.mail_host }}" in run.output
+    )
+
+    copy = adopted.patch.parent / "copy"
+    shutil.copytree(SOURCE, copy)
+    subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
+    subprocess.run(["git", "apply", str(adopted.patch)], cwd=copy, check=True)
+    assert {path: data for path, data in tree(copy).items() if not path.startswith(".git/")} == after
+
+
+def test_2_it_reaches_every_node_and_nothing_is_left_to_find(lab: Lab, adopted: Adopted) -> None:
+    node = lab.nodes[0]
+    files = ("ivy.cache.properties", "web.xml", "partner.p12", VARIABLES)
+    wanted = {file: digest(lab, node, file) for file in files}
+
+    lab.playbook("site.yml", *adopted.arguments()).succeeded()
+
+    for other in lab.nodes:
+        assert {file: digest(lab, other, file) for file in files} == wanted
+        text = lab.host(other).file(f"{ENGINE}/ivy.yaml").content_string
+        assert "587" in text
+        assert "mail.elsewhere.example.com" not in text
+    assert lab.playbook("playbooks/drift.yml").succeeded().changed() == []
+    again = lab.playbook("playbooks/adopt.yml", *adopted.arguments(), "-e", f"adopt_node={node}").succeeded()
+    assert "There is nothing" in again.output

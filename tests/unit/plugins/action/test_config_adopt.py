@@ -1,0 +1,187 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller half of config_adopt, with a node that answers as the module does."""
+
+from __future__ import annotations
+
+import base64
+import json
+import types
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible.template import Templar
+
+from ansible_collections.ivy.cluster.plugins.action import config_adopt
+from ansible_collections.ivy.cluster.plugins.module_utils.node import payload, sealing
+
+IVY = "configuration/ivy.yaml"
+KEYSTORE = "configuration/keystore.p12"
+CANARY = "canary-7f3a"
+PASSWORD = VaultSecret(b"vault password")
+TEMPLATE = 'A: 1  # kept\nB: {{ shared.b }}\nC: "${encrypt:{{ secret.c }}}"\n'
+APPLIED = f'A: 1\nB: two\nC: "${{encrypt:{CANARY}}}"\n'
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+class Site:
+    """A source on the controller, and what one node would answer."""
+
+    def __init__(self, directory: Path) -> None:
+        self.base = directory / "source"
+        self.patch = directory / "adopt.patch"
+        self.asked: list[dict[str, t.Any]] = []
+        self.sent: list[dict[str, t.Any]] = []
+        self.after = APPLIED.replace("A: 1", "A: 9")
+        self.values: dict[str, t.Any] = {"ivy_shared_values": {"b": "two"}, "ivy_shared_secrets": {"c": CANARY}}
+        manifest = {"entries": [{"root": "engine", "path": IVY, "secret_keys": ["C"]}]}
+        self.answer: dict[str, t.Any] = {
+            "applied": "a" * 32,
+            "manifest": encoded(json.dumps(manifest).encode()),
+            "engine_owned": [KEYSTORE],
+        }
+
+    def write(self, name: str, data: bytes) -> None:
+        path = self.base / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def execute(self, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
+        del task_vars
+        self.sent.append(module_args)
+        header, _blobs = payload.unpack(payload.from_text(module_args["payload"]))
+        self.asked.append(header)
+        finding = {"root": "engine", "path": IVY, "kind": "modified", "origin": "release", "yaml": True, "secret": True}
+        sides = {"before": encoded(APPLIED.encode()), "after": encoded(self.after.encode())}
+        answer = {**self.answer, "findings": [{**finding, **sides}]}
+        return {"changed": False, "sealed": sealing.seal(bytes.fromhex(header["key"]), answer)}
+
+    def run(self, check: bool = False, **changes: t.Any) -> dict[str, t.Any]:
+        loader = DataLoader()
+        loader.set_vault_secrets([("default", PASSWORD)])
+        args = {"source": str(self.base), "roots": {"engine": "/opt/ivy"}, "cluster_key": "CANARYKEY", **changes}
+        task = types.SimpleNamespace(args=args, check_mode=check, diff=True, async_val=0, action="x", collections=[])
+        action = config_adopt.ActionModule(
+            task=task,
+            connection=types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir=None)),
+            play_context=None,
+            loader=loader,
+            templar=Templar(loader=loader, variables=self.values),
+            shared_loader_obj=None,
+        )
+        action._execute_module = lambda **kwargs: self.execute(**kwargs)
+        result = action.run(task_vars=self.values)
+        text = json.dumps(result, default=str)
+        assert CANARY not in text
+        assert "CANARYKEY" not in text
+        return result
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def adopting(site: Site) -> Site:
+    site.write(f"{IVY}.j2", TEMPLATE.encode())
+    return site
+
+
+def source(site: Site) -> str:
+    return (site.base / f"{IVY}.j2").read_text(encoding="utf-8")
+
+
+def test_it_is_shown_and_nothing_is_written(adopting: Site) -> None:
+    result = adopting.run()
+    assert result["taken"] == [{"path": IVY, "source": f"{IVY}.j2", "how": "edited", "keys": ["A"]}]
+    assert "+A: 9  # kept" in result["text"]
+    assert (result["changed"], result["written"], result["first"]) == (False, False, False)
+    assert source(adopting) == TEMPLATE
+    assert [one["path"] for one in result["named"]] == [KEYSTORE]
+
+
+def test_it_is_written_when_told_to_and_not_in_check_mode(adopting: Site) -> None:
+    wish = {"write": True, "patch_file": str(adopting.patch)}
+    predicted = adopting.run(check=True, **wish)
+    assert (predicted["changed"], predicted["written"]) == (True, False)
+    assert source(adopting) == TEMPLATE
+    assert not adopting.patch.exists()
+    result = adopting.run(**wish)
+    assert (result["changed"], result["written"]) == (True, True)
+    assert source(adopting) == TEMPLATE.replace("A: 1", "A: 9")
+    assert "+A: 9  # kept" in adopting.patch.read_text(encoding="utf-8")
+    again = adopting.run(write=True)
+    assert (again["changed"], again["taken"]) == (False, [])
+
+
+def test_secrets_and_expressions_are_named(adopting: Site) -> None:
+    adopting.after = "A: 1\nB: three\nC: hunter2\n"
+    result = adopting.run(write=True)
+    assert {one["key"]: one["reason"] for one in result["named"] if one["key"]} == {
+        "B": f"its line in the template {IVY}.j2 is {{{{ shared.b }}}}",
+        "C": "it is or holds a secret",
+    }
+    assert "hunter2" not in json.dumps(result)
+    assert source(adopting) == TEMPLATE
+
+
+def test_the_wish_goes_to_the_node_and_the_controllers_business_does_not(adopting: Site) -> None:
+    adopting.run(files=[KEYSTORE], keys=["X"])
+    assert (adopting.asked[0]["take"], adopting.asked[0]["everything"]) == ([KEYSTORE], False)
+    assert not {"cluster_key", "keys", "write", "profile"} & adopting.sent[0].keys()
+
+
+def test_only_the_chosen_node_is_looked_at_where_there_is_a_source(adopting: Site) -> None:
+    result = adopting.run(chosen=False)
+    assert (result["taken"], result["first"], adopting.sent) == ([], False, [])
+
+
+def test_without_a_source_every_node_tells_and_the_chosen_one_gives_the_first(site: Site) -> None:
+    other = site.run(chosen=False)
+    assert other["first"]
+    assert list(other["files"]) == [IVY]
+    assert other["taken"] == []
+    site.after = "A: 1\nPassword: hunter2\n"
+    result = site.run(write=True)
+    assert site.asked[-1]["everything"]
+    assert source(site) == 'A: 1\nPassword: "${encrypt:{{ secret.ivy_password }}}"\n'
+    assert result["secrets"] == ["ivy_password"]
+    assert "hunter2" not in json.dumps(result)
+    assert other["files"][IVY]["keys"]["A"][0] == "9"
+
+
+def test_what_the_vault_encrypts_is_read_with_its_password_and_not_overwritten(site: Site) -> None:
+    encrypted = VaultLib([("default", PASSWORD)]).encrypt(APPLIED, PASSWORD)
+    site.write(IVY, encrypted)
+    result = site.run(write=True)
+    assert result["taken"] == []
+    assert "ansible-vault edit" in json.dumps(result["named"])
+    assert (site.base / IVY).read_bytes() == encrypted
+
+
+def test_what_is_wrong_is_said(adopting: Site) -> None:
+    adopting.answer["applied"] = None
+    with pytest.raises(AnsibleError, match="Nothing was ever applied"):
+        adopting.run()
+    adopting.answer["applied"] = "a" * 32
+    (adopting.base / "configuration/link").symlink_to("/etc/passwd")
+    with pytest.raises(AnsibleError, match="symbolic link"):
+        adopting.run()
+    (adopting.base / "configuration/link").unlink()
+    adopting.values["ivy_shared_values"] = ["no", "dictionary"]
+    with pytest.raises(AnsibleError, match="ivy_shared_values is not a dictionary"):
+        adopting.run()
+
+
+def test_a_node_that_failed_is_told_as_such(adopting: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = {"failed": True, "msg": "The store is damaged."}
+    monkeypatch.setattr(adopting, "execute", lambda **_kwargs: failed)
+    assert adopting.run() == failed
