@@ -240,3 +240,16 @@ def test_a_change_in_the_running_engine_can_be_adopted(running: Node) -> None:
     assert (item["root"], item["path"], item["origin"]) == ("copy", "configuration/web.xml", "release")
     assert payload.from_text(item["before"]) == b"<web/>"
     assert payload.from_text(item["after"]) == b"<local/>"
+
+
+def test_the_guard_knows_that_the_engine_encrypts_its_copy_at_each_start(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(guard, "show", node.unit)
+    node.record_baseline()
+    node.apply(read_only(node, files(node, **{IVY: node.File(b'P: "${encrypt:x}"\n', kind="yaml")})))
+    start(node)
+    change(node, IVY, b'P: "${decrypt:1}"\n')
+    options = guard.Options(guard.REPORT, str(node.environment / "node.json"), str(node.run), str(node.base))
+    assert guard.guard(options) == 0
+    assert capsys.readouterr().out == ""
