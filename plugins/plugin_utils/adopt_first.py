@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils import (
     adopt_yaml,
+    jgroups,
     masking,
     source_tree,
     yaml_checks,
@@ -59,7 +60,10 @@ def first_source(
     """The files of the source, what is not taken and why, and the names that ivy_shared_secrets has to have."""
     result, names = Plan(), _Names()
     for finding in findings:
-        if wish.wants_file(finding.path):
+        if finding.path == jgroups.PATH and not wish.names_file(finding.path):
+            advice = f"To keep this very file, name it: adopt_files: ['{jgroups.PATH}']."
+            result.name(finding.path, "", "the inventory makes it (ivy_jgroups_*)", advice)
+        elif wish.wants_file(finding.path):
             _one(finding, profile, names, result)
     for path in owned:
         if wish.wants_file(path):
@@ -89,6 +93,9 @@ def _one(finding: Finding, profile: t.Mapping[str, t.Any], names: _Names, result
         except ValueError as error:
             result.name(path, "", f"it cannot be taken as it is: {error}", "Write this file of the source by hand.")
             return
+        if made == "" and text:
+            # The inventory places all that was in it.
+            return
         if text is None or made is None or made == text:
             _take(path, path, data, result)
         elif made == literal(made) and not re.search(r"\{\{", made):
@@ -101,6 +108,10 @@ def _take(path: str, source: str, data: bytes, result: Plan) -> None:
     result.taken.append(Taken(path, source, "created", (), FileEdit(source, None, data)))
 
 
+def _is_yaml(path: str) -> bool:
+    return path.endswith((".yaml", ".yml"))
+
+
 def _text(data: bytes) -> str | None:
     try:
         return None if b"\0" in data else data.decode("utf-8")
@@ -111,15 +122,12 @@ def _text(data: bytes) -> str | None:
 def _template(path: str, text: str, profile: t.Mapping[str, t.Any], names: _Names, result: Plan) -> str:
     """The text without what the inventory places, and with a name in place of each secret."""
     secrets: list[str] = []
-    if path.endswith((".yaml", ".yml")):
-        text = _yaml(path, text, profile, names, secrets, result)
-    else:
-        text = _lines(path, text, names, secrets)
+    made = _yaml(path, text, profile, names, secrets, result) if _is_yaml(path) else _lines(path, text, names, secrets)
     if not secrets:
-        return text
+        return made
     for secret in secrets:
         result.name(path, "", f"it holds a secret, in its place stands {secret}", _secret_advice())
-    return _PLACEHOLDER.sub(lambda match: secrets[int(match[2])], literal(text))
+    return _PLACEHOLDER.sub(lambda match: secrets[int(match[2])], literal(made))
 
 
 def _secret_advice() -> str:
@@ -145,7 +153,8 @@ def _yaml(path: str, text: str, profile: t.Mapping[str, t.Any], names: _Names, s
         edits.append(adopt_yaml.Change(key, yaml_tree.Value("text", f"IvySecret{len(secrets)}End")))
         # An address with a password in it is one the engine does not decrypt as a whole.
         secrets.append(f'"${{{macro}:{reference}}}"' if clear else f'"{reference}"')
-    return adopt_yaml.apply(text, edits)
+    made = adopt_yaml.apply(text, edits)
+    return made if yaml_tree.parse(made).leaves or not edits else ""
 
 
 def _placed(path: str, profile: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:

@@ -109,7 +109,7 @@ def test_it_is_shown_and_nothing_is_written(adopting: Site) -> None:
 
 
 def test_it_is_written_when_told_to_and_not_in_check_mode(adopting: Site) -> None:
-    wish = {"write": True, "patch_file": str(adopting.patch)}
+    wish: dict[str, t.Any] = {"write": True, "patch_file": str(adopting.patch)}
     predicted = adopting.run(check=True, **wish)
     assert (predicted["changed"], predicted["written"]) == (True, False)
     assert source(adopting) == TEMPLATE

@@ -417,6 +417,18 @@ class TestFirstSource:
         assert files == {WEB: b"<a b='{{ c }}'/>", IVY: b"# x\nA:   1\n"}
         assert secrets == []
 
+    def test_what_the_inventory_makes_is_left_out(self) -> None:
+        found = [
+            Finding("engine", "configuration/jgroups.xml", "extra", after=b"<config/>"),
+            Finding("engine", IVY, "extra", after=b"SystemDb:\n  Url: jdbc:a\n"),
+        ]
+        result, _secrets = adopt_first.first_source(found, [], Wish(), self.PROFILE)
+        assert result.taken == []
+        assert set(named(result)) == {"configuration/jgroups.xml", "SystemDb.Url"}
+        wish = Wish(files=("configuration/jgroups.xml",))
+        [one] = adopt_first.first_source(found, [], wish, self.PROFILE)[0].taken
+        assert one.source == "configuration/jgroups.xml"
+
     def test_how_the_nodes_differ(self) -> None:
         def node(ivy: bytes, **more: bytes) -> dict[str, t.Any]:
             files = {IVY: ivy, **{f"patches/{name}": data for name, data in more.items()}}

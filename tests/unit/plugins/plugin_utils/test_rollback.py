@@ -146,7 +146,7 @@ class TestHistory:
         assert [one["release"] for one in data["history"]] == [A, A, B, B, A]
 
     def test_one_node_that_answers_is_enough(self) -> None:
-        seen = {
+        seen: dict[str, t.Any] = {
             "n1": {"record": {"failed": True, "msg": "the share is away"}, "releases": {"unreachable": True}},
             "n2": {"record": {"record": rolled(A)}, "releases": store(A)},
         }
