@@ -156,7 +156,10 @@ drift:
   elements: dict
   contains:
     root:
-      description: Where the file lies; V(node) for node files.
+      description:
+        - Where the file lies; V(node) for node files.
+        - V(copy) is the copy that an engine with read-only files works on. What is changed there vanishes when it
+          restarts, and is never overwritten.
       type: str
       sample: engine
     path:

@@ -304,6 +304,9 @@ def test_read_only_configuration_is_copied(unpack: Unpack) -> None:
     engine.ask(f"{COCKPIT}/configuration", b"file=ivy.yaml&key=BaseUrl&value=http://changed/", account=ADMIN)
     assert state(engine)["baseUrl"] == "http://changed/"
     assert "${encrypt:x}" in engine.read("configuration/ivy.yaml")
+    copy = engine.read("work/configuration/ivy.yaml")
+    assert "http://changed/" in copy
+    assert "${encrypt:" not in copy
     engine.stop()
     engine.file("logs/ivy.log").unlink()
     engine.start(user=user)
