@@ -68,8 +68,8 @@ def _same_mode(edit: FileEdit) -> str:
 
 
 def _lines(data: bytes | None) -> list[str]:
-    text = (data or b"").decode("utf-8")
-    return [f"{line}\n" for line in text.split("\n")[:-1]] + ([last] if (last := text.split("\n")[-1]) else [])
+    *whole, last = (data or b"").decode("utf-8").split("\n")
+    return [f"{line}\n" for line in whole] + ([last] if last else [])
 
 
 def _blob(data: bytes | None) -> str:

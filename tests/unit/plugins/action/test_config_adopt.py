@@ -76,7 +76,7 @@ class Site:
             templar=Templar(loader=loader, variables=self.values),
             shared_loader_obj=None,
         )
-        action._execute_module = lambda **kwargs: self.execute(**kwargs)
+        action._execute_module = self.execute
         result = action.run(task_vars=self.values)
         text = json.dumps(result, default=str)
         assert CANARY not in text
