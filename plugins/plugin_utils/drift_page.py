@@ -8,7 +8,7 @@ import html
 import typing as t
 
 from .drift_report import CLEAN, Finding, Item, Node, Report, Step, node_step, plain_text, steps
-from .drift_text import TITLES, cell, columns, counts, headline, remarks, short, source_line, state_of
+from .drift_text import PLACES, TITLES, cell, columns, counts, headline, remarks, short, source_line, state_of
 
 # Should anything of a node ever get past the escaping, a browser still loads and runs nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -203,12 +203,11 @@ def _side(report: Report, side: str) -> list[str]:
 
 
 def _card(report: Report, finding: Finding) -> list[str]:
-    place = {"environment": "environment of the unit", "secrets": "secret file", "node": "file of the node"}
     kind = _CLASSES[finding.side]
     return [
         f'<section class="card {finding.side}">',
         f'<div class="head"><h3 class="mono">{_safe(finding.path)}</h3><span>{_chip(finding.what, kind)}'
-        f"{_chip(place[finding.root]) if finding.root in place else ''}"
+        f"{_chip(PLACES[finding.root]) if finding.root in PLACES else ''}"
         f"{_chip('holds a secret') if finding.secret else ''}</span></div>",
         f'<p>{"".join(_chip(name) for name in finding.nodes)}<span class="soft">{_safe(finding.detail)}</span></p>',
         *_keys(finding),

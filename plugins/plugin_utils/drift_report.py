@@ -279,7 +279,7 @@ def steps(report: Report, finding: Finding) -> list[Step]:
         return [Step("Nothing is wrong. The next rollout brings it to the nodes:", rollout)]
     what = "To take the source's side" if finding.side == "conflict" else "To put it right"
     found = [Step(f"{what} (what would be lost is backed up on the node first):", rollout)]
-    if finding.root == "copy":
+    if finding.root == "copy" and finding.side == "drift":
         found = [Step("It vanishes at the engine's next restart, and the file itself is as it should be.")]
     if finding.root not in ("engine", "copy"):
         found.append(Step(f"To keep it, change the inventory and roll it out: {_where(finding)}"))

@@ -19,6 +19,13 @@ TITLES = {
     "drift": "Local changes: what somebody changed on a node",
     "pending": "Pending: what the source changes and is not rolled out yet",
 }
+# Where a file lies, unless it is the engine's directory.
+PLACES = {
+    "environment": "environment of the unit",
+    "secrets": "secret file",
+    "node": "file of the node",
+    "copy": "copy that the engine works with",
+}
 _STATES = {CLEAN: "clean", UNREACHABLE: "UNREACHABLE", FAILED: "NOT LOOKED AT"}
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~$@&-])")
 _BACKTICKS = re.compile(r"`+")
@@ -140,9 +147,7 @@ def _terminal_step(step: Step, indent: str) -> list[str]:
 
 
 def _terminal_finding(report: Report, finding: Finding) -> list[str]:
-    place = plain_text(finding.path) + (
-        f" [{finding.root}]" if finding.root in ("environment", "secrets", "copy") else ""
-    )
+    place = plain_text(finding.path) + (f" ({PLACES[finding.root]})" if finding.root in PLACES else "")
     lines = ["", f"  {place}", f"    {', '.join(map(plain_text, finding.nodes))}: {_detail(finding)}"]
     lines += [f"      {_key_line(finding, key)}" for key in finding.keys[:_KEYS_SHOWN]]
     if len(finding.keys) > _KEYS_SHOWN:
@@ -222,7 +227,7 @@ def markdown(report: Report) -> str:
 def _markdown_finding(report: Report, finding: Finding) -> list[str]:
     lines = [
         "",
-        f"### {code(finding.path)}",
+        f"### {code(finding.path)}{f' ({PLACES[finding.root]})' if finding.root in PLACES else ''}",
         "",
         f"{', '.join(f'**{escaped(name)}**' for name in finding.nodes)}: {escaped(_detail(finding))}",
     ]

@@ -16,6 +16,7 @@ import re
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
+from ansible_collections.ivy.cluster.plugins.module_utils.node.running_copy import COPY
 from ansible_collections.ivy.cluster.plugins.plugin_utils import masking, three_way, yaml_meaning, yaml_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.three_way import KeyTruth, Side
 
@@ -183,7 +184,9 @@ class Lists:
         self._lists[name].append({**item, "comparable": self._comparable.of(*basis)})
 
     def _take_apart(self, name: str, item: Item, comparison: Item) -> None:
-        entry = (self._entries or {}).get((item["root"], item["path"]))
+        # A read-only engine's copy of a file stands beside the file itself, and the release knows one of them.
+        root = "engine" if item["root"] == COPY else item["root"]
+        entry = (self._entries or {}).get((root, item["path"]))
         wanted = self._read_wanted(entry) if entry is not None else None
         texts = Texts.of(comparison, self._secrets, wanted, entry)
         try:
@@ -191,11 +194,14 @@ class Lists:
         except yaml_tree.YamlError as exc:
             self._add(name, {**item, "keys": [_unreadable(exc)]})
             return
-        if self._entries is not None and entry is None:
-            # The release removes the file, so whatever somebody changed in it is changed on both sides.
+        if entry is None and item.get("change"):
+            # The release has the file no more, so whatever somebody changed in it is changed on both sides.
             truths = tuple(
                 dataclasses.replace(one, side=Side.CONFLICT, wanted=None) for one in truths if one.side is Side.DRIFT
             )
+            if not truths:
+                self._add(name, item)
+                return
         of_file = {part: item[part] for part in _OF_THE_FILE if part in item}
         kind = item.get("kind")
         if kind == "attributes":

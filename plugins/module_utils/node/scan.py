@@ -285,11 +285,16 @@ def expected_of_release(
     return {entry.key: as_expected(entry, accepted, owners[entry.root]) for entry in release.entries}
 
 
-def expected_of_baseline(baseline: t.Mapping[str, t.Any]) -> dict[str, Expected]:
+def expected_of_baseline(
+    baseline: t.Mapping[str, t.Any], accepted: t.Mapping[str, t.Mapping[str, t.Sequence[str]]] | None = None
+) -> dict[str, Expected]:
     out = {}
     for path, item in baseline.get("files", {}).items():
-        key = f"engine:{path}"
-        out[key] = Expected("engine", path, (str(item["sha256"]),), None, None, None, BASELINE, False, "binary")
+        key, digest = f"engine:{path}", str(item["sha256"])
+        good = (digest, *(accepted or {}).get(key, {}).get(digest, ()))
+        # The Cockpit writes the vendor's YAML in a form of its own, too.
+        kind = "yaml" if path.endswith((".yaml", ".yml")) else "binary"
+        out[key] = Expected("engine", path, good, None, None, None, BASELINE, False, kind)
     return out
 
 

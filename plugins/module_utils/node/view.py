@@ -158,7 +158,7 @@ class View:
 
         In an engine directory to which nothing was applied yet, only the vendor's files can be expected.
         """
-        out = expected_of_baseline(baseline) if baseline else {}
+        out = expected_of_baseline(baseline, accepted) if baseline else {}
         if release is not None:
             for key, one in self._expected_of(release, accepted).items():
                 if one.root != "engine" or engine_matches:

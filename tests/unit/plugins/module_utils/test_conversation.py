@@ -339,6 +339,22 @@ def test_a_yaml_file_that_the_release_removes_and_somebody_changed_is_a_conflict
     assert (conflict["change"], keys_of(info["conflict"])) == ("delete", {"configuration/ivy.yaml": ["Node"]})
 
 
+def test_the_release_gives_a_file_back_to_the_vendor(site: t.Any) -> None:
+    vendor = "configuration/ivy.webserver.yaml"
+    site.node.vendor(vendor, b"Port: 8080\n")
+    site.node.record_baseline()
+    listed = {**site.files(), f"engine:{vendor}": site.node.File(b"Port: 8081\n", "yaml")}
+    site.call(site.cached(listed))
+    release = site.cached(site.files())
+    _host, info = site.call(release, "shared_config_info")
+    assert [(one["path"], one["change"]) for one in info["pending"]] == [(vendor, "update")]
+    assert "form" not in info["pending"][0]["detail"]
+    site.node.vendor(vendor, b"Port: 8082\n")
+    _host, info = site.call(release, "shared_config_info")
+    assert keys_of(info["conflict"]) == {vendor: ["Port"]}
+    assert (info["drift"], info["pending"]) == ([], [])
+
+
 def test_another_form_in_the_source_is_pending_without_a_key(site: t.Any) -> None:
     site.call(site.cached(site.files(ivy=b"A: 1\nB: 2\n")))
     _host, info = site.call(site.cached(site.files(ivy=b"B: 2\nA: 1\n")), "shared_config_info")
@@ -385,6 +401,25 @@ def test_a_file_made_where_the_release_creates_another_is_a_conflict(site: t.Any
     _host, info = site.call(site.cached(listed), "shared_config_info")
     assert [(item["kind"], item["change"]) for item in info["conflict"]] == [("extra", "create")]
     assert (info["drift"], info["pending"]) == ([], [])
+
+
+def test_the_vendors_yaml_is_told_by_keys_and_not_by_its_form(site: t.Any) -> None:
+    vendor = "configuration/ivy.webserver.yaml"
+    site.node.vendor(vendor, b"Connector:\n  HTTP:\n    Port: 8080\n")
+    site.node.record_baseline()
+    release = site.cached(site.files())
+    site.call(release)
+    site.node.vendor(vendor, b"'Connector.HTTP.Port': '8080'\n")
+    host, info = site.call(release, "shared_config_info")
+    assert (len(host.calls), info["drift"]) == (2, [])
+    assert site.call(release)[1]["changed"] is False
+    host, info = site.call(release, "shared_config_info")
+    assert (len(host.calls), info["drift"]) == (1, [])
+    site.node.vendor(vendor, b"'Connector.HTTP.Port': '8081'\n")
+    _host, info = site.call(release, "shared_config_info")
+    assert keys_of(info["drift"]) == {vendor: ["Connector.HTTP.Port"]}
+    assert site.call(release)[1]["changed"]
+    assert (site.node.engine / vendor).read_bytes() == b"Connector:\n  HTTP:\n    Port: 8080\n"
 
 
 def test_the_same_change_is_comparable_and_its_digest_is_not_shown(site: t.Any) -> None:

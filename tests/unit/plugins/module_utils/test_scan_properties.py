@@ -196,7 +196,7 @@ def test_each_file_is_in_the_list_where_it_belongs(fresh: t.Any, files: dict[str
         elif applied != new:
             wanted["pending"].append(f"patches/{path}")
     found = one.inspect(release(2))
-    assert {name: [item["path"] for item in found[name]] for name in wanted} == {
+    assert {name: sorted(item["path"] for item in found[name]) for name in wanted} == {
         name: sorted(paths) for name, paths in wanted.items()
     }
 
