@@ -123,8 +123,31 @@ def _copy(value: t.Any) -> str:
     return str(value["copy"])
 
 
+# One call meets the same manifest several times: received, staged, applied, and when the store is tidied up.
+_read: dict[str, Manifest] = {}
+
+
 def parse(data: bytes, where: str) -> Manifest:
     """Read a manifest; every finding is reported, not only the first."""
+    digest = sha256(data)
+    if digest not in _read:
+        _read[digest] = _parse(data, where, digest)
+    return _read[digest]
+
+
+def _below_files(entries: t.Iterable[Entry], keys: set[str]) -> list[str]:
+    """Files that need a directory where there is another file."""
+    directories: set[str] = set()
+    for key in keys:
+        above = key.rpartition("/")[0]
+        while above and above not in directories:
+            directories.add(above)
+            above = above.rpartition("/")[0]
+    taken = directories & keys
+    return [entry.path for entry in entries for above in taken if entry.key.startswith(above + "/")]
+
+
+def _parse(data: bytes, where: str, digest: str) -> Manifest:
     try:
         value = json.loads(data.decode("utf-8"))
     except ValueError as exc:
@@ -155,12 +178,9 @@ def parse(data: bytes, where: str) -> Manifest:
         if entry.key in seen:
             problems.append(f"{entry.path} is listed twice in root {entry.root}")
         seen.add(entry.key)
-    for entry in entries:
-        parts = entry.path.split("/")
-        for depth in range(1, len(parts)):
-            above = f"{entry.root}:{'/'.join(parts[:depth])}"
-            if above in seen:
-                problems.append(f"{entry.path} needs a directory where the release also has a file")
+    problems.extend(
+        f"{path} needs a directory where the release also has a file" for path in _below_files(entries, seen)
+    )
     if not _ID.match(str(value.get("id"))):
         problems.append("id is not a release id")
     read_only = value.get("read_only")
@@ -177,7 +197,7 @@ def parse(data: bytes, where: str) -> Manifest:
         str(value.get("cluster", "")),
         str(value.get("engine_version", "")),
         tuple(entries),
-        sha256(data),
+        digest,
         read_only is not None,
         copy,
         str(value.get("key") or ""),
