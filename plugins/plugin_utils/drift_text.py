@@ -101,7 +101,7 @@ def columns(finding: Finding) -> list[tuple[str, str]]:
         found.append(("after", "On the node"))
     if finding.side != "drift":
         found.append(("wanted", "Source"))
-    return [(name, title) for name, title in found]
+    return found
 
 
 def cell(key: Item, name: str) -> str:
