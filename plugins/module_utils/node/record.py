@@ -76,7 +76,7 @@ def parse(data: bytes, where: str) -> Record:
     )
     try:
         value = json.loads(data.decode("utf-8"))
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise NodeError(f"The cluster record is damaged ({exc}). {advice}") from exc
     if not isinstance(value, dict):
         raise NodeError(f"The cluster record is damaged (not a mapping). {advice}")
@@ -101,6 +101,9 @@ def parse(data: bytes, where: str) -> Record:
     ):
         if not isinstance(record[name], kinds):
             raise NodeError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
+    for name, kind in (("allowed_releases", str), ("drained", str), ("history", dict)):
+        if not all(isinstance(one, kind) for one in record[name]):
+            raise NodeError(f"The cluster record is damaged ({name} holds what it cannot hold). {advice}")
     return record
 
 

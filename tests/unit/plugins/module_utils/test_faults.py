@@ -18,6 +18,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import (
     activate,
@@ -25,6 +27,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node import (
     fence,
     manifest,
     payload,
+    record,
     request,
     run,
     scan,
@@ -716,3 +719,48 @@ def test_a_bundle_damaged_on_its_way_changes_nothing(node: t.Any, tmp_path: Path
     for text in (announced[:-8], "!" + announced, announced[:20] + "AAAA" + announced[24:]):
         with pytest.raises(NodeError, match=r"damaged .*Nothing was changed"):
             request.transported({"payload": text})
+
+
+# --- the cluster record, which the engine's user may write
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "owner", "release", "since", "step", "engine_version"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(given_record=st.dictionaries(st.sampled_from([*record.empty("demo")]), ANYTHING, max_size=4))
+def test_no_record_brings_more_than_words(given_record: dict[str, t.Any]) -> None:
+    """Whatever somebody wrote there: it is refused, or it is used without any other error."""
+    read = record.empty("demo")
+    with contextlib.suppress(NodeError):
+        read = record.parse(json.dumps({"format": 1, **given_record}).encode(), "here")
+    assert isinstance(fence.refusal("a" * 32, read, "demo", "n1"), str)
+    for state in ("opened", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed"):
+        for release, take_over in (("b" * 32, ""), ("", "why")):
+            wish = record.Change(
+                state, release, "11.3.0", "site", "me", "s", "n1", take_over, "why", ["n2"], {"demo.zip": "x"}
+            )
+            refusal(functools.partial(record.apply, read, wish))
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"[" * 100000,
+        b"{" + b'"a":[' * 50000,
+        b'{"format": 1, "history": [1]}',
+        b'{"format": 1, "allowed_releases": [{}]}',
+        b'{"format": 1, "drained": [[]]}',
+    ],
+)
+def test_a_record_of_junk_is_refused_in_words(junk: bytes) -> None:
+    with pytest.raises(NodeError, match=r"The cluster record is damaged.*Look at here"):
+        record.parse(junk, "here")
