@@ -278,6 +278,7 @@ def look(options: Options, attempts: Attempts) -> Outcome:
             applied = store.applied()
             if not applied.get("release"):
                 outcome.interrupted = bool(store.intent())
+                _look_at_record(place, outcome)
                 return outcome
             with View(settings_from(applied.get("settings") or {}), store) as view:
                 _observe(store, view, place, options, outcome)
@@ -313,13 +314,17 @@ def guard(options: Options) -> int:
     outcome.duration = time.monotonic() - start
     outcome.cpu = used.user + used.system + used.children_user + used.children_system
     outcome.time = timestamp()
+    memory.count(outcome)
+    if options.metrics:
+        try:
+            guard_report.write_metrics(options.metrics, outcome, options.mode, memory)
+        except (NodeError, OSError) as exc:
+            outcome.metrics_problem = f"The metrics cannot be written to {options.metrics}: {exc}"
     for line in memory.tell(outcome):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
     memory.write(outcome, options.mode)
-    if options.metrics:
-        guard_report.write_metrics(options.metrics, outcome, options.mode, memory)
-    return 1 if outcome.error else 0
+    return 1 if outcome.error or outcome.metrics_problem else 0
 
 
 def main(arguments: t.Sequence[str] | None = None) -> int:

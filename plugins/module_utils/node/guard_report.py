@@ -42,6 +42,7 @@ class Outcome:
     record_problem: str = ""
     stale: str = ""
     interrupted: bool = False
+    metrics_problem: str = ""
     files: int = 0
     engine_owned: int = 0
     restart_reasons: list[str] = dataclasses.field(default_factory=list)
@@ -107,6 +108,8 @@ def conditions(outcome: Outcome) -> dict[str, str]:
             f"The engine runs with something else than lies on the disk: {'; '.join(outcome.restart_reasons[:5])}. "
             "Nothing is restarted here; site.yml does it node by node."
         )
+    if outcome.metrics_problem:
+        found["metrics"] = outcome.metrics_problem
     if outcome.waits:
         found["waits"] = f"Nothing is put back for now: {outcome.waits}"
     return found
@@ -115,6 +118,7 @@ def conditions(outcome: Outcome) -> dict[str, str]:
 _OVER = {
     "stale": "This node has the release that the cluster wants again",
     "interrupted": "The activation that was cut off is finished",
+    "metrics": "The metrics can be written again",
     "record": "The cluster record can be read again",
     "restart": "The engine runs with what lies on the disk again",
     "waits": "What differs is put back again",
@@ -141,6 +145,11 @@ class Memory:
     def _mapping(self, name: str) -> dict[str, t.Any]:
         value = self._known.get(name)
         return value if isinstance(value, dict) else {}
+
+    def count(self, outcome: Outcome) -> None:
+        if not outcome.error:
+            self.last_success = outcome.time
+        self.restored_total += len(outcome.restored)
 
     # --- the journal
 
@@ -174,11 +183,8 @@ class Memory:
     # --- the status file
 
     def write(self, outcome: Outcome, mode: str) -> None:
-        if not outcome.error:
-            self.last_success = outcome.time
         restored = list(self._known.get("restored") or [])
         if outcome.restored:
-            self.restored_total += len(outcome.restored)
             files = [_path(key) for key in outcome.restored]
             restored = [{"time": outcome.time, "files": files, "backup": outcome.backup}, *restored]
         # What nobody could look at now is what it was.

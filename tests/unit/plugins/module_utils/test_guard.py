@@ -408,6 +408,16 @@ def test_metrics_are_written_only_where_somebody_collects_them(watch: Watch) -> 
     assert not watch.metrics_directory.exists()
 
 
+def test_metrics_that_cannot_be_written_are_told_once(watch: Watch) -> None:
+    place = watch.metrics_directory / "ivy_config_guard.prom"
+    place.mkdir()
+    (line,) = watch.look(status=1)
+    assert line.startswith(f"<4>The metrics cannot be written to {watch.metrics_directory}: ")
+    assert watch.look(status=1) == []
+    place.rmdir()
+    assert watch.look() == ["<5>The metrics can be written again."]
+
+
 def test_what_is_written_can_be_read_by_others_and_holds_no_digest(watch: Watch) -> None:
     watch.node.path(ENV).write_bytes(b"IVY_X=local-secret\n")
     watch.look()
@@ -425,6 +435,9 @@ def test_nothing_applied_is_no_error(node: Node, capsys: pytest.CaptureFixture[s
     assert watch.look() == []
     assert watch.look(guard.RESTORE) == []
     assert watch.findings == []
+    watch.record("f" * 32)
+    assert any("No release was ever applied" in line for line in watch.look())
+    assert watch.metrics["ivy_config_stale"] == 1
 
 
 def test_500_files_cost_less_than_one_percent_of_a_core(
