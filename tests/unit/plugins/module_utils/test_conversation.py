@@ -439,6 +439,21 @@ def test_the_same_change_is_comparable_and_its_digest_is_not_shown(site: t.Any) 
     assert comparable(b"one") != comparable(b"one", "j" * 32)
 
 
+def test_what_is_pending_is_comparable_whatever_salt_a_node_has(site: t.Any) -> None:
+    first = site.cached(site.files())
+    newer = site.cached(site.files(app=b'Variables:\n  Key: "${encrypt:newer}"\n'))
+    found = []
+    for salt in ("0badcafe", "feedface"):
+        site.call(first)
+        site.node.path(APP).write_bytes(f'Variables:\n  Key: "${{decrypt:{salt}}}"\n'.encode())
+        site.call(first, state="accepted")
+        _host, info = site.call(newer, "shared_config_info", variables={"ivy_cluster_key": "k" * 32})
+        found += [(one["path"], one["comparable"]) for one in info["pending"]]
+        site.node.path(APP).unlink()
+    assert len(found) == 2
+    assert len(set(found)) == 1
+
+
 def test_a_yaml_file_with_secrets_is_shown_by_keys(site: t.Any) -> None:
     listed = site.files()
     listed[APP] = site.node.File(b"Variables:\n  Key: old-hidden\n  Plain: 1\n", "yaml", secret=True)
