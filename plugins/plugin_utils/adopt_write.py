@@ -23,8 +23,15 @@ class WriteError(Exception):
 
 
 def has_files(base: Path) -> bool:
-    """Whether there is a source: any file at all below the directory."""
-    return any(entry.is_file() and ".git" not in entry.parts for entry in base.rglob("*")) if base.is_dir() else False
+    """Whether there is a source: any file that belongs to the engine and not to a repository."""
+    if not base.is_dir():
+        return False
+    for entry in base.rglob("*"):
+        parts = entry.relative_to(base).parts
+        hidden = any(part.startswith(".") for part in parts)
+        if entry.is_file() and not hidden and (len(parts) > 1 or entry.stem.upper() != "README"):
+            return True
+    return False
 
 
 def write(base: Path, edits: t.Sequence[FileEdit], check: bool) -> None:

@@ -111,6 +111,13 @@ class TestKeys:
         assert "hunter2" not in str(result.named)
         assert CANARY not in str(result.named)
 
+    def test_a_name_that_may_be_secret_is_taken_only_where_the_source_says_it_in_clear_text(self) -> None:
+        before = "Login.Salt: a\n"
+        result = plan(modified(IVY, before, before + "Other.Salt: b\n"), what=context(ivy=before.encode()))
+        assert (result.taken, list(named(result))) == ([], ["Other.Salt"])
+        result = plan(modified(IVY, before, "Login.Salt: b\n"), what=context(ivy=before.encode()))
+        assert [one.keys for one in result.taken] == [("Login.Salt",)]
+
     def test_the_engines_own_rewriting_is_no_change(self) -> None:
         result = self.taken(
             PLACED.replace(f"${{encrypt:{CANARY}}}", "${decrypt:xyz}").replace("Port: 25 ", "Port: 587")
@@ -356,6 +363,9 @@ class TestWriting:
         (tmp_path / "configuration").mkdir()
         assert not adopt_write.has_files(tmp_path)
         assert not adopt_write.has_files(tmp_path / "none")
+        for name in ("README.md", ".gitignore", "configuration/.gitkeep"):
+            (tmp_path / name).touch()
+        assert not adopt_write.has_files(tmp_path)
         (tmp_path / "configuration/a").touch()
         assert adopt_write.has_files(tmp_path)
 

@@ -90,6 +90,7 @@ def test_a_second_rollback_goes_no_further_back() -> None:
         ("back", "rollback", A),
     )
     assert choose("", known(cut_off, **stores)).release == A
+    assert choose("", known({**cut_off, "pin": None}, **stores)).release == A
     pinned = record.apply(cut_off, record.Change("closed", A, "", "rollback", "kim", "", "", "", "", None))
     assert pinned["operation"] is None
     assert choose("", known(pinned, **stores)).release == A
