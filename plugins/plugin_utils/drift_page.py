@@ -127,11 +127,12 @@ def _head(report: Report) -> list[str]:
         else f'<p class="soft">{_safe(source_line(report))}</p>'
     )
     seen = sum(1 for node in report.nodes if node.looked_at)
+    clean = len(report.names(CLEAN))
     figures = [
         (str(len(report.of("drift"))), "local changes", "warn" if report.of("drift") else "good"),
         (str(len(report.of("conflict"))), "conflicts", "bad" if report.of("conflict") else "good"),
         (str(len(report.of("pending"))), "pending changes", "note"),
-        (f"{len(report.names(CLEAN))} of {len(report.nodes)}", "nodes as they should be", "good"),
+        (f"{clean} of {len(report.nodes)}", "nodes as they should be", "good" if clean == len(report.nodes) else "ink"),
         (f"{seen} of {len(report.nodes)}", "nodes looked at", "good" if seen == len(report.nodes) else "bad"),
     ]
     return [
