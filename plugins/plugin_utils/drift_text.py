@@ -46,7 +46,7 @@ def headline(report: Report) -> str:
         text = f"No local change on {count(seen, 'node')}"
     else:
         text = "No node was looked at"
-    if report.not_seen:
+    if report.not_seen and seen:
         text += f"; {listed(report.not_seen)} not looked at"
     if report.of("pending"):
         text += f"; {count(len(report.of('pending')), 'change')} of the source pending"
@@ -85,9 +85,8 @@ def short(release: t.Any) -> str:
 
 def source_line(report: Report) -> str:
     if report.release_problem:
-        return (
-            "The source could not be built, so this tells only what differs from what was applied: "
-            f"{plain_text(report.release_problem)}"
+        return "The source could not be built, so this tells only what differs from what was applied: " + "; ".join(
+            plain_text(line).strip() for line in report.release_problem.splitlines() if line.strip()
         )
     if report.release:
         return f"Compared with release {short(report.release)} of the source."
@@ -120,7 +119,13 @@ def cell(key: Item, name: str) -> str:
 
 
 def terminal(report: Report) -> str:
-    lines = [f"Cluster {plain_text(report.cluster)}: {headline(report)}", source_line(report), ""]
+    lines = [f"Cluster {plain_text(report.cluster)}: {headline(report)}"]
+    if report.release_problem:
+        lines.append("The source could not be built, so this tells only what differs from what was applied:")
+        lines += [f"  {plain_text(line)}" for line in report.release_problem.splitlines()]
+    else:
+        lines.append(source_line(report))
+    lines.append("")
     width = max((len(plain_text(node.name)) for node in report.nodes), default=0)
     for node in report.nodes:
         lines.append(f"  {plain_text(node.name).ljust(width)}  {state_of(node)}")

@@ -108,6 +108,17 @@ def test_a_node_that_was_not_looked_at_is_shown_and_hides_nothing() -> None:
         assert IVY in text, form
 
 
+def test_a_source_that_cannot_be_built_hides_no_drift() -> None:
+    problem = "The shared configuration cannot be built, 1 problem:\n  - ivy.yaml: line 3: <b>"
+    answers = {"engine1": seen(drift=[item()])}
+    report = drift_report.build("demo", "11.3.0", TIME, "", problem, "ansible-playbook", answers)
+    assert "    - ivy.yaml: line 3: <b>" in drift_text.terminal(report).splitlines()
+    assert "- ivy.yaml: line 3: &lt;b&gt;" in drift_page.render(report)
+    for form, text in forms(report).items():
+        assert "cannot be built" in text, form
+        assert IVY in text, form
+
+
 def test_pending_alone_is_no_drift() -> None:
     report = build(engine1=seen(pending=[item(kind=None, change="update")]), engine2=seen())
     assert (report.ok, report.drift_found) == (True, False)
