@@ -13,7 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import adopt, adopt_first, adopt_patch, adopt_write, templates
+from ansible_collections.ivy.cluster.plugins.plugin_utils import (
+    adopt,
+    adopt_first,
+    adopt_patch,
+    adopt_write,
+    templates,
+    yaml_edit,
+)
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import Context, Finding, Wish
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt_patch import FileEdit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.source_tree import SourceFile
@@ -430,7 +437,12 @@ class TestFirstSource:
     def test_what_the_inventory_makes_is_left_out(self) -> None:
         found = [
             Finding("engine", "configuration/jgroups.xml", "extra", after=b"<config/>"),
-            Finding("engine", IVY, "extra", after=b"SystemDb:\n  Url: jdbc:a\n"),
+            Finding(
+                "engine",
+                IVY,
+                "extra",
+                after=f"SystemDb:\n  Url: jdbc:a\n{yaml_edit.NOTE}\nBoot:\n  MaintenanceMode: DISABLED\n".encode(),
+            ),
         ]
         result, _secrets = adopt_first.first_source(found, [], Wish(), self.PROFILE)
         assert result.taken == []
@@ -447,9 +459,9 @@ class TestFirstSource:
             )
 
         seen = {
-            "n1": node(b"A: 1\nPassword: hunter2\nC: 1\n", jar=b"x"),
-            "n2": node(b"A: 2\nPassword: hunter3\nC: '1'\n", jar=b"x"),
-            "n3": node(b"A: 1\nPassword: hunter2\nC: 1\nD: 1\n"),
+            "n1": node(b"A: 1\nPassword: hunter2\nC: 1\nE: ${decrypt:a}\n", jar=b"x"),
+            "n2": node(b"A: 2\nPassword: hunter3\nC: '1'\nE: ${decrypt:b}\n", jar=b"x"),
+            "n3": node(b"A: 1\nPassword: hunter2\nC: 1\nD: 1\nE: ${decrypt:c}\n"),
         }
         assert "hunter" not in str(seen)
         text = "\n".join(adopt_first.lines(adopt_first.differences(seen)))
@@ -458,3 +470,4 @@ class TestFirstSource:
         assert f"{IVY}: D\n    not there  on n1, n2\n    1  on n3" in text
         assert "patches/jar\n    1 bytes  on n1, n2\n    not there  on n3" in text
         assert f"{IVY}: C" not in text
+        assert f"{IVY}: E" not in text
