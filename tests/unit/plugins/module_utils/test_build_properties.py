@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[4]
 HEADER = b"# yaml-language-server: $schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json\n"
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=10
-).filter(lambda name: name not in (".", "..") and len(name.encode()) < 100)
+).filter(lambda name: name not in (".", "..", ".git", ".gitkeep", ".keep") and len(name.encode()) < 100)
 PATHS = st.builds(
     lambda area, rest: "/".join([area, *rest]),
     st.sampled_from(["configuration", "dropins", "patches", "configuration/applications/demo"]),

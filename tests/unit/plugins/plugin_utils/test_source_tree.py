@@ -70,6 +70,12 @@ def test_files_of_the_repository_are_not_taken(source: Path, name: str) -> None:
     assert (paths(source), read.warnings, read.findings) == (["configuration/ivy.yaml"], (), ())
 
 
+def test_a_source_in_a_worktree(source: Path) -> None:
+    put(source, ".git", b"gitdir: /somewhere/.git/worktrees/x")
+    assert paths(source) == ["configuration/ivy.yaml"]
+    assert read_source(source).findings == ()
+
+
 @pytest.mark.parametrize(
     "name", ["ivy.yaml~", ".ivy.yaml.swp", "#ivy.yaml#", "ivy.yaml.orig", "ivy.yaml.bak", ".#ivy.yaml"]
 )
