@@ -106,7 +106,8 @@ class ActionModule(ActionBase):
         check = bool(self._task.check_mode)
         patched = False
         if args["patch_file"]:
-            patch = Path(self._loader.path_dwim(args["patch_file"]))
+            # Relative to where the command runs: the playbook may lie in an installed collection.
+            patch = Path(args["patch_file"]).expanduser().absolute()
             patched = adopt_write.write_patch(patch, adopt_patch.render(edits), check)
         if args["write"] and edits:
             adopt_write.write(base, edits, check)
