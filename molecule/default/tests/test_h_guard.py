@@ -1,0 +1,248 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between runs: a guard on each node tells what differs or puts it back; with read-only files no local change lasts."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Lab
+
+UNIT = "axonivy-engine.service"
+CONFIGURATION = "/opt/ivy/versions/11.3.0/configuration"
+APP = "configuration/applications/demo/app.yaml"
+GUARD = "ivy-config-guard.service"
+STATUS = "/run/ivy-config-guard/status.json"
+# Where the node exporter of the distribution collects text files; the hosts of the scenario have none.
+METRICS = "/var/lib/prometheus/node-exporter"
+DROP_IN = f"/etc/systemd/system/{UNIT}.d"
+ROLE = """---
+- name: Set the guard up
+  hosts: engine_nodes
+  gather_facts: false
+  become: true
+  tasks:
+    - name: Set the guard up
+      ansible.builtin.include_role:
+        name: ivy.cluster.config_guard
+"""
+READ_ONLY = json.dumps({"engine_read_only_configuration": True})
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"Not within {seconds:.0f} seconds: {what}"
+        time.sleep(0.3)
+
+
+class Cockpit:
+    """The forms of one node, which change this node only."""
+
+    def __init__(self, lab: Lab, node: str) -> None:
+        password = (lab.directory / "secrets/admin_password").read_text(encoding="utf-8").strip()
+        login = base64.b64encode(f"admin:{password}".encode()).decode()
+        self.headers = {"Host": lab.public, "Authorization": f"Basic {login}"}
+        self.address = lab.addresses[node]
+
+    def greet(self, text: str) -> None:
+        form = {"file": "applications/demo/app.yaml", "key": "Variables.Greeting", "value": text}
+        assert self._ask("POST", "/system/engine-cockpit/configuration", urlencode(form)).status == 303
+
+    def works_on_copies(self) -> bool:
+        answer = self._ask("GET", "/system/api/stand-in/state")
+        return bool(json.loads(answer.read())["readOnlyConfiguration"])
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
+        headers = {**self.headers, "Content-Type": "application/x-www-form-urlencoded"}
+        connection.request(method, path, body, headers)
+        return connection.getresponse()
+
+
+class Guarded:
+    """One node with its guard, which looks when a test says so."""
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self.lab = lab
+        self.name = name
+        self.host = lab.host(name)
+        self.host.check_output("systemctl stop ivy-config-guard.timer")
+        self.wait()
+
+    def wait(self) -> None:
+        """A run that began before the test's change would not see it."""
+        state = f"systemctl show -p ActiveState --value {GUARD}"
+        wait_until(lambda: self.host.check_output(state) in ("inactive", "failed"), 60, "the guard is done")
+
+    def look(self) -> list[str]:
+        """What the journal says of one run."""
+        before = len(self.told())
+        self.host.check_output(f"systemctl start {GUARD}")
+        return self.told()[before:]
+
+    def told(self) -> list[str]:
+        """All that the guard ever said on this host."""
+        told = self.host.check_output("journalctl --sync; journalctl -t ivy-config-guard -q -o cat --no-pager")
+        return str(told).splitlines()
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.host.check_output(f"cat {STATUS}"))
+        return found
+
+    @property
+    def differing(self) -> list[str]:
+        return sorted(item["path"] for item in self.status["findings"])
+
+    def metric(self, name: str) -> str:
+        lines = self.host.check_output(f"cat {METRICS}/ivy_config_guard.prom").splitlines()
+        return next(line.rsplit(" ", 1)[1] for line in lines if line.startswith(f"{name} "))
+
+    def greeting(self) -> str:
+        info = self.lab.info(self.name)
+        return str(info["greeting"]) if info else ""
+
+
+@pytest.fixture
+def role(tmp_path: Path) -> str:
+    path = tmp_path / "guard.yml"
+    path.write_text(ROLE, encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def guarded(lab: Lab) -> Iterator[Guarded]:
+    node = Guarded(lab, lab.nodes[1])
+    node.host.check_output(f"mkdir -p {METRICS}")
+    yield node
+    node.host.check_output(f"rm -rf {METRICS} {CONFIGURATION}/applications/by-hand")
+    node.host.check_output(
+        f"rm -f {DROP_IN}/by-hand.conf; rmdir --ignore-fail-on-non-empty {DROP_IN} 2>/dev/null; true"
+    )
+    node.host.check_output("systemctl daemon-reload; systemctl start ivy-config-guard.timer")
+
+
+def test_1_a_change_by_hand_is_told_and_put_back_where_that_is_wanted(lab: Lab, guarded: Guarded, role: str) -> None:
+    host, name = guarded.host, guarded.name
+    greeting, pids = guarded.greeting(), lab.pids(name)
+    original = host.check_output(f"sha256sum {CONFIGURATION}/applications/demo/app.yaml")
+    guarded.look()
+    assert guarded.differing == []
+
+    # Report: the file is named once, and what the engine makes for itself is no difference.
+    host.check_output(f"install -d -o ivy -g ivy {CONFIGURATION}/applications/by-hand")
+    host.check_output(f"echo 'a: 1' > {CONFIGURATION}/applications/by-hand/app.yaml")
+    Cockpit(lab, name).greet("Changed by hand")
+    wait_until(lambda: guarded.greeting() == "Changed by hand", 30, "the engine has reloaded the file")
+    (line,) = guarded.look()
+    assert line == f"Differs: {APP}: modified (the content differs)"
+    assert guarded.look() == []
+    assert guarded.differing == [APP]
+    assert guarded.status["findings"][0]["owner"] == "ivy"
+    assert guarded.metric('ivy_config_drift_files{kind="modified"}') == "1"
+    assert guarded.metric('ivy_config_drift_files{kind="extra"}') == "0"
+    assert guarded.metric("ivy_config_engine_owned_files") == "1"
+    assert host.file(STATUS).mode == 0o644
+    screen = lab.playbook("playbooks/status.yml", "--limit", name).succeeded().output
+    assert f"1 file differs: {APP} (modified)" in screen
+    assert guarded.greeting() == "Changed by hand"
+
+    # Restore: the bytes are back, the engine has read them, nothing was restarted, and the change is kept.
+    host.check_output(f"install -d {DROP_IN}; printf '[Service]\\nLimitNOFILE=9\\n' > {DROP_IN}/by-hand.conf")
+    before = len(guarded.told())
+    lab.playbook(role, "--limit", name, "-e", "config_guard_mode=restore").succeeded()
+    guarded.wait()
+    told = guarded.told()[before:]
+    assert any(line.startswith(f"Put back: {APP}") for line in told)
+    assert any(line.startswith(f"Removed: {DROP_IN}/by-hand.conf") for line in told)
+    assert guarded.differing == []
+    assert host.check_output(f"sha256sum {CONFIGURATION}/applications/demo/app.yaml") == original
+    wait_until(lambda: guarded.greeting() == greeting, 30, "the engine has reloaded the file")
+    assert not host.file(f"{DROP_IN}/by-hand.conf").exists
+    assert host.check_output(f"systemctl show -p NeedDaemonReload --value {UNIT}") == "no"
+    assert lab.pids(name) == pids
+    assert host.file(f"{CONFIGURATION}/applications/by-hand/app.yaml").exists
+    backup = guarded.status["restored"][0]["backup"]
+    assert "Changed by hand" in host.check_output(f"cat {backup}/0*")
+    assert "LimitNOFILE=9" in host.check_output(f"cat {backup}/0*")
+
+
+def test_2_the_guard_goes_and_comes_and_then_nothing_changes(lab: Lab, role: str) -> None:
+    name = lab.nodes[1]
+    host = lab.host(name)
+    # As YAML reads a bare off.
+    off = json.dumps({"config_guard_mode": False})
+    assert lab.playbook(role, "--limit", name, "-e", off, "--check").succeeded().changed() == [name]
+    assert host.service("ivy-config-guard.timer").is_running
+    lab.playbook(role, "--limit", name, "-e", off).succeeded()
+    assert not host.file(STATUS).exists
+    assert host.run(f"systemctl cat {GUARD}").rc != 0
+    assert lab.playbook(role, "--limit", name).succeeded().changed() == [name]
+    assert host.service("ivy-config-guard.timer").is_running
+    assert host.service("ivy-config-guard.timer").is_enabled
+    assert json.loads(host.check_output(f"cat {STATUS}"))["mode"] == "report"
+    assert lab.playbook(role).succeeded().changed() == []
+
+
+def test_3_options_that_cannot_work_are_refused_before_anything_is_done(lab: Lab, role: str) -> None:
+    both = json.dumps({"config_guard_mode": "restore", "engine_on_drift": "keep"})
+    run = lab.playbook(role, "--limit", lab.nodes[1], "-e", both)
+    assert run.status != 0
+    assert "would undo what engine_on_drift: keep keeps" in run.output
+    run = lab.playbook("site.yml", "-e", READ_ONLY, "-e", "ivy_engine_version=11.2.0")
+    assert run.status != 0
+    assert "engine 11.2.0 knows no read-only configuration" in run.output
+    assert run.changed() == []
+
+
+def test_4_a_change_in_an_engine_with_read_only_files_lasts_until_its_restart(lab: Lab, tmp_path: Path) -> None:
+    name = lab.nodes[1]
+    pids = lab.pids(*lab.nodes)
+    lab.playbook("site.yml", "-e", READ_ONLY).succeeded()
+    try:
+        assert all(pids[key] != pid for key, pid in lab.pids(*lab.nodes).items()), "each engine works on a copy now"
+        assert all(Cockpit(lab, node).works_on_copies() for node in lab.nodes)
+        file = lab.host(name).file(f"{CONFIGURATION}/applications/demo/app.yaml")
+        assert (file.user, file.group, file.mode) == ("root", "ivy", 0o440)
+        original, greeting = file.sha256sum, lab.info(name)
+        assert greeting is not None
+        guarded = Guarded(lab, name)
+        guarded.look()
+        assert guarded.differing == []
+
+        Cockpit(lab, name).greet("Until the restart")
+        wait_until(lambda: guarded.greeting() == "Until the restart", 30, "the engine works with the change")
+        assert file.sha256sum == original
+        (line,) = guarded.look()
+        assert line.startswith(f"Differs: copy: {APP}: modified")
+        assert "vanishes at the next restart" in line
+        run = lab.playbook("playbooks/drift.yml", "-e", READ_ONLY, "-e", f"drift_report_directory={tmp_path}")
+        assert run.status != 0
+        report = json.loads((tmp_path / "drift.json").read_text(encoding="utf-8"))
+        (finding,) = report["findings"]
+        assert (finding["root"], finding["path"]) == ("copy", APP)
+        assert [place["node"] for place in finding["nodes"]] == [name]
+        (key,) = finding["keys"]
+        assert (key["key"], key["after"]) == ("Variables.Greeting", "Until the restart")
+
+        lab.restart(name)
+        assert guarded.greeting() == greeting["greeting"]
+        assert any(line == f"As applied again: {APP}" for line in guarded.look())
+    finally:
+        lab.playbook("site.yml").succeeded()
+        lab.host(name).check_output("systemctl start ivy-config-guard.timer")
+    assert not any(Cockpit(lab, node).works_on_copies() for node in lab.nodes)
+    file = lab.host(name).file(f"{CONFIGURATION}/applications/demo/app.yaml")
+    assert (file.user, file.mode) == ("ivy", 0o640)
+    assert lab.playbook("site.yml").succeeded().changed() == []
