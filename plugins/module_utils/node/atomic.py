@@ -145,7 +145,7 @@ def digest_at(directory: int, name: str) -> tuple[str, os.stat_result] | None:
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode):
             return None
-        return sha256_of_fd(fd), info
+        return sha256_of_fd(fd, info.st_size), info
     finally:
         os.close(fd)
 

@@ -16,12 +16,13 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def sha256_of_fd(fd: int) -> str:
-    """Digest of an open file, in bounded memory."""
-    first = os.read(fd, CHUNK)
-    if len(first) < CHUNK:
+def sha256_of_fd(fd: int, size: int = CHUNK) -> str:
+    """Digest of an open file, in bounded memory; a size that is about right saves the buffer for a large one."""
+    wanted = min(size + 1, CHUNK)
+    first = os.read(fd, wanted)
+    if len(first) < wanted:
         # A short read is the end of a regular file in all but pathological cases, so one more read settles it.
-        rest = os.read(fd, CHUNK)
+        rest = os.read(fd, 4096)
         if not rest:
             return hashlib.sha256(first).hexdigest()
         first += rest
