@@ -200,6 +200,7 @@ class Memory:
                 "error": outcome.error,
                 "release": outcome.release,
                 "desired_release": outcome.desired,
+                "operation": outcome.operation,
                 "stale": outcome.stale,
                 "record_problem": outcome.record_problem,
                 "interrupted": outcome.interrupted,

@@ -275,6 +275,7 @@ def test_the_engines_rewriting_during_a_rollout_is_not_told_before_the_gate_judg
     watch.record(applied, operation={"name": "site"})
     watch.node.path(IVY).write_bytes(b"EMail: rewritten\n")
     assert watch.look() == []
+    assert watch.status["operation"] == "site"
     old = time.time() - 600
     os.utime(watch.node.path(IVY), (old, old))
     assert any("configuration/ivy.yaml" in line for line in watch.look())
