@@ -72,8 +72,8 @@ options:
     default: 10
   accept_new_key:
     description:
-      - Whether a release may be taken that was built with another cluster key than the applied one. Two controllers with
-        different keys would otherwise replace each other's release in every run.
+      - Whether a release may be taken that was built with another cluster key than the applied one. Two controllers
+        with different keys would otherwise replace each other's release in every run.
       - A release that the node already has is always taken, so that a rollback can go back behind the change of a key.
     type: bool
     default: false

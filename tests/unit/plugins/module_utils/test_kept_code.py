@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The code that a node keeps: run when it is the controller's and only root's, sent again otherwise, the same answers."""
+"""The code that a node keeps: run when it is the controller's and only root's, else sent again; the same answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ module.main()
 
 
 class Host:
-    """An action plugin whose modules run as Ansible runs them: each in a Python of its own, the script piped into it."""
+    """An action plugin whose modules run as Ansible runs them: each in its own Python, the script piped into it."""
 
     def __init__(self, directory: Path, check: bool = False, diff: bool = False) -> None:
         self.directory = directory

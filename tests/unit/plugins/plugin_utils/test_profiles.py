@@ -17,6 +17,23 @@ SETTINGS = {
     "maintenance_mode",
 }  # fmt: skip
 
+FACTS = (
+    "java",
+    "postgresql",
+    "search",
+    "health",
+    "transport",
+    "runtime_deployment",
+    "applications_shared",
+    "read_only_config",
+    "read_only_copy",
+    "enterprise_native",
+    "schema_header",
+    "hot_reload_keys",
+    "restart_rules",
+    "renamed_keys",
+)
+
 
 def facts_of(value: t.Any) -> t.Iterator[dict[str, t.Any]]:
     if isinstance(value, dict) and "value" in value:
@@ -59,9 +76,7 @@ def test_every_range_has_every_fact(ranges: Ranges) -> None:
     for entry in ranges:
         profile = resolve_profile(ranges, entry["versions"]["min"])
         assert set(profile["settings"]) == SETTINGS, entry["name"]
-        for fact in ("java", "postgresql", "search", "health", "transport", "runtime_deployment", "applications_shared",
-                     "read_only_config", "read_only_copy", "enterprise_native", "schema_header", "hot_reload_keys", "restart_rules",
-                     "renamed_keys"):  # fmt: skip
+        for fact in FACTS:
             assert fact in profile, (entry["name"], fact)
 
 
