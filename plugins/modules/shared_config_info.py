@@ -12,7 +12,8 @@ description:
   - Tells what somebody changed on the node (drift), what the release has that the node does not have yet (pending),
     and what both changed to different values (conflict). What both changed to the same value is none of them.
   - YAML is told apart key by key, so one YAML file may stand in more than one of the three lists, each time with its
-    own keys. Any other file stands in one at most. Another form of the same keys is no difference, the schema header is.
+    own keys. Any other file stands in one at most. Another form of the same keys is no difference, the schema header
+    is.
   - Values are shown with secrets masked, those that the release names as such and those whose key sounds like one, and
     known secret values are taken out wherever else they turn up.
   - Writes nothing. One round trip where nothing differs, and never a file's content in the result.
