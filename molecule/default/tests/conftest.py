@@ -13,11 +13,12 @@ import socket
 import ssl
 import subprocess
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 import testinfra
@@ -120,6 +121,42 @@ class Browser:
 
 
 @dataclass(frozen=True)
+class Cockpit:
+    """The engine's forms on one node, as an administrator uses them. They change this node and no other."""
+
+    address: str
+    headers: dict[str, str]
+
+    def set_key(self, file: str, key: str, value: str) -> None:
+        self._form("configuration", file=file, key=key, value=value)
+
+    def save(self, file: str, content: str) -> None:
+        self._form("files", file=file, content=content)
+
+    def upload(self, name: str, content: bytes) -> None:
+        boundary = uuid.uuid4().hex
+        parts = (("name", "", name.encode()), ("file", '; filename="upload"', content))
+        body = b"".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"{more}\r\n\r\n'.encode() + data + b"\r\n"
+            for field, more, data in parts
+        )
+        self._post("upload", body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}")
+
+    def _form(self, page: str, **fields: str) -> None:
+        self._post(page, urlencode(fields).encode(), "application/x-www-form-urlencoded")
+
+    def _post(self, page: str, body: bytes, kind: str) -> None:
+        connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
+        try:
+            headers = {**self.headers, "Content-Type": kind}
+            connection.request("POST", f"/system/engine-cockpit/{page}", body, headers)
+            answer = connection.getresponse()
+            assert answer.status == 303, answer.read().decode()
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
 class Lab:
     """What the tests know of the hosts: only what the inventory says."""
 
@@ -182,13 +219,26 @@ class Lab:
         return self._ask(name, "/demo/api/info", {})
 
     def settings(self, name: str) -> list[str]:
-        """The keys that the running engine works with. Only the stand-in tells, and administrators only."""
-        password = (self.directory / "secrets/admin_password").read_text(encoding="utf-8").strip()
-        login = base64.b64encode(f"admin:{password}".encode()).decode()
-        state = self._ask(name, "/system/api/stand-in/state", {"Authorization": f"Basic {login}"})
-        assert state is not None, f"{name} does not tell its state"
-        keys: list[str] = state["settings"]
+        """The keys that the running engine works with."""
+        keys: list[str] = self.state(name)["settings"]
         return keys
+
+    def state(self, name: str) -> dict[str, Any]:
+        """What the engine says of itself. Only the stand-in tells, and administrators only."""
+        state = self._ask(name, "/system/api/stand-in/state", self._login())
+        assert state is not None, f"{name} does not tell its state"
+        return state
+
+    def cockpit(self, name: str) -> Cockpit:
+        return Cockpit(self.addresses[name], {"Host": self.public, **self._login()})
+
+    def until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
+        """Waits for what becomes true by itself."""
+        wait_until(holds, seconds, what)
+
+    def _login(self) -> dict[str, str]:
+        password = (self.directory / "secrets/admin_password").read_text(encoding="utf-8").strip()
+        return {"Authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()}
 
     def _ask(self, name: str, path: str, headers: dict[str, str]) -> dict[str, Any] | None:
         connection = http.client.HTTPConnection(self.addresses[name], 8080, timeout=5)

@@ -7,15 +7,11 @@ Two nodes are changed and the third cannot be reached, while the source moves on
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import shutil
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import pytest
 
@@ -26,48 +22,8 @@ ROOT = Path(__file__).resolve().parents[3]
 UNIT = "axonivy-engine.service"
 CONFIGURATION = "/opt/ivy/versions/11.3.0/configuration"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/50-by-hand.conf"
-COCKPIT = "/system/engine-cockpit"
 IVY = "configuration/ivy.yaml"
 APP = "configuration/applications/demo/app.yaml"
-
-
-class Cockpit:
-    """The forms of one node, as an administrator uses them who does not know that they change this node only."""
-
-    def __init__(self, lab: Lab, node: str) -> None:
-        password = (lab.directory / "secrets/admin_password").read_text(encoding="utf-8").strip()
-        self.address = lab.addresses[node]
-        self.headers = {
-            "Host": lab.public,
-            "Authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode(),
-        }
-
-    def set_key(self, file: str, key: str, value: str) -> None:
-        self._form("configuration", file=file, key=key, value=value)
-
-    def save(self, file: str, content: str) -> None:
-        self._form("files", file=file, content=content)
-
-    def upload(self, name: str, content: bytes) -> None:
-        boundary = uuid.uuid4().hex
-        parts = (("name", "", name.encode()), ("file", '; filename="upload"', content))
-        body = b"".join(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"{more}\r\n\r\n'.encode() + data + b"\r\n"
-            for field, more, data in parts
-        )
-        self._post("upload", body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}")
-
-    def _form(self, page: str, **fields: str) -> None:
-        self._post(page, urlencode(fields).encode(), "application/x-www-form-urlencoded")
-
-    def _post(self, page: str, body: bytes, kind: str) -> None:
-        connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
-        try:
-            connection.request("POST", f"{COCKPIT}/{page}", body, {**self.headers, "Content-Type": kind})
-            answer = connection.getresponse()
-            assert answer.status == 303, answer.read().decode()
-        finally:
-            connection.close()
 
 
 @dataclass(frozen=True)
@@ -106,8 +62,8 @@ def change_nodes(lab: Lab) -> None:
     """Every class of file, on two nodes; no engine is restarted."""
     first, second, _away = lab.nodes
     for node in (first, second):
-        Cockpit(lab, node).set_key("ivy.yaml", "EMail.Server.Port", "2525")
-    one, two = Cockpit(lab, first), lab.host(second)
+        lab.cockpit(node).set_key("ivy.yaml", "EMail.Server.Port", "2525")
+    one, two = lab.cockpit(first), lab.host(second)
     one.set_key("ivy.yaml", "EMail.Server.Host", "by-hand.example.com")
     one.save("web.xml", "<web-app>by hand</web-app>\n")
     one.save("ivy.cache.properties", "cache.by.hand=true\n")

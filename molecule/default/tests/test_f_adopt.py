@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import shutil
 import subprocess
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,40 +21,6 @@ SOURCE = ROOT / "inventories/demo/shared_config"
 ENGINE = "/opt/ivy/current/configuration"
 VARIABLES = "applications/demo/Variables/colours.json"
 KEYSTORE = bytes(range(256)) * 3
-
-
-class Cockpit:
-    """The Cockpit of one node, as its administrator uses it. It changes files of this node and of no other."""
-
-    def __init__(self, lab: Lab, node: str) -> None:
-        password = (lab.directory / "secrets/admin_password").read_text(encoding="utf-8").strip()
-        login = base64.b64encode(f"admin:{password}".encode()).decode()
-        self.headers = {"Host": lab.public, "Authorization": f"Basic {login}"}
-        self.address = lab.addresses[node]
-
-    def post(self, page: str, body: bytes, kind: str) -> None:
-        connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
-        try:
-            connection.request("POST", f"/system/engine-cockpit/{page}", body, {**self.headers, "Content-Type": kind})
-            answer = connection.getresponse()
-            text = answer.read().decode("utf-8", "replace")
-        finally:
-            connection.close()
-        assert answer.status in (200, 302, 303), text
-
-    def key(self, file: str, key: str, value: str) -> None:
-        form = urllib.parse.urlencode({"file": file, "key": key, "value": value})
-        self.post("configuration", form.encode(), "application/x-www-form-urlencoded")
-
-    def text(self, file: str, content: str) -> None:
-        form = urllib.parse.urlencode({"file": file, "content": content})
-        self.post("files", form.encode(), "application/x-www-form-urlencoded")
-
-    def upload(self, file: str, content: bytes) -> None:
-        head = '--end\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n'
-        parts = head.format("name", "").encode() + file.encode() + b"\r\n"
-        parts += head.format("file", '; filename="f"').encode() + content + b"\r\n--end--\r\n"
-        self.post("upload", parts, "multipart/form-data; boundary=end")
 
 
 class Adopted(NamedTuple):
@@ -91,14 +54,14 @@ def adopted(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adop
 
 def test_1_every_kind_of_change_goes_into_the_source(lab: Lab, adopted: Adopted) -> None:
     node = lab.nodes[0]
-    cockpit = Cockpit(lab, node)
+    cockpit = lab.cockpit(node)
     properties = lab.host(node).file(f"{ENGINE}/ivy.cache.properties").content_string
     web = lab.host(node).file(f"{ENGINE}/web.xml").content_string
-    cockpit.key("ivy.yaml", "EMail.Server.Port", "587")
-    cockpit.key("ivy.yaml", "EMail.Server.Host", "mail.elsewhere.example.com")
-    cockpit.text("ivy.cache.properties", f"{properties}\n# slower\nivy.cache.test=1\n")
-    cockpit.text("web.xml", web.replace("</web-app>", "<!-- mine --></web-app>"))
-    cockpit.text(VARIABLES, '{"primary": "green"}\n')
+    cockpit.set_key("ivy.yaml", "EMail.Server.Port", "587")
+    cockpit.set_key("ivy.yaml", "EMail.Server.Host", "mail.elsewhere.example.com")
+    cockpit.save("ivy.cache.properties", f"{properties}\n# slower\nivy.cache.test=1\n")
+    cockpit.save("web.xml", web.replace("</web-app>", "<!-- mine --></web-app>"))
+    cockpit.save(VARIABLES, '{"primary": "green"}\n')
     cockpit.upload("partner.p12", KEYSTORE)
     before = tree(adopted.source)
 

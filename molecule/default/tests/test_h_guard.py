@@ -4,14 +4,10 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import pytest
 
@@ -39,35 +35,9 @@ ROLE = """---
 READ_ONLY = json.dumps({"engine_read_only_configuration": True})
 
 
-def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"Not within {seconds:.0f} seconds: {what}"
-        time.sleep(0.3)
-
-
-class Cockpit:
-    """The forms of one node, which change this node only."""
-
-    def __init__(self, lab: Lab, node: str) -> None:
-        password = (lab.directory / "secrets/admin_password").read_text(encoding="utf-8").strip()
-        login = base64.b64encode(f"admin:{password}".encode()).decode()
-        self.headers = {"Host": lab.public, "Authorization": f"Basic {login}"}
-        self.address = lab.addresses[node]
-
-    def greet(self, text: str) -> None:
-        form = {"file": "applications/demo/app.yaml", "key": "Variables.Greeting", "value": text}
-        assert self._ask("POST", "/system/engine-cockpit/configuration", urlencode(form)).status == 303
-
-    def works_on_copies(self) -> bool:
-        answer = self._ask("GET", "/system/api/stand-in/state")
-        return bool(json.loads(answer.read())["readOnlyConfiguration"])
-
-    def _ask(self, method: str, path: str, body: str | None = None) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
-        headers = {**self.headers, "Content-Type": "application/x-www-form-urlencoded"}
-        connection.request(method, path, body, headers)
-        return connection.getresponse()
+def greet(lab: Lab, name: str, text: str) -> None:
+    """Changes a value on one node, which its engine takes up by itself."""
+    lab.cockpit(name).set_key("applications/demo/app.yaml", "Variables.Greeting", text)
 
 
 class Guarded:
@@ -83,7 +53,7 @@ class Guarded:
     def wait(self) -> None:
         """A run that began before the test's change would not see it."""
         state = f"systemctl show -p ActiveState --value {GUARD}"
-        wait_until(lambda: self.host.check_output(state) in ("inactive", "failed"), 60, "the guard is done")
+        self.lab.until(lambda: self.host.check_output(state) in ("inactive", "failed"), 60, "the guard is done")
 
     def look(self, lines: int = 0) -> list[str]:
         """What the journal says of one run, once it has as many lines as are expected; it may be behind."""
@@ -92,7 +62,7 @@ class Guarded:
         return self.news(before, lines)
 
     def news(self, before: int, lines: int) -> list[str]:
-        wait_until(lambda: len(self.told()) >= before + lines, 20, f"the guard says {lines} lines")
+        self.lab.until(lambda: len(self.told()) >= before + lines, 20, f"the guard says {lines} lines")
         return self.told()[before:]
 
     def told(self) -> list[str]:
@@ -153,8 +123,8 @@ def test_1_a_change_by_hand_is_told_and_put_back_where_that_is_wanted(lab: Lab, 
     # Report: the file is named once, and what the engine makes for itself is no difference.
     host.check_output(f"install -d -o ivy -g ivy {CONFIGURATION}/applications/by-hand")
     host.check_output(f"echo 'a: 1' > {CONFIGURATION}/applications/by-hand/app.yaml")
-    Cockpit(lab, name).greet("Changed by hand")
-    wait_until(lambda: guarded.greeting() == "Changed by hand", 30, "the engine has reloaded the file")
+    greet(lab, name, "Changed by hand")
+    lab.until(lambda: guarded.greeting() == "Changed by hand", 30, "the engine has reloaded the file")
     (line,) = guarded.look(1)
     assert line == f"Differs: {APP}: modified (the content differs)"
     assert guarded.look() == []
@@ -178,7 +148,7 @@ def test_1_a_change_by_hand_is_told_and_put_back_where_that_is_wanted(lab: Lab, 
     assert any(line.startswith(f"Removed: {DROP_IN}/by-hand.conf") for line in told)
     assert guarded.differing == []
     assert host.check_output(f"sha256sum {CONFIGURATION}/applications/demo/app.yaml") == original
-    wait_until(lambda: guarded.greeting() == greeting, 30, "the engine has reloaded the file")
+    lab.until(lambda: guarded.greeting() == greeting, 30, "the engine has reloaded the file")
     assert not host.file(f"{DROP_IN}/by-hand.conf").exists
     assert host.check_output(f"systemctl show -p NeedDaemonReload --value {UNIT}") == "no"
     assert lab.pids(name) == pids
@@ -222,7 +192,7 @@ def test_4_a_change_in_an_engine_with_read_only_files_lasts_until_its_restart(la
     lab.playbook("site.yml", "-e", READ_ONLY).succeeded()
     try:
         assert all(pids[key] != pid for key, pid in lab.pids(*lab.nodes).items()), "each engine works on a copy now"
-        assert all(Cockpit(lab, node).works_on_copies() for node in lab.nodes)
+        assert all(lab.state(node)["readOnlyConfiguration"] for node in lab.nodes)
         file = lab.host(name).file(f"{CONFIGURATION}/applications/demo/app.yaml")
         assert (file.user, file.group, file.mode) == ("root", "ivy", 0o440)
         original, greeting = file.sha256sum, lab.info(name)
@@ -231,8 +201,8 @@ def test_4_a_change_in_an_engine_with_read_only_files_lasts_until_its_restart(la
         guarded.look()
         assert guarded.differing == []
 
-        Cockpit(lab, name).greet("Until the restart")
-        wait_until(lambda: guarded.greeting() == "Until the restart", 30, "the engine works with the change")
+        greet(lab, name, "Until the restart")
+        lab.until(lambda: guarded.greeting() == "Until the restart", 30, "the engine works with the change")
         assert file.sha256sum == original
         (line,) = guarded.look(1)
         assert line.startswith(f"Differs: copy: {APP}: modified")
@@ -252,7 +222,7 @@ def test_4_a_change_in_an_engine_with_read_only_files_lasts_until_its_restart(la
     finally:
         lab.playbook("site.yml").succeeded()
         lab.host(name).check_output("systemctl start ivy-config-guard.timer")
-    assert not any(Cockpit(lab, node).works_on_copies() for node in lab.nodes)
+    assert not any(lab.state(node)["readOnlyConfiguration"] for node in lab.nodes)
     file = lab.host(name).file(f"{CONFIGURATION}/applications/demo/app.yaml")
     assert (file.user, file.mode) == ("ivy", 0o640)
     assert lab.playbook("site.yml").succeeded().changed() == []
