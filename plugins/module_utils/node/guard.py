@@ -226,7 +226,8 @@ def _restorable(run: Guard, outcome: Outcome, attempts: Attempts, now: float) ->
     given_up = {key for key in outcome.findings if attempts.count(key, now - ATTEMPTS_WITHIN) >= ATTEMPTS}
     for key in given_up:
         outcome.findings[key]["left_alone"] = (
-            f"put back {ATTEMPTS} times within an hour and changed again each time: find out what writes it"
+            f"put back {ATTEMPTS} times within an hour, and it still differs: find out what writes it, or keeps it "
+            "from being written"
         )
     return [one for one in run.actions if one.key not in given_up]
 
@@ -239,10 +240,13 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     if not actions:
         return
     given_up = {key: item["left_alone"] for key, item in outcome.findings.items() if "left_alone" in item}
-    backup = run.restore(actions)
+    # Before it is tried: what fails each minute makes a backup each minute, too.
     for one in actions:
         attempts.add(one.key, now)
-    store.prune(keep_releases=1 << 30, keep_backups=options.keep_backups)
+    try:
+        backup = run.restore(actions)
+    finally:
+        store.prune(keep_releases=1 << 30, keep_backups=options.keep_backups)
     if any(one.root == NODE and belongs(one.path, view.settings.unit) for one in actions):
         _reload_units()
     outcome.restored = {one.key: "removed" if one.action == DELETE else "put back" for one in actions}

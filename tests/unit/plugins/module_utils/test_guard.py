@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import guard, guard_report
+from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, guard, guard_report
 
 if t.TYPE_CHECKING:
     from .conftest import Node
@@ -255,6 +256,44 @@ def test_who_writes_a_file_again_and_again_wins_and_is_told(watch: Watch) -> Non
     assert any("configuration/ivy.yaml" in line and "find out what writes it" in line for line in lines)
     assert watch.look(guard.RESTORE) == []
     assert len(watch.backups()) == kept
+
+
+def test_what_cannot_be_put_back_is_given_up_and_does_not_fill_the_backups(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch.node.path(IVY).write_bytes(b"EMail: local\n")
+    commit = activate.commit_at
+
+    def refuse(directory: int, name: str) -> None:
+        # What an immutable file answers, for instance.
+        if name == "ivy.yaml":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), name)
+        commit(directory, name)
+
+    monkeypatch.setattr(activate, "commit_at", refuse)
+    for _time in range(guard.ATTEMPTS):
+        watch.look(guard.RESTORE, status=1)
+    kept = len(watch.backups())
+    watch.node.path(HOT).unlink()
+    lines = watch.look(guard.RESTORE)
+    assert any("configuration/ivy.yaml" in line and "find out what writes it" in line for line in lines)
+    assert watch.node.path(HOT).exists(), "other files are put back again"
+    for _time in range(guard.ATTEMPTS):
+        assert watch.look(guard.RESTORE) == []
+    assert len(watch.backups()) == kept
+
+
+def test_a_restore_that_fails_forgets_old_backups_too(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: t.Any) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), "ivy.yaml")
+
+    monkeypatch.setattr(activate, "commit_at", refuse)
+    options = guard.Options(guard.RESTORE, *watch.places, keep_backups=1)
+    for text in (b"EMail: one\n", b"EMail: two\n"):
+        watch.node.path(IVY).write_bytes(text)
+        assert guard.guard(options) == 1
+    [backup] = watch.backups()
+    assert b"EMail: two\n" in [path.read_bytes() for path in backup.iterdir()]
 
 
 def test_nothing_is_put_back_while_a_rollout_is_open(watch: Watch) -> None:
