@@ -235,6 +235,10 @@ def _restorable(run: Guard, outcome: Outcome, attempts: Attempts, now: float) ->
 def _restore(store: Store, view: View, place: Place, options: Options, outcome: Outcome, attempts: Attempts) -> None:
     """Put back what differs and look again, since what is told must be what is there."""
     run = _observe(store, view, place, options, outcome)
+    # Whoever came in between the two looks may have been cut off.
+    outcome.waits = _why_not(outcome)
+    if outcome.waits:
+        return
     now = time.time()
     actions = _restorable(run, outcome, attempts, now)
     if not actions:

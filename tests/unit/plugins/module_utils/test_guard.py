@@ -296,6 +296,23 @@ def test_a_restore_that_fails_forgets_old_backups_too(watch: Watch, monkeypatch:
     assert b"EMail: two\n" in [path.read_bytes() for path in backup.iterdir()]
 
 
+def test_an_activation_cut_off_after_the_first_look_is_left_to_the_next_run(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch.node.path(HOT).unlink()
+    look_at_record = guard._look_at_record
+
+    def meanwhile(*arguments: t.Any) -> None:
+        look_at_record(*arguments)
+        with watch.node.opened() as store:
+            store.put_intent({"release": store.applied()["release"], "node_files": {}, "time": ""})
+
+    monkeypatch.setattr(guard, "_look_at_record", meanwhile)
+    lines = watch.look(guard.RESTORE)
+    assert any("Nothing is put back for now: an activation was cut off" in line for line in lines)
+    assert not watch.node.path(HOT).exists()
+
+
 def test_nothing_is_put_back_while_a_rollout_is_open(watch: Watch) -> None:
     applied = watch.node.opened().applied()["release"]
     watch.node.path(HOT).write_bytes(b"<local/>")
