@@ -256,7 +256,11 @@ def _label(value: str) -> str:
 
 
 def seconds(stamp: str) -> int:
-    return calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")) if stamp else 0
+    try:
+        return calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")) if stamp else 0
+    except ValueError:
+        # Whoever owns a file may give it any time.
+        return 0
 
 
 class _Metric(t.NamedTuple):

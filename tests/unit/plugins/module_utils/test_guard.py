@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, guard, guard_report
+from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, guard, guard_report, run
 
 if t.TYPE_CHECKING:
     from .conftest import Node
@@ -311,6 +311,14 @@ def test_an_activation_cut_off_after_the_first_look_is_left_to_the_next_run(
     lines = watch.look(guard.RESTORE)
     assert any("Nothing is put back for now: an activation was cut off" in line for line in lines)
     assert not watch.node.path(HOT).exists()
+
+
+def test_a_time_that_no_calendar_knows_hides_nothing(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch.record(watch.node.opened().applied()["release"], operation={"name": "site"})
+    watch.node.path(IVY).write_bytes(b"EMail: local\n")
+    # Not every file system can hold such a time.
+    monkeypatch.setattr(run, "stamp", lambda _seconds: "unknown")
+    assert any("configuration/ivy.yaml" in line for line in watch.look())
 
 
 def test_nothing_is_put_back_while_a_rollout_is_open(watch: Watch) -> None:
