@@ -9,6 +9,7 @@ from a secret is named together with the place to change it.
 from __future__ import annotations
 
 import base64
+import codecs
 import dataclasses
 import fnmatch
 import typing as t
@@ -242,14 +243,14 @@ def _whole(finding: Finding, source: source_tree.SourceFile | None, context: Con
 
 def _secrets_in(finding: Finding, context: Context) -> str:
     """What of a file's content may be a secret that the source does not hold in the same form already."""
-    text = _text(finding.after)
+    text = searchable(finding.after)
     if text is None:
         return ""
     if context.shows_secret(text):
         return "it holds one of the cluster's secrets in clear text"
     if any(macro in text for macro in _MACROS):
         return "it holds a value that the engine encrypts"
-    known = set((_text(finding.before) or "").splitlines())
+    known = set((searchable(finding.before) or "").splitlines())
     lines = [
         number
         for number, line in enumerate(text.splitlines(), start=1)
@@ -268,11 +269,19 @@ def _secrets_in(finding: Finding, context: Context) -> str:
     return ""
 
 
-def _text(data: bytes | None) -> str | None:
-    try:
-        return None if data is None or b"\0" in data else data.decode("utf-8")
-    except UnicodeDecodeError:
+def searchable(data: bytes | None) -> str | None:
+    """A text in whatever encoding, for the search for secrets only; None for what is no text."""
+    if data is None:
         return None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    if b"\0" in data:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        # As Java's properties may be; every byte is a character there.
+        return data.decode("latin-1")
 
 
 # --- keys

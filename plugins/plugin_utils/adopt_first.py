@@ -23,20 +23,18 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils import (
     yaml_edit,
     yaml_tree,
 )
-from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import Finding, Plan, Taken, Wish
+from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import Finding, Plan, Taken, Wish, searchable
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt_patch import FileEdit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt_template import literal
 
 # What holds keys or rights by its very nature.
 _SECRET_FILES = (".p12", ".pfx", ".jks", ".key", ".pem", ".lic")
 _PLACEHOLDER = re.compile(r"""(["']?)IvySecret(\d+)End\1""")
-_ASSIGNMENT = re.compile(
-    r"""(?P<head>(?P<key>[\w.\-]+)\s*[:=]\s*)(?P<quote>["']?)(?P<value>[^\s"'<>]+)(?P=quote)(?=[\s/>]|$)""",
-    re.MULTILINE,
-)
-_ELEMENT = re.compile(r"(?P<head><(?P<key>[\w.\-:]+)[^<>]*>)(?P<value>[^<>]+)(?=</(?P=key)>)")
+# A bare value with one of these in it may have ended there.
+_MAY_END = re.compile(r"""[\s&;,"')}\]]""")
 _ADMINISTRATOR = re.compile(r"Administrators\.[^.]+\.Password")
 _NOT_SECRET = ("", "true", "false")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#")
 
 
 class _Names:
@@ -90,6 +88,10 @@ def _one(finding: Finding, profile: t.Mapping[str, t.Any], names: _Names, result
         result.name(path, "", "the source would take it for a template", "Rename it, or leave it out.")
     else:
         text = _text(data)
+        if text is None and _holds_secret(searchable(data) or ""):
+            advice = "Write this file of the source by hand, as a template."
+            result.name(path, "", "it may hold a secret, and it is no UTF-8", advice)
+            return
         try:
             made = None if text is None else _template(path, text, profile, names, result)
         except ValueError as error:
@@ -160,7 +162,11 @@ def _yaml(path: str, text: str, profile: t.Mapping[str, t.Any], names: _Names, s
         edits.append(adopt_yaml.Change(key, yaml_tree.Value("text", f"IvySecret{len(secrets)}End")))
         # An address with a password in it is one the engine does not decrypt as a whole.
         secrets.append(f'"${{{macro}:{reference}}}"' if clear else f'"{reference}"')
-    made = adopt_yaml.apply(text, edits)
+    quiet = _quiet_comments(text)
+    if quiet != text:
+        advice = f"Look for {masking.MASK} in the comments of the file."
+        result.name(path, "", "a comment may hold a secret and is masked", advice)
+    made = adopt_yaml.apply(quiet, edits)
     return made if yaml_tree.parse(made).leaves or not edits else ""
 
 
@@ -171,14 +177,49 @@ def _placed(path: str, profile: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
 
 
 def _lines(path: str, text: str, names: _Names, secrets: list[str]) -> str:
-    def replaced(match: re.Match[str]) -> str:
-        if not masking.is_secret_key(match["key"]) or match["value"].startswith("${") or match["value"] in _NOT_SECRET:
-            return match[0]
-        quote = match.groupdict().get("quote") or ""
-        secrets.append(f"{quote}{{{{ secret.{names.of(path, match['key'])} }}}}{quote}")
-        return f"{match['head']}IvySecret{len(secrets) - 1}End"
+    def named(span: masking.Span, value: str) -> str:
+        quote, inner = _unquoted(span, value)
+        if _is_harmless(inner):
+            return value
+        if not span.exact and _MAY_END.search(inner):
+            line = text.count("\n", 0, span.start) + 1
+            raise ValueError(f"line {line} may hold a secret, and where that ends cannot be told")
+        secrets.append(f"{quote}{{{{ secret.{names.of(path, span.key)} }}}}{quote}")
+        return f"IvySecret{len(secrets) - 1}End"
 
-    return _ELEMENT.sub(replaced, _ASSIGNMENT.sub(replaced, text))
+    return masking.replaced(text, named)
+
+
+def _holds_secret(text: str) -> bool:
+    return any(not _is_harmless(_unquoted(span, text[span.start : span.end])[1]) for span in masking.secret_spans(text))
+
+
+def _unquoted(span: masking.Span, value: str) -> tuple[str, str]:
+    """The quotation mark, where there is one, and what stands between the two."""
+    quote = value[0] if span.exact and len(value) > 1 and value[0] in "\"'" and value[0] == value[-1] else ""
+    return quote, value[len(quote) : len(value) - len(quote)]
+
+
+def _is_harmless(value: str) -> bool:
+    """Nothing at all, a switch, or a reference to a value that stands elsewhere."""
+    return value.strip() in _NOT_SECRET or (value.startswith("${") and not value.startswith(("${encrypt:", "${hash:")))
+
+
+def _quiet_comments(text: str) -> str:
+    """The YAML text without what comments hold of secrets."""
+
+    def quiet(span: masking.Span, value: str) -> str:
+        return value if _unquoted(span, value)[1].strip() in _NOT_SECRET else masking.MASK
+
+    lines = []
+    for line in text.splitlines(keepends=True):
+        found = _COMMENT.search(line)
+        start = found.start() if found else len(line)
+        lines.append(line[:start] + masking.replaced(line[start:], quiet))
+    made = "".join(lines)
+    if made != text and yaml_tree.parse(made).tree() != yaml_tree.parse(text).tree():
+        raise ValueError("what looks like a secret stands behind a number sign, in a comment or not")
+    return made
 
 
 # --- how the nodes differ from one another

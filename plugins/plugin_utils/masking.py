@@ -27,6 +27,20 @@ _WORD_BREAKS = re.compile(r"[-_\s]")
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)@")
 _PARAMETER_PASSWORD = re.compile(r"((?:passw(?:or)?d|pwd|secret|token)=)[^&;\s]+", re.IGNORECASE)
 
+# What gives a name a value in texts of any kind. A bare value goes on to the end of its line: where it ends before that
+# depends on the kind.
+_ASSIGNED = re.compile(r"""(?<![\w.\-])(?P<key>[\w.\-]+)["']?\s*[:=]\s*""")
+_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
+_BARE = re.compile(r"[^\s<>](?:[^\r\n<>]*[^\s<>])?")
+# Bounded, so that a long text with few brackets in it takes no long time.
+_NAME = r"""[^<>]{0,999}\b(?:name|key)\s*=\s*["'](?P<key>[^"'<>]*)["'][^<>]{0,999}"""
+_CONTENT = r"(?P<value><!\[CDATA\[[^\]]*\]\]>|[^<>]*)"
+_IN_MARKUP = (
+    re.compile(rf"<(?P<key>[\w.\-:]+)(?:\s[^<>]*)?>{_CONTENT}</(?P=key)>"),
+    re.compile(rf"<(?P<tag>[\w.\-:]+)\s{_NAME}>{_CONTENT}</(?P=tag)>"),
+    re.compile(rf"""<{_NAME}\bvalue\s*=\s*(?P<value>"[^"<>]*"|'[^'<>]*')"""),
+)
+
 
 def is_secret_key(key: str) -> bool:
     """Whether the value of a key path is hidden in every output."""
@@ -46,6 +60,55 @@ def mask(key: str, value: str | None, secret_keys: t.Container[object] = ()) -> 
     if key in secret_keys or is_secret_key(key) or "${encrypt:" in value or "${decrypt:" in value or "${hash:" in value:
         return MASK
     return _PARAMETER_PASSWORD.sub(rf"\g<1>{MASK}", _URL_PASSWORD.sub(rf"\g<1>:{MASK}@", value))
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Span:
+    """Where a text holds what may be a secret, quotes included. ``exact`` tells whether it surely ends there."""
+
+    start: int
+    end: int
+    key: str
+    exact: bool
+
+
+def secret_spans(text: str) -> list[Span]:
+    """The values of names that sound like secrets, and passwords in addresses; in order, none inside another."""
+    found = [Span(*match.span(2), "url_password", True) for match in _URL_PASSWORD.finditer(text)]
+    for pattern in _IN_MARKUP:
+        found += [
+            Span(*match.span("value"), match["key"], True)
+            for match in pattern.finditer(text)
+            if is_secret_key(match["key"])
+        ]
+    position = 0
+    while (match := _ASSIGNED.search(text, position)) is not None:
+        # What a harmless name holds may be an assignment itself, as in an address with parameters.
+        position = match.end()
+        if not is_secret_key(match["key"]):
+            continue
+        quoted = _QUOTED.match(text, position)
+        value = quoted or _BARE.match(text, position)
+        if value is not None:
+            found.append(Span(*value.span(), match["key"], quoted is not None))
+            position = value.end()
+    apart: list[Span] = []
+    for span in sorted(found):
+        if apart and span.start < apart[-1].end:
+            last = apart[-1]
+            apart[-1] = Span(last.start, max(last.end, span.end), last.key, last.exact and span.end <= last.end)
+        else:
+            apart.append(span)
+    return apart
+
+
+def replaced(text: str, replacement: t.Callable[[Span, str], str]) -> str:
+    """The text with something else in place of each span."""
+    pieces, done = [], 0
+    for span in secret_spans(text):
+        pieces += [text[done : span.start], replacement(span, text[span.start : span.end])]
+        done = span.end
+    return "".join((*pieces, text[done:]))
 
 
 class SecretKeys(t.Container[object]):

@@ -12,7 +12,6 @@ import base64
 import dataclasses
 import hashlib
 import hmac
-import re
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
@@ -24,8 +23,6 @@ Item = dict[str, t.Any]
 
 LISTS = ("drift", "pending", "conflict")
 
-_ASSIGNMENT = re.compile(r"""(?P<head>(?P<key>[\w.\-]+)["']?\s*[:=]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s"'<>]+)""")
-_ELEMENT = re.compile(r"<(?P<key>[\w.\-:]+)(?P<rest>[^<>]*)>(?P<value>[^<>]*)</(?P=key)>")
 # What of a finding describes the file on the node, whichever list the finding stands in.
 _OF_THE_FILE = ("root", "path", "secret", "size", "mode", "owner", "modified")
 
@@ -36,18 +33,7 @@ def decoded(text: str | None) -> bytes | None:
 
 def masked_text(text: str, secrets: t.Sequence[str]) -> str:
     """A text file as it may be shown: known secrets out, and the values of names that sound like secrets."""
-
-    def assignment(match: re.Match[str]) -> str:
-        if not masking.is_secret_key(match["key"]):
-            return match[0]
-        return f"{match['head']}{masking.MASK}"
-
-    def element(match: re.Match[str]) -> str:
-        if not masking.is_secret_key(match["key"]):
-            return match[0]
-        return f"<{match['key']}{match['rest']}>{masking.MASK}</{match['key']}>"
-
-    return _ELEMENT.sub(element, _ASSIGNMENT.sub(assignment, masking.scrub(text, secrets)))
+    return masking.replaced(masking.scrub(text, secrets), lambda _span, _value: masking.MASK)
 
 
 # --- one YAML file

@@ -48,10 +48,9 @@ class Known:
 
     @property
     def available(self) -> list[str]:
-        stored = {item["id"] for node in self.nodes.values() for item in node.get("releases") or []}
-        return sorted(release for release in stored if self.holders(release)) + sorted(
-            item["id"] for item in self.cached if item["id"] not in stored
-        )
+        listed = {item["id"] for node in self.nodes.values() for item in node.get("releases") or []}
+        stored = {release for release in listed if self.holders(release)}
+        return sorted(stored) + sorted(item["id"] for item in self.cached if item["id"] not in stored)
 
     def engine_version(self, release: str) -> str:
         listed = [item for node in self.nodes.values() for item in node.get("releases") or []]

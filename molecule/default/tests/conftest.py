@@ -180,6 +180,10 @@ class Lab:
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
         return Run(done.returncode, done.stdout + done.stderr)
 
+    def roll_out(self, *arguments: str) -> Run:
+        """Runs site.yml for the engine nodes alone: what stands beside them has nothing to do with a release."""
+        return self.playbook("site.yml", "--limit", "engine_nodes", *arguments)
+
     def verify(self, file: Path, *arguments: str) -> Report:
         """Runs verify and reads the copy of its report."""
         run = self.playbook("playbooks/verify.yml", "-e", f"verify_report_file={file}", *arguments)

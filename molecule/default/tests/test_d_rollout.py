@@ -56,7 +56,7 @@ def test_1_a_change_reaches_all_nodes_but_one_that_is_off(lab: Lab, change: list
     old = release(lab, absent)
     lab.host(absent).check_output(f"systemctl stop {UNIT}")
 
-    lab.playbook("site.yml", *change, "-e", json.dumps({"ivy_proceed_without": [absent]})).succeeded()
+    lab.roll_out(*change, "-e", json.dumps({"ivy_proceed_without": [absent]})).succeeded()
 
     for node in present:
         info = lab.info(node)

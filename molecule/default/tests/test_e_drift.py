@@ -184,7 +184,7 @@ def test_6_the_report_lies_there_in_three_forms_without_secrets(lab: Lab, found:
 def test_7_one_rollout_puts_everything_right(lab: Lab, found: Drift, tmp_path: Path) -> None:
     first = lab.nodes[0]
     pids = lab.pids(*lab.nodes)
-    lab.playbook("site.yml").succeeded()
+    lab.roll_out().succeeded()
     # What was created on the node as the engine does it is nobody else's to remove.
     assert lab.host(first).file(f"{CONFIGURATION}/applications/local/app.yaml").exists
     lab.host(first).check_output(f"rm -r {CONFIGURATION}/applications/local")

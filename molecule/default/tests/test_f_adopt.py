@@ -102,7 +102,7 @@ def test_2_it_reaches_every_node_and_nothing_is_left_to_find(lab: Lab, adopted: 
     files = ("ivy.cache.properties", "web.xml", "partner.p12", VARIABLES)
     wanted = {file: digest(lab, node, file) for file in files}
 
-    lab.playbook("site.yml", *adopted.arguments()).succeeded()
+    lab.roll_out(*adopted.arguments()).succeeded()
 
     for other in lab.nodes:
         assert {file: digest(lab, other, file) for file in files} == wanted

@@ -72,7 +72,7 @@ def before(lab: Lab, nothing: list[str]) -> Iterator[Before]:
 
 
 def test_1_back_to_the_release_before(lab: Lab, before: Before, nothing: list[str], tmp_path: Path) -> None:
-    lab.playbook("site.yml", *source(lab, tmp_path, BAD, restart=True)).succeeded()
+    lab.roll_out(*source(lab, tmp_path, BAD, restart=True)).succeeded()
     assert greetings(lab) == {BAD}
     bad = release(lab, lab.nodes[0])
     pids = lab.pids(*lab.nodes)
@@ -95,7 +95,7 @@ def test_2_pinned_until_it_is_lifted(lab: Lab, before: Before, nothing: list[str
     values = source(lab, tmp_path, GOOD, restart=False)
     pids = lab.pids()
 
-    refused = lab.playbook("site.yml", *values)
+    refused = lab.roll_out(*values)
     assert refused.status != 0
     assert REASON in refused.output
     assert "ansible-playbook ivy.cluster.unpin" in refused.output
@@ -109,7 +109,7 @@ def test_2_pinned_until_it_is_lifted(lab: Lab, before: Before, nothing: list[str
     assert lab.pids() == pids
 
     lab.playbook("playbooks/unpin.yml", "-e", "rollback_reason='a better greeting'").succeeded()
-    lab.playbook("site.yml", *values).succeeded()
+    lab.roll_out(*values).succeeded()
     assert greetings(lab) == {GOOD}
     assert lab.pids() == pids
 

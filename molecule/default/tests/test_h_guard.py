@@ -189,7 +189,7 @@ def test_3_options_that_cannot_work_are_refused_before_anything_is_done(lab: Lab
 def test_4_a_change_in_an_engine_with_read_only_files_lasts_until_its_restart(lab: Lab, tmp_path: Path) -> None:
     name = lab.nodes[1]
     pids = lab.pids(*lab.nodes)
-    lab.playbook("site.yml", "-e", READ_ONLY).succeeded()
+    lab.roll_out("-e", READ_ONLY).succeeded()
     try:
         assert all(pids[key] != pid for key, pid in lab.pids(*lab.nodes).items()), "each engine works on a copy now"
         assert all(lab.state(node)["readOnlyConfiguration"] for node in lab.nodes)
@@ -220,9 +220,9 @@ def test_4_a_change_in_an_engine_with_read_only_files_lasts_until_its_restart(la
         assert guarded.greeting() == greeting["greeting"]
         assert any(line == f"As applied again: {APP}" for line in guarded.look(1))
     finally:
-        lab.playbook("site.yml").succeeded()
+        lab.roll_out().succeeded()
         lab.host(name).check_output("systemctl start ivy-config-guard.timer")
     assert not any(lab.state(node)["readOnlyConfiguration"] for node in lab.nodes)
     file = lab.host(name).file(f"{CONFIGURATION}/applications/demo/app.yaml")
     assert (file.user, file.mode) == ("ivy", 0o640)
-    assert lab.playbook("site.yml").succeeded().changed() == []
+    assert lab.roll_out().succeeded().changed() == []

@@ -118,7 +118,7 @@ def test_3_killed_while_it_writes_and_the_engine_reads(lab: Lab, bulk: list[str]
     reader = start(lab, name, "ivy", READER)
     killer = start(lab, name, "root", KILLER)
     try:
-        run = lab.playbook("site.yml", "--limit", "engine_nodes", *bulk)
+        run = lab.roll_out(*bulk)
         killed = killer.communicate(timeout=60)[0]
         read = reader.communicate("\n", timeout=60)[0]
     finally:
@@ -138,7 +138,7 @@ def test_3_killed_while_it_writes_and_the_engine_reads(lab: Lab, bulk: list[str]
 
 
 def test_4_the_next_run_ends_in_one_whole_release(lab: Lab) -> None:
-    run = lab.playbook("site.yml", "--limit", "engine_nodes").succeeded()
+    run = lab.roll_out().succeeded()
 
     assert set(run.changed()) >= {lab.nodes[0], lab.nodes[1]}
     contents = set()

@@ -227,7 +227,7 @@ def test_3_what_is_told_about_local_changes_of_them_shows_none(lab: Lab, canarie
     node.check_output(f"sed -i s/token=/token=x/ {APP}/canary.properties")
     node.check_output("printf 'IVY_X=1\\n' >> /etc/ivy-cluster/shared.env")
     report = lab.playbook("playbooks/drift.yml", "-vvv", "--diff")
-    run = lab.playbook("site.yml", "--limit", "engine_nodes", "-vvv", "--diff").succeeded()
+    run = lab.roll_out("-vvv", "--diff").succeeded()
 
     assert "canary.properties" in report.output
     assert canaries.found_in(report.output) == []

@@ -521,6 +521,15 @@ def test_a_manifest_that_lies_about_its_bytes_is_refused_on_the_node(site: t.Any
         ("  Secret: 'abc'", "abc"),
         ("<password>abc</password>", "abc"),
         (f"anything {CANARY} anywhere", CANARY),
+        ("password = correct horse battery", "battery"),
+        ('password="a\\"bc"', "bc"),
+        ('password="abc', "abc"),
+        ('url="jdbc:postgresql://db/ivy?user=ivy&password=abc"', "abc"),
+        ("JAVA_OPTS=-Dstore.password=abc", "abc"),
+        ("url: jdbc:postgresql://ivy:hunter@db/ivy", "hunter"),
+        ('<Parameter name="db.password" value="abc"/>', "abc"),
+        ('<entry key="password">abc</entry>', "abc"),
+        ("<password><![CDATA[abc]]></password>", "abc"),
     ],
 )
 def test_texts_are_shown_without_secrets(text: str, hidden: str) -> None:

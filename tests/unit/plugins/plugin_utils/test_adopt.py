@@ -429,6 +429,42 @@ class TestFirstSource:
         assert web is not None
         assert 'password="value of web_password"' in web.text
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "url=jdbc:postgresql://db/ivy?user=ivy&password=hunter&ssl=true\n",
+            "url=jdbc:postgresql://ivy:hunter@db/ivy\n",
+            "password = correct horse hunter\n",
+            '<Resource password="correct horse hunter"/>\n',
+            '<Resource url="jdbc:x?password=hunter" password="x"/>\n',
+            '<Parameter name="db.password" value="hunter"/>\n',
+            "<password><![CDATA[hunter]]></password>\n",
+            "password=${encrypt:hunter}\n",
+        ],
+    )
+    @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+    def test_no_secret_of_the_node_is_written_in_whatever_way_it_stands_there(self, text: str, encoding: str) -> None:
+        files, result, secrets = self.first(web=f"{text}\u00fc\n".encode(encoding))
+        assert b"hunter" not in b"".join(files.values()).replace(b"\0", b"")
+        assert named(result)
+        for source, data in files.items():
+            values = dict.fromkeys(secrets, "value")
+            rendered = templates.Renderer({}, values).render(source, data.decode())[0]
+            assert rendered is not None
+            assert "value" in rendered.text
+        later = plan(Finding("engine", WEB, "extra", after=f"{text}\u00fc\n".encode(encoding)), what=context())
+        assert later.taken == []
+        assert WEB in named(later)
+
+    def test_comments_keep_no_secret(self) -> None:
+        text = b'# about\n# Password: hunter1\n# Token: ""\nA: "1 # 2"\nB: 2 # token=hunter2\n'
+        files, result, _secrets = self.first(ivy=text)
+        assert files == {IVY: b'# about\n# Password: ********\n# Token: ""\nA: "1 # 2"\nB: 2 # token=********\n'}
+        assert "is masked" in named(result)[IVY]
+        files, result, _secrets = self.first(ivy=b"A: |\n  # Password: hunter3\nB: 1\n")
+        assert files == {}
+        assert "number sign" in named(result)[IVY]
+
     def test_what_holds_no_secret_is_taken_as_it_is(self) -> None:
         files, _result, secrets = self.first(web=b"<a b='{{ c }}'/>", ivy=b"# x\nA:   1\n")
         assert files == {WEB: b"<a b='{{ c }}'/>", IVY: b"# x\nA:   1\n"}

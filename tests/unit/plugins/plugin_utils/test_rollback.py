@@ -77,6 +77,8 @@ def test_where_the_release_comes_from() -> None:
     assert (choice.sources, choice.in_cache) == (("n2",), False)
     only_cache = choose(A, known(rolled(A, B), A, n1=store(B)))
     assert (only_cache.sources, only_cache.in_cache) == ((), True)
+    half = choose("", known(rolled(A, B), A, n1=store(A, B, incomplete=A)))
+    assert (half.release, half.sources, half.in_cache) == (A, (), True)
     assert "not complete" in choose(A, known(rolled(A, B), n1=store(A, incomplete=A))).problem
 
 
