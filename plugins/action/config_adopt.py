@@ -37,6 +37,21 @@ _VALUES, _SECRETS = "ivy_shared_values", "ivy_shared_secrets"
 Result = dict[str, t.Any]
 
 
+def _writable(items: t.Iterable[Result], first: bool) -> tuple[list[adopt.Finding], list[tuple[str, tuple[str, str]]]]:
+    """The findings that may have a place in the source, and the others: a node must not choose where is written."""
+    findings, refused = [], []
+    for item in items:
+        finding = adopt.finding_from(item)
+        # Where there is a source, these are only ever named; a first source takes whatever it is given.
+        named = finding.root in ("node", "environment", "secrets") or finding.kind == "attributes"
+        problem = None if named and not first else source_tree.place_problem(finding.path)
+        if problem is None:
+            findings.append(finding)
+        else:
+            refused.append((finding.path, problem))
+    return findings, refused
+
+
 class ActionModule(ActionBase):
     """One call of the node; everything else happens here."""
 
@@ -83,7 +98,7 @@ class ActionModule(ActionBase):
             raise AnsibleError(str(error)) from error
 
     def _adopt(self, args: Result, task_vars: Result, base: Path, answer: Result, result: Result) -> Result:
-        findings = [adopt.finding_from(item) for item in answer["findings"]]
+        findings, refused = _writable(answer["findings"], result["first"])
         wish = adopt.Wish(tuple(args["files"]), tuple(args["keys"]))
         secrets = tuple(node_call.known_secrets(self, task_vars))
         if result["first"]:
@@ -97,6 +112,9 @@ class ActionModule(ActionBase):
                     "Nothing was ever applied to this node, so nothing can have changed since. Run site.yml."
                 )
             plan = adopt.plan(findings, answer["engine_owned"], wish, self._context(base, answer, secrets))
+        for path, problem in refused:
+            if wish.wants_file(path):
+                plan.name(source_tree.printable(path), "", *problem)
         edits = [one.edit for one in plan.taken]
         result["taken"] = [one.plain() for one in plan.taken]
         result["named"] = [one.plain() for one in plan.named]

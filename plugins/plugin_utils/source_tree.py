@@ -88,7 +88,7 @@ def read_source(root: str | os.PathLike[str], decrypt: t.Callable[[bytes], bytes
             continue
         refused = _path_problem(relative)
         if refused is not None:
-            findings.append(Finding(_printable(relative), 0, *refused))
+            findings.append(Finding(printable(relative), 0, *refused))
             continue
         composed = unicodedata.normalize("NFC", relative)
         if composed in names:
@@ -124,7 +124,7 @@ def _decrypted(data: bytes, decrypt: t.Callable[[bytes], bytes] | None) -> bytes
 
 def _walk(directory: Path, base: Path, findings: list[Finding], depth: int) -> t.Iterator[Path]:
     if depth > DEEPEST:
-        relative = _printable(directory.relative_to(base).as_posix()[:80])
+        relative = printable(directory.relative_to(base).as_posix()[:80])
         problem = f"it is nested more than {DEEPEST} directories deep"
         findings.append(Finding(f"{relative}...", 0, problem, "Make the path shorter; no node would take it."))
         return
@@ -132,13 +132,13 @@ def _walk(directory: Path, base: Path, findings: list[Finding], depth: int) -> t
         entries = sorted(directory.iterdir())
     except OSError as error:
         problem = f"it cannot be listed ({error.strerror})"
-        findings.append(Finding(_printable(str(directory)), 0, problem, "Correct its permissions."))
+        findings.append(Finding(printable(str(directory)), 0, problem, "Correct its permissions."))
         return
     for entry in entries:
         mode = entry.lstat().st_mode
-        relative = _printable(entry.relative_to(base).as_posix())
+        relative = printable(entry.relative_to(base).as_posix())
         if stat.S_ISLNK(mode):
-            problem = f"it is a symbolic link to {_printable(str(entry.readlink()))}"
+            problem = f"it is a symbolic link to {printable(str(entry.readlink()))}"
             advice = "Put a copy in its place; with a link, a release would depend on what lies outside the source."
             findings.append(Finding(relative, 0, problem, advice))
         elif stat.S_ISDIR(mode):
@@ -150,7 +150,8 @@ def _walk(directory: Path, base: Path, findings: list[Finding], depth: int) -> t
             findings.append(Finding(relative, 0, "it is neither a file nor a directory", "Remove it from the source."))
 
 
-def _path_problem(relative: str) -> tuple[str, str] | None:
+def place_problem(relative: str) -> tuple[str, str] | None:
+    """Why no file of a source can have this path, and what to do; also of paths that a node told."""
     try:
         relative.encode("utf-8")
     except UnicodeEncodeError:
@@ -158,7 +159,7 @@ def _path_problem(relative: str) -> tuple[str, str] | None:
     if any(unicodedata.category(character) in ("Cc", "Cs") or character == "\\" for character in relative):
         return "its name holds a control character or a backslash", "Rename it."
     name = relative.removesuffix(TEMPLATE_SUFFIX).rpartition("/")[2]
-    if name in ("", ".", "..") or is_temporary(name):
+    if is_temporary(name) or any(part in ("", ".", "..") for part in (*relative.split("/"), name)):
         return "on a node its name would be none that a file can have", "Rename it."
     top = relative.split("/", 1)[0]
     if "/" not in relative or top not in MANAGED_DIRECTORIES:
@@ -166,6 +167,13 @@ def _path_problem(relative: str) -> tuple[str, str] | None:
             "it lies outside the managed directories",
             f"The source mirrors {', '.join(f'{name}/' for name in MANAGED_DIRECTORIES)} of the engine's directory.",
         )
+    return None
+
+
+def _path_problem(relative: str) -> tuple[str, str] | None:
+    problem = place_problem(relative)
+    if problem is not None:
+        return problem
     if any(relative.startswith(f"{directory}/") for directory in VENDOR_DIRECTORIES):
         return "it lies in a directory that belongs to the vendor", "Remove it from the source."
     advice = NODE_FILES.get(relative.removesuffix(TEMPLATE_SUFFIX))
@@ -174,7 +182,7 @@ def _path_problem(relative: str) -> tuple[str, str] | None:
     return None
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """A name as it may stand in a message: whatever could confuse a terminal is written as an escape."""
     if text.isprintable():
         return text

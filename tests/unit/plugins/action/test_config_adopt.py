@@ -40,6 +40,8 @@ class Site:
         self.asked: list[dict[str, t.Any]] = []
         self.sent: list[dict[str, t.Any]] = []
         self.after = APPLIED.replace("A: 1", "A: 9")
+        self.extra: list[str] = []
+        self.strange_kind = "extra"
         self.values: dict[str, t.Any] = {"ivy_shared_values": {"b": "two"}, "ivy_shared_secrets": {"c": CANARY}}
         manifest = {"entries": [{"root": "engine", "path": IVY, "secret_keys": ["C"]}]}
         self.answer: dict[str, t.Any] = {
@@ -60,7 +62,9 @@ class Site:
         self.asked.append(header)
         finding = {"root": "engine", "path": IVY, "kind": "modified", "origin": "release", "yaml": True, "secret": True}
         sides = {"before": encoded(APPLIED.encode()), "after": encoded(self.after.encode())}
-        answer = {**self.answer, "findings": [{**finding, **sides}]}
+        strange = {"root": "engine", "kind": self.strange_kind, "before": None, "after": encoded(b"planted\n")}
+        extra = [{**strange, "path": path} for path in self.extra]
+        answer = {**self.answer, "findings": [{**finding, **sides}, *extra]}
         return {"changed": False, "sealed": sealing.seal(bytes.fromhex(header["key"]), answer)}
 
     def run(self, check: bool = False, **changes: t.Any) -> dict[str, t.Any]:
@@ -165,6 +169,34 @@ def test_what_the_vault_encrypts_is_read_with_its_password_and_not_overwritten(s
     assert result["taken"] == []
     assert "ansible-vault edit" in json.dumps(result["named"])
     assert (site.base / IVY).read_bytes() == encrypted
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_node_cannot_have_anything_written_beside_the_source(tmp_path: Path, first: bool) -> None:
+    site = Site(tmp_path / "controller")
+    site.base.mkdir(parents=True)
+    if first:
+        # Whatever a node says of it.
+        site.strange_kind = "attributes"
+    else:
+        site.write(f"{IVY}.j2", TEMPLATE.encode())
+    site.extra = [
+        "configuration/../../outside",
+        str(tmp_path / "absolute"),
+        "../outside",
+        ".git/hooks/post-commit",
+        "configuration/a\n+++ b/forged",
+        "configuration/\udcff.xml",
+        "configuration//double",
+    ]
+    result = site.run(write=True, patch_file=str(site.patch))
+    assert [one["path"] for one in result["taken"]] == [IVY]
+    named = [one["path"] for one in result["named"] if one["path"] not in (IVY, KEYSTORE)]
+    assert len(named) == len(site.extra)
+    assert "planted" not in site.patch.read_text(encoding="utf-8")
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(written) == sorted([site.base / f"{IVY}.j2", site.patch])
+    assert all(one["path"].isprintable() for one in result["named"])
 
 
 def test_what_is_wrong_is_said(adopting: Site) -> None:
