@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, guard, guard_report, run
+from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, atomic, guard, guard_report, run
 
 if t.TYPE_CHECKING:
     from .conftest import Node
@@ -262,7 +262,7 @@ def test_what_cannot_be_put_back_is_given_up_and_does_not_fill_the_backups(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch.node.path(IVY).write_bytes(b"EMail: local\n")
-    commit = activate.commit_at
+    commit = atomic.commit_at
 
     def refuse(directory: int, name: str) -> None:
         # What an immutable file answers, for instance.
