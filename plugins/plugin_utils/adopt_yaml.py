@@ -139,7 +139,7 @@ def _edited(text: str, edits: t.Sequence[Change]) -> str:
                 _remove(new, change.key)
         for change in edits:
             if change.value is not None or change.items is not None:
-                _set(new, change)
+                _set(new, change, before.tree())
         wanted_text = unchanged.dumped(new)
         plain_text = unchanged.dumped(old)
     except YAMLError as error:
@@ -295,12 +295,19 @@ def _keep_comment_above(container: t.Any, name: t.Any) -> None:
         _attach(container, keys[position - 1], rest)
 
 
-def _set(data: t.Any, change: Change) -> None:
+def _set(data: t.Any, change: Change, tree: Tree) -> None:
     steps = _steps(change.key)
     way, rest = _locate(data, steps)
     if not rest:
         container, name = way[-1]
-        container[name] = _node(change, container[name])
+        old = container[name]
+        tail = _split_tail(container, name)[1] if isinstance(old, (CommentedMap, CommentedSeq)) else None
+        if change.items and isinstance(old, CommentedSeq):
+            _refill(old, change, tree)
+        else:
+            container[name] = _node(change, old)
+        if tail is not None:
+            _attach(container, name, tail)
         return
     if any(isinstance(step, int) for step in rest):
         raise EditError(f"'{change.key}' was not found in it")
@@ -317,6 +324,27 @@ def _set(data: t.Any, change: Change) -> None:
     for step in reversed(rest[1:]):
         value = CommentedMap({step: value})
     _append(parent, rest[0], value)
+
+
+def _refill(old: t.Any, change: Change, tree: Tree) -> None:
+    """Give a list its new items. Those at its beginning and its end that stay keep their lines and comments."""
+    items = list(change.items or ())
+    had = [_below(f"{change.key}[{index}]", tree) for index in range(len(old))]
+    wanted = [_below(change.key, _flat(change.key, item)) for item in items]
+    first = 0
+    while first < min(len(had), len(wanted)) and had[first] == wanted[first]:
+        first += 1
+    last = 0
+    while last < min(len(had), len(wanted)) - first and had[-1 - last] == wanted[-1 - last]:
+        last += 1
+    for _index in range(first, len(had) - last):
+        del old[first]
+    for index in range(first, len(items) - last):
+        old.insert(index, _structure(items[index]))
+
+
+def _below(key: str, tree: Tree) -> Tree:
+    return {path[len(key) :]: value for path, value in tree.items() if yaml_tree.has_prefix(path, key)}
 
 
 def _append(container: t.Any, name: t.Any, value: t.Any) -> None:

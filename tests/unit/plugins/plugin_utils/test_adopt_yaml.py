@@ -161,3 +161,37 @@ class TestTemplates:
     def test_a_text_is_a_template_of_itself(self) -> None:
         text = "a {{ b }} {% c %} {# d #} {{{ e"
         assert jinja2.Template(adopt_template.literal(text)).render() == text
+
+
+NUMBERED = "A:\n  - 1   # one\n  - 2  # two\n  - 3\n# about B\nB: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("items", "lines"),
+    [
+        ("1234", ["+   - 4"]),
+        ("0123", ["+   - 0"]),
+        ("13", ["-   - 2  # two"]),
+        ("12", ["-   - 3"]),
+        ("1923", ["+   - 9"]),
+    ],
+)
+def test_a_list_keeps_the_lines_of_the_items_that_stay(items: str, lines: list[str]) -> None:
+    after = adopt_yaml.apply(NUMBERED, [Change("A", None, tuple(Value("text", item) for item in items))])
+    assert changed(NUMBERED, after) == lines
+
+
+def test_items_that_are_sections_keep_their_lines() -> None:
+    text = "A:\n- B: 1 # b\n  C: 2\n- B: 3\n\n# about D\nD: 1\n"
+    one, two, three = (
+        {"B": Value("text", "1"), "C": Value("text", "2")},
+        {"B": Value("text", "3")},
+        {"B": Value("text", "4")},
+    )
+    assert changed(text, adopt_yaml.apply(text, [Change("A", None, (one, two, three))])) == ["+ - B: 4"]
+    assert changed(text, adopt_yaml.apply(text, [Change("A", None, (two,))])) == ["- - B: 1 # b", "-   C: 2"]
+
+
+@pytest.mark.parametrize("change", [put("A", "x"), Change("A", None, ()), Change("A", Value("empty list"))])
+def test_what_follows_a_list_keeps_its_comment(change: Change) -> None:
+    assert "# about B\nB: 1\n" in adopt_yaml.apply(NUMBERED, [change])
