@@ -55,63 +55,8 @@ options:
     description: The facts of the engine's version, to know which keys the inventory places in a first source.
     type: dict
     default: {}
-  roots:
-    description: Where the parts of a release lie on the node.
-    type: dict
-    required: true
-    suboptions:
-      engine:
-        description: The engine's directory. A link is followed only where root alone could have made it.
-        type: path
-        required: true
-      environment:
-        description: Directory of the unit's environment files.
-        type: path
-        default: /etc/ivy-cluster
-      secrets:
-        description: Directory of the secret files.
-        type: path
-        default: /etc/ivy-cluster/secrets
-  store:
-    description: The node's own memory of releases, backups and what is applied. Only root may enter it.
-    type: path
-    default: /var/lib/ivy-cluster
-  owner:
-    description: The engine's user.
-    type: str
-    default: ivy
-  group:
-    description: The engine's group.
-    type: str
-    default: ivy
-  unit:
-    description: The engine's unit.
-    type: str
-    default: axonivy-engine.service
-  ignore:
-    description: Patterns of paths that are nobody's business. V(*) stays within a directory, V(**) does not.
-    type: list
-    elements: str
-    default: []
-  engine_owned:
-    description: Patterns of what the engine itself writes, see M(ivy.cluster.shared_config_info).
-    type: list
-    elements: str
   restart_rules:
     description: Has no effect here; taken so that the same arguments fit all modules that look at a node.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      pattern:
-        description: Pattern of paths.
-        type: str
-        required: true
-      restart:
-        description: The rule.
-        type: str
-        required: true
-        choices: [never, always]
   payload:
     description: Set by the controller's half of this module; not for tasks.
     type: str
@@ -124,6 +69,7 @@ author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
   - ivy.cluster.attributes
+  - ivy.cluster.node
 seealso:
   - module: ivy.cluster.shared_config_info
 """
