@@ -308,17 +308,20 @@ class Executor:
     def _still_as_seen(self, actions: t.Iterable[Action]) -> None:
         """Whether nobody edited meanwhile what is about to be replaced: no backup has that, and it would be lost."""
         for one in actions:
-            if one.found is None or one.found.kind != FILE or one.action == ATTRIBUTES or one.first:
+            found = one.found
+            if one.action == ATTRIBUTES or one.first or (found is not None and found.kind != FILE):
                 continue
             place = self._open(one.root, one.path)
             if place is None:
                 continue
             try:
                 info = lstat_at(*place)
-                if info is None or (info.st_mtime == one.found.mtime and info.st_size == one.found.size):
+                if info is None or (found and info.st_mtime == found.mtime and info.st_size == found.size):
                     continue
                 hit = digest_at(*place)
-                if hit is None or hit[0] != one.found.sha256:
+                # Where nothing was seen, what is about to be written may lie there.
+                harmless = (found.sha256,) if found else one.target.digests if one.target else ()
+                if hit is None or hit[0] not in harmless:
                     raise NodeError(
                         f"{one.path} was changed on the node while the release was being activated. It was not "
                         "overwritten. Run again: the change is then reported, and backed up first."

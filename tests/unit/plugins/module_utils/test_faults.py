@@ -330,6 +330,32 @@ def test_a_store_that_cannot_be_written_is_named(applied: t.Any, monkeypatch: py
 # --- edits and links while we work
 
 
+@pytest.mark.parametrize("content", [b"made by hand", b"released"])
+def test_a_file_made_during_the_activation_is_not_overwritten(
+    applied: t.Any, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    other = content != b"released"
+    key = "engine:configuration/made.xml"
+    release = applied.build({**newer(applied), key: applied.File(b"released")})
+    real = activate.Executor.backup
+
+    def backup_then_make(self: t.Any, actions: t.Any) -> str:
+        saved = real(self, actions)
+        applied.path(key).write_bytes(content)
+        return saved
+
+    with monkeypatch.context() as patch:
+        patch.setattr(activate.Executor, "backup", backup_then_make)
+        if other:
+            with pytest.raises(NodeError, match=r"made\.xml was changed on the node while.*No file was replaced"):
+                applied.apply(release)
+            assert applied.path(key).read_bytes() == content
+    applied.apply(release)
+    assert applied.path(key).read_bytes() == b"released"
+    saved = [path.read_bytes() for path in (applied.store / "backups").glob("*/0*")]
+    assert (b"made by hand" in saved) == other
+
+
 def test_an_edit_made_during_the_activation_is_not_overwritten(applied: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     applied.path(WEB).write_bytes(files(applied)[WEB].content)
     real = activate.Executor.backup
