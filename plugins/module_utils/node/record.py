@@ -244,10 +244,14 @@ def _open(record: Record, change: Change) -> None:
         if change.operation == ROLLBACK and operation.get("name") == _UNDONE:
             take_over = take_over or change.reason or "rolled back"
         if not take_over:
+            again = (
+                "run ivy.cluster.rollback again, which brings it to its end"
+                if operation.get("name") == ROLLBACK
+                else ""
+            )
             raise NodeError(
-                f"Another operation is under way: {_held_by(operation)}. Wait until it is over; if nobody "
-                "works on it any "
-                "more, take it over by naming a reason."
+                f"Another operation is under way: {_held_by(operation)}. Wait until it is over; if nobody works on it "
+                f"any more, {again or 'take it over by naming a reason'}."
             )
         _remember(record, "take over", change, reason=take_over, from_owner=operation.get("owner"))
         record["operation"] = operation = {

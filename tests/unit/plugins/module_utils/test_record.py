@@ -41,6 +41,12 @@ def ids() -> tuple[int, int]:
     return os.geteuid(), os.getegid()
 
 
+def test_after_a_rollback_that_was_cut_off_the_way_on_is_named() -> None:
+    cut_off = after(change("opened", A), change("closed", A), change("opened", B), change("opened", A, "rollback"))
+    with pytest.raises(NodeError, match=r"run ivy\.cluster\.rollback again"):
+        after(change("opened", A), start=cut_off)
+
+
 def test_a_rollout_from_nothing_to_its_end() -> None:
     opened = after(change("opened", A, engine_version="11.3.0"))
     assert opened["desired_release"] == A
