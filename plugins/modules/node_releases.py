@@ -73,16 +73,24 @@ releases:
       description: When it came to the node.
       type: str
       sample: "2026-01-31T12:00:00Z"
+    cluster:
+      description: The cluster that it was built for.
+      returned: its list of files can be read
+      type: str
+      sample: demo
     engine_version:
       description: The engine that it was built for.
+      returned: its list of files can be read
       type: str
       sample: 11.3.0
     files:
       description: Number of files.
+      returned: its list of files can be read
       type: int
       sample: 12
     size:
       description: Bytes of all files.
+      returned: its list of files can be read
       type: int
       sample: 20480
     complete:
@@ -90,9 +98,10 @@ releases:
       type: bool
       sample: true
     problem:
-      description: Why it cannot be used, where it cannot.
+      description: Why it cannot be used.
+      returned: its list of files is damaged
       type: str
-      sample: ""
+      sample: "The store is damaged: ..."
 applied:
   description: Id of the release that is active; null when none is.
   returned: O(release) is empty
