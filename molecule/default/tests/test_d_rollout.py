@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -98,3 +99,15 @@ def test_4_verify_works_for_one_node_and_in_check_mode(lab: Lab) -> None:
     assert set(run.recap) == {lab.nodes[-1]}
     assert run.changed() == []
     assert "check mode writes nothing" in run.output
+
+
+def test_5_the_source_as_it_was_reaches_all_nodes_one_after_another(lab: Lab) -> None:
+    changed = {release(lab, node) for node in lab.nodes}
+
+    lab.roll_out().succeeded()
+
+    for earlier, later in itertools.pairwise(moments(lab, node) for node in lab.nodes):
+        assert earlier.started < later.stopped
+    now = {release(lab, node) for node in lab.nodes}
+    assert len(now) == 1
+    assert now != changed
