@@ -72,6 +72,7 @@ class ActionModule(ActionBase):
             "written": False,
             "secrets": [],
             "files": {},
+            "local_changes": [],
             "first": not adopt_write.has_files(base),
         }
         if not result["first"] and not args["chosen"]:
@@ -112,6 +113,8 @@ class ActionModule(ActionBase):
                     "Nothing was ever applied to this node, so nothing can have changed since. Run site.yml."
                 )
             plan = adopt.plan(findings, answer["engine_owned"], wish, self._context(base, answer, secrets))
+        changed = {finding.path for finding in findings} | {path for path, _problem in refused}
+        result["local_changes"] = sorted(map(source_tree.printable, changed))
         for path, problem in refused:
             if wish.wants_file(path):
                 plan.name(source_tree.printable(path), "", *problem)

@@ -36,6 +36,7 @@ class ActionModule(ActionBase):
             given["release_problem"],
             given["command"],
             {name: answer if isinstance(answer, dict) else {} for name, answer in given["nodes"].items()},
+            given["pin"],
         )
         data = report.plain()
         markdown = drift_text.markdown(report)

@@ -139,6 +139,12 @@ secrets:
   type: list
   elements: str
   sample: [ivy_email_server_password]
+local_changes:
+  description: Everything that was changed on the node, whether it was asked for and can be taken or not.
+  returned: always
+  type: list
+  elements: str
+  sample: [configuration/ivy.yaml]
 files:
   description:
     - What lies on the node, as input of P(ivy.cluster.adopt_differences#filter). Empty where there is a source.

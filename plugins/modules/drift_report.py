@@ -40,6 +40,11 @@ options:
     description: Why the source could not be built.
     type: str
     default: ""
+  pin:
+    description:
+      - The pin of the cluster record, as M(ivy.cluster.cluster_record) reads it. While there is one, the report names
+        the playbooks that work nevertheless.
+    type: dict
   command:
     description: How the commands in the report begin.
     type: str
@@ -123,6 +128,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "nodes": {"type": "dict", "required": True},
     "release": {"type": "str", "default": ""},
     "release_problem": {"type": "str", "default": ""},
+    "pin": {"type": "dict"},
     "command": {"type": "str", "default": "ansible-playbook"},
     "directory": {"type": "str", "default": ""},
     "name": {"type": "str", "default": "drift"},

@@ -151,6 +151,8 @@ class Report:
     command: str
     nodes: tuple[Node, ...]
     findings: tuple[Finding, ...]
+    # The release that the cluster is pinned to, by whom and why; empty where it is not.
+    pin: str = ""
 
     def of(self, side: str) -> list[Finding]:
         return [finding for finding in self.findings if finding.side == side]
@@ -203,6 +205,7 @@ class Report:
             "time": self.time,
             "release": self.release or None,
             "release_problem": self.release_problem or None,
+            "pin": self.pin or None,
             "summary": self.summary(),
             "nodes": [
                 {**node.plain(), **({} if node.looked_at else {"next": [dataclasses.asdict(node_step(self, node))]})}
@@ -223,10 +226,18 @@ def build(
     release_problem: str,
     command: str,
     results: t.Mapping[str, Item],
+    pin: t.Mapping[str, t.Any] | None = None,
 ) -> Report:
     nodes = tuple(node_from(name, results[name]) for name in sorted(results))
     findings = tuple(_findings(nodes))
-    return Report(cluster, engine_version, time, release, release_problem, command, nodes, findings)
+    return Report(cluster, engine_version, time, release, release_problem, command, nodes, findings, _pinned(pin or {}))
+
+
+def _pinned(pin: t.Mapping[str, t.Any]) -> str:
+    if not pin.get("release"):
+        return ""
+    why = f" ({pin['reason']})" if pin.get("reason") else ""
+    return f"{str(pin['release'])[:12]} since {pin.get('time')} by {pin.get('owner') or 'unknown'}{why}"
 
 
 def _findings(nodes: t.Iterable[Node]) -> list[Finding]:
@@ -274,15 +285,23 @@ def _alike(side: str, node: Node, item: Item) -> tuple[str, ...]:
 
 
 def steps(report: Report, finding: Finding) -> list[Step]:
-    rollout = f"{report.command} ivy.cluster.site"
+    # While the cluster is pinned, site refuses what the source has now; the rollback brings the pinned release anew.
+    rollout = f"{report.command} ivy.cluster.{'rollback' if report.pin else 'site'}"
+    if finding.side == "pending" and report.pin:
+        unpin = f"{report.command} ivy.cluster.unpin -e \"rollback_reason='<why>'\""
+        return [Step("Nothing is wrong: the pin holds it back. To let it go on, lift the pin, then run site:", unpin)]
     if finding.side == "pending":
         return [Step("Nothing is wrong. The next rollout brings it to the nodes:", rollout)]
-    what = "To take the source's side" if finding.side == "conflict" else "To put it right"
+    what = "To put it right"
+    if finding.side == "conflict":
+        what = "To take the pinned release's side" if report.pin else "To take the source's side"
     found = [Step(f"{what} (what would be lost is backed up on the node first):", rollout)]
     if finding.root == "copy" and finding.side == "drift":
         found = [Step("It vanishes at the engine's next restart, and the file itself is as it should be.")]
     if finding.root not in ("engine", "copy"):
         found.append(Step(f"To keep it, change the inventory and roll it out: {_where(finding)}"))
+    elif finding.side == "conflict":
+        found.append(Step("To keep the node's side, make the change in the source by hand: both changed the same."))
     elif finding.kind != "attributes":
         adopt = _adopt(report, finding)
         if adopt:

@@ -50,6 +50,8 @@ def headline(report: Report) -> str:
         text += f"; {listed(report.not_seen)} not looked at"
     if report.of("pending"):
         text += f"; {count(len(report.of('pending')), 'change')} of the source pending"
+    if report.pin:
+        text += f"; the cluster is pinned to {report.pin}"
     return plain_text(text) + "."
 
 

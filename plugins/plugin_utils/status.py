@@ -173,7 +173,7 @@ def _drift(node: Host) -> tuple[str, list[str]]:
     if not found:
         return "no", []
     names = listed((plain_text(f"{item['path']} ({item['kind']})") for item in found), 5)
-    return count(len(found), "FILE", "FILES"), [f"drift: {names}; by key: ansible-playbook playbooks/drift.yml"]
+    return count(len(found), "FILE", "FILES"), [f"drift: {names}; by key: ansible-playbook ivy.cluster.drift"]
 
 
 def guard_remarks(node: Host) -> list[str]:

@@ -269,6 +269,15 @@ def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.3)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Says at once what became of a test: molecule shows nothing until the last one is over."""
+    if report.when == "call" or report.outcome != "passed":
+        log = Path(os.environ.get("OUTSIDE_TESTS_REPORT") or ROOT / ".cache/log/outside.xml").with_suffix(".log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(f"{report.outcome:8}{report.duration:7.1f} s  {report.nodeid}\n{report.longreprtext}")
+
+
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     command = ["ansible-inventory", *INVENTORY, "--list"]

@@ -374,3 +374,36 @@ def test_files_are_whole_and_not_for_everybody(tmp_path: Path) -> None:
     assert report_files.write_files({path: "two\n"}, check=False)
     assert (path.read_text(), path.is_symlink(), outside.read_text()) == ("two\n", False, "kept")
     assert [one.name for one in path.parent.iterdir()] == ["drift.md"]
+
+
+PIN = {"release": "3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6", "time": TIME, "owner": "anna", "reason": "mails are lost"}
+
+
+def test_what_to_do_on_a_pinned_cluster_names_what_works_there() -> None:
+    results = {
+        "engine1": seen(
+            drift=[item(keys=[HOST])],
+            pending=[item("configuration/web.xml", kind="", change="update")],
+            conflict=[item("configuration/log4j2.xml", change="update")],
+        )
+    }
+    report = drift_report.build("demo", "11.3.0", TIME, "", "", "ansible-playbook", results, PIN)
+    commands = {
+        finding.side: [step.command for step in drift_report.steps(report, finding)] for finding in report.findings
+    }
+
+    assert "ansible-playbook ivy.cluster.rollback" in commands["drift"]
+    assert "ansible-playbook ivy.cluster.rollback" in commands["conflict"]
+    assert commands["pending"] == ["ansible-playbook ivy.cluster.unpin -e \"rollback_reason='<why>'\""]
+    for text in forms(report).values():
+        assert "3f2a9c0d1e4b" in text
+        assert "mails are lost" in text
+        assert "ivy.cluster.site" not in text
+
+
+def test_a_conflict_is_nothing_that_adopt_takes() -> None:
+    report = build(engine1=seen(conflict=[item(keys=[HOST], change="update")]))
+    (finding,) = report.findings
+    texts = [f"{step.text} {step.command}" for step in drift_report.steps(report, finding)]
+    assert not any("adopt" in text for text in texts)
+    assert any("by hand" in text for text in texts)
