@@ -275,7 +275,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         log = Path(os.environ.get("OUTSIDE_TESTS_REPORT") or ROOT / ".cache/log/outside.xml").with_suffix(".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as stream:
-            stream.write(f"{report.outcome:8}{report.duration:7.1f} s  {report.nodeid}\n{report.longreprtext}")
+            stream.write(f"{report.outcome:8}{report.duration:7.1f} s  {report.nodeid}\n")
+            if report.longreprtext:
+                stream.write(f"{report.longreprtext}\n")
 
 
 @pytest.fixture(scope="session")
