@@ -1,0 +1,57 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half, and the only one, of ivy.cluster.preflight_report."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.ivy.cluster.plugins.modules.preflight_report import ARGUMENT_SPEC
+from ansible_collections.ivy.cluster.plugins.plugin_utils import plain, preflight_findings
+from ansible_collections.ivy.cluster.plugins.plugin_utils.report_files import write_files
+
+
+class ActionModule(ActionBase):
+    """Puts the findings into one report, and writes it where it is to lie."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_diff = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        given = t.cast("dict[str, t.Any]", plain.plain(checked))
+        findings = [preflight_findings.Finding.from_dict(finding) for finding in given["findings"]]
+        report = preflight_findings.build(given["cluster"], given["scope"], findings, given["accept"])
+        data = report.to_dict()
+        result.update(
+            changed=False,
+            ok=data["ok"],
+            headline=preflight_findings.headline(report),
+            text=preflight_findings.text(report),
+            report=data,
+            file="",
+        )
+        if not given["file"]:
+            return result
+        path = Path(os.path.abspath(os.path.expanduser(given["file"])))
+        content = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        try:
+            result["changed"] = write_files({path: content}, check=bool(self._task.check_mode))
+        except OSError as error:
+            result.update(
+                failed=True,
+                msg=f"The report cannot be written to {path}: {error}. Name another file, or make room.\n{result['text']}",
+            )
+            return result
+        result["file"] = str(path)
+        if self._task.diff and result["changed"]:
+            result["diff"] = {"before": "", "after": content, "after_header": str(path)}
+        return result
