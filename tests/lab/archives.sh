@@ -4,34 +4,35 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 archives="$PWD/.cache/archives"
-search_version=7.17.28
-search_sha256=37004c9bd95165eb41b229204bbb9f311d8099d6db22ec22b2f019664f0a75ab
-search_archive="$archives/elasticsearch-$search_version.zip"
-
 mkdir -p "$archives"
 
-checked() {
-    echo "$search_sha256  $search_archive" | sha256sum --check --status 2> /dev/null
-}
-
-if ! checked; then
-    work="$(mktemp -d "$archives/download.XXXXXX")"
-    trap 'rm -rf "$work"' EXIT
+# The product without its bundled Java, as its makers publish it for tests.
+search_archive() {
+    local product="$1" group="$2" version="$3" sha256="$4" file work
+    file="$archives/$product-$version.zip"
+    if echo "$sha256  $file" | sha256sum --check --status 2> /dev/null; then
+        return 0
+    fi
+    work="$(mktemp -d "$archives/download.f2c6be31052ff5ab2d98e95bdcb77b0dec923ba1742dfbb294b565410c4dee78XX")"
     # In a directory without a pom.xml, so that no project's settings get in the way.
     (
         cd "$work"
         mvn --batch-mode --quiet org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-            -Dartifact="org.elasticsearch.distribution.integ-test-zip:elasticsearch:$search_version:zip" \
+            -Dartifact="$group.distribution.integ-test-zip:$product:$version:zip" \
             -DoutputDirectory="$work"
-    )
-    mv "$work/elasticsearch-$search_version.zip" "$search_archive"
-    if ! checked; then
-        echo "$search_archive has another SHA-256 than the one pinned here: $(sha256sum "$search_archive")" >&2
-        rm -f "$search_archive"
-        exit 1
+    ) || { rm -rf "$work"; return 1; }
+    mv "$work/$product-$version.zip" "$file"
+    rm -rf "$work"
+    if ! echo "$sha256  $file" | sha256sum --check --status; then
+        echo "$file has another SHA-256 than the one pinned here: $(sha256sum "$file")" >&2
+        rm -f "$file"
+        return 1
     fi
-    echo "Got Elasticsearch $search_version"
-fi
+    echo "Got $product $version"
+}
+
+search_archive elasticsearch org.elasticsearch 7.17.28 37004c9bd95165eb41b229204bbb9f311d8099d6db22ec22b2f019664f0a75ab
+search_archive opensearch org.opensearch 2.18.0 f2c6be31052ff5ab2d98e95bdcb77b0dec923ba1742dfbb294b565410c4dee78
 if [ -n "${ENGINE_ARCHIVE:-}" ]; then
     if [ ! -f "$ENGINE_ARCHIVE" ]; then
         echo "ENGINE_ARCHIVE is $ENGINE_ARCHIVE, and there is no such file." >&2
@@ -44,7 +45,9 @@ if [ -n "${ENGINE_ARCHIVE:-}" ]; then
     echo "Taking the engine from $ENGINE_ARCHIVE"
 fi
 
-tests/engine_stand_in/pack.sh 11.3.0 "$archives"
+for version in 11.3.0 12.0.9 10.0.20; do
+    tests/engine_stand_in/pack.sh "$version" "$archives"
+done
 if [ ! -f "$archives/demo.lic" ]; then
     # Room for a node to be added; the tests for the limit write a licence of their own.
     tests/engine_stand_in/make-licence.sh --nodes 5 --public-urls ivy.localhost "$archives/demo.lic"
