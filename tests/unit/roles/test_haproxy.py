@@ -1,0 +1,194 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The balancer's configuration as Ansible renders it for several inventories, and the options that the role refuses.
+
+Whether HAProxy takes it and does what it says is seen by the tests of the whole system.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+# One host an inventory: what a balancer is told there.
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "behind": {
+        "haproxy_trusted_proxies": ["192.0.2.1", "198.51.100.0/24"],
+        "haproxy_proxy_protocol_sources": ["203.0.113.7"],
+        "haproxy_limit_exempt_sources": ["192.0.2.99"],
+    },
+    "off": {
+        "haproxy_security_headers": {},
+        "haproxy_removed_response_headers": [],
+        "haproxy_compressed_types": [],
+        "haproxy_hsts_max_age": 0,
+        "haproxy_max_body_bytes": 0,
+        "haproxy_limit_connections": 0,
+        "haproxy_limit_requests": 0,
+        "haproxy_limit_logins": 0,
+        "haproxy_limit_failed_logins": 0,
+    },
+    "odd": {
+        "haproxy_security_headers": {"Content-Security-Policy": "frame-ancestors 'self' 100%", "X-Frame-Options": ""},
+        "haproxy_login_paths": [],
+    },
+    "bad": {
+        "haproxy_security_headers": {"X Frame": "1", "X-Two": "a\nb", "X-Number": 5},
+        "haproxy_compressed_types": ["text", "text/event-stream"],
+        "haproxy_limit_requests": -1,
+        "haproxy_max_header_bytes": 10,
+        "haproxy_login_paths": ["/log in"],
+        "haproxy_trusted_proxies": ["192.0.2.1"],
+        "haproxy_proxy_protocol_sources": ["192.0.2.1", "proxy.example.com"],
+        "haproxy_limit_exempt_sources": ["nobody"],
+    },
+}
+PLAY = """
+- hosts: load_balancers
+  gather_facts: false
+  tasks:
+    # An entry point that does nothing here but load the role's defaults and variables.
+    - ansible.builtin.include_role: {name: ivy.cluster.haproxy, tasks_from: refuse_options, public: true}
+      vars: {__haproxy_option_problems: []}
+    - ansible.builtin.copy:
+        content: "{{ __haproxy_option_problems | to_json }}"
+        dest: "{{ out }}/{{ inventory_hostname }}.json"
+    - ansible.builtin.template: {src: "{{ root }}/roles/haproxy/templates/haproxy.cfg.j2", dest: "{{ out }}/{{ inventory_hostname }}.cfg"}
+"""
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the configuration and the problems of each case."""
+    out = tmp_path_factory.mktemp("haproxy")
+    inventory = {
+        "all": {
+            "vars": {
+                "ansible_connection": "local",
+                "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+                "ivy_cluster_name": "unit",
+                "ivy_engine_version": "11.3.0",
+                "ivy_public_url": "https://ivy.example.com/",
+                "ivy_cluster_key": "0" * 64,
+                "ivy_database_password": "unused",
+                "root": str(ROOT),
+                "out": str(out),
+            },
+            "children": {
+                "load_balancers": {
+                    "hosts": {name: {"ivy_address": "10.0.0.1", **options} for name, options in CASES.items()}
+                },
+                "engine_nodes": {"hosts": {"engine1": {"ivy_address": "10.0.0.2"}}},
+                "database_servers": {"hosts": {"db1": {"ivy_address": "10.0.0.3"}}},
+                "search_servers": {"hosts": {"search1": {"ivy_address": "10.0.0.4"}}},
+            },
+        }
+    }
+    (out / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
+    (out / "play.yml").write_text(PLAY, encoding="utf-8")
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(out / "hosts.yml"), str(out / "play.yml")],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    return out
+
+
+def configuration(rendered: Path, case: str) -> list[str]:
+    return [line.strip() for line in (rendered / f"{case}.cfg").read_text(encoding="utf-8").splitlines()]
+
+
+def problems(rendered: Path, case: str) -> list[str]:
+    found: list[str] = json.loads((rendered / f"{case}.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if name != "bad"])
+def test_options_that_fit_are_taken(rendered: Path, case: str) -> None:
+    assert problems(rendered, case) == []
+
+
+def test_headers_are_set_where_the_engine_sent_none(rendered: Path) -> None:
+    lines = configuration(rendered, "plain")
+    for header, value in (
+        ("Referrer-Policy", "strict-origin-when-cross-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "SAMEORIGIN"),
+    ):
+        assert f"http-after-response set-header {header} '{value}' unless {{ res.hdr({header}) -m found }}" in lines
+    assert "http-after-response del-header Server" in lines
+
+
+def test_the_value_of_a_header_may_have_what_haproxy_would_read_otherwise(rendered: Path) -> None:
+    lines = configuration(rendered, "odd")
+    wanted = r"http-after-response set-header Content-Security-Policy 'frame-ancestors '\''self'\'' 100%%' "
+    assert [line for line in lines if line.startswith(wanted)] != []
+    assert [line for line in lines if "X-Frame-Options" in line] == []
+
+
+def test_each_limit_has_its_table_and_its_rule(rendered: Path) -> None:
+    lines = configuration(rendered, "plain")
+    text = "\n".join(lines)
+    assert lines.count("tcp-request connection reject if { sc0_conn_cur gt 1000 }") == 2
+    assert "deny_status 429" in text
+    assert "Retry-After 10 if { sc1_http_req_rate gt 3000 }" in text
+    assert "{ sc2_gpc1_rate gt 120 }" in text
+    assert "{ sc2_gpc0_rate ge 30 }" in text
+    assert {"backend connections_of_clients", "backend requests_of_clients", "backend logins_of_clients"} <= set(lines)
+    assert "http-request deny deny_status 413 if { req.body_size gt 104857600 }" in lines
+    assert "tune.bufsize 16384" in lines
+
+
+def test_what_is_switched_off_leaves_nothing_behind(rendered: Path) -> None:
+    text = "\n".join(configuration(rendered, "off"))
+    for word in ("429", "413", "track-sc", "stick-table", "compression", "del-header Server", "after-response", "_of_clients"):
+        assert word not in text
+
+
+def test_the_connections_of_outer_proxies_and_exempt_users_do_not_count(rendered: Path) -> None:
+    lines = configuration(rendered, "behind")
+    wanted = "if !{ src 192.0.2.99 192.0.2.1 198.51.100.0/24 203.0.113.7 }"
+    assert [line.endswith(wanted) for line in lines if "track-sc0" in line] == [True, True]
+    assert "acl limit_exempt var(txn.client) -m ip 192.0.2.1 198.51.100.0/24 192.0.2.99" in lines
+
+
+def test_the_proxy_protocol_is_spoken_with_the_named_proxies_only(rendered: Path) -> None:
+    lines = configuration(rendered, "behind")
+    assert lines.count("tcp-request connection expect-proxy layer4 if { src 203.0.113.7 }") == 2
+    assert "expect-proxy" not in "\n".join(configuration(rendered, "plain"))
+    assert "accept-proxy" not in "\n".join(lines)
+
+
+def test_a_stream_of_events_is_never_compressed(rendered: Path) -> None:
+    (types,) = [line for line in configuration(rendered, "plain") if line.startswith("compression type")]
+    # HAProxy compares the beginning, so a bare text/ would take the stream in.
+    assert not [name for name in types.split()[2:] if "text/event-stream".startswith(name)]
+
+
+def test_options_that_do_not_fit_are_all_named_at_once(rendered: Path) -> None:
+    text = "\n".join(problems(rendered, "bad"))
+    for part in (
+        "X Frame, which is no name",
+        "X-Two has a line break",
+        "X-Number is no text",
+        "haproxy_compressed_types has text.",
+        "text/event-stream",
+        "must not be below 0",
+        "haproxy_max_header_bytes",
+        "haproxy_login_paths has /log in",
+        "192.0.2.1 stands in haproxy_trusted_proxies and haproxy_proxy_protocol_sources",
+        "haproxy_proxy_protocol_sources has an entry",
+        "haproxy_limit_exempt_sources has an entry",
+    ):
+        assert part in text, text
