@@ -181,8 +181,8 @@ class Lab:
         return Run(done.returncode, done.stdout + done.stderr)
 
     def roll_out(self, *arguments: str) -> Run:
-        """Runs site.yml for the engine nodes alone: what stands beside them has nothing to do with a release."""
-        return self.playbook("site.yml", "--limit", "engine_nodes", *arguments)
+        """Brings the release of the source to every node."""
+        return self.playbook("playbooks/rollout.yml", *arguments)
 
     def verify(self, file: Path, *arguments: str) -> Report:
         """Runs verify and reads the copy of its report."""

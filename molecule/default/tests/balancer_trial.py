@@ -1,0 +1,158 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs on a load balancer: a second HAProxy with other options, asked by several addresses, in front of a program that tells
+what reached it. Prints what became of each request as JSON.
+
+So options can be tried for which the cluster itself would have to be changed. Standard library only.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import http.server
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+HTTPS, ENGINE = 9443, 9081
+USER, TRUSTED, SPEAKS_PROXY, OTHER = "127.0.0.10", "127.0.0.2", "127.0.0.3", "127.0.0.11"
+
+
+class Engine(http.server.BaseHTTPRequestHandler):
+    """Tells which headers reached it, and answers as the path says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        told = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(401 if self.path.startswith("/secret") else 200)
+        kind = "text/event-stream" if self.path == "/events" else "image/png" if self.path == "/picture" else "text/html"
+        self.send_header("Content-Type", kind)
+        if self.path == "/own":
+            self.send_header("X-Frame-Options", "DENY")
+            self.send_header("Strict-Transport-Security", "max-age=0")
+        body = told + b" " * 4000
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def version_string(self) -> str:
+        return "Told/1.0"
+
+    def log_message(self, *_arguments: Any) -> None:
+        pass
+
+
+class Client:
+    """Somebody at one address."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.tls = ssl.create_default_context()
+        self.tls.check_hostname = False
+        self.tls.verify_mode = ssl.CERT_NONE
+
+    def open(self, source: str, first: bytes = b"") -> socket.socket:
+        plain = socket.create_connection(("127.0.0.1", HTTPS), timeout=10, source_address=(source, 0))
+        plain.sendall(first)
+        return self.tls.wrap_socket(plain, server_hostname=self.host)
+
+    def ask(
+        self, source: str, path: str = "/x", method: str = "GET", body: bytes = b"", first: bytes = b"", **headers: str
+    ) -> dict[str, Any]:
+        try:
+            with self.open(source, first) as stream:
+                connection = http.client.HTTPConnection(self.host)
+                connection.sock = stream
+                named = {name.replace("_", "-"): value for name, value in headers.items()}
+                connection.request(method, path, body or None, {"Host": self.host, **named})
+                answer = connection.getresponse()
+                data = answer.read()
+        except (OSError, http.client.HTTPException) as exc:
+            return {"status": 0, "why": repr(exc)}
+        packed = answer.headers.get("Content-Encoding") == "gzip"
+        text = gzip.decompress(data) if packed else data
+        found = {name.lower(): value for name, value in answer.headers.items()}
+        arrived = json.loads(text) if text.lstrip().startswith(b"{") else {}
+        return {"status": answer.status, "headers": found, "arrived": arrived, "size": len(data)}
+
+
+def scenes(client: Client) -> dict[str, Any]:
+    lies = {"X_Forwarded_For": "198.51.100.1", "X_Forwarded_Proto": "http", "X_Forwarded_Host": "evil.example.com"}
+    lies.update({"X_Forwarded_Port": "81", "X_Forwarded_User": "admin", "X_Real_IP": "198.51.100.1"})
+    found: dict[str, Any] = {
+        "from_user": client.ask(USER, **lies),
+        "from_trusted": client.ask(TRUSTED, **{**lies, "X_Forwarded_Host": client.host}),
+        "from_trusted_bare": client.ask(TRUSTED),
+        "proxy_protocol": client.ask(SPEAKS_PROXY, first=b"PROXY TCP4 198.51.100.77 127.0.0.1 1234 443\r\n", **lies),
+        "proxy_protocol_missing": client.ask(SPEAKS_PROXY),
+        "proxy_protocol_of_a_user": client.ask(USER, first=b"PROXY TCP4 198.51.100.77 127.0.0.1 1234 443\r\n"),
+        "page": client.ask(USER),
+        "page_packed": client.ask(USER, Accept_Encoding="gzip"),
+        "events": client.ask(USER, "/events", Accept_Encoding="gzip"),
+        "picture": client.ask(USER, "/picture", Accept_Encoding="gzip"),
+        "own": client.ask(USER, "/own"),
+        "large_body": client.ask(USER, method="POST", body=b"x" * 2001),
+        "body": client.ask(USER, method="POST", body=b"x" * 1999),
+        "large_head": client.ask(USER, X_Large="x" * 6000),
+        "head": client.ask(USER, X_Large="x" * 2000),
+    }
+    # Each burst from an address of its own, so that no limit is met by what another scene asked for.
+    found["burst"] = [client.ask("127.0.0.20") for _number in range(26)]
+    found["while_another_waits"] = client.ask(OTHER)
+    behind = {"X_Forwarded_For": "198.51.100.20"}
+    found["burst_behind_trusted"] = [client.ask(TRUSTED, **behind) for _number in range(26)]
+    found["another_behind_trusted"] = client.ask(TRUSTED, X_Forwarded_For="198.51.100.21")
+    found["burst_of_exempt"] = [client.ask("127.0.0.30") for _number in range(26)]
+    found["logins"] = [client.ask("127.0.0.40", "/app/Login.xhtml", "POST") for _number in range(8)]
+    found["page_of_who_logs_in"] = client.ask("127.0.0.40", "/app/Login.xhtml")
+    basic = {"Authorization": "Basic Zm9vOmJhcg=="}
+    found["failed"] = [client.ask("127.0.0.50", "/secret", **basic) for _number in range(6)]
+    found["page_of_who_failed"] = client.ask("127.0.0.50")
+    held = []
+    for _number in range(8):
+        try:
+            held.append(client.open("127.0.0.60"))
+        except OSError:
+            break
+    found["held_connections"] = len(held)
+    for stream in held:
+        stream.close()
+    return found
+
+
+def await_server(client: Client) -> None:
+    end = time.monotonic() + 20
+    while (answer := client.ask("127.0.0.30"))["status"] != 200:
+        if time.monotonic() > end:
+            sys.exit(f"The second HAProxy does not serve: {answer}")
+        time.sleep(0.1)
+
+
+def main(directory: str, host: str) -> None:
+    engine = http.server.ThreadingHTTPServer(("127.0.0.1", ENGINE), Engine)
+    threading.Thread(target=engine.serve_forever, daemon=True).start()
+    pid_file = f"{directory}/pid"
+    subprocess.run(["/usr/sbin/haproxy", "-q", "-D", "-f", f"{directory}/haproxy.cfg", "-p", pid_file], check=True)
+    try:
+        client = Client(host)
+        await_server(client)
+        print(json.dumps(scenes(client)))
+    finally:
+        with open(pid_file, encoding="ascii") as stream:
+            os.kill(int(stream.read()), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
