@@ -13,7 +13,7 @@ search_archive() {
     if echo "$sha256  $file" | sha256sum --check --status 2> /dev/null; then
         return 0
     fi
-    work="$(mktemp -d "$archives/download.f2c6be31052ff5ab2d98e95bdcb77b0dec923ba1742dfbb294b565410c4dee78XX")"
+    work="$(mktemp -d "$archives/download.XXXXXX")"
     # In a directory without a pom.xml, so that no project's settings get in the way.
     (
         cd "$work"
