@@ -32,7 +32,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        told = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
+        told = json.dumps({name.lower(): ", ".join(self.headers.get_all(name) or ()) for name in self.headers}).encode()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(401 if self.path.startswith("/secret") else 200)
         kind = "text/event-stream" if self.path == "/events" else "image/png" if self.path == "/picture" else "text/html"

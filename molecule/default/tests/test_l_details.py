@@ -38,7 +38,6 @@ TRIAL_PLAY = """
     haproxy_max_body_bytes: 2000
     haproxy_max_header_bytes: 5000
     haproxy_check_interval_down: 100ms
-    ivy_engine_addresses: {engine1: 127.0.0.1}
     ivy_http_port: 9081
   tasks:
     - ansible.builtin.include_role: {name: ivy.cluster.haproxy, tasks_from: refuse_options, public: true}
@@ -64,6 +63,7 @@ def trial(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
         "trial": TRIAL,
         "script": str(here / "balancer_trial.py"),
         "role": str(here.parents[2] / "roles/haproxy"),
+        "ivy_engine_addresses": {"engine1": "127.0.0.1"},
         "__haproxy_socket": "/run/haproxy/trial.sock",
         "__haproxy_state_file": f"{TRIAL}/state",
     }
@@ -72,7 +72,7 @@ def trial(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
         name = lab.public.partition(":")[0]
         yield json.loads(balancer.check_output(f"python3 {TRIAL}/trial.py {TRIAL} {name}"))
     finally:
-        #balancer.run(f"rm -rf {TRIAL} /run/haproxy/trial.sock")
+        balancer.run(f"rm -rf {TRIAL} /run/haproxy/trial.sock")
 
 
 def test_what_a_user_says_about_himself_is_replaced(lab: Lab, trial: dict[str, Any]) -> None:
