@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A canary in every place that a secret can be: it shows up in no output, no world-readable file, no process list."""
+"""A canary in every place that a secret can be: it shows up in no output, no world-readable file, no process list.
+
+And a run in check mode, with all the canaries to bring, writes nothing anywhere.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,11 @@ sys.stdout.buffer.write(b"\\n".join(seen))
 """
 APP = "/opt/ivy/current/configuration/applications/demo"
 # Where the collection, the services and Ansible itself leave files.
+# Everything that the collection writes on a host, apart from logs and what the services themselves write.
+WRITTEN = (
+    "/etc /opt/ivy/versions/*/configuration /opt/ivy/versions/*/deploy /usr/local/lib/ivy-cluster /var/lib/ivy-cluster "
+    "/srv/ivy/cluster /run/ivy-cluster"
+)
 PLACES = ("/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/local", "/var")
 
 
@@ -172,8 +180,21 @@ def moment(lab: Lab, name: str) -> str:
     return lab.host(name).check_output("date '+%Y-%m-%d %H:%M:%S'")
 
 
-def test_1_check_mode_shows_none(lab: Lab, canaries: Canaries, values: dict[str, Any], tmp_path: Path) -> None:
+def files(lab: Lab) -> dict[str, list[str]]:
+    """Mode, owner, time and digest of each file that the collection writes, apart from logs and data."""
+    look = (
+        f"find {WRITTEN} -xdev -printf '%p %m %U %G %T@ %l\\n' 2>/dev/null | sort; "
+        f"find {WRITTEN} -xdev -type f -print0 2>/dev/null | sort -z | xargs -0 sha256sum"
+    )
+    return {name: lab.host(name).run(look).stdout.splitlines() for name in lab.addresses}
+
+
+def test_1_check_mode_shows_none_and_writes_nothing(
+    lab: Lab, canaries: Canaries, values: dict[str, Any], tmp_path: Path
+) -> None:
     """With secrets in keys, in files of their own and for the search server, too, which would restart the engines."""
+    processes, before = lab.pids(), files(lab)
+    assert all(before.values())
     new = canaries.new
     keys = {
         **values["ivy_shared_secrets"]["engine_keys"],
@@ -190,8 +211,11 @@ def test_1_check_mode_shows_none(lab: Lab, canaries: Canaries, values: dict[str,
 
     run = lab.playbook("site.yml", *given(all_of_them, tmp_path), "--check").succeeded()
 
+    assert set(lab.nodes) <= set(run.changed()), "check mode does not predict the change"
     assert "(new secret content)" in run.output
     assert canaries.found_in(run.output) == []
+    assert files(lab) == before
+    assert lab.pids() == processes
 
 
 def test_2_a_run_shows_none_to_anybody(lab: Lab, canaries: Canaries, values: dict[str, Any], tmp_path: Path) -> None:
