@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import datetime
 import typing as t
-from pathlib import Path
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 
 from ansible_collections.ivy.cluster.plugins.modules.config_release import ARGUMENT_SPEC
-from ansible_collections.ivy.cluster.plugins.plugin_utils import masking, node_values, plain, release, source_tree
+from ansible_collections.ivy.cluster.plugins.plugin_utils import plain, release, release_input
 from ansible_collections.ivy.cluster.plugins.plugin_utils.findings import Finding, FindingsError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import ProfileError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError, prune, write_release
@@ -54,32 +51,9 @@ class ActionModule(ActionBase):
 
     def _build(self, arguments: dict[str, t.Any]) -> release.BuiltRelease:
         findings: list[Finding] = []
-        variables = {name: arguments[name] for name in ("values_variable", "secrets_variable")}
-        by_node = self._resolve(arguments["nodes"], tuple(variables.values()), findings)
-        shared = self._common(variables["values_variable"], by_node, findings, secret=False)
-        secret = self._common(variables["secrets_variable"], by_node, findings, secret=True)
-        jgroups = arguments["jgroups"]
-        source = source_tree.read_source(self._loader.path_dwim(arguments["source"]), self._decrypt)
-        if any(len(values) < len(arguments["nodes"]) for values in by_node.values()):
-            # Each use of a value that could not be had would be one more finding, and none of them the cause.
-            source = source.without_templates()
-        given = release.ReleaseInput(
-            source=source,
-            topology=arguments["topology"],
-            shared=shared,
-            secret=secret,
-            nodes=tuple(arguments["nodes"]),
-            cluster=arguments["cluster"],
-            engine_version=arguments["engine_version"],
-            profile=arguments["profile"],
-            cluster_key=arguments["cluster_key"],
-            today=datetime.datetime.now(datetime.timezone.utc).date(),
-            jgroups=release.JGroups(**{**jgroups, "hosts": tuple(jgroups["hosts"])}) if jgroups else None,
-            licence=self._licence(arguments["licence_file"], findings),
-            read_only=arguments["read_only"],
-            read_only_copy=arguments["read_only_copy"],
-        )
-        return release.build_release(given, findings)
+        names = (arguments["values_variable"], arguments["secrets_variable"])
+        by_node = self._resolve(arguments["nodes"], names, findings)
+        return release_input.build(arguments, by_node, findings, self._loader)
 
     def _resolve(
         self, nodes: list[str], names: tuple[str, ...], findings: list[Finding]
@@ -101,7 +75,7 @@ class ActionModule(ActionBase):
             seen = manager.get_vars(play=self._task.play, host=host, task=self._task)
             templar = Templar(loader=self._loader, variables=seen)
             for name in names:
-                value, reason = _value_of(templar, name)
+                value, reason = release_input.value_of(templar, name)
                 if reason:
                     failed.setdefault(reason, []).append(node)
                 else:
@@ -110,51 +84,3 @@ class ActionModule(ActionBase):
             problem = f"{reason} (on {', '.join(where)})"
             findings.append(Finding("", 0, problem, "Correct the variable; give the vault's password if it needs one."))
         return resolved
-
-    def _common(
-        self, name: str, by_node: dict[str, dict[str, plain.Plain]], findings: list[Finding], *, secret: bool
-    ) -> dict[str, plain.Plain]:
-        if not by_node[name]:
-            return {}
-        value, differences = node_values.compare_nodes(name, by_node[name], secret=secret)
-        findings += differences
-        return value
-
-    def _licence(self, path: str, findings: list[Finding]) -> tuple[str, bytes] | None:
-        if not path:
-            return None
-        file = Path(self._loader.path_dwim(path))
-        try:
-            data = file.read_bytes()
-            if data.startswith(source_tree.VAULT_HEADER):
-                data = self._decrypt(data)
-        except OSError as error:
-            advice = "Correct ivy_licence_file, or leave it empty."
-            findings.append(Finding(str(file), 0, f"the licence cannot be read ({error.strerror})", advice))
-            return None
-        except source_tree.DecryptError as error:
-            advice = "Give the vault's password to this run."
-            findings.append(Finding(str(file), 0, f"the licence cannot be decrypted ({error})", advice))
-            return None
-        return file.name, data
-
-    def _decrypt(self, data: bytes) -> bytes:
-        try:
-            return bytes(self._loader._vault.decrypt(data))
-        except AnsibleError as error:
-            raise source_tree.DecryptError(_first_line(error)) from error
-
-
-def _value_of(templar: Templar, name: str) -> tuple[plain.Plain, str]:
-    """The variable's value, or why there is none."""
-    try:
-        return plain.plain(templar.resolve_variable_expression(name)), ""
-    except plain.PlainError as error:
-        return None, f"{name}.{error.path} cannot be used: {error.reason}"
-    except AnsibleError as error:
-        return None, f"{name} cannot be used: {_first_line(error)}"
-
-
-def _first_line(error: Exception) -> str:
-    """Why something failed, without the excerpt of the file that Ansible adds to its messages."""
-    return masking.mask("", (str(error).splitlines() or [type(error).__name__])[0]) or ""

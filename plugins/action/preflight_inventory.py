@@ -5,10 +5,15 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.preflight_inventory import ARGUMENT_SPEC
+from ansible_collections.ivy.cluster.plugins.plugin_utils import preflight_looks_at_inventory as looks
+from ansible_collections.ivy.cluster.plugins.plugin_utils import preflight_options, preflight_variables
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
 class ActionModule(ActionBase):
@@ -20,6 +25,18 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        result.update(changed=False, findings=[], look_at_hosts=True)
+        _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        roles = preflight_options.read_roles(ROLES, self._read)
+        manager = self._task.get_variable_manager()
+        variables = preflight_variables.Variables(manager, self._task.play, self._loader, roles)
+        look = looks.Look(variables, roles, self._loader)
+        findings = look.at(str(checked["stage"]))
+        result.update(
+            changed=False,
+            findings=[finding.to_dict() for finding in findings],
+            look_at_hosts=look.hosts_can_be_looked_at(findings),
+        )
         return result
+
+    def _read(self, path: str) -> t.Any:
+        return self._loader.load_from_file(path, cache="all", trusted_as_template=True)

@@ -46,10 +46,8 @@ class ActionModule(ActionBase):
         try:
             result["changed"] = write_files({path: content}, check=bool(self._task.check_mode))
         except OSError as error:
-            result.update(
-                failed=True,
-                msg=f"The report cannot be written to {path}: {error}. Name another file, or make room.\n{result['text']}",
-            )
+            why = f"The report cannot be written to {path}: {error}. Name another file, or make room."
+            result.update(failed=True, msg=f"{why}\n{result['text']}")
             return result
         result["file"] = str(path)
         if self._task.diff and result["changed"]:

@@ -11,6 +11,19 @@ version_added: 0.1.0
 description:
   - Runs on the controller and needs no connection. Use it once a run (C(run_once)).
   - It does not fail because of what it finds. M(ivy.cluster.preflight_report) tells it.
+  - Looks at each variable as each host of the cluster's groups would see it in the roles, whatever hosts the run is
+    limited to, at the archives and the licence, and builds the release without writing it.
+options:
+  stage:
+    description:
+      - V(inventory) is everything that can be told without a host.
+      - V(cluster) is the part of it that says whether the cluster itself is described well, for runs that need neither
+        the source nor an archive nor a licence.
+      - V(facts) is what only facts can tell, for hosts whose facts this run has gathered. What V(inventory) has told is
+        not told again.
+    type: str
+    choices: [inventory, cluster, facts]
+    default: inventory
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
@@ -34,7 +47,8 @@ findings:
   elements: dict
   sample: []
 look_at_hosts:
-  description: Whether the hosts can be looked at, too. Not so where there is no profile or a required option has no value.
+  description: Whether the hosts can be looked at, too. Not so where there is no profile for the engine's version or a
+    cluster-wide option has no value.
   returned: always
   type: bool
   sample: true
@@ -44,7 +58,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-ARGUMENT_SPEC: dict[str, t.Any] = {}
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "stage": {"type": "str", "choices": ["inventory", "cluster", "facts"], "default": "inventory"},
+}
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ version_added: 0.1.0
 description:
   - Sorts and groups the findings, errors before warnings, and writes them as JSON where that is asked for.
   - Runs on the controller and needs no connection. Use it once a run (C(run_once)).
-  - It does not fail because of what was found; RV(ok) tells, so that one task more can end the run with the whole report.
+  - It does not fail because of what was found; RV(ok) tells, so that one task more can end the run with the whole
+    report.
 options:
   cluster:
     description: Name of the cluster.
@@ -60,8 +61,8 @@ options:
     default: []
   file:
     description:
-      - JSON file on the controller for the report; its directory is made where it is missing. A relative one lies where the
-        run was started. Empty writes no file.
+      - JSON file on the controller for the report; its directory is made where it is missing. A relative one lies where
+        the run was started. Empty writes no file.
     type: str
     default: ""
 extends_documentation_fragment:

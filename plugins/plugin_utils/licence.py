@@ -66,54 +66,62 @@ def host_is_licensed(licence: Licence, host: str) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
-    """``problems`` make the licence unusable for this cluster; ``warnings`` will, later or perhaps."""
+class Remark:
+    """What is wrong with a licence, what to do, and the kind of it."""
 
-    problems: tuple[tuple[str, str], ...]
-    warnings: tuple[str, ...]
+    code: str
+    problem: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.problem[:1].upper()}{self.problem[1:]}. {self.advice}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """``problems`` make the licence unusable for this cluster; ``later`` will, some day or perhaps."""
+
+    problems: tuple[Remark, ...]
+    later: tuple[Remark, ...]
 
 
 def judge(licence: Licence, *, today: datetime.date, nodes: int, host: str, engine_major: int) -> Verdict:
-    problems: list[tuple[str, str]] = []
-    warnings: list[str] = []
+    """Whether the licence is good for the cluster. An ``engine_major`` of 0 is not known and not judged."""
+    problems: list[Remark] = []
+    later: list[Remark] = []
     if "enterprise" not in licence.type.lower():
-        problems.append(
-            (f"the licence is of type '{licence.type}'", "A cluster needs a licence of the Enterprise Edition.")
-        )
+        problem = f"the licence is of type '{licence.type}'"
+        problems.append(Remark("licence-edition", problem, "A cluster needs a licence of the Enterprise Edition."))
     if licence.valid_until:
         days = (datetime.date.fromisoformat(licence.valid_until) - today).days
         if days < 0:
-            problems.append(
-                (
-                    f"the licence ended on {licence.valid_until}",
-                    "Get a new licence; with this one the engine would not serve.",
-                )
-            )
+            problem = f"the licence ended on {licence.valid_until}"
+            advice = "Get a new licence; with this one the engine would not serve."
+            problems.append(Remark("licence-expired", problem, advice))
         elif days < WARN_DAYS:
-            warnings.append(f"The licence ends on {licence.valid_until}, in {days} days.")
+            problem = f"the licence ends on {licence.valid_until}, in {days} days"
+            later.append(Remark("licence-ends-soon", problem, "Get a new one in time."))
     if licence.nodes and nodes > licence.nodes:
-        problems.append(
-            (
-                f"the licence is for {licence.nodes} nodes, the group engine_nodes has {nodes}",
-                "Remove nodes from the group, or get a licence for more; "
-                "a node above the limit answers 503 to every request.",
-            )
+        problem = f"the licence is for {licence.nodes} nodes, the group engine_nodes has {nodes}"
+        advice = (
+            "Remove nodes from the group, or get a licence for more; "
+            "a node above the limit answers 503 to every request."
         )
+        problems.append(Remark("licence-nodes", problem, advice))
     if host and not host_is_licensed(licence, host):
-        problems.append(
-            (
-                f"the public URL's host '{host}' is not among the licence's public URLs "
-                f"({', '.join(licence.public_urls)})",
-                "Correct ivy_public_url, or get a licence that names this host.",
-            )
+        problem = (
+            f"the public URL's host '{host}' is not among the licence's public URLs ({', '.join(licence.public_urls)})"
         )
+        advice = "Correct ivy_public_url, or get a licence that names this host."
+        problems.append(Remark("licence-host", problem, advice))
     key_major = _key_major(licence.key_version)
-    if key_major and key_major != engine_major:
-        warnings.append(
-            f"The licence's key version '{licence.key_version}' looks like one for engine {key_major}, "
-            f"but the engine's version is {engine_major}."
+    if key_major and engine_major and key_major != engine_major:
+        problem = (
+            f"the licence's key version '{licence.key_version}' looks like one for engine {key_major}, "
+            f"but the engine's version is {engine_major}"
         )
-    return Verdict(tuple(problems), tuple(warnings))
+        later.append(Remark("licence-key-version", problem, "Ask the vendor whether this licence is good for it."))
+    return Verdict(tuple(problems), tuple(later))
 
 
 def _host_of(url: str) -> str:

@@ -309,8 +309,8 @@ def _judge_licence(file: _File, given: ReleaseInput, findings: list[Finding], wa
         host=urllib.parse.urlsplit(str(given.topology.get("base_url") or "")).hostname or "",
         engine_major=parse_version(given.engine_version)[0],
     )
-    findings += [Finding(file.name, 0, problem, advice) for problem, advice in verdict.problems]
-    warnings += verdict.warnings
+    findings += [Finding(file.name, 0, found.problem, found.advice) for found in verdict.problems]
+    warnings += [str(found) for found in verdict.later]
 
 
 def _judge_read_only(

@@ -33,7 +33,7 @@ DAY = datetime.date(2027, 1, 1)
 
 def problems(text: str = TEXT, nodes: int = 3, host: str = "ivy.example.com", today: datetime.date = DAY) -> list[str]:
     verdict = judge(parse_licence(text), today=today, nodes=nodes, host=host, engine_major=11)
-    return [problem for problem, _advice in verdict.problems]
+    return [found.problem for found in verdict.problems]
 
 
 def test_reads_what_matters_and_nothing_of_the_signature() -> None:
@@ -94,5 +94,7 @@ def test_each_problem_is_named() -> None:
 def test_warnings() -> None:
     soon = judge(parse_licence(TEXT), today=datetime.date(2027, 10, 20), nodes=1, host="", engine_major=12)
     assert soon.problems == ()
-    assert [warning.split()[1:3] for warning in soon.warnings] == [["licence", "ends"], ["licence's", "key"]]
-    assert "14 days" in soon.warnings[0]
+    assert [found.code for found in soon.later] == ["licence-ends-soon", "licence-key-version"]
+    assert str(soon.later[0]) == "The licence ends on 2027-11-03, in 14 days. Get a new one in time."
+    unknown = judge(parse_licence(TEXT), today=DAY, nodes=1, host="", engine_major=0)
+    assert unknown.later == ()

@@ -1,0 +1,300 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The half of preflight that contacts no host: what is looked at, and in which order."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from pathlib import Path
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils import (
+    masking,
+    plain,
+    preflight_addresses,
+    preflight_archives,
+    preflight_licence,
+    preflight_options,
+    preflight_secrets,
+    preflight_topology,
+    preflight_versions,
+    release_input,
+    source_tree,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.findings import Finding as ReleaseFinding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.findings import FindingsError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.licence import LicenceError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_findings import ERROR, WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_inventory import (
+    BALANCERS,
+    DATABASES,
+    ENGINES,
+    SEARCHES,
+    Host,
+    Inventory,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_options import TOPOLOGY, Role
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_variables import Values, Variables
+from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import ProfileError, resolve_profile
+
+INVENTORY = "inventory"
+CLUSTER = "cluster"
+FACTS = "facts"
+# Taken for a key that is too short, which is a finding already: the digests of this build go nowhere.
+_STAND_IN_KEY = "0123456789abcdef" * 4
+# Shorter ones would be found inside harmless words.
+_SHORTEST_SCRUBBED = 6
+_ADDRESSES = {
+    "ivy_engine_addresses": ENGINES,
+    "ivy_load_balancer_addresses": BALANCERS,
+    "ivy_database_server_addresses": DATABASES,
+    "ivy_search_server_addresses": SEARCHES,
+}
+
+
+class Look:
+    """One look at all variables of all hosts."""
+
+    def __init__(self, variables: Variables, roles: t.Mapping[str, Role], loader: t.Any) -> None:
+        self._variables = variables
+        self._roles = roles
+        self._loader = loader
+        self._inventory = Inventory(variables.hosts, None, variables.group_names)
+
+    def at(self, stage: str) -> list[Finding]:
+        findings = self._find_profile()
+        if stage == FACTS:
+            # Said already, by the look that needs no facts.
+            findings = []
+        self._give_addresses()
+        secret_options = self._secret_options()
+        if stage == FACTS:
+            findings += self._check_roles(facts=True)
+        elif stage == CLUSTER:
+            wanted = {TOPOLOGY: self._roles[TOPOLOGY]}
+            findings += preflight_options.check(self._inventory, wanted)
+            findings += self._check_cluster(secret_options)
+        else:
+            findings += self._check_licence()
+            findings += preflight_options.check(self._inventory, self._roles)
+            findings += preflight_options.check_names(self._inventory, self._roles)
+            findings += self._check_cluster(secret_options)
+            findings += preflight_secrets.check(self._inventory, secret_options)
+            findings += self._check_archives()
+            findings += self._check_roles(facts=False)
+            findings += self._check_release()
+        findings += self._unusable(findings)
+        return findings
+
+    def hosts_can_be_looked_at(self, findings: t.Iterable[Finding]) -> bool:
+        """Whether what the other half asks for has a value."""
+        broken = any(
+            finding.severity == ERROR
+            and finding.code in ("option-missing", "option-unusable")
+            and finding.where.startswith("ivy_")
+            for finding in findings
+        )
+        return bool(self._inventory.hosts) and self._inventory.profile is not None and not broken
+
+    def _find_profile(self) -> list[Finding]:
+        version = self._inventory.text("ivy_engine_version")
+        ranges = plain.plain(self._roles[TOPOLOGY].variables["ivy_profiles"])
+        if not version:
+            return []
+        try:
+            profile = resolve_profile(t.cast("t.Any", ranges), version)
+        except ProfileError as error:
+            advice = "Choose a version of one of them."
+            return [Finding("engine-version", "Versions", "ivy_engine_version", str(error), advice)]
+        self._inventory = dataclasses.replace(self._inventory, profile=profile)
+        self._variables.set("ivy_profile", profile)
+        return []
+
+    def _give_addresses(self) -> None:
+        """The same as the roles derive, once and not once for each host and each use."""
+        for name, group in _ADDRESSES.items():
+            self._variables.set(name, {host.name: host.address for host in self._inventory.of(group)})
+
+    def _secret_options(self) -> list[str]:
+        names = [name for role in self._roles.values() for name in role.secret_options]
+        return [name for name in names if name != "ivy_shared_secrets"]
+
+    def _check_cluster(self, secret_options: t.Sequence[str]) -> list[Finding]:
+        return [
+            *preflight_topology.check(self._inventory, secret_options),
+            *preflight_addresses.check(self._inventory),
+            *preflight_versions.check(self._inventory),
+        ]
+
+    def _check_licence(self) -> list[Finding]:
+        files = []
+        path = self._inventory.text("ivy_licence_file")
+        if path:
+            files.append(self._read_licence(Path(self._loader.path_dwim(path))))
+        in_source = [file for file in self._source().files if file.path.endswith(".lic")]
+        files += [preflight_licence.LicenceFile(file.path, file.data) for file in in_source]
+        findings = preflight_licence.check(self._inventory, files, release_input.today())
+        # What is derived from the licence must not fail as well and hide what else is wrong.
+        self._variables.set("ivy_licence", self._parsed(files[0]) if path else {})
+        return findings
+
+    def _read_licence(self, path: Path) -> preflight_licence.LicenceFile:
+        try:
+            return preflight_licence.LicenceFile(path.name, release_input.read_file(path, self._loader))
+        except OSError as error:
+            return preflight_licence.LicenceFile(str(path), None, error.strerror or "it cannot be opened")
+        except source_tree.DecryptError as error:
+            return preflight_licence.LicenceFile(str(path), None, f"it cannot be decrypted: {error}")
+
+    def _parsed(self, file: preflight_licence.LicenceFile) -> dict[str, t.Any]:
+        try:
+            return preflight_licence.parse(file.data or b"").to_dict()
+        except LicenceError:
+            return {}
+
+    def _source(self) -> source_tree.Source:
+        path = self._inventory.text("ivy_shared_config_source")
+        return release_input.read_source(path, self._loader) if path else source_tree.Source((), (), ())
+
+    def _check_archives(self) -> list[Finding]:
+        cache = self._inventory.text("ivy_controller_cache")
+        memory = preflight_archives.Memory(Path(self._loader.path_dwim(cache)) / "archives.json" if cache else None)
+        findings = preflight_archives.check(self._inventory, lambda path: Path(self._loader.path_dwim(path)), memory)
+        memory.save()
+        return findings
+
+    def _check_roles(self, *, facts: bool) -> list[Finding]:
+        """What each role says of its own options; ``facts`` tells whether of those that only facts can judge."""
+        findings = []
+        for role in self._roles.values():
+            said: dict[str, list[str]] = {}
+            for host in self._inventory.hosts:
+                values = self._variables.values[host.name]
+                if role.works_on(host) and not (facts and values.lacks_facts):
+                    for problem in self._said(role, host, values, facts):
+                        said.setdefault(problem, []).append(host.name)
+            for problem, names in said.items():
+                findings.append(preflight_options.role_problem(self._inventory, role, problem, names))
+        findings += self._acknowledged(facts)
+        return findings
+
+    def _said(self, role: Role, host: Host, values: Values, facts: bool) -> t.Iterator[str]:
+        if facts:
+            names = [f"__{role.name}_host_problems"]
+        else:
+            checks = f"__{role.name}_option_checks"
+            # One by one where that is possible, so that one that cannot be judged hides no other.
+            names = [checks if checks in role.variables else f"__{role.name}_option_problems"]
+            if f"__{role.name}_version_checks" in role.variables and f"{role.name}_version" in host.given:
+                names.append(f"__{role.name}_version_checks")
+        for name in names:
+            raw = role.variables.get(name)
+            for template in raw if isinstance(raw, list) else [raw] if raw is not None else []:
+                value, reason = values.text_in_role(role, template)
+                if reason:
+                    if not (values.lacks_facts and values.text_needs_facts(template)):
+                        self._variables.failures.setdefault((name, reason), []).append(host.name)
+                    continue
+                for text in value if isinstance(value, list) else [value]:
+                    if text is not None and str(text).strip():
+                        yield str(text).strip()
+
+    def _acknowledged(self, facts: bool) -> list[Finding]:
+        profile = self._inventory.profile
+        findings: list[Finding] = []
+        if profile is None:
+            return findings
+        for role, group, acknowledgement, product, supported in (
+            ("postgres", DATABASES, "postgresql-version", "PostgreSQL", profile["postgresql"]),
+            ("elasticsearch", SEARCHES, "search-version", profile["search"]["product"], profile["search"]),
+        ):
+            for host in self._inventory.of(group):
+                known = bool(host.text(f"{role}_version")) or role == "elasticsearch"
+                if known == facts:
+                    continue
+                version = host.text(f"__{role}_version")
+                findings += preflight_versions.outside(
+                    self._inventory, acknowledgement, host.name, product, version, supported
+                )
+        return findings
+
+    def _check_release(self) -> list[Finding]:
+        """Everything that building the release would find; nothing is written."""
+        nodes = self._inventory.of(ENGINES)
+        if not nodes or self._inventory.profile is None:
+            return []
+        first = nodes[0]
+        arguments = {
+            "source": self._inventory.text("ivy_shared_config_source"),
+            "topology": first.values.get("__engine_release_topology"),
+            "jgroups": first.values.get("__engine_release_jgroups"),
+            "nodes": [host.name for host in nodes],
+            "cluster": self._inventory.text("ivy_cluster_name"),
+            "engine_version": self._inventory.text("ivy_engine_version"),
+            "profile": self._inventory.profile,
+            "cluster_key": self._key(),
+            "licence_file": "",
+            "values_variable": "ivy_shared_values",
+            "secrets_variable": "ivy_shared_secrets",
+            "read_only": first.flag("engine_read_only_configuration")
+            and bool(self._inventory.profile.get("read_only_config", True)),
+            "read_only_copy": first.text("engine_read_only_copy"),
+        }
+        if arguments["topology"] is None or arguments["jgroups"] is None or not arguments["source"]:
+            # What they are made of has been found to be missing.
+            return []
+        by_node = {
+            name: {host.name: host.values[name] for host in nodes if name in host.values}
+            for name in ("ivy_shared_values", "ivy_shared_secrets")
+        }
+        found: list[ReleaseFinding] = []
+        try:
+            built = release_input.build(arguments, by_node, found, self._loader)
+        except FindingsError as error:
+            return [_of_release(finding) for finding in error.findings if not finding.file.endswith(".lic")]
+        except (ProfileError, TypeError, ValueError) as error:
+            problem = f"it cannot be built ({masking.mask('', str(error).splitlines()[0])})"
+            return [Finding("release", "Shared configuration", "", problem, "Correct the options that it is made of.")]
+        return [
+            Finding("release-warning", "Shared configuration", "", text, "", WARNING)
+            for text in built.warnings
+            if not text.startswith("The licence")
+        ]
+
+    def _key(self) -> str:
+        key = self._inventory.text("ivy_cluster_key")
+        return key if len(key) >= preflight_secrets.SHORTEST_KEY else _STAND_IN_KEY
+
+    def _unusable(self, findings: t.Sequence[Finding]) -> list[Finding]:
+        """Variables that could not be had; what is only derived from one is no finding of its own."""
+        derived = {name for role in self._roles.values() for name in role.variables}
+        failures = self._variables.failures
+        causes = [key for key in failures if key[0] not in derived]
+        broken = any(finding.severity == ERROR for finding in findings)
+        if self._inventory.profile is None:
+            causes = [key for key in causes if "ivy_profile" not in key[1] and "No profile is known" not in key[1]]
+        elif not causes and not broken:
+            causes = list(failures)
+        known = self._known_secrets() if causes else ()
+        return [
+            Finding(
+                "option-unusable",
+                preflight_options.AREA,
+                self._inventory.place(name, failures[name, reason]),
+                masking.scrub(reason.removeprefix(f"{name} "), known),
+                "Correct the variable; give the vault's password if it needs one.",
+            )
+            for name, reason in causes
+        ]
+
+    def _known_secrets(self) -> list[str]:
+        found: list[str] = []
+        for host in self._inventory.hosts:
+            for name in (*self._secret_options(), "ivy_shared_secrets"):
+                found += masking.leaves(host.values.get(name))
+        return [text for text in set(found) if len(text) >= _SHORTEST_SCRUBBED]
+
+
+def _of_release(finding: ReleaseFinding) -> Finding:
+    where = f"{finding.file}:{finding.line}" if finding.line else finding.file
+    return Finding("release", "Shared configuration", where, finding.problem, finding.advice)

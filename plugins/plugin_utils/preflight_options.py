@@ -1,0 +1,214 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of roles: their types and choices, which are missing, and names that are nearly one."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import re
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils import masking
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_inventory import (
+    BALANCERS,
+    DATABASES,
+    ENGINES,
+    SEARCHES,
+    Host,
+    Inventory,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.report import listed
+
+AREA = "Options"
+TOPOLOGY = "topology"
+# Which hosts a role works on; a role that is not named here works on all of them.
+HOSTS_OF: t.Mapping[str, str] = {
+    "certificates": BALANCERS,
+    "config_guard": ENGINES,
+    "elasticsearch": SEARCHES,
+    "engine": ENGINES,
+    "file_share": ENGINES,
+    "haproxy": BALANCERS,
+    "postgres": DATABASES,
+}
+
+_OPTION_FIRST = re.compile(r"([a-z][a-z0-9_]+(?:, [a-z][a-z0-9_]+)*): (.+)", re.DOTALL)
+_NO_TEXT = (dict, list, tuple)
+
+
+@dataclasses.dataclass(frozen=True)
+class Role:
+    """A role of the collection, as its files describe it."""
+
+    name: str
+    path: Path
+    options: t.Mapping[str, t.Mapping[str, t.Any]]
+    defaults: t.Mapping[str, t.Any]
+    variables: t.Mapping[str, t.Any]
+
+    @property
+    def prefix(self) -> str:
+        return "ivy_" if self.name == TOPOLOGY else f"{self.name}_"
+
+    @property
+    def secret_options(self) -> tuple[str, ...]:
+        return tuple(name for name, option in self.options.items() if option.get("no_log"))
+
+    def works_on(self, host: Host) -> bool:
+        group = HOSTS_OF.get(self.name)
+        return group is None or group in host.groups
+
+
+def read_roles(directory: Path, load: t.Callable[[str], t.Any]) -> dict[str, Role]:
+    """All roles of the collection. ``load`` reads a YAML file, so that its texts are templates where Ansible's are."""
+    roles = {}
+    for specs in sorted(directory.glob("*/meta/argument_specs.yml")):
+        path = specs.parent.parent
+        options: dict[str, t.Any] = {}
+        for entry in ((load(str(specs)) or {}).get("argument_specs") or {}).values():
+            options.update(entry.get("options") or {})
+        variables: dict[str, t.Any] = {}
+        for file in [*sorted(path.glob("vars/main.yml")), *sorted(path.glob("vars/main/*.yml"))]:
+            variables.update(load(str(file)) or {})
+        defaults = path / "defaults/main.yml"
+        values = (load(str(defaults)) or {}) if defaults.is_file() else {}
+        roles[path.name] = Role(path.name, path, options, values, variables)
+    return roles
+
+
+def check(inventory: Inventory, roles: t.Mapping[str, Role], only: t.Container[str] | None = None) -> list[Finding]:
+    """Each option that the inventory sets, on each host where its role works. ``only`` names those that are wanted."""
+    findings = []
+    for role in roles.values():
+        hosts = [host for host in inventory.hosts if role.works_on(host)]
+        for name, spec in role.options.items():
+            if only is None or name in only:
+                findings += check_option(inventory, role, name, spec, hosts)
+    return findings
+
+
+def check_option(
+    inventory: Inventory, role: Role, name: str, spec: t.Mapping[str, t.Any], hosts: t.Sequence[Host]
+) -> list[Finding]:
+    secret = bool(spec.get("no_log"))
+    by_value: dict[str, tuple[t.Any, list[str]]] = {}
+    missing = []
+    for host in hosts:
+        if name in host.given:
+            if name in host.values:
+                value = host.values[name]
+                by_value.setdefault(json.dumps(value, sort_keys=True, default=str), (value, []))[1].append(host.name)
+        elif spec.get("required"):
+            missing.append(host.name)
+    findings = []
+    if missing:
+        place = inventory.place(name, missing)
+        advice = f"Set it: {describe(spec)}"
+        findings.append(Finding("option-missing", AREA, place, "it is required and has no value", advice))
+    for value, names in by_value.values():
+        place = inventory.place(name, names) if len(names) < len(hosts) else name
+        findings += [
+            Finding("option-missing" if spec.get("required") and value in (None, "") else "option", AREA, place, *said)
+            for said in judge(name, spec, value, secret)
+        ]
+    return findings
+
+
+def judge(name: str, spec: t.Mapping[str, t.Any], value: t.Any, secret: bool = False) -> list[tuple[str, str]]:
+    """What is wrong with one value, and what to do. A secret is never shown."""
+    advice = f"Correct it: {describe(spec)}"
+    kind = spec.get("type", "str")
+    if value is None:
+        return [("it has no value", f"Give it one, or leave it out: {describe(spec)}")]
+    if value == "" and spec.get("required"):
+        return [("it is empty", f"Set it: {describe(spec)}")]
+    # Ansible turns anything into a text, and the role would write that into a file.
+    if kind in ("str", "path") and isinstance(value, _NO_TEXT):
+        return [(f"it is a {'dictionary' if isinstance(value, dict) else 'list'}, where a text is needed", advice)]
+    if kind == "list" and spec.get("elements") in ("str", "path") and isinstance(value, (list, tuple)):
+        inner = [str(index) for index, item in enumerate(value) if item is None or isinstance(item, _NO_TEXT)]
+        if inner:
+            return [(f"its entry {listed(inner)} (counted from 0) is no text", advice)]
+    if kind == "int" and isinstance(value, bool):
+        return [("it is true or false, where a whole number is needed", advice)]
+    errors = ArgumentSpecValidator({name: dict(spec)}).validate({name: value}).error_messages
+    if secret:
+        return [("its value is of the wrong kind", advice)] if errors else []
+    hidden = tuple(masking.leaves(_secrets_in(spec, value)))
+    return [(masking.scrub(masking.mask("", error) or "", hidden), advice) for error in errors]
+
+
+def _secrets_in(spec: t.Mapping[str, t.Any], value: t.Any) -> list[t.Any]:
+    """Values of suboptions that are secrets."""
+    entries = value if isinstance(value, list) else [value]
+    names = [name for name, option in (spec.get("options") or {}).items() if option.get("no_log")]
+    return [entry[name] for entry in entries if isinstance(entry, dict) for name in names if name in entry]
+
+
+def describe(spec: t.Mapping[str, t.Any]) -> str:
+    """What an option may be, in words."""
+    kind = spec.get("type", "str")
+    words = {
+        "str": "a text",
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "dict": "a dictionary, key: value",
+        "list": "a list",
+        "path": "a path",
+    }.get(kind, str(kind))
+    if spec.get("choices"):
+        words = " or ".join(repr(choice) for choice in spec["choices"])
+        return f"one of {words}." if kind != "list" else f"a list of {words}."
+    return f"{words}."
+
+
+def check_names(inventory: Inventory, roles: t.Mapping[str, Role]) -> list[Finding]:
+    """Names that look like an option and are none: what they say would be ignored without a word."""
+    known = {name for role in roles.values() for name in (*role.options, *role.variables)}
+    by_name: dict[str, list[str]] = {}
+    for host in inventory.hosts:
+        for name in host.given - known:
+            by_name.setdefault(name, []).append(host.name)
+    prefixes = {role.prefix: role for role in roles.values()}
+    options = sorted(name for role in roles.values() for name in role.options)
+    findings = []
+    for name, names in sorted(by_name.items()):
+        role = next((role for prefix, role in prefixes.items() if name.startswith(prefix)), None)
+        near = difflib.get_close_matches(name, options, 1, 0.75 if role else 0.88)
+        if role is None and not near:
+            continue
+        place = inventory.place(name, names)
+        problem = f"it begins like an option of role {role.name} and is none" if role else "no role has such an option"
+        advice = (
+            f"Did you mean {near[0]}?" if near else "Correct it, or choose another name if it is a variable of yours."
+        )
+        findings.append(Finding("option-unknown", AREA, place, problem, advice, WARNING))
+    return findings
+
+
+def role_problem(inventory: Inventory, role: Role, said: str, names: t.Collection[str]) -> Finding:
+    """A line of a role's own list of what its options cannot be."""
+    match = _OPTION_FIRST.fullmatch(said.strip())
+    where, problem = (match[1], match[2]) if match else (f"role {role.name}", said)
+    hosts = {host.name for host in inventory.hosts if role.works_on(host)}
+    if set(names) != hosts:
+        where += f", on {listed(sorted(names))}"
+    problem, advice = _advice(problem)
+    return Finding("option-refused", AREA, where, problem, advice)
+
+
+def _advice(said: str) -> tuple[str, str]:
+    """The last sentence, or the part after the last semicolon, is what to do."""
+    said = " ".join(said.split())
+    for separator in ("; ", ". "):
+        head, found, tail = said.rstrip(".").rpartition(separator)
+        if found and tail:
+            return head, f"{tail[:1].upper()}{tail[1:]}."
+    return said, "Correct it."
