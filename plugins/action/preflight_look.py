@@ -1,0 +1,111 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of a look at a host: what to look for, and what to make of a host that cannot be looked at."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.vars.clean import namespace_facts
+
+from ansible_collections.ivy.cluster.plugins.modules.preflight_look import ARGUMENT_SPEC
+from ansible_collections.ivy.cluster.plugins.plugin_utils import plain
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_host_checks import PYTHON
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_role_options import RoleOptions
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_plan import (
+    Plan,
+    module_arguments,
+    plan_for,
+    roles_of,
+)
+
+_NO_PYTHON = ("interpreter was not found", "no such file", "not found", "no python")
+_NO_ROOT = ("sudo:", "password", "become", "not in the sudoers", "permission denied")
+
+
+class _UnusableError(Exception):
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(detail)
+
+
+class ActionModule(ActionBase):
+    """Never fails and never loses a host because of what is wrong with it: the reason is the answer."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        variables = dict(task_vars or {})
+        result: dict[str, t.Any] = super().run(tmp, variables)
+        _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        given = t.cast("dict[str, t.Any]", plain.plain(checked))
+        result.update(changed=False, plan=Plan((), "").to_dict(), reason="", detail="")
+        try:
+            facts = self._facts(variables, given["gather_subset"])
+            result["ansible_facts"] = facts
+            known = {**variables.get("ansible_facts", {}), **namespace_facts(facts)["ansible_facts"]}
+            groups = given["groups"]
+            plan = plan_for(groups, RoleOptions(self._loader, {**variables, "ansible_facts": known}, roles_of(groups)))
+            result["plan"] = plan.to_dict()
+            self._look(result, plan, variables, given["seconds"])
+        except _UnusableError as error:
+            result.update(reason=error.reason, detail=error.detail)
+        return result
+
+    def _facts(self, variables: dict[str, t.Any], subset: list[str]) -> dict[str, t.Any]:
+        answer = self._run("ansible.legacy.setup", {"gather_subset": subset}, variables)
+        facts: dict[str, t.Any] = answer["ansible_facts"]
+        version = facts.get("ansible_python", {}).get("version", {})
+        if (version.get("major", 0), version.get("minor", 0)) < PYTHON:
+            raise _UnusableError("old-python", facts.get("ansible_python_version", ""))
+        return facts
+
+    def _look(self, result: dict[str, t.Any], plan: Plan, variables: dict[str, t.Any], seconds: int) -> None:
+        token = secrets.token_hex(8)
+        arguments = module_arguments(plan, variables["inventory_hostname"], token, seconds)
+        before = time.time()
+        seen = self._run("ivy.cluster.preflight_host", arguments, variables)
+        after = time.time()
+        if seen["uid"] != 0:
+            raise _UnusableError("no-root", f"it works as the user with number {seen['uid']}")
+        # The way there took less than all the time until the module began, and the way back less than all since its end.
+        result.update(
+            seen={key: value for key, value in seen.items() if not key.startswith("_") and key != "ansible_facts"},
+            token=token,
+            clock=[seen["ended"] - after, seen["started"] - before],
+        )
+
+    def _run(self, name: str, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        try:
+            answer: dict[str, t.Any] = self._execute_module(
+                module_name=name, module_args=arguments, task_vars=variables
+            )
+        except AnsibleConnectionFailure as error:
+            raise _UnusableError("unreachable", _line(str(error))) from error
+        except AnsibleError as error:
+            raise _UnusableError(_kind(str(error)), _line(str(error))) from error
+        if answer.get("unreachable"):
+            raise _UnusableError("unreachable", _line(str(answer.get("msg", ""))))
+        if answer.get("failed"):
+            said = " ".join(str(answer.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
+            raise _UnusableError(_kind(said), _line(str(answer.get("module_stderr") or answer.get("msg", ""))))
+        return answer
+
+
+def _kind(said: str) -> str:
+    """What a failure means, from what the host or Ansible said."""
+    text = said.lower()
+    if any(words in text for words in _NO_ROOT):
+        return "no-root"
+    return "no-python" if any(words in text for words in _NO_PYTHON) else "failed"
+
+
+def _line(text: str) -> str:
+    """The line that tells most, short enough for a report."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines[-1] if lines else "")[:200].rstrip(".")

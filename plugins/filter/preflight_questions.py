@@ -1,0 +1,53 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: preflight_questions
+short_description: What one host is to try out about the others
+version_added: 0.1.0
+author:
+  - The ivy.cluster contributors (@ivy-cluster)
+description:
+  - Chooses from what was seen of all hosts whom one of them is to reach, and whose files it is to look for on the share.
+positional: _input
+options:
+  _input:
+    description: What M(ivy.cluster.preflight_look) returned, by host.
+    type: dict
+    required: true
+  host:
+    description: The host that is to try.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Try the other hosts
+  ivy.cluster.preflight_reach:
+    targets: "{{ (looked | ivy.cluster.preflight_questions(inventory_hostname)).targets }}"
+"""
+
+RETURN = r"""
+_value:
+  description: C(targets) and C(files) as M(ivy.cluster.preflight_reach) takes them.
+  type: dict
+"""
+
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils import plain, preflight_network_checks, preflight_share_checks
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_looks import looks_from
+
+
+def preflight_questions(looked: t.Any, host: str) -> dict[str, list[dict[str, t.Any]]]:
+    looks = looks_from(t.cast("dict[str, t.Any]", plain.plain(looked)))
+    return {
+        "targets": [one.arguments() for one in preflight_network_checks.questions(looks, str(host))],
+        "files": preflight_share_checks.files(looks, str(host)),
+    }
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"preflight_questions": preflight_questions}

@@ -1,0 +1,128 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What preflight holds on a host for some seconds: listeners on free ports, and its file on the share.
+
+A process of its own holds them and lets go when it is told to, or when its time is over: whatever becomes of the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import time
+import typing as t
+
+from . import share
+
+_CLIENT_SECONDS = 2.0
+
+
+def listener(port: int) -> socket.socket:
+    """A socket on every address of the host, so that it answers wherever the service would."""
+    if socket.has_dualstack_ipv6():
+        with contextlib.suppress(OSError):
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
+    return socket.create_server(("", port), backlog=64)
+
+
+def start_time(pid: int) -> str:
+    """Tells a process from a later one with the same number; empty where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            fields = stream.read().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _answer(stream: socket.socket, token: str) -> None:
+    with contextlib.suppress(OSError), stream:
+        stream.settimeout(_CLIENT_SECONDS)
+        stream.sendall(token.encode("ascii"))
+        # The other side ends the connection, or this port would stay in TIME_WAIT.
+        stream.recv(1)
+
+
+def serve(listeners: t.Sequence[socket.socket], token: str, until: float, told: int) -> None:
+    """Answer until the time is over, or until something can be read from `told`."""
+    while True:
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        ready, _writable, _failed = select.select([told, *listeners], [], [], left)
+        for one in ready:
+            if isinstance(one, int):
+                return
+            with contextlib.suppress(OSError):
+                stream, _address = one.accept()
+                _answer(stream, token)
+
+
+def _wake_on_signals() -> int:
+    """A descriptor that can be read once a signal came, so that none is lost, whenever it comes."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    return reading
+
+
+def _detach(kept: t.Container[int]) -> None:
+    """The connection to the controller ends only when nobody has its ends open."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    for number in [int(name) for name in os.listdir("/proc/self/fd")]:
+        if number > 2 and number not in kept:
+            with contextlib.suppress(OSError):
+                os.close(number)
+
+
+def start(
+    listeners: t.Sequence[socket.socket], token: str, file: tuple[str, int, int] | None, seconds: float
+) -> dict[str, t.Any]:
+    """Leave a process behind that holds all this; returns how to find it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            if os.fork() == 0:
+                _detach({one.fileno() for one in listeners} | {writing})
+                told = _wake_on_signals()
+                os.write(writing, str(os.getpid()).encode("ascii"))
+                os.close(writing)
+                try:
+                    serve(listeners, token, time.monotonic() + seconds, told)
+                finally:
+                    if file is not None:
+                        share.remove(*file)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        os.waitpid(child, 0)
+        said = os.read(reading, 32).decode("ascii")
+    finally:
+        os.close(reading)
+        for one in listeners:
+            one.close()
+    pid = int(said or 0)
+    return {"pid": pid, "start": start_time(pid)}
+
+
+def end(pid: int, start: str, seconds: float) -> bool:
+    """Tell the process to let go, and wait until it has; whether it is gone."""
+    until = time.monotonic() + seconds
+    if start and start_time(pid) == start:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    while start and start_time(pid) == start:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.02)
+    return True

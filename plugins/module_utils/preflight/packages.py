@@ -1,0 +1,80 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Packages: what is there, what could be installed, and what would be upgraded behind the operator's back."""
+
+from __future__ import annotations
+
+import glob
+import re
+import subprocess
+import typing as t
+
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+_PERIODIC = "APT::Periodic::Unattended-Upgrade"
+_BLACKLIST = "Unattended-Upgrade::Package-Blacklist::"
+_LINE = re.compile(r'^(\S+) "(.*)";$')
+_TIMEOUT = 60
+
+
+def _output(*arguments: str) -> str | None:
+    """What a program says; None where there is none, or where it hangs."""
+    try:
+        done = subprocess.run(
+            arguments, check=False, stdin=subprocess.DEVNULL, capture_output=True, env=_ENVIRONMENT, timeout=_TIMEOUT
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace")
+
+
+def states(text: str) -> dict[str, str]:
+    """Names and states out of what dpkg-query says: installed, held (installed and on hold) or something else."""
+    found = {}
+    for line in text.splitlines():
+        name, _tab, status = line.partition("\t")
+        words = status.split()
+        if len(words) == 3:
+            state = words[2]
+            found[name] = "held" if words[0] == "hold" and state == "installed" else state
+    return found
+
+
+def candidates(text: str) -> dict[str, str]:
+    """The version of each package that apt would install, out of `apt-cache policy`; empty where there is none."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        if line and not line.startswith(" ") and line.endswith(":"):
+            name = line[:-1]
+        elif name and line.strip().startswith("Candidate:"):
+            version = line.partition(":")[2].strip()
+            found[name] = "" if version == "(none)" else version
+    return found
+
+
+def upgrades(text: str) -> dict[str, t.Any]:
+    """Whether apt upgrades by itself, and what it leaves out, out of `apt-config dump`."""
+    enabled, blacklist = False, []
+    for line in text.splitlines():
+        found = _LINE.match(line.strip())
+        if found and found[1] == _PERIODIC:
+            enabled = found[2] not in ("", "0")
+        elif found and found[1] == _BLACKLIST and found[2]:
+            blacklist.append(found[2])
+    return {"enabled": enabled, "blacklist": blacklist}
+
+
+def look(names: t.Sequence[str]) -> dict[str, t.Any]:
+    found = states(_output("dpkg-query", "-W", "-f=${Package}\\t${Status}\\n", *names) or "") if names else {}
+    missing = [name for name in names if found.get(name) not in ("installed", "held")]
+    lists = bool(glob.glob("/var/lib/apt/lists/*_Packages*"))
+    known = candidates(_output("apt-cache", "policy", *missing) or "") if missing and lists else {}
+    automatic = states(_output("dpkg-query", "-W", "-f=${Package}\\t${Status}\\n", "unattended-upgrades") or "")
+    settings = upgrades(_output("apt-config", "dump") or "") if automatic.get("unattended-upgrades") else upgrades("")
+    return {
+        "missing": missing,
+        "held": [name for name in names if found.get(name) == "held"],
+        "lists": lists,
+        "without_candidate": [name for name in missing if lists and not known.get(name)],
+        "upgrades": settings,
+    }
