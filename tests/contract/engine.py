@@ -1,0 +1,273 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An unpacked engine that a test configures, starts, asks and stops, by nothing but what every engine offers."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import pwd
+import signal
+import subprocess
+import time
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+READY = "Axon Ivy Engine is running and ready to serve."
+USER = "ivy"
+Files = dict[str, tuple[int, int]]
+
+
+def wait_for(condition: t.Callable[[], object], what: str, seconds: float = 30.0) -> float:
+    """Wait until the condition holds and return the seconds that it took, or fail with what was waited for."""
+    begin = time.monotonic()
+    while not condition():
+        if time.monotonic() > begin + seconds:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.05)
+    return time.monotonic() - begin
+
+
+@dataclass
+class Answer:
+    """What came back, status 0 where nothing did."""
+
+    status: int
+    text: str = ""
+    cookies: tuple[str, ...] = ()
+
+
+@dataclass
+class Known:
+    """What the collection knows of this engine version, see prepare.yml."""
+
+    version: str
+    stand_in: bool
+    public_host: str
+    archive: Path
+    profile: dict[str, t.Any]
+    java_home: str
+    engine_directory: Path
+    writable_directories: list[str]
+    start_timeout: int
+    stop_timeout: int
+    unit: str
+    jvm_options: str
+    node_environment: str
+
+    @classmethod
+    def read(cls, path: Path) -> Known:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["archive"] = path.parent / "archives" / values["archive"]
+        values["engine_directory"] = Path(values["engine_directory"])
+        for name in ("start_timeout", "stop_timeout"):
+            values[name] = int(values[name])
+        return cls(**values)
+
+    def place(self, setting: str) -> tuple[str, str]:
+        """The file and the key in which this version reads a setting of the topology."""
+        found = self.profile["settings"][setting]
+        return found["file"], found["key"]
+
+    def accepts(self, answer: Answer) -> bool:
+        """Whether balancer and gate take the answer of the health address for a node that serves."""
+        return answer.status == 200 and not any(text in answer.text for text in self.profile["health"]["reject"])
+
+
+def yaml(values: t.Mapping[str, object], header: str = "") -> str:
+    """Dotted keys, one a line; JSON is the YAML that needs no thought about quotes."""
+    return (header + "\n" if header else "") + "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items())
+
+
+@dataclass
+class Engine:
+    """One directory with an engine, at an address of its own."""
+
+    known: Known
+    directory: Path
+    port: int
+    address: str = "127.0.0.1"
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    # The files before the first start.
+    before: Files = field(default_factory=dict)
+    console: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.console = self.directory.parent / f"{self.directory.name}.console"
+
+    # --- files
+
+    def file(self, name: str) -> Path:
+        return self.directory / name
+
+    def read(self, name: str) -> str:
+        path = self.file(name)
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def write(self, name: str, text: str) -> None:
+        """Write in place, as an editor does; a new file belongs to the engine."""
+        path = self.file(name)
+        new = not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        if new:
+            own(path)
+
+    def replace(self, name: str, text: str) -> None:
+        """Replace by rename, as the collection does."""
+        path = self.file(name)
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.write_text(text, encoding="utf-8")
+        own(temporary)
+        temporary.replace(path)
+
+    def configure(self, settings: t.Mapping[str, object], keys: t.Mapping[str, object] | None = None, more: str = "") -> None:
+        """Write the settings of the topology where this version reads them, and other keys into ivy.yaml."""
+        files: dict[str, dict[str, object]] = {"configuration/ivy.yaml": dict(keys or {})}
+        for setting, value in settings.items():
+            name, key = self.known.place(setting)
+            # What travels in the unit's environment on a cluster is a secret; here it may as well stand in the file.
+            files.setdefault("configuration/ivy.yaml" if name == "environment" else name, {})[key] = value
+        header = self.known.profile["schema_header"]["ivy"].format(version=self.known.version)
+        for name, values in files.items():
+            top = f"# yaml-language-server: $schema={header}" if header and name.endswith("/ivy.yaml") else ""
+            self.write(name, yaml(values, top) + (more if name.endswith("/ivy.yaml") else ""))
+
+    def snapshot(self) -> Files:
+        """Every file and directory below the engine's, with what changes when it is written."""
+        found: Files = {}
+        for top, directories, names in os.walk(self.directory):
+            for name in [*names, *directories]:
+                path = Path(top, name)
+                status = path.lstat()
+                kind = 0 if name in directories else status.st_mtime_ns
+                found[str(path.relative_to(self.directory))] = (kind, status.st_size if kind else 0)
+        return found
+
+    # --- processes
+
+    def variables(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "JAVA_HOME": self.known.java_home,
+            "IVY_JAVA_HOME": self.known.java_home,
+            **self.environment,
+        }
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start in the foreground as the engine's user, with a closed input and without a sandbox."""
+        self.console.unlink(missing_ok=True)
+        with self.console.open("wb") as output:
+            self.process = subprocess.Popen(
+                [str(self.file("bin/AxonIvyEngine")), "-start"],
+                cwd=self.directory,
+                env=self.variables(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=USER,
+                group=USER,
+                extra_groups=[],
+                umask=0o027,
+                start_new_session=True,
+            )
+        return self.process
+
+    def log(self) -> str:
+        """What the engine tells, wherever it does."""
+        console = self.console.read_text(encoding="utf-8", errors="replace") if self.console.exists() else ""
+        return self.read("logs/ivy.log") + self.read("logs/console.log") + console
+
+    def await_ready(self) -> float:
+        process = self.process
+        assert process is not None
+        seconds = wait_for(
+            lambda: READY in self.log() or process.poll() is not None, "the ready line", self.known.start_timeout
+        )
+        assert process.poll() is None, f"ended with {process.returncode}: {self.log()[-1500:]}"
+        return seconds
+
+    def run(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+        """Run a program of bin/ as the engine's user."""
+        return subprocess.Popen(
+            [str(self.file(f"bin/{program}")), *arguments],
+            cwd=self.directory,
+            env=self.variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            user=USER,
+            group=USER,
+            extra_groups=[],
+        )
+
+    def control(self, command: str) -> tuple[int, str]:
+        """Exit code and output of `bin/AxonIvyEngine COMMAND`."""
+        process = self.run("AxonIvyEngine", command)
+        output, _ = process.communicate(timeout=self.known.stop_timeout)
+        return process.returncode, output.strip()
+
+    def ended(self) -> int | None:
+        return self.process.poll() if self.process else None
+
+    def kill(self) -> None:
+        """End what a test left behind."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    # --- HTTP
+
+    def ask(
+        self,
+        path: str,
+        host: str = "",
+        account: str = "",
+        method: str = "GET",
+        headers: t.Mapping[str, str] | None = None,
+        port: int | None = None,
+    ) -> Answer:
+        """One request, as a balancer would send it; redirects are not followed."""
+        sent = {"Host": host or self.known.public_host, "X-Forwarded-Proto": "https", **(headers or {})}
+        if account:
+            sent["Authorization"] = "Basic " + base64.b64encode(account.encode()).decode()
+        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=5)
+        try:
+            connection.request(method, path, headers=sent)
+            response = connection.getresponse()
+            text = response.read().decode("utf-8", errors="replace")
+            cookies = [value.split("=", maxsplit=1)[0] for value in response.headers.get_all("Set-Cookie") or []]
+            return Answer(response.status, text, tuple(cookies))
+        except (OSError, http.client.HTTPException):
+            return Answer(0)
+        finally:
+            connection.close()
+
+    def health(self, host: str = "") -> Answer:
+        return self.ask(self.known.profile["health"]["path"], host)
+
+    def serves(self) -> bool:
+        return self.known.accepts(self.health())
+
+    def accepts_administrator(self, account: str) -> bool:
+        """Whether an administrator may use the service that deploys: without a file it refuses everybody else with 401."""
+        headers = {"X-Requested-By": "contract", "Content-Length": "0"}
+        answer = self.ask("/system/api/apps/contract", account=account, method="POST", headers=headers)
+        assert answer.status, "no answer"
+        return answer.status not in (401, 403)
+
+
+def own(path: Path) -> None:
+    """Give a path to the engine's user."""
+    entry = pwd.getpwnam(USER)
+    os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+def own_all(directory: Path) -> None:
+    subprocess.run(["chown", "--recursive", f"{USER}:{USER}", str(directory)], check=True)

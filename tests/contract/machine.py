@@ -1,0 +1,105 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands beside the engine on the host: PostgreSQL, the search server, the kernel's sockets, systemd."""
+
+from __future__ import annotations
+
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from engine import wait_for
+
+ACCOUNT = "ivy"
+PASSWORD = "A b$%\\\"'ä"
+SEARCH = "http://127.0.0.1:9200"
+
+
+def command(*arguments: str, check: bool = True) -> str:
+    done = subprocess.run(arguments, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stdout[-1500:]}")
+    return done.stdout.strip()
+
+
+class Database:
+    """The PostgreSQL of this host."""
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        done = subprocess.run(
+            ["runuser", "-u", "postgres", "--", "psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", database],
+            input=statement,
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd="/",
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def account(self) -> None:
+        """Make the engine's account anew; it may create databases."""
+        password = PASSWORD.replace("'", "''")
+        self.sql(
+            f"""DO $do$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ACCOUNT}')
+            THEN CREATE ROLE {ACCOUNT} LOGIN CREATEDB; END IF; END $do$;
+            ALTER ROLE {ACCOUNT} PASSWORD '{password}';"""
+        )
+
+    def create(self, name: str, empty: bool = True) -> None:
+        self.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        if empty:
+            self.sql(f'CREATE DATABASE "{name}" OWNER {ACCOUNT}')
+
+    def url(self, name: str) -> str:
+        return f"jdbc:postgresql://127.0.0.1:5432/{name}"
+
+    def sessions(self, name: str) -> int:
+        return int(self.sql(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"))
+
+    def content(self, name: str) -> str:
+        """The tables of a database with their number of rows, to see whether something was made anew."""
+        tables = self.sql(
+            "SELECT quote_ident(schemaname) || '.' || quote_ident(relname) FROM pg_stat_user_tables ORDER BY 1", name
+        ).splitlines()
+        return "\n".join(f"{table} {self.sql(f'SELECT count(*) FROM {table}', name)}" for table in tables)
+
+    def stop(self) -> None:
+        command("systemctl", "stop", "postgresql")
+
+    def start(self) -> None:
+        command("systemctl", "start", "postgresql")
+        wait_for(lambda: command("pg_isready", check=False).endswith("accepting connections"), "the database server")
+
+
+def search_answers() -> bool:
+    try:
+        with urllib.request.urlopen(SEARCH, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def connections(peer: str = "", port: int = 0, local: str = "") -> int:
+    """How many established TCP connections lead to a port, or come from an address."""
+    found = command("ss", "-Htn", "state", "established").splitlines()
+    pairs = [line.split()[2:4] for line in found]
+    return sum(
+        1
+        for here, there in ((clean(a), clean(b)) for a, b in pairs)
+        if there.endswith(f"{peer}:{port}") and (not local or here.startswith(f"{local}:"))
+    )
+
+
+def clean(address: str) -> str:
+    """An IPv4 address as such, however a socket of both families shows it."""
+    return address.replace("[::ffff:", "").replace("]:", ":") if "ffff" in address else address
+
+
+def listens(address: str, port: int) -> bool:
+    wanted = {f"{host}:{port}" for host in (address, "*", "0.0.0.0", "[::]")}
+    return any(clean(line.split()[3]) in wanted for line in command("ss", "-Htln").splitlines())
+
+
+def remove(path: Path) -> None:
+    command("rm", "-rf", str(path))

@@ -1,0 +1,115 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The archive as it comes, without a start."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from pathlib import Path
+
+from assumptions import assumption
+from conftest import Record
+from engine import Known
+
+AREA = "Archive"
+
+
+@assumption(
+    AREA,
+    "the zip has no top folder, and bin/, configuration/, deploy/, system/ and webapps/ lie at its top",
+    fact="`unzip engine.zip -d DIR` gives DIR/bin",
+    certainty="stated",
+    source="documentation, files and directories; docker-image, Dockerfiles of 10 to 14",
+)
+def test_archive_has_no_top_folder(known: Known) -> None:
+    with zipfile.ZipFile(known.archive) as archive:
+        tops = {name.split("/", maxsplit=1)[0] for name in archive.namelist()}
+    assert {"bin", "configuration", "deploy", "system", "webapps"} <= tops, sorted(tops)
+
+
+@assumption(
+    AREA,
+    "the name of the file carries the version",
+    fact="AxonIvyEngine<version>.<build>_All_x64.zip",
+    certainty="observed",
+    source="dev.axonivy.com, ArtifactFactory",
+)
+def test_name_of_the_archive_carries_the_version(known: Known) -> None:
+    assert re.match(rf"AxonIvyEngine{re.escape(known.version)}\.\d+_(Slim_)?All_x64\.zip$", known.archive.name)
+
+
+@assumption(
+    AREA,
+    "applications/, data/, logs/ and configuration/applications/ are not in it, so they have to be made",
+    fact="the Dockerfiles make these directories after unpacking",
+    certainty="observed",
+    source="docker-image, Dockerfiles of 10, 12 and 14",
+)
+def test_directories_of_run_time_are_not_in_the_archive(pristine: Path, record: Record) -> None:
+    there = [name for name in ("applications", "data", "logs", "configuration/applications") if (pristine / name).exists()]
+    record.see(f"in the archive: {', '.join(there) or 'none of them'}")
+    assert not there
+
+
+@assumption(
+    AREA,
+    "bin/AxonIvyEngine and bin/EngineConfigCli are executable after unzip",
+    fact="both programs are in bin/",
+    certainty="stated",
+    source="documentation, files and directories",
+)
+def test_programs_are_executable(pristine: Path) -> None:
+    for name in ("AxonIvyEngine", "EngineConfigCli"):
+        assert os.access(pristine / "bin" / name, os.X_OK), name
+
+
+@assumption(
+    AREA,
+    "configuration/ivy.webserver.yaml is there before 12.0 and gone from then on",
+    fact="its keys moved to ivy.yaml in 12.0",
+    certainty="stated",
+    source="documentation 10.0 to 12.0, file reference",
+)
+def test_file_of_the_web_server(pristine: Path, known: Known) -> None:
+    expected = known.place("http_port")[0] == "configuration/ivy.webserver.yaml"
+    assert (pristine / "configuration/ivy.webserver.yaml").exists() == expected
+
+
+@assumption(
+    AREA,
+    "the archive brings no licence and no jgroups.xml",
+    fact="both are optional files of configuration/ that an operator adds",
+    certainty="stated",
+    source="documentation, file reference; cluster, communication",
+)
+def test_no_licence_and_no_stack_in_the_archive(pristine: Path) -> None:
+    assert not list((pristine / "configuration").glob("*.lic"))
+    assert not (pristine / "configuration/jgroups.xml").exists()
+
+
+@assumption(
+    AREA,
+    "which JGroups lies in the archive",
+    fact="JGroups 5 since 9.3; the minor version is not known",
+    certainty="unknown",
+    source="documentation, cluster, communication",
+)
+def test_version_of_jgroups(pristine: Path, record: Record) -> None:
+    found = sorted(path.name for path in pristine.rglob("*jgroups*.jar"))
+    record.see(", ".join(found) or "no file of that name")
+
+
+@assumption(
+    AREA,
+    "what the vendor's own unit asks for",
+    fact="bin/AxonIvyEngine.service is a template; its content is not known",
+    certainty="unknown",
+    source="documentation, Linux, service",
+)
+def test_shipped_unit(pristine: Path, record: Record) -> None:
+    unit = pristine / "bin/AxonIvyEngine.service"
+    lines = unit.read_text(encoding="utf-8").splitlines() if unit.exists() else []
+    wanted = ("Type=", "ExecStart=", "ExecStop=", "KillMode=", "TimeoutStop", "SuccessExitStatus=", "PIDFile=", "Restart=")
+    record.see("; ".join(line for line in lines if line.startswith(wanted)) or "no such file")

@@ -1,0 +1,155 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An engine without licence and database, started in the foreground with a closed input and without a sandbox."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from assumptions import assumption
+from conftest import PORT_SECRET, PORT_YAML, Material, Record
+from engine import READY, Engine, Known, wait_for
+from machine import listens
+
+
+def written(engine: Engine) -> set[str]:
+    """The directories at the top in which the engine has written something."""
+    now = engine.snapshot()
+    return {path.split("/", maxsplit=1)[0] for path in now if now[path] != engine.before.get(path)}
+
+
+@assumption(
+    "Start",
+    "`bin/AxonIvyEngine -start` stays in the foreground although its input is closed",
+    fact="-start is the default and runs in the foreground; `shutdown` on the console stops it; what the end of the input does is not said",
+    certainty="assumed",
+    source="documentation, Linux, start; a service has no console",
+)
+def test_foreground_start_with_closed_input(demo: Engine) -> None:
+    assert demo.ended() is None
+    assert demo.ask("/").status != 0
+
+
+@assumption(
+    "Start",
+    "the ready line comes after the line with the address",
+    fact=f"'{READY} [..ms]' after 'Go to http://HOST:PORT/ ...'",
+    certainty="stated",
+    source="documentation; cluster-tests, which wait for it",
+)
+def test_ready_line(demo: Engine, record: Record) -> None:
+    assert re.search(r"Go to http://\S+[\s\S]*" + re.escape(READY), demo.log())
+    places = ["logs/ivy.log"] if READY in demo.read("logs/ivy.log") else []
+    places += ["standard output"] if READY in demo.console.read_text(encoding="utf-8", errors="replace") else []
+    record.see("in " + " and ".join(places or ["another file of logs/"]))
+
+
+@assumption(
+    "Start",
+    "`-status` says RUNNING",
+    fact="one of STOPPED STARTING RUNNING STOPPING UNREGISTERED FAILED, perhaps between lines of the log",
+    certainty="observed",
+    source="project-build-plugin, EngineControl",
+)
+def test_status_of_a_running_engine(demo: Engine, record: Record) -> None:
+    code, output = demo.control("-status")
+    record.see(f"exit code {code}")
+    assert "RUNNING" in output.split()
+
+
+@assumption(
+    "Configuration",
+    "a secret file wins over YAML",
+    fact="/run/secrets/ivy.<Key> is read; its rank is not said",
+    certainty="unknown",
+    source="docker-samples, ivy-secrets",
+)
+def test_secret_file_over_yaml(demo: Engine, record: Record) -> None:
+    record.see("the secret file wins" if listens_on(PORT_SECRET) else "YAML wins" if listens_on(PORT_YAML) else "neither")
+
+
+@assumption(
+    "Configuration",
+    "a secret file for a key of the engine is read, with a line break at its end",
+    fact="/run/secrets/ivy.SystemDb.Password and others",
+    certainty="stated",
+    source="documentation, overriding configuration; docker-samples, ivy-secrets",
+)
+def test_secret_file_is_read(demo: Engine) -> None:
+    assert listens_on(PORT_SECRET)
+
+
+@assumption(
+    "Modes and health",
+    "in demo mode `/` shows one of the texts by which the balancer refuses the node",
+    fact="the body of / contains demo-portal",
+    certainty="observed",
+    source="docker-samples and cluster-tests, probes for demo mode",
+)
+def test_demo_mode_shows_at_the_home_page(demo: Engine, known: Known) -> None:
+    assert any(text in demo.ask("/").text for text in known.profile["health"]["reject"])
+
+
+@assumption(
+    "Modes and health",
+    "what the health address answers in demo mode",
+    fact="not known",
+    certainty="unknown",
+    source="-",
+)
+def test_health_in_demo_mode(demo: Engine, known: Known, record: Record) -> None:
+    answer = demo.health()
+    verdict = "the balancer would take it" if known.accepts(answer) else "the balancer refuses it"
+    record.see(f"{known.profile['health']['path']} answers {answer.status}; {verdict}")
+
+
+@assumption(
+    "Licence",
+    "whether a licence that is dropped in while the engine runs is taken",
+    fact="an upload in the Cockpit works at run time; for a file it is not known",
+    certainty="unknown",
+    source="documentation, licence",
+)
+def test_licence_dropped_in_while_running(demo: Engine, known: Known, material: Material, record: Record) -> None:
+    demo.replace("configuration/contract.lic", material.licence("valid"))
+    taken = False
+    deadline = time.monotonic() + 3
+    while not taken and time.monotonic() < deadline:
+        taken = not any(text in demo.ask("/", host="localhost").text for text in known.profile["health"]["reject"])
+        time.sleep(0.2)
+    record.see("demo mode ends at once" if taken else "it stays in demo mode until a restart")
+
+
+@assumption(
+    "Stop",
+    "`-stop` makes the engine end with a code that the unit takes for success (0 or 143)",
+    fact="-stop only initiates the end",
+    certainty="stated",
+    source="documentation, Linux, commands; the code is assumed",
+)
+def test_stop(demo: Engine, known: Known, record: Record) -> None:
+    code, _ = demo.control("-stop")
+    record.see("returns before the engine has ended" if demo.ended() is None else "returns when the engine has ended")
+    assert code == 0
+    record.measure("stop", wait_for(lambda: demo.ended() is not None, "the end", known.stop_timeout))
+    record.see(f"exit code {demo.ended()}")
+    assert demo.ended() in (0, 143)
+
+
+@assumption(
+    "Start",
+    "without a sandbox it writes below the directories only that the unit lets it write to",
+    fact="applications, configuration, data, deploy, logs and work are for run time; system and webapps are written at the first start",
+    certainty="inferred",
+    source="documentation, files and directories; docker-image, volumes",
+)
+def test_paths_that_the_first_start_writes(demo: Engine, known: Known, record: Record) -> None:
+    tops = written(demo)
+    record.see("wrote to " + ", ".join(sorted(tops)))
+    assert tops, "nothing at all?"
+    assert tops <= set(known.writable_directories)
+
+
+def listens_on(port: int) -> bool:
+    return listens("127.0.0.1", port)

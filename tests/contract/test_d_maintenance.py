@@ -1,0 +1,114 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An engine that may not go into production, and one that refuses to start for that reason."""
+
+from __future__ import annotations
+
+from assumptions import assumption
+from conftest import EMPTY, PORT_ENVIRONMENT, PORT_OTHER, PORT_YAML, Engines, Material, Record, system_settings
+from engine import Engine, Known, wait_for
+from machine import PASSWORD, Database, listens
+
+AREA = "Modes and health"
+
+
+@assumption(
+    "Configuration",
+    "a variable IVY_<KEY> wins over YAML",
+    fact="the environment overrides; the key in capitals, with _ for dots",
+    certainty="stated",
+    source="documentation, overriding configuration",
+)
+def test_environment_over_yaml(maintenance: Engine) -> None:
+    assert not listens("127.0.0.1", PORT_YAML)
+    assert listens("127.0.0.1", PORT_ENVIRONMENT)
+
+
+@assumption(
+    "Configuration",
+    "the name of a variable may be in mixed case",
+    fact="ivy_SystemDb_Url in one of the vendor's samples",
+    certainty="observed",
+    source="kubernetes-samples, enterprise",
+)
+def test_environment_in_mixed_case(maintenance: Engine) -> None:
+    assert listens("127.0.0.1", PORT_ENVIRONMENT)
+
+
+@assumption(
+    "Configuration",
+    "which wins of a variable and a secret file for the same key",
+    fact="not known; the collection gives each key one of the two",
+    certainty="unknown",
+    source="-",
+)
+def test_environment_over_secret_file(maintenance: Engine, record: Record) -> None:
+    record.see("the environment wins" if listens("127.0.0.1", PORT_ENVIRONMENT) else "the secret file wins")
+
+
+@assumption(
+    AREA,
+    "an engine in maintenance mode gets no users: health is another status than 200, or the text shows the mode",
+    fact="the database has no tables: maintenance mode; its page shows 'Maintenance Mode'",
+    certainty="observed",
+    source="documentation, engine modes; cluster-tests and docker-samples, probes for the mode",
+)
+def test_health_in_maintenance_mode(maintenance: Engine, known: Known, record: Record) -> None:
+    answer = maintenance.health()
+    record.see(f"{known.profile['health']['path']} answers {answer.status}")
+    assert answer.status != 0
+    assert not known.accepts(answer)
+
+
+@assumption(
+    "Stop",
+    "SIGTERM ends the engine, with a code that the unit takes for success (0 or 143)",
+    fact="not documented; a container's end sends it",
+    certainty="assumed",
+    source="-",
+)
+def test_sigterm(maintenance: Engine, known: Known, record: Record) -> None:
+    process = maintenance.process
+    assert process is not None
+    process.terminate()
+    record.measure("SIGTERM", wait_for(lambda: maintenance.ended() is not None, "the end", known.stop_timeout))
+    record.see(f"exit code {maintenance.ended()}")
+    assert maintenance.ended() in (0, 143)
+
+
+@assumption(
+    AREA,
+    "with Boot.MaintenanceMode: DISABLED the start fails, and the process ends with a code that systemd takes for a failure",
+    fact="the engine fails instead of entering maintenance mode; the code is not said",
+    certainty="stated",
+    source="documentation, engine modes",
+)
+def test_maintenance_mode_disabled(engines: Engines, known: Known, database: Database, material: Material, record: Record) -> None:
+    engine = engines.make("disabled", PORT_OTHER)
+    settings = {**system_settings(known, database, EMPTY), "http_port": PORT_OTHER, "database_password": PASSWORD}
+    engine.configure({**settings, "maintenance_mode": "DISABLED"})
+    engine.write("configuration/contract.lic", material.licence("valid"))
+    engine.launch()
+    wait_for(lambda: engine.ended() is not None, "the end", known.start_timeout)
+    record.see(f"exit code {engine.ended()}")
+    assert engine.ended() not in (0, 143)
+
+
+@assumption(
+    "Licence",
+    "with an expired licence the engine does not go into production",
+    fact="an invalid licence leads to maintenance mode",
+    certainty="stated",
+    source="documentation, engine modes and licence",
+)
+def test_expired_licence(engines: Engines, known: Known, database: Database, tables: str, material: Material, record: Record) -> None:
+    licence = material.licence("expired")
+    engine = engines.make("expired", PORT_OTHER)
+    engine.configure({**system_settings(known, database, tables), "http_port": PORT_OTHER, "database_password": PASSWORD})
+    engine.write("configuration/contract.lic", licence)
+    engine.launch()
+    engine.await_ready()
+    answer = engine.health()
+    record.see(f"{known.profile['health']['path']} answers {answer.status}")
+    assert not known.accepts(answer)
+    engine.kill()

@@ -1,0 +1,128 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A second and a third node beside the service, each at a loopback address of its own."""
+
+from __future__ import annotations
+
+import shutil
+import typing as t
+
+import pytest
+from assumptions import assumption
+from conftest import JGROUPS_PORT, PORT_SERVICE, Engines, Material, Record, Service, own, system_settings
+from engine import Engine, Known, wait_for
+from machine import PASSWORD, Database, connections, listens
+
+AREA = "Cluster"
+
+
+def node(engines: Engines, database: Database, tables: str, material: Material, number: int) -> Engine:
+    engine = engines.make(f"node{number}", PORT_SERVICE, f"127.0.0.{number}")
+    known = engine.known
+    engine.configure(
+        {
+            **system_settings(known, database, tables),
+            "http_port": PORT_SERVICE,
+            "http_address": engine.address,
+            "database_password": PASSWORD,
+        }
+    )
+    engine.write("configuration/contract.lic", material.licence("valid"))
+    engine.write("configuration/jgroups.xml", material.jgroups())
+    # The name of the host is the same for all of them; no real engine reads a key of that name without need.
+    engine.environment["ivy_Cluster_NodeName"] = f"node{number}"
+    return engine
+
+
+@pytest.fixture(scope="module")
+def second(service: Service, engines: Engines, database: Database, tables: str, material: Material) -> t.Iterator[Engine]:
+    engine = node(engines, database, tables, material, 2)
+    engine.launch()
+    engine.await_ready()
+    yield engine
+    engine.kill()
+
+
+@assumption(
+    AREA,
+    "two engines with our jgroups.xml and a list of peers find each other over TCP",
+    fact="TCP and TCPPING in a jgroups.xml of one's own: documented from 12.0.9 and 13.2 on, before only on request",
+    certainty="inferred",
+    source="documentation, cluster, communication; kubernetes-samples, jgroups-tcp.xml",
+)
+def test_two_engines_join(service: Service, second: Engine, record: Record) -> None:
+    record.measure("join", wait_for(lambda: connections("127.0.0.1", JGROUPS_PORT) or connections("127.0.0.2", JGROUPS_PORT), "a connection between them", 30))
+    if service.probe.sees:
+        wait_for(lambda: len(service.probe.value("members") or []) == 2, "two members", 15)
+    assert service.engine.serves()
+    wait_for(second.serves, "health of the second", 15)
+
+
+@assumption(
+    AREA,
+    "an artefact given to one node is served by the other, which has the applications directory in common with it",
+    fact="from 12.0.9 on every way of deployment works if the applications directory is shared",
+    certainty="stated",
+    source="documentation 12.0 (12.0.9), cluster, deployment",
+    since="12.0.9",
+)
+def test_deployment_reaches_the_other_node(service: Service, second: Engine, material: Material) -> None:
+    deploy(second, material)
+    wait_for(lambda: service.engine.ask("/later/").status in (200, 302), "the application on the other node", 30)
+
+
+@assumption(
+    AREA,
+    "each node deploys for itself: what one is given does not come to the other",
+    fact="no deployment at run time; every node gets the same artefacts in its own deploy/",
+    certainty="stated",
+    source="documentation 10.0 to 12.0.8, cluster, deployment",
+    before="12.0.9",
+)
+def test_deployment_stays_on_the_node(service: Service, second: Engine, material: Material, record: Record) -> None:
+    deploy(service.engine, material)
+    wait_for(lambda: service.engine.ask("/later/").status in (200, 302), "the application on its node", 30)
+    record.see(f"the other node answers {second.ask('/later/').status}")
+    assert not second.file("applications/later").exists()
+
+
+def deploy(engine: Engine, material: Material) -> None:
+    temporary = engine.file("deploy/.later.zip.new")
+    shutil.copy(material.application(), temporary)
+    own(temporary)
+    temporary.replace(engine.file("deploy/later.zip"))
+    wait_for(lambda: not engine.file("deploy/later.zip").exists(), "the deployment", 90)
+
+
+@assumption(
+    "Licence",
+    "a node beyond the licence's limit answers 503, and the balancer does not take it; the others go on",
+    fact="nodes above the limit answer 503; which node that is, is not said",
+    certainty="stated",
+    source="documentation, cluster, licence; engine-cockpit, texts",
+)
+def test_node_limit(service: Service, second: Engine, engines: Engines, database: Database, tables: str, material: Material, record: Record) -> None:
+    if not engines.known.stand_in:
+        material.licence("two-nodes")
+    third = node(engines, database, tables, material, 3)
+    third.launch()
+    third.await_ready()
+    wait_for(lambda: third.ask("/").status == 503, "the refusal of the third node", 30)
+    record.see("the node that came last is refused")
+    assert not third.serves()
+    assert service.engine.serves()
+    third.kill()
+
+
+@assumption(
+    "Stop",
+    "a node that stops leaves the cluster at once, and the other serves on",
+    fact="not documented",
+    certainty="assumed",
+    source="-",
+)
+def test_stop_of_one_node(service: Service, second: Engine, known: Known) -> None:
+    second.control("-stopdaemon")
+    wait_for(lambda: second.ended() is not None, "the end of the process", 5)
+    wait_for(lambda: not listens("127.0.0.2", JGROUPS_PORT), "the end of its ports", 5)
+    assert service.engine.serves()

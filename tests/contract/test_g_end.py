@@ -1,0 +1,88 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ends the service: a lost database, its stop by the unit, and a start from files that it cannot write."""
+
+from __future__ import annotations
+
+from assumptions import assumption
+from conftest import PORT_OTHER, SERVICE, Engines, Material, Record, Service, system_settings
+from engine import Known, wait_for
+from machine import PASSWORD, Database, command
+
+
+@assumption(
+    "Modes and health",
+    "when the database is lost the health address is refused by the balancer, and comes back with the database without a restart",
+    fact="503 if the engine cannot serve, from 12.0.7 on; for / and for the time it takes nothing is said",
+    certainty="assumed",
+    source="documentation 12.0, monitoring",
+)
+def test_database_lost(service: Service, database: Database, record: Record) -> None:
+    began = command("systemctl", "show", "-p", "ExecMainStartTimestampMonotonic", SERVICE)
+    database.stop()
+    try:
+        record.measure("until refused", wait_for(lambda: not service.engine.serves(), "the refusal", 60))
+        record.see(f"{service.engine.known.profile['health']['path']} answers {service.engine.health().status}")
+    finally:
+        database.start()
+    record.measure("until served again", wait_for(service.engine.serves, "the return", 120))
+    assert command("systemctl", "show", "-p", "ExecMainStartTimestampMonotonic", SERVICE) == began
+
+
+@assumption(
+    "Stop",
+    "systemctl stop, which is `-stopdaemon`: the unit ends well within its time, with nothing left",
+    fact="-stopdaemon waits until the engine has stopped; exit codes and times are not documented",
+    certainty="stated",
+    source="documentation, Linux, commands; the code is assumed",
+)
+def test_stop_by_the_unit(service: Service, known: Known, record: Record) -> None:
+    command("systemctl", "stop", SERVICE)
+    shown = command("systemctl", "show", "-p", "Result,ExecMainStatus,ExecMainCode,ActiveState", SERVICE).splitlines()
+    record.see(", ".join(sorted(shown)))
+    assert "Result=success" in shown
+    assert "ActiveState=inactive" in shown
+    assert "STOPPED" in service.engine.control("-status")[1].split()
+
+
+@assumption(
+    "Stop",
+    "after the stop no session of the engine is left in the database",
+    fact="not documented",
+    certainty="assumed",
+    source="-",
+)
+def test_no_sessions_after_the_stop(service: Service, database: Database, tables: str) -> None:
+    wait_for(lambda: database.sessions(tables) == 0, "the end of the sessions", 10)
+
+
+@assumption(
+    "Configuration",
+    "files that the engine may not write are fine: it starts, leaves the originals with their macros, and works on the copy that the profile names",
+    fact="read-only files are copied to a writable temporary place at the start, since 11.3; the place is inferred",
+    certainty="stated",
+    source="release notes XIVY-13154; docker-samples, ivy-readonly-config",
+    since="11.3.0",
+)
+def test_read_only_files(
+    engines: Engines, known: Known, database: Database, tables: str, material: Material, record: Record
+) -> None:
+    engine = engines.make("readonly", PORT_OTHER)
+    engine.configure(
+        {**system_settings(known, database, tables), "http_port": PORT_OTHER, "database_password": PASSWORD},
+        {},
+        'EMail.Server.Password: "${encrypt:mail}"\n',
+    )
+    engine.write("configuration/contract.lic", material.licence("valid"))
+    command("chown", "--recursive", "root:root", str(engine.file("configuration")))
+    before = engine.read("configuration/ivy.yaml")
+    engine.launch()
+    engine.await_ready()
+    wait_for(engine.serves, "health", 15)
+    assert engine.read("configuration/ivy.yaml") == before
+    copy = engine.file(known.profile["read_only_copy"])
+    place = next((str(path.relative_to(engine.directory)) for path in engine.directory.rglob("ivy.yaml") if "decrypt:" in path.read_text(encoding="utf-8", errors="replace")), "not below the engine's directory")
+    record.see(f"the copy is {place}")
+    assert (copy / "ivy.yaml").exists()
+    assert "encrypt:" not in (copy / "ivy.yaml").read_text(encoding="utf-8")
+    engine.kill()
