@@ -26,6 +26,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_plan import 
 _NO_PYTHON = ("interpreter was not found", "no such file", "not found", "no python")
 _NO_ROOT = ("sudo:", "password", "become", "not in the sudoers", "permission denied")
 
+_ANSIBLES_OWN = ("_ansible_parsed", "ansible_facts", "changed", "invocation")
+
 
 class _UnusableError(Exception):
     def __init__(self, reason: str, detail: str) -> None:
@@ -75,7 +77,7 @@ class ActionModule(ActionBase):
             raise _UnusableError("no-root", f"it works as the user with number {seen['uid']}")
         # The way there took less than all the time until the module began, and the way back less than all since its end.
         result.update(
-            seen={key: value for key, value in seen.items() if not key.startswith("_") and key != "ansible_facts"},
+            seen={key: value for key, value in seen.items() if key not in _ANSIBLES_OWN},
             token=token,
             clock=[seen["ended"] - after, seen["started"] - before],
         )
