@@ -117,9 +117,14 @@ def is_rewriting(key: str, before: str, after: str) -> bool:
         )
     if "${encrypt:" not in before or "${encrypt:" in after:
         return False
-    if before.startswith("${encrypt:") and before.endswith("}") and before.count("${") == 1:
-        # The whole value is one macro, whose clear text may hold a brace.
-        return re.fullmatch(r"\$\{decrypt:.+\}", after, re.DOTALL) is not None
+    if before.startswith("${encrypt:") and before.endswith("}") and before.count("${encrypt:") == 1:
+        # The whole value is one macro, whose clear text may hold a brace or what looks like a macro. Where another one may
+        # as well begin behind it, that one must not have become part of what was encrypted.
+        whole = re.fullmatch(r"\$\{decrypt:(.+)\}", after, re.DOTALL)
+        closed = re.match(r"[^}]*\}.*\$\{", before.removeprefix("${encrypt:"), re.DOTALL) is not None
+        nested = "${" in before.removeprefix("${encrypt:").partition("}")[0]
+        if whole is not None and (not closed or nested or "${" not in whole[1]):
+            return True
     pattern = "".join(
         r"\$\{decrypt:[^}]+\}" if part.startswith("${encrypt:") else re.escape(part)
         for part in re.split(r"(\$\{encrypt:[^}]*\})", before)

@@ -140,6 +140,11 @@ def test_what_is_not_yaml_is_an_error(broken: str | bytes) -> None:
 REWRITINGS = [
     ("Databases.d.Password", "${encrypt:clear}", "${decrypt:\u00e5\u0001x}", True),
     ("Databases.d.Password", "${encrypt:cl}ear}", "${decrypt:abc}", True),
+    ("Databases.d.Password", "${encrypt:$HOME ${x} %h}", "${decrypt:abc}", True),
+    ("Databases.d.Password", "${encrypt:$HOME ${x} %h ${y}}", "${decrypt:abc}", True),
+    ("Databases.d.Password", "${encrypt:cl}ear ${x}}", "${decrypt:abc}", True),
+    ("X.Url", "${encrypt:a}-${env:B}", "${decrypt:1}-${env:B}", True),
+    ("X.Url", "${encrypt:a}-${env:B}", "${decrypt:1}-${env:C}", False),
     ("Databases.d.Password", "${encrypt:clear}", "clear", False),
     ("Databases.d.Password", "${encrypt:clear}", "${decrypt:}", False),
     ("Databases.d.Password", "${encrypt:clear}", "${encrypt:other}", False),
