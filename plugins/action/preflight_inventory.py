@@ -39,4 +39,5 @@ class ActionModule(ActionBase):
         return result
 
     def _read(self, path: str) -> t.Any:
-        return self._loader.load_from_file(path, cache="all", trusted_as_template=True)
+        # Ansible's cache would copy each of them, which takes longer than all the rest.
+        return self._loader.load_from_file(path, cache="none", trusted_as_template=True)

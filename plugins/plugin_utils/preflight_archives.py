@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
 import json
 import re
@@ -203,7 +204,9 @@ def _damage_of_tar(path: Path) -> str:
         with tarfile.open(path, "r|gz") as archive:
             if archive.next() is None:
                 return "it holds no file"
-            while archive.next() is not None:
+        # The module tarfile takes a file that ends too early for one that ends.
+        with gzip.open(path) as file:
+            while file.read(_BLOCK):
                 pass
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         return f"it is no whole .tar.gz file ({error})"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing as t
 from pathlib import Path
 
@@ -168,15 +169,31 @@ class Look:
         findings = []
         for role in self._roles.values():
             said: dict[str, list[str]] = {}
+            known: dict[str, list[str]] = {}
             for host in self._inventory.hosts:
                 values = self._variables.values[host.name]
-                if role.works_on(host) and not (facts and values.lacks_facts):
-                    for problem in self._said(role, host, values, facts):
-                        said.setdefault(problem, []).append(host.name)
+                if not role.works_on(host) or (facts and values.lacks_facts):
+                    continue
+                # Hosts with the same options get the same answers, which take a while to work out.
+                alike = host.name if facts else self._options_of(host)
+                if alike not in known:
+                    known[alike] = list(self._said(role, host, values, facts))
+                for problem in known[alike]:
+                    said.setdefault(problem, []).append(host.name)
             for problem, names in said.items():
                 findings.append(preflight_options.role_problem(self._inventory, role, problem, names))
         findings += self._acknowledged(facts)
         return findings
+
+    def _options_of(self, host: Host) -> str:
+        names = sorted(
+            name
+            for role in self._roles.values()
+            if role.works_on(host)
+            for name in role.options
+            if name in host.given and name not in preflight_topology.PER_HOST
+        )
+        return json.dumps([(name, host.values.get(name)) for name in names], sort_keys=True, default=str)
 
     def _said(self, role: Role, host: Host, values: Values, facts: bool) -> t.Iterator[str]:
         if facts:
@@ -266,14 +283,11 @@ class Look:
         return key if len(key) >= preflight_secrets.SHORTEST_KEY else _STAND_IN_KEY
 
     def _unusable(self, findings: t.Sequence[Finding]) -> list[Finding]:
-        """Variables that could not be had; what is only derived from one is no finding of its own."""
-        derived = {name for role in self._roles.values() for name in role.variables}
+        """Variables that could not be had; what is only derived from others is no finding beside their own."""
+        given = {name for host in self._inventory.hosts for name in host.given}
         failures = self._variables.failures
-        causes = [key for key in failures if key[0] not in derived]
-        broken = any(finding.severity == ERROR for finding in findings)
-        if self._inventory.profile is None:
-            causes = [key for key in causes if "ivy_profile" not in key[1] and "No profile is known" not in key[1]]
-        elif not causes and not broken:
+        causes = [key for key in failures if key[0] in given]
+        if not causes and not any(finding.severity == ERROR for finding in findings):
             causes = list(failures)
         known = self._known_secrets() if causes else ()
         return [

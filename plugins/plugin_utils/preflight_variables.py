@@ -37,14 +37,15 @@ class Values(t.Mapping[str, t.Any]):
             return self._known[name]
         if name in self._unknown or name not in self.variables:
             raise KeyError(name)
-        value, reason = release_input.value_of(self._templar, name)
+        raw = self.variables[name]
+        value, reason = (raw, "") if _is_literal(raw) else release_input.value_of(self._templar, name)
         if reason:
             self._unknown.add(name)
             if not (self.lacks_facts and self.needs_facts(name)):
                 self._failed(self._host, name, reason)
             raise KeyError(name)
-        self._known[name] = value
-        return value
+        self._known[name] = plain.plain(value)
+        return self._known[name]
 
     def __contains__(self, name: object) -> bool:
         try:
@@ -82,6 +83,17 @@ class Values(t.Mapping[str, t.Any]):
         return bool(_OF_FACTS.search(text)) or any(
             self.needs_facts(other, seen) for other in set(_NAME.findall(text)) - seen
         )
+
+
+def _is_literal(value: t.Any) -> bool:
+    """Whether a value means itself. Most do, and to find that out by templating takes most of the time."""
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value and "{#" not in value
+    if isinstance(value, dict):
+        return all(_is_literal(item) for item in (*value, *value.values()))
+    if isinstance(value, list):
+        return all(_is_literal(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float))
 
 
 class Variables:

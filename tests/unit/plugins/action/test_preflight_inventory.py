@@ -1,0 +1,381 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input that can be seen without a host: each fault is found, by its code, and nothing else is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import preflight_site as site  # noqa: E402
+
+OPENSEARCH = {
+    "vars": {
+        "ivy_engine_version": "12.0.9",
+        "engine_archive": "{{ inventory_dir }}/AxonIvyEngine12.0.9.2_All_x64.zip",
+        "elasticsearch_archive": "{{ inventory_dir }}/opensearch-min-2.18.0-linux-x64.tar.gz",
+    },
+    "files": {
+        "AxonIvyEngine12.0.9.2_All_x64.zip": "ENGINE",
+        "opensearch-min-2.18.0-linux-x64.tar.gz": "TAR",
+        "acme.lic": site.LICENCE.replace("11000", "12000"),
+        "shared_config/configuration/ivy.yaml.j2": site.HEADER.replace("11.3.0", "12.0.9") + "EMail.Server.Host: x\n",
+    },
+}
+REMOVED = "REMOVED"
+LIST = [f"engine{one}" for one in (1, 2, 3)]
+
+
+def v(**changes: t.Any) -> dict[str, t.Any]:
+    return {"vars": changes}
+
+
+def h(host: str, **changes: t.Any) -> dict[str, t.Any]:
+    return {"hosts": {host: changes}}
+
+
+# name: what is planted, and for each finding its code and words that have to stand in it
+CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
+    "nothing is wrong": ({}, {}),
+    "the second platform": (OPENSEARCH, {}),
+    # versions and acknowledgements
+    "an unknown engine version": (
+        v(ivy_engine_version="9.4.0"),
+        {"engine-version": "Known ranges: 10.0", "archive-version": "11.3.0", "licence-key-version": "engine 11"},
+    ),
+    "no engine version at all": (v(ivy_engine_version="new"), {"engine-version": "not an engine version"}),
+    "unsupported without acknowledgement": (
+        v(ivy_jgroups_transport="tcp"),
+        {"unsupported": "add 'jgroups-tcp' to ivy_accept_unsupported"},
+    ),
+    "unsupported with acknowledgement": (
+        v(ivy_jgroups_transport="tcp", ivy_accept_unsupported=["jgroups-tcp"]),
+        {"acknowledged": "Acknowledged by jgroups-tcp"},
+    ),
+    "PostgreSQL outside the table": (v(postgres_version="9"), {"option-refused": "PostgreSQL 11 to 16"}),
+    "PostgreSQL outside the table, acknowledged": (
+        v(postgres_version="18", ivy_accept_unsupported=["postgresql-version"]),
+        {"acknowledged": "this is 18"},
+    ),
+    "a search engine outside the table": (
+        v(elasticsearch_version="8.1.0"),
+        {"option-refused": "elasticsearch 7.17 with engine 11.3.0, and this would be 8.1.0"},
+    ),
+    "another product": (
+        {
+            **v(elasticsearch_archive="{{ inventory_dir }}/opensearch-2.18.0.zip"),
+            "files": {"opensearch-2.18.0.zip": "ZIP"},
+        },
+        {"option-refused": "opensearch"},
+    ),
+    "a search engine outside the table, acknowledged": (
+        v(elasticsearch_version="8.1.0", ivy_accept_unsupported=["search-version"]),
+        {"acknowledged": "this is 8.1.0"},
+    ),
+    "another Java": (v(engine_java_package="openjdk-11-jre"), {"java-version": "needs Java 17"}),
+    "read-only configuration before 11.3": (
+        v(
+            ivy_engine_version="11.2.0",
+            engine_read_only_configuration=True,
+            engine_archive="{{ inventory_dir }}/AxonIvyEngine11.2.0.zip",
+        )
+        | {
+            "files": {
+                "AxonIvyEngine11.2.0.zip": "ENGINE",
+                "shared_config/configuration/ivy.yaml.j2": site.HEADER.replace("11.3.0", "11.2.0") + "A: 1\n",
+            }
+        },
+        {"read-only-unknown": "11.3 and later do"},
+    ),
+    # groups
+    "no engine node": (
+        {"groups": {"engine_nodes": {}}},
+        {"group-empty": "group engine_nodes", "option-refused": "nothing to balance"},
+    ),
+    "no balancer": ({"groups": {"load_balancers": {}}}, {"group-empty": "group load_balancers"}),
+    "no database": ({"groups": {"database_servers": {}}}, {"group-empty": "group database_servers"}),
+    "two databases without HA": (
+        {"groups": {"database_servers": {"db1": {}, "db2": {}}}},
+        {"database-servers": "2 hosts"},
+    ),
+    "two search servers": ({"groups": {"search_servers": {"s1": {}, "s2": {}}}}, {"search-servers": "2 hosts"}),
+    "one node": ({"groups": {"engine_nodes": {"engine1": {}}}}, {"single-node": "one node only"}),
+    "a misspelt group": (
+        {"groups": {"engine-node": {"engine9": {}}}},
+        {"group-misspelt": "Did you mean engine_nodes?"},
+    ),
+    # equal on all hosts
+    "another port on one node": (h("engine2", ivy_http_port=8081), {"not-equal": "engine2: 8081"}),
+    "another password on one node": (
+        h("engine2", ivy_database_password="CANARY-other-7"),
+        {
+            "not-equal": "it is not the same on every host (lb1, engine1, engine3, db1, search1: ********; engine2: ****",
+        },
+    ),
+    "another address is no fault": (h("engine2", ivy_address="192.0.2.99"), {}),
+    "another shared value on one node": (
+        h("engine3", ivy_shared_values={"mail_host": "mail2.acme.ch"}),
+        {"release": "ivy_shared_values.mail_host is not the same on every node"},
+    ),
+    "another shared secret on one node": (
+        h("engine3", ivy_shared_secrets={"mail_password": "CANARY-9999"}),
+        {"release": "ivy_shared_secrets.mail_password is not the same on every node"},
+    ),
+    "read-only on one node": (
+        h("engine1", engine_read_only_configuration=True),
+        {"not-equal": "engine_read_only_configuration", "release-warning": "stays in clear text"},
+    ),
+    # addresses and names
+    "a loopback address": (h("engine2", ivy_address="127.0.1.1"), {"address-loopback": "engine2=127.0.1.1"}),
+    "localhost": (h("db1", ivy_address="localhost"), {"address-loopback": "db1=localhost"}),
+    "the same address twice": (h("engine2", ansible_host="192.0.2.21"), {"address-twice": "engine1=192.0.2.21"}),
+    "an underscore": (h("engine2", ivy_address="engine_2.acme.ch"), {"address-underscore": "engine_2"}),
+    "no address": (h("engine2", ivy_address="192.0.2.300"), {"address-invalid": "no IP address"}),
+    "an address with a port": (h("engine2", ivy_address="192.0.2.22:22"), {"address-invalid": "neither"}),
+    "an address for all": (h("engine2", ivy_address="0.0.0.0"), {"address-invalid": "0.0.0.0"}),
+    "hosts on the controller": (
+        {"hosts": {"engine1": {"ansible_connection": "local"}, "engine2": {"ansible_connection": "local"}}},
+        {"same-machine": "engine1, engine2"},
+    ),
+    "a bad name of the cluster": (v(ivy_cluster_name="My Cluster"), {"cluster-name": "My Cluster"}),
+    "a public URL without https": (v(ivy_public_url="http://ivy.acme.ch"), {"public-url": "https://name/"}),
+    "a public URL that is loopback": (v(ivy_public_url="https://localhost/"), {"public-url": "own machine"}),
+    "a reserved public name": (
+        {
+            **v(ivy_public_url="https://ivy.example.com/"),
+            "files": {"acme.lic": site.LICENCE.replace("acme.ch", "example.com")},
+        },
+        {"public-name-reserved": "documentation"},
+    ),
+    "a node as public name": (
+        {**v(ivy_public_url="https://192.0.2.21/"), "files": {"acme.lic": site.LICENCE.replace("ivy.acme.ch", "")}},
+        {"public-name-is-node": "engine1"},
+    ),
+    # ports
+    "a port that two services want": (v(ivy_http_port=7800), {"port-collision": "ivy_jgroups_port"}),
+    "a port out of range": (v(ivy_database_port=70000), {"port-range": "70000"}),
+    "one host with two services": (
+        {"groups": {"load_balancers": {"engine1": {}}}, "vars": {"haproxy_http_port": 8080}},
+        {"port-collision": "haproxy_http_port"},
+    ),
+    # database and search engine
+    "a database on loopback": (v(ivy_database_host="127.0.0.1"), {"database-loopback": "127.0.0.1"}),
+    "a URL as database host": (v(ivy_database_host="jdbc:x://db"), {"database-address": "without scheme"}),
+    "a node as database": (v(ivy_database_host="192.0.2.21"), {"database-address": "engine1"}),
+    "a second database": (v(ivy_database_host="db.acme.ch"), {"database-address": "would not use that one"}),
+    "a password in the database's URL": (
+        v(ivy_database_url_parameters={"password": "CANARY-url-7"}),
+        {"secret-in-url": "ivy_database_password"},
+    ),
+    "a search URL without scheme": (v(ivy_search_url="search:9200"), {"search-url": "search:9200"}),
+    "a search URL with a space": (v(ivy_search_url="http://search :9200"), {"search-url": "is not of the form"}),
+    "a search URL with a bad port": (v(ivy_search_url="http://search1:99999"), {"search-url": "99999"}),
+    "a search URL on loopback": (v(ivy_search_url="http://localhost:9200"), {"search-loopback": "localhost"}),
+    "a search URL with a password": (
+        v(ivy_search_url="http://u:CANARY7x@192.0.2.40:9200"),
+        {"secret-in-url": "ivy_search_password"},
+    ),
+    "a password without user": (v(ivy_search_password="CANARY-search"), {"search-user": "ivy_search_user is empty"}),
+    # options
+    "a wrong type": (v(ivy_http_port="eighty"), {"option": "ivy_http_port"}),
+    "an unknown choice": (v(engine_on_drift="ask"), {"option": "'overwrite' or 'fail' or 'keep'"}),
+    "a dictionary for a text": (v(ivy_user={"name": "x"}), {"option": "a text is needed"}),
+    "a secret of a wrong type is not shown": (
+        v(ivy_database_password=["CANARY-list-7"]),
+        {"option": "a text is needed"},
+    ),
+    "nothing for an option": (v(ivy_licence_nodes=None), {"option": "it has no value"}),
+    "a required option is missing": (v(ivy_cluster_key=REMOVED), {"option-missing": "ivy_cluster_key"}),
+    "an empty required option": (v(ivy_database_password=""), {"option-missing": "it is empty"}),
+    "a misspelt option": (v(haproxy_htps_port=443), {"option-unknown": "Did you mean haproxy_https_port?"}),
+    "a misspelt role": (v(posgres_version=15), {"option-unknown": "Did you mean postgres_version?"}),
+    "a variable that cannot be had": (v(ivy_time_zone="{{ nothing }}"), {"option-unusable": "'nothing' is undefined"}),
+    "a lookup that fails": (
+        v(ivy_database_password="{{ lookup('ansible.builtin.file', '/nowhere/at/all') }}"),
+        {"option-unusable": "ivy_database_password"},
+    ),
+    "an option that only facts can tell": (v(engine_heap_max="{{ ansible_facts['memtotal_mb'] // 2 }}m"), {}),
+    "a list as text": (v(ivy_proceed_without="engine3"), {"no-list": "ivy_proceed_without"}),
+    "an unknown node left out": (v(ivy_proceed_without=["engine7"]), {"left-out-unknown": "engine7"}),
+    "every node left out": (v(ivy_proceed_without=LIST), {"left-out-all": "every engine node"}),
+    "a time zone that there is not": (v(ivy_time_zone="Europe/Zuerich"), {"time-zone": "Europe/Zuerich"}),
+    "the engine as root": (v(ivy_user="root"), {"root-user": "ivy_user"}),
+    "the record beside the share": (v(ivy_record_directory="/var/x"), {"not-on-share": "/var/x"}),
+    "the store on the share": (v(ivy_state_directory="/srv/ivy/state"), {"on-share": "/srv/ivy/state"}),
+    "a relative directory": (v(ivy_engine_home="opt/ivy"), {"directory": "opt/ivy"}),
+    "the heap": (v(engine_heap_max="2 GB"), {"option-refused": "engine_heap_min, engine_heap_max"}),
+    "HAProxy's durations": (v(haproxy_slow_start="10"), {"option-refused": "haproxy_slow_start"}),
+    "the guard's options": (
+        v(config_guard_mode="restore", engine_on_drift="keep"),
+        {"option-refused": "engine_on_drift: keep keeps. Choose one of them."},
+    ),
+    "a share for one host": (
+        v(file_share_mode="mount", file_share_source="/dev/sdb1", file_share_type="ext4"),
+        {"option-refused": "one host at a time"},
+    ),
+    "both forms of a certificate": (
+        v(certificates_certificate="x", certificates_key="y", certificates_certificate_file="/nowhere.pem"),
+        {"option-refused": "certificates"},
+    ),
+    # licence
+    "no licence": (v(ivy_licence_file=REMOVED), {"licence-missing": "demo mode"}),
+    "a licence that is not there": ({"files": {"acme.lic": None}}, {"licence-unreadable": "acme.lic"}),
+    "a foreign licence": ({"files": {"acme.lic": "PK\u0003 not at all"}}, {"licence-foreign": "not a licence"}),
+    "an expired licence": (
+        {"files": {"acme.lic": site.LICENCE.replace("2199", "2001")}},
+        {"licence-expired": "2001-12-31"},
+    ),
+    "a licence for fewer nodes": (
+        {"files": {"acme.lic": site.LICENCE.replace("limit=3", "limit=2")}},
+        {"licence-nodes": "for 2 nodes, the group engine_nodes has 3"},
+    ),
+    "a licence for another host": (
+        {"files": {"acme.lic": site.LICENCE.replace("ivy.acme.ch", "other.acme.ch")}},
+        {"licence-host": "ivy.acme.ch"},
+    ),
+    "a licence of another edition": (
+        {"files": {"acme.lic": site.LICENCE.replace("Enterprise", "Standard")}},
+        {"licence-edition": "Standard"},
+    ),
+    "a licence for another engine": (
+        {"files": {"acme.lic": site.LICENCE.replace("11000", "8000")}},
+        {"licence-key-version": "engine 8"},
+    ),
+    "a licence in the source too": (
+        {"files": {"shared_config/configuration/b.lic": site.LICENCE}},
+        {"licence-several": "there are 2 licences"},
+    ),
+    # archives
+    "no archive": (v(engine_archive=REMOVED), {"archive-missing": "no archive of engine 11.3.0"}),
+    "an archive that is not there": ({"files": {site.ENGINE: None}}, {"archive-missing": "no such file"}),
+    "an archive that is a directory": (v(engine_archive="{{ inventory_dir }}"), {"archive-missing": "not a file"}),
+    "a truncated archive": ({"files": {site.ENGINE: "TRUNCATED"}}, {"archive-damaged": "no whole zip"}),
+    "a truncated archive of the search engine": (
+        {**OPENSEARCH, "files": {**OPENSEARCH["files"], "opensearch-min-2.18.0-linux-x64.tar.gz": "TRUNCATED TAR"}},
+        {"archive-damaged": "no whole .tar.gz"},
+    ),
+    "a wrong checksum": (
+        v(engine_archive_checksum=f"sha256:{'0' * 64}"),
+        {"archive-checksum": "engine_archive_checksum"},
+    ),
+    "a checksum that is right": (
+        v(engine_archive_checksum=f"sha256:{hashlib.sha256(site.files()[site.ENGINE]).hexdigest()}"),
+        {},
+    ),
+    "a checksum of no known form": (v(engine_archive_checksum="md5:1"), {"option-refused": "engine_archive_checksum"}),
+    "an archive of another version": (
+        v(engine_archive="{{ inventory_dir }}/AxonIvyEngine11.2.1.zip")
+        | {"files": {"AxonIvyEngine11.2.1.zip": "ENGINE"}},
+        {"archive-version": "11.2.1"},
+    ),
+    "an archive of something else": ({"files": {site.ENGINE: "ZIP"}}, {"archive-foreign": "bin/AxonIvyEngine"}),
+    "an archive and a URL": (
+        v(engine_archive_url="https://x.acme.ch/a.zip", engine_archive_checksum=REMOVED),
+        {"option-refused": "engine_archive"},
+    ),
+    "an application that is not there": (
+        v(engine_applications=[{"name": "a.zip", "archive": "/nowhere/a.zip"}]),
+        {"archive-missing": "/nowhere/a.zip"},
+    ),
+    # secrets
+    "a short key": (v(ivy_cluster_key="CANARY-short"), {"key-too-short": "32 characters"}),
+    "a placeholder": (v(ivy_database_password="ChangeMe!"), {"secret-placeholder": "ivy_database_password"}),
+    "a placeholder among the shared secrets": (
+        v(ivy_shared_secrets={"mail_password": "password", "engine_keys": {"A.B": "todo"}}),
+        {"secret-placeholder": "ivy_shared_secrets."},
+    ),
+    "a short password": (v(ivy_database_password="Ab3$x"), {"password-short": "8 characters"}),
+    # the source
+    "no YAML": (
+        {
+            "files": {
+                "shared_config/configuration/ivy.yaml": site.HEADER + "a: [1\n",
+                "shared_config/configuration/ivy.yaml.j2": None,
+            }
+        },
+        {"release": "it is not YAML"},
+    ),
+    "a key that the range renamed": (
+        {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SearchEngine:\n  ExternalServer: {}\n"}},
+        {"release": "Elasticsearch"},
+    ),
+    "a secret in clear": (
+        {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "EMail.Server.Password: CANARYclear7\n"}},
+        {"release": "EMail.Server.Password"},
+    ),
+    "no source": (v(ivy_shared_config_source="/nowhere/source"), {"release": "does not exist"}),
+    # the stages
+    "the system's PostgreSQL is known by facts": (
+        {"stage": "facts", "facts": {"db1": {"distribution": "Debian", "distribution_major_version": "99"}}},
+        {"option-refused": "Debian-99"},
+    ),
+    "a rollback asks for neither licence nor archive nor source": (
+        {
+            "stage": "cluster",
+            "vars": {
+                "ivy_licence_file": "/nowhere",
+                "engine_archive": "/nowhere",
+                "ivy_shared_config_source": "/nowhere",
+            },
+        },
+        {},
+    ),
+    "a rollback asks for the groups": (
+        {"stage": "cluster", "groups": {"load_balancers": {}}},
+        {"group-empty": "group load_balancers"},
+    ),
+}
+# Where the other half of preflight would have nothing to ask for.
+BROKEN = {
+    "an unknown engine version",
+    "no engine version at all",
+    "a required option is missing",
+    "an empty required option",
+    "a variable that cannot be had",
+    "a lookup that fails",
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, t.Any]]:
+    """All cases in one process: Ansible takes longer to begin than to look."""
+    program = [sys.executable, str(HERE / "preflight_site.py"), str(tmp_path_factory.mktemp("sites"))]
+    cases = {name: case for name, (case, _expected) in CASES.items()}
+    run = subprocess.run(program, input=json.dumps(cases), capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "CANARY" not in run.stdout
+    results: dict[str, dict[str, t.Any]] = json.loads(run.stdout)
+    return results
+
+
+def said(finding: t.Mapping[str, str]) -> str:
+    return f"{finding['where']}: {finding['problem']}. {finding['advice']}"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fault_is_found_and_nothing_else(name: str, found: dict[str, dict[str, t.Any]]) -> None:
+    result, expected = found[name], CASES[name][1]
+    assert not result.get("failed"), result["msg"]
+    findings = result["findings"]
+    assert {finding["code"] for finding in findings} == set(expected), [said(finding) for finding in findings]
+    for code, words in expected.items():
+        assert any(words in said(finding) for finding in findings if finding["code"] == code), [
+            said(finding) for finding in findings
+        ]
+    assert all(finding["problem"] and finding["area"] for finding in findings)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_hosts_are_looked_at_unless_what_is_asked_of_them_has_no_value(
+    name: str, found: dict[str, dict[str, t.Any]]
+) -> None:
+    assert found[name]["look_at_hosts"] is (name not in BROKEN)
