@@ -70,6 +70,7 @@ class Look:
         self._give_addresses()
         secret_options = self._secret_options()
         if stage == FACTS:
+            findings += preflight_options.check(self._inventory, self._roles, self._options_by_facts())
             findings += self._check_roles(facts=True)
         elif stage == CLUSTER:
             wanted = {TOPOLOGY: self._roles[TOPOLOGY]}
@@ -165,7 +166,10 @@ class Look:
         return findings
 
     def _check_roles(self, *, facts: bool) -> list[Finding]:
-        """What each role says of its own options; ``facts`` tells whether of those that only facts can judge."""
+        """What each role says of its own options; ``facts`` tells whether of those that only facts can judge.
+
+        What a role says of a host (``__<role>_host_problems``) the look at that host tells.
+        """
         findings = []
         for role in self._roles.values():
             said: dict[str, list[str]] = {}
@@ -185,6 +189,15 @@ class Look:
         findings += self._acknowledged(facts)
         return findings
 
+    def _options_by_facts(self) -> set[str]:
+        options = {name for role in self._roles.values() for name in role.options}
+        return {
+            name
+            for host in self._inventory.hosts
+            for name in host.given & options
+            if self._variables.values[host.name].needs_facts(name)
+        }
+
     def _options_of(self, host: Host) -> str:
         names = sorted(
             name
@@ -196,17 +209,16 @@ class Look:
         return json.dumps([(name, host.values.get(name)) for name in names], sort_keys=True, default=str)
 
     def _said(self, role: Role, host: Host, values: Values, facts: bool) -> t.Iterator[str]:
-        if facts:
-            names = [f"__{role.name}_host_problems"]
-        else:
-            checks = f"__{role.name}_option_checks"
-            # One by one where that is possible, so that one that cannot be judged hides no other.
-            names = [checks if checks in role.variables else f"__{role.name}_option_problems"]
-            if f"__{role.name}_version_checks" in role.variables and f"{role.name}_version" in host.given:
-                names.append(f"__{role.name}_version_checks")
+        checks = f"__{role.name}_option_checks"
+        # One by one where that is possible, so that one that cannot be judged hides no other.
+        names = [checks if checks in role.variables else f"__{role.name}_option_problems"]
+        if f"__{role.name}_version_checks" in role.variables and f"{role.name}_version" in host.given:
+            names.append(f"__{role.name}_version_checks")
         for name in names:
             raw = role.variables.get(name)
             for template in raw if isinstance(raw, list) else [raw] if raw is not None else []:
+                if facts and not values.text_needs_facts(template):
+                    continue
                 value, reason = values.text_in_role(role, template)
                 if reason:
                     if not (values.lacks_facts and values.text_needs_facts(template)):

@@ -31,6 +31,7 @@ class Values(t.Mapping[str, t.Any]):
         self._templar = Templar(loader=loader, variables=variables)
         self._known: dict[str, plain.Plain] = {}
         self._unknown: set[str] = set()
+        self._by_facts: dict[str, bool] = {}
 
     def __getitem__(self, name: str) -> plain.Plain:
         if name in self._known:
@@ -74,7 +75,9 @@ class Values(t.Mapping[str, t.Any]):
         """Whether a template leads to a fact, by whatever other variables."""
         if name in seen or name not in self.variables or name in ("hostvars", "groups", "vars"):
             return False
-        return self.text_needs_facts(self.variables[name], seen | {name})
+        if name not in self._by_facts:
+            self._by_facts[name] = self.text_needs_facts(self.variables[name], seen | {name})
+        return self._by_facts[name]
 
     def text_needs_facts(self, value: t.Any, seen: frozenset[str] = frozenset()) -> bool:
         text = str(value) if isinstance(value, (str, dict, list)) else ""

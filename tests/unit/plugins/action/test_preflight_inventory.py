@@ -118,7 +118,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "another password on one node": (
         h("engine2", ivy_database_password="CANARY-other-7"),
         {
-            "not-equal": "it is not the same on every host (lb1, engine1, engine3, db1, search1: ********; engine2: ****",
+            "not-equal": "it is not the same on every host (lb1, engine1, engine3, db1, search1: ********",
         },
     ),
     "another address is no fault": (h("engine2", ivy_address="192.0.2.99"), {}),
@@ -315,8 +315,24 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "no source": (v(ivy_shared_config_source="/nowhere/source"), {"release": "does not exist"}),
     # the stages
     "the system's PostgreSQL is known by facts": (
-        {"stage": "facts", "facts": {"db1": {"distribution": "Debian", "distribution_major_version": "99"}}},
-        {"option-refused": "Debian-99"},
+        {
+            "stage": "facts",
+            "vars": {"ivy_accept_unsupported": ["postgresql-version"]},
+            "facts": {"db1": {"distribution": "Debian", "distribution_major_version": "13", "memtotal_mb": 4096}},
+        },
+        {"acknowledged": "this is 17"},
+    ),
+    "an option that facts make wrong": (
+        {
+            "stage": "facts",
+            "vars": {
+                "engine_heap_max": "{{ ansible_facts['memtotal_mb'] // 2 }} MB",
+                "engine_start_timeout": "{{ ansible_facts['memtotal_mb'] }}s",
+                "ivy_licence_file": "/nowhere",
+            },
+            "facts": {"engine1": {"memtotal_mb": 4096}},
+        },
+        {"option": "engine_start_timeout", "option-refused": "2048 MB"},
     ),
     "a rollback asks for neither licence nor archive nor source": (
         {
