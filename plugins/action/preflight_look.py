@@ -15,13 +15,13 @@ from ansible.vars.clean import namespace_facts
 from ansible_collections.ivy.cluster.plugins.modules.preflight_look import ARGUMENT_SPEC
 from ansible_collections.ivy.cluster.plugins.plugin_utils import plain
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_host_checks import PYTHON
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_role_options import RoleOptions
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_plan import (
     Plan,
     module_arguments,
     plan_for,
     roles_of,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_role_options import RoleOptions
 
 _NO_PYTHON = ("interpreter was not found", "no such file", "not found", "no python")
 _NO_ROOT = ("sudo:", "password", "become", "not in the sudoers", "permission denied")
@@ -75,7 +75,7 @@ class ActionModule(ActionBase):
         after = time.time()
         if seen["uid"] != 0:
             raise _UnusableError("no-root", f"it works as the user with number {seen['uid']}")
-        # The way there took less than all the time until the module began, and the way back less than all since its end.
+        # The way there took less than all the time before the module began, the way back less than all after its end.
         result.update(
             seen={key: value for key, value in seen.items() if key not in _ANSIBLES_OWN},
             token=token,

@@ -9,7 +9,7 @@ version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Chooses from what was seen of all hosts whom one of them is to reach, and whose files it is to look for on the share.
+  - Chooses, from what was seen of all hosts, whom one of them is to reach and whose files it is to look for.
 positional: _input
 options:
   _input:

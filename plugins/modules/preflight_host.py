@@ -11,8 +11,9 @@ short_description: Looks at a host before anything is installed on it
 version_added: 0.1.0
 description:
   - Tells in one round trip what the role P(ivy.cluster.preflight#role) wants to know of a host.
-  - Changes nothing. Where it is asked to, it leaves a process behind that listens on ports that nobody uses and keeps one small file on
-    the share, so that other hosts can try both. M(ivy.cluster.preflight_let_go) ends it; by itself it ends after O(seconds).
+  - Changes nothing. Where it is asked to, it leaves a process behind that listens on ports that nobody uses and keeps
+    one small file on the share, so that other hosts can try both. M(ivy.cluster.preflight_let_go) ends it; by itself it
+    ends after O(seconds).
   - Does so in check mode, too, since nothing of it lasts.
 options:
   ports:
@@ -196,7 +197,7 @@ probe:
   description: The file that was written to the share, or why none could be.
   returned: with O(share)
   type: dict
-  sample: {directory: /srv/ivy/data, path: /srv/ivy/data/.ivy-preflight-q7x1-engine1, uid: 1200, gid: 1200, made: true, error: ""}
+  sample: {directory: /srv/ivy/data, path: /srv/ivy/data/.ivy-preflight-q7x1-engine1, uid: 1200, gid: 1200, error: ""}
 trusted:
   description: The certificate in O(trust_file), empty when there is none.
   returned: always
@@ -316,8 +317,8 @@ def main() -> None:
         module.fail_json(msg="token may hold letters and digits only, since it becomes part of a file name.")
     if given["share"] and not _NAME.match(given["share"]["name"]):
         module.fail_json(
-            msg=f"share.name: '{given['share']['name']}' becomes part of a file name, so it may hold letters, digits, dots, "
-            "dashes and underscores only."
+            msg=f"share.name: '{given['share']['name']}' becomes part of a file name, so it may hold letters, digits, "
+            "dots, dashes and underscores only."
         )
     result = look(given)
     module.exit_json(started=started, ended=time.time(), **result)

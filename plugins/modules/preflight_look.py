@@ -10,10 +10,10 @@ module: preflight_look
 short_description: Looks at a host with everything that its roles will need in mind
 version_added: 0.1.0
 description:
-  - Gathers the facts that the roles use, finds out from the options of the host's roles what they will need there, and asks
-    M(ivy.cluster.preflight_host).
-  - A host that cannot be reached, has no Python or does not let its user become root is an answer, too, and no failure, so that the other
-    hosts are still looked at.
+  - Gathers the facts that the roles use, finds out from the options of the host's roles what they will need there, and
+    asks M(ivy.cluster.preflight_host).
+  - A host that cannot be reached, has no Python or does not let its user become root is an answer, too, and no failure,
+    so that the other hosts are still looked at.
 options:
   groups:
     description: The groups that the host is in.

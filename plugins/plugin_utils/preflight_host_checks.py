@@ -22,8 +22,8 @@ _UNUSABLE = {
     "unreachable": (
         "host-unreachable",
         "it cannot be reached",
-        "Bring the host back, or correct ansible_host, the user and the key. An engine node that is to stay off goes into "
-        "ivy_proceed_without",
+        "Bring the host back, or correct ansible_host, the user and the key. An engine node that is to stay off goes "
+        "into ivy_proceed_without",
     ),
     "no-python": (
         "host-no-python",
@@ -96,7 +96,10 @@ def memory(look: Look) -> t.Iterator[Finding]:
 def map_count(look: Look) -> t.Iterator[Finding]:
     seen, wanted = look.seen["system"], look.plan.map_count
     if wanted and seen["max_map_count"] < wanted and seen["max_map_count_fixed"]:
-        what = f"vm.max_map_count is {seen['max_map_count']}, the search engine needs {wanted}, and it cannot be changed from there"
+        what = (
+            f"vm.max_map_count is {seen['max_map_count']}, the search engine needs {wanted}, and it cannot be "
+            "changed from there"
+        )
         advice = (
             f"As in a container: set it on the machine below (sysctl -w vm.max_map_count={wanted}), "
             "or set elasticsearch_max_map_count: 0"
@@ -133,7 +136,7 @@ def disks(look: Look, limits: Limits) -> t.Iterator[Finding]:
 
 
 def clocks(looks: Looks, limits: Limits) -> t.Iterator[Finding]:
-    """A host's clock lies within bounds, since the way there and back takes an unknown time; only what is sure is told."""
+    """The way there and back takes an unknown time, so a clock lies within bounds; only what is sure is told."""
     ahead = {look.host: _sure(look.clock, limits.clock_tolerance) for look in looks.values()}
     off = {host: seconds for host, seconds in ahead.items() if seconds}
     lows = [looks[host].clock[0] for host in off]
@@ -193,14 +196,15 @@ def packages(look: Look) -> t.Iterator[Finding]:
 
 
 def _left_out(name: str, patterns: t.Iterable[str]) -> bool:
-    """Whether unattended-upgrades leaves a package alone: its patterns are regular expressions for the beginning of a name."""
-    for pattern in patterns:
-        try:
-            if re.match(pattern, name):
-                return True
-        except re.error:
-            continue
-    return False
+    """Whether unattended-upgrades leaves a package alone: its patterns are regular expressions for names."""
+    return any(_fits(pattern, name) for pattern in patterns)
+
+
+def _fits(pattern: str, name: str) -> bool:
+    try:
+        return re.match(pattern, name) is not None
+    except re.error:
+        return False
 
 
 def authority(look: Look) -> t.Iterator[Finding]:

@@ -13,7 +13,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_looks import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_plan import Port, is_address
 
 # Who connects to whose ports. The engine nodes connect to the engine's HTTP port of another one for nothing.
-_CLIENTS = {
+_CLIENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "load_balancers": {"engine_nodes": ("ivy_http_port",)},
     "engine_nodes": {
         "engine_nodes": ("ivy_jgroups_port", "ivy_jgroups_fd_port"),
@@ -109,11 +109,20 @@ def names(looks: Looks) -> t.Iterator[Finding]:
         at = f"{name} ({own[name]})" if name in own and own[name] != name else name
         for host, addresses in seen.items():
             if not addresses:
-                advice = "Put it into DNS or into /etc/hosts of every host, or use its address in ivy_address or the option that names it"
+                advice = (
+                    "Put it into DNS or into /etc/hosts of every host, or use its address in ivy_address or "
+                    "the option that names it"
+                )
                 yield Finding("name-unresolved", "Names", host, f"it cannot resolve {at}", advice)
             elif own.get(name) == host and any(map(_loopback, addresses)):
-                what = f"it resolves its own name {name} to {', '.join(addresses)}, so its services would listen where no peer comes"
-                advice = "Correct /etc/hosts (Debian writes 127.0.1.1 there), or set ivy_address to the address that peers use"
+                what = (
+                    f"it resolves its own name {name} to {', '.join(addresses)}, so its services would listen "
+                    "where no peer comes"
+                )
+                advice = (
+                    "Correct /etc/hosts (Debian writes 127.0.1.1 there), or set ivy_address to the address "
+                    "that peers use"
+                )
                 yield Finding("own-name-loopback", "Names", host, what, advice)
             elif any(map(_loopback, addresses)):
                 what = f"it resolves {at} to {', '.join(addresses)}, which is itself"
@@ -132,7 +141,10 @@ def _hostname(look: Look) -> t.Iterator[Finding]:
     addresses = look.seen["names"].get(name, ())
     if look.in_group("engine_nodes") and name != look.plan.address and any(map(_loopback, addresses)):
         what = f"it resolves its own name {name} to {', '.join(addresses)}"
-        advice = "Write its real address into /etc/hosts there (Debian writes 127.0.1.1), since applications may tell peers this name"
+        advice = (
+            "Write its real address into /etc/hosts there (Debian writes 127.0.1.1), since applications may "
+            "tell peers this name"
+        )
         yield Finding("hostname-loopback", "Names", look.host, what, advice, WARNING)
 
 

@@ -79,7 +79,10 @@ def written(look: Look) -> t.Iterator[Finding]:
         return
     numbers = f"uid {share['uid']}, gid {share['gid']}"
     what = f"the engine's user ({numbers}) cannot write to {probe['directory']} ({probe['error']})"
-    advice = "On the file server the directory has to belong to these numbers, and the export must not map users to others (all_squash)"
+    advice = (
+        "On the file server the directory has to belong to these numbers, and the export must not map users to "
+        "others (all_squash)"
+    )
     yield Finding("share-not-writable", _AREA, look.host, what, advice)
 
 
@@ -114,7 +117,10 @@ def _numbers(look: Look, writer: Look, seen: t.Mapping[str, t.Any]) -> t.Iterato
         return
     wrote, sees = f"uid {probe['uid']}, gid {probe['gid']}", f"uid {seen['uid']}, gid {seen['gid']}"
     what = f"a file that {writer.host} wrote to the share as {wrote} is seen there with {sees}"
-    advice = "The share maps users: mount it with the same options everywhere, without all_squash, and NFSv4 with one id-mapping domain"
+    advice = (
+        "The share maps users: mount it with the same options everywhere, without all_squash, and NFSv4 with "
+        "one id-mapping domain"
+    )
     yield Finding("share-other-numbers", _AREA, look.host, what, advice)
 
 

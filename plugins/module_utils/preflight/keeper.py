@@ -48,16 +48,17 @@ def _answer(stream: socket.socket, token: str) -> None:
 
 def serve(listeners: t.Sequence[socket.socket], token: str, until: float, told: int) -> None:
     """Answer until the time is over, or until something can be read from `told`."""
+    by_number = {one.fileno(): one for one in listeners}
     while True:
         left = until - time.monotonic()
         if left <= 0:
             return
-        ready, _writable, _failed = select.select([told, *listeners], [], [], left)
-        for one in ready:
-            if isinstance(one, int):
-                return
+        ready, _writable, _failed = select.select([told, *by_number], [], [], left)
+        if told in ready:
+            return
+        for number in ready:
             with contextlib.suppress(OSError):
-                stream, _address = one.accept()
+                stream, _address = by_number[number].accept()
                 _answer(stream, token)
 
 

@@ -22,7 +22,7 @@ def resolve(name: str) -> list[str]:
 def resolve_all(names: t.Iterable[str]) -> dict[str, list[str]]:
     """A name that no server answers for takes seconds, so all are asked at once."""
     found: dict[str, list[str]] = {}
-    threads = [threading.Thread(target=lambda one=name: found.update({one: resolve(one)})) for name in set(names)]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda one=name: found.update({one: resolve(one)})) for name in set(names)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -55,7 +55,7 @@ def connect(address: str, port: int, token: str, seconds: float) -> str:
 
 
 def reach(targets: t.Sequence[t.Mapping[str, t.Any]], seconds: float) -> list[str]:
-    """One text for each target, empty when it could be reached. All at once, since a dropped packet takes the whole time."""
+    """One text for each target, empty when it was reached. All at once, since a dropped packet takes the whole time."""
     out = [""] * len(targets)
 
     def one(index: int, target: t.Mapping[str, t.Any]) -> None:

@@ -58,19 +58,28 @@ def owners(inodes: t.Container[int], proc: str = "/proc") -> tuple[dict[int, int
     found: dict[int, int] = {}
     hidden: dict[int, list[int]] = {}
     for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()):
-        try:
-            for name in os.listdir(f"{proc}/{pid}/fd"):
-                with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
-                    target = os.readlink(f"{proc}/{pid}/fd/{name}")
-                    if target.startswith("socket:[") and int(target[8:-1]) in inodes:
-                        found.setdefault(int(target[8:-1]), pid)
-        except PermissionError:
-            with contextlib.suppress(OSError):
+        # A process may end while it is looked at.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            inside = sockets_of(pid, proc)
+            if inside is None:
                 hidden.setdefault(os.stat(f"{proc}/{pid}").st_uid, []).append(pid)
-        except OSError:
-            # It ended while it was looked at.
-            continue
+            else:
+                found.update({inode: pid for inode in inside if inode in inodes and inode not in found})
     return found, hidden
+
+
+def sockets_of(pid: int, proc: str) -> list[int] | None:
+    """The inodes of a process's sockets; None where the kernel does not tell."""
+    found = []
+    try:
+        for name in os.listdir(f"{proc}/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
+                target = os.readlink(f"{proc}/{pid}/fd/{name}")
+                if target.startswith("socket:["):
+                    found.append(int(target[8:-1]))
+    except PermissionError:
+        return None
+    return found
 
 
 def describe(pid: int, uid: int, proc: str = "/proc") -> dict[str, t.Any]:

@@ -58,16 +58,15 @@ def _write(path: str, content: str, uid: int, gid: int) -> str:
 
 def remove(path: str, uid: int, gid: int) -> str:
     try:
-        with acting_as(uid, gid):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+        with acting_as(uid, gid), contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
     except OSError as exc:
         return exc.strerror or str(exc)
     return ""
 
 
 def write(root: str, directory: str, token: str, name: str, uid: int, gid: int) -> dict[str, t.Any]:
-    """Write this node's file, as the engine's user where the role has made the directory, else as root, who will make it."""
+    """Write this node's file: as the engine's user, or as root where the role has yet to make the directory."""
     made = os.path.isdir(directory)
     place = directory if made else root
     if not os.path.isdir(place):
@@ -75,10 +74,9 @@ def write(root: str, directory: str, token: str, name: str, uid: int, gid: int) 
     path = probe_path(place, token, name)
     error = _write(path, token, uid, gid)
     writer = (uid, gid)
-    if error and not made:
-        # A share that nobody has set up yet belongs to root.
-        if _write(path, token, 0, 0) == "":
-            error, writer = "", (0, 0)
+    # A share that nobody has set up yet belongs to root.
+    if error and not made and _write(path, token, 0, 0) == "":
+        error, writer = "", (0, 0)
     if error:
         return {"directory": place, "path": "", "uid": uid, "gid": gid, "made": made, "error": error}
     return {"directory": place, "path": path, "uid": writer[0], "gid": writer[1], "made": made, "error": ""}

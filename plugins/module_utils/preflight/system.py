@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import locale
 import os
@@ -63,24 +64,16 @@ def _link(path: str) -> str:
 
 
 def accounts(user: str, group: str, uid: int, gid: int) -> dict[str, t.Any]:
-    """Which numbers the names have here, and which names the numbers have; None and empty where there is no such account."""
+    """The numbers of the names here, and the names of the numbers; None and empty where there is no such account."""
     found: dict[str, t.Any] = {"uid": None, "gid": None, "name_of_uid": "", "name_of_gid": ""}
-    try:
+    with contextlib.suppress(KeyError):
         found["uid"] = pwd.getpwnam(user).pw_uid
-    except KeyError:
-        pass
-    try:
+    with contextlib.suppress(KeyError):
         found["gid"] = grp.getgrnam(group).gr_gid
-    except KeyError:
-        pass
-    try:
+    with contextlib.suppress(KeyError, OverflowError):
         found["name_of_uid"] = pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
-        pass
-    try:
+    with contextlib.suppress(KeyError, OverflowError):
         found["name_of_gid"] = grp.getgrgid(gid).gr_name
-    except (KeyError, OverflowError):
-        pass
     return found
 
 
