@@ -7,8 +7,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-# How far a fact can be trusted: the words of roles/topology/vars/main/profiles.yml and two more. `assumed` is a decision of
-# this project without a source; of what is `unknown` the collection relies on nothing, so its test reports and cannot fail.
+# How far a fact can be trusted: the words of the profiles (roles/topology) and two more. `assumed` is a choice of
+# this project without a source. On what is `unknown` nothing relies, so its test reports what it sees and never fails.
 CERTAINTIES = ("stated", "observed", "inferred", "assumed", "unknown")
 
 Test = t.TypeVar("Test", bound=t.Callable[..., None])
@@ -48,8 +48,8 @@ def assumption(
 ) -> t.Callable[[Test], Test]:
     """Make a test an assumption of the contract.
 
-    `text` says what the collection relies on, or, for what is unknown, what the test looks at. `fact` says what is known of
-    the real engine.
+    `text` says what the collection relies on, or, for what is unknown, what the test looks at. `fact` says what is
+    known of the real engine.
     """
     if certainty not in CERTAINTIES:
         raise ValueError(f"no such certainty: {certainty}; there are: {', '.join(CERTAINTIES)}")

@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> t.Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> t.Generator[None, t.Any, None]:
     outcome = yield
     report = outcome.get_result()
     assumption = REGISTRY[item.name]
@@ -92,7 +92,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     version = {
         "java": command(f"{known.java_home}/bin/java", "-version", check=False).splitlines()[0],
         "database": command("psql", "--version", check=False),
-        "system": platform.freedesktop_os_release().get("PRETTY_NAME", "") if hasattr(platform, "freedesktop_os_release") else "",
+        "system": platform.freedesktop_os_release().get("PRETTY_NAME", "")
+        if hasattr(platform, "freedesktop_os_release")
+        else "",
     }
     report = {
         "version": known.version,
@@ -136,6 +138,9 @@ class Material:
 
     def jgroups(self) -> str:
         return (self.directory / "jgroups.xml").read_text(encoding="utf-8")
+
+    def multicast(self) -> str:
+        return (self.directory / "jgroups-udp.xml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -233,7 +238,7 @@ def tables(database: Database, engines: Engines, known: Known) -> str:
 
 @pytest.fixture(scope="module")
 def demo(engines: Engines, known: Known) -> t.Iterator[Engine]:
-    """An engine without licence and database, in the foreground, its input closed. Its port stands in YAML and in a secret file."""
+    """An engine without licence and database, in the foreground. Its port stands in YAML and in a secret file."""
     engine = engines.make("demo", PORT_SECRET)
     engine.configure({"http_port": PORT_YAML})
     secret = SECRETS / f"ivy.{known.place('http_port')[1]}"
@@ -267,13 +272,15 @@ def maintenance(engines: Engines, known: Known, database: Database, material: Ma
 class Service:
     """The engine in production, started by the unit that the collection writes."""
 
-    def __init__(self, engine: Engine, text: str, states: list[str], seconds: float) -> None:
-        self.engine, self.text, self.states, self.seconds = engine, text, states, seconds
+    def __init__(self, engine: Engine, states: list[str], seconds: float) -> None:
+        self.engine, self.states, self.seconds = engine, states, seconds
         self.account = f"root:{ROOT_PASSWORD}"
         self.probe = Probe(engine, self.account)
 
     def log(self) -> str:
-        return self.engine.read("logs/ivy.log") + command("journalctl", "--boot", "-u", SERVICE, "-o", "cat", "--no-pager")
+        return self.engine.read("logs/ivy.log") + command(
+            "journalctl", "--boot", "-u", SERVICE, "-o", "cat", "--no-pager"
+        )
 
     def yaml(self) -> str:
         return self.engine.read("configuration/ivy.yaml")
@@ -294,7 +301,9 @@ def service(
     for name in known.writable_directories:
         engine.file(name).mkdir(exist_ok=True)
         own_all(engine.file(name))
-    engine.write("configuration/jvm.options", known.jvm_options)
+    # The stand-in is ready too soon to be seen starting.
+    slow = "-Dstandin.readyDelay=700\n" if known.stand_in else ""
+    engine.write("configuration/jvm.options", known.jvm_options + slow)
     engine.write("configuration/jgroups.xml", material.jgroups())
     engine.write("configuration/contract.lic", material.licence("valid"))
     more = UNKNOWN_KEYS + (
@@ -303,7 +312,7 @@ def service(
     )
     settings = {**system_settings(known, database, tables), "http_port": PORT_SERVICE, "http_address": engine.address}
     engine.configure(settings, {}, more)
-    text = engine.read("configuration/ivy.yaml")
+    engine.original = engine.read("configuration/ivy.yaml")
     remove(ENVIRONMENT)
     (ENVIRONMENT / "secrets").mkdir(parents=True)
     (ENVIRONMENT / "secrets" / "ivy.Administrators.ops-admin.Password").write_text("from a file\n", encoding="utf-8")
@@ -325,12 +334,15 @@ def service(
         state = "accepted" if known.accepts(answer) else str(answer.status or "no answer")
         if state not in states[-1:]:
             states.append(state)
-        return state == "accepted" or command("systemctl", "is-active", SERVICE, check=False) not in ("active", "activating")
+        return state == "accepted" or command("systemctl", "is-active", SERVICE, check=False) not in (
+            "active",
+            "activating",
+        )
 
     seconds = wait_for(up, "the health address", known.start_timeout)
     if states[-1] != "accepted":
         raise AssertionError(command("journalctl", "-u", SERVICE, "-n", "30", "-o", "cat", "--no-pager"))
-    yield Service(engine, text, states, seconds)
+    yield Service(engine, states, seconds)
     command("systemctl", "stop", SERVICE, check=False)
     command("systemctl", "reset-failed", SERVICE, check=False)
     Path("/run/systemd/system", SERVICE).unlink()

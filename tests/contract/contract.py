@@ -109,12 +109,17 @@ def write_material(target: Target) -> None:
     for path in target.material.iterdir():
         path.unlink()
     hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
-    stack = jgroups.render("tcp", "contract", JGROUPS_PORT, JGROUPS_FD_PORT, hosts)
-    (target.material / "jgroups.xml").write_text(stack, encoding="utf-8")
+    for transport, name in (("tcp", "jgroups.xml"), ("multicast", "jgroups-udp.xml")):
+        stack = jgroups.render(transport, "contract", JGROUPS_PORT, JGROUPS_FD_PORT, hosts)
+        (target.material / name).write_text(stack, encoding="utf-8")
     application = os.environ.get("ENGINE_APPLICATION", "")
     if target.stand_in:
         application = str(ARCHIVES / "demo.zip")
-        licences = {"valid": ["--nodes=2"], "two-nodes": ["--nodes=2"], "expired": ["--nodes=2", "--valid-until=2020-01-31"]}
+        licences = {
+            "valid": ["--nodes=2"],
+            "two-nodes": ["--nodes=2"],
+            "expired": ["--nodes=2", "--valid-until=2020-01-31"],
+        }
         for name, arguments in licences.items():
             subprocess.run(
                 [
@@ -127,8 +132,10 @@ def write_material(target: Target) -> None:
                 check=True,
             )
     else:
-        content = Path(os.environ["ENGINE_LICENCE"]).read_bytes()
-        (target.material / "valid.lic").write_bytes(content)
+        content = Path(os.environ["ENGINE_LICENCE"]).read_text(encoding="utf-8", errors="replace")
+        (target.material / "valid.lic").write_text(content, encoding="utf-8")
+        if licence.parse_licence(content).nodes == 2:
+            (target.material / "two-nodes.lic").write_text(content, encoding="utf-8")
     if application:
         (target.material / "application.zip").write_bytes(Path(application).read_bytes())
 
@@ -170,9 +177,9 @@ def attempt(target: Target) -> None:
     ).check_returncode()
     done = ssh(
         target.host,
-        f"cd {run}/suite && sudo LC_ALL=C.UTF-8 python3 -B -m pytest -c /dev/null --rootdir={run}/suite -p no:cacheprovider -q "
-        f"--tb=short --durations=5 --known={run}.json --material={run}/material --results={run}/report.json "
-        f"--junitxml={run}/junit.xml -o junit_suite_name={target.version} .",
+        f"cd {run}/suite && sudo LC_ALL=C.UTF-8 python3 -B -m pytest -c /dev/null --rootdir={run}/suite"
+        f" -p no:cacheprovider -q --tb=short --known={run}.json --material={run}/material"
+        f" --results={run}/report.json --junitxml={run}/junit.xml -o junit_suite_name={target.version} .",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

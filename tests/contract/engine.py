@@ -94,6 +94,8 @@ class Engine:
     process: subprocess.Popen[bytes] | None = None
     # The files before the first start.
     before: Files = field(default_factory=dict)
+    # ivy.yaml as it was written.
+    original: str = ""
     console: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -125,7 +127,9 @@ class Engine:
         own(temporary)
         temporary.replace(path)
 
-    def configure(self, settings: t.Mapping[str, object], keys: t.Mapping[str, object] | None = None, more: str = "") -> None:
+    def configure(
+        self, settings: t.Mapping[str, object], keys: t.Mapping[str, object] | None = None, more: str = ""
+    ) -> None:
         """Write the settings of the topology where this version reads them, and other keys into ivy.yaml."""
         files: dict[str, dict[str, object]] = {"configuration/ivy.yaml": dict(keys or {})}
         for setting, value in settings.items():
@@ -256,7 +260,7 @@ class Engine:
         return self.known.accepts(self.health())
 
     def accepts_administrator(self, account: str) -> bool:
-        """Whether an administrator may use the service that deploys: without a file it refuses everybody else with 401."""
+        """Whether this is an administrator: to others the service that deploys answers 401."""
         headers = {"X-Requested-By": "contract", "Content-Length": "0"}
         answer = self.ask("/system/api/apps/contract", account=account, method="POST", headers=headers)
         assert answer.status, "no answer"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -57,6 +58,15 @@ class Database:
     def sessions(self, name: str) -> int:
         return int(self.sql(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"))
 
+    def ports(self, name: str) -> set[int]:
+        """The clients' ports of the sessions, to tell whose they are."""
+        return {
+            int(port)
+            for port in self.sql(
+                f"SELECT client_port FROM pg_stat_activity WHERE datname = '{name}' AND client_port > 0"
+            ).splitlines()
+        }
+
     def content(self, name: str) -> str:
         """The tables of a database with their number of rows, to see whether something was made anew."""
         tables = self.sql(
@@ -94,6 +104,19 @@ def connections(peer: str = "", port: int = 0, local: str = "") -> int:
 def clean(address: str) -> str:
     """An IPv4 address as such, however a socket of both families shows it."""
     return address.replace("[::ffff:", "").replace("]:", ":") if "ffff" in address else address
+
+
+def client_ports(session: int) -> set[int]:
+    """The own ports of the connections that a session's processes have to the database."""
+    members = set(command("ps", "-o", "pid=", "-s", str(session), check=False).split())
+    found = set()
+    # As the engine's user: whose sockets they are is hidden even from root in a container without SYS_PTRACE.
+    for line in command("runuser", "-u", "ivy", "--", "ss", "-Htnp", "state", "established").splitlines():
+        fields = line.split()
+        owners = set(re.findall(r"pid=(\d+)", line))
+        if owners & members and clean(fields[3]).endswith(":5432"):
+            found.add(int(fields[2].rsplit(":", maxsplit=1)[1]))
+    return found
 
 
 def listens(address: str, port: int) -> bool:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Values inside an engine that nobody can see from outside.
 
-The stand-in tells them at an address that a real engine does not have. Of a real engine the answer is None, and the test
-says that this could not be seen.
+The stand-in tells them at an address that a real engine does not have. Of a real engine the answer is None, and the
+test says that this could not be seen.
 """
 
 from __future__ import annotations

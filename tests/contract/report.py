@@ -42,7 +42,9 @@ def first_line(text: str) -> str:
 
 def static_cells(assumption: Assumption) -> list[str]:
     """What a row says before anything was run."""
-    known = f"{assumption.fact} (**{assumption.certainty}**" + (f"; {assumption.source})" if assumption.source != "-" else ")")
+    known = f"{assumption.fact} (**{assumption.certainty}**" + (
+        f"; {assumption.source})" if assumption.source != "-" else ")"
+    )
     versions = ""
     if assumption.since or assumption.before:
         bounds = [f"from {assumption.since}"] if assumption.since else []
@@ -111,7 +113,11 @@ def failures(report: Report) -> list[str]:
 
 def counts(report: Report) -> str:
     outcomes = [found["outcome"] for found in report["results"].values()]
-    words = [f"{outcomes.count(word)} {text}" for word, text in ((HOLDS, "hold"), (SEEN, "were looked at"), (FAILS, "fail"), (NEEDS, "lack something")) if word in outcomes]
+    words = [
+        f"{outcomes.count(word)} {text}"
+        for word, text in ((HOLDS, "hold"), (SEEN, "were looked at"), (FAILS, "fail"), (NEEDS, "lack something"))
+        if word in outcomes
+    ]
     return f"{head(report)}: {', '.join(words) or 'nothing was run'}"
 
 

@@ -48,7 +48,9 @@ def test_name_of_the_archive_carries_the_version(known: Known) -> None:
     source="docker-image, Dockerfiles of 10, 12 and 14",
 )
 def test_directories_of_run_time_are_not_in_the_archive(pristine: Path, record: Record) -> None:
-    there = [name for name in ("applications", "data", "logs", "configuration/applications") if (pristine / name).exists()]
+    there = [
+        name for name in ("applications", "data", "logs", "configuration/applications") if (pristine / name).exists()
+    ]
     record.see(f"in the archive: {', '.join(there) or 'none of them'}")
     assert not there
 
@@ -111,5 +113,14 @@ def test_version_of_jgroups(pristine: Path, record: Record) -> None:
 def test_shipped_unit(pristine: Path, record: Record) -> None:
     unit = pristine / "bin/AxonIvyEngine.service"
     lines = unit.read_text(encoding="utf-8").splitlines() if unit.exists() else []
-    wanted = ("Type=", "ExecStart=", "ExecStop=", "KillMode=", "TimeoutStop", "SuccessExitStatus=", "PIDFile=", "Restart=")
+    wanted = (
+        "Type=",
+        "ExecStart=",
+        "ExecStop=",
+        "KillMode=",
+        "TimeoutStop",
+        "SuccessExitStatus=",
+        "PIDFile=",
+        "Restart=",
+    )
     record.see("; ".join(line for line in lines if line.startswith(wanted)) or "no such file")

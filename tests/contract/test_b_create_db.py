@@ -32,7 +32,8 @@ def created(cli: Engine, database: Database) -> list[tuple[int, str]]:
 
 @assumption(
     AREA,
-    "it makes the tables in an empty database and reads url, user and password as the engine does, from file and environment",
+    "it makes the tables in an empty database and reads url, user and password as the engine does, from file and "
+    "environment",
     fact="create-db exists since 8.0; the images of 8 to 10 called it with the variables of the container",
     certainty="observed",
     source="documentation, system database; docker-image, entry points of 8 to 10",
@@ -79,7 +80,12 @@ def test_create_db_creates_the_database(cli: Engine, known: Known, database: Dat
     cli.configure(system_settings(known, database, f"{NAME}_too"))
     ((code, output),) = run_and_wait([cli.run("EngineConfigCli", "create-db")])
     assert code == 0, output
-    assert database.sql("SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()", f"{NAME}_too") == "UTF8"
+    assert (
+        database.sql(
+            "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()", f"{NAME}_too"
+        )
+        == "UTF8"
+    )
 
 
 @assumption(

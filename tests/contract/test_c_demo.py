@@ -22,7 +22,8 @@ def written(engine: Engine) -> set[str]:
 @assumption(
     "Start",
     "`bin/AxonIvyEngine -start` stays in the foreground although its input is closed",
-    fact="-start is the default and runs in the foreground; `shutdown` on the console stops it; what the end of the input does is not said",
+    fact="-start is the default and runs in the foreground; `shutdown` on the console stops it; what the end of "
+    "the input does is not said",
     certainty="assumed",
     source="documentation, Linux, start; a service has no console",
 )
@@ -66,7 +67,9 @@ def test_status_of_a_running_engine(demo: Engine, record: Record) -> None:
     source="docker-samples, ivy-secrets",
 )
 def test_secret_file_over_yaml(demo: Engine, record: Record) -> None:
-    record.see("the secret file wins" if listens_on(PORT_SECRET) else "YAML wins" if listens_on(PORT_YAML) else "neither")
+    record.see(
+        "the secret file wins" if listens_on(PORT_SECRET) else "YAML wins" if listens_on(PORT_YAML) else "neither"
+    )
 
 
 @assumption(
@@ -140,7 +143,8 @@ def test_stop(demo: Engine, known: Known, record: Record) -> None:
 @assumption(
     "Start",
     "without a sandbox it writes below the directories only that the unit lets it write to",
-    fact="applications, configuration, data, deploy, logs and work are for run time; system and webapps are written at the first start",
+    fact="applications, configuration, data, deploy, logs and work are for run time; system and webapps are "
+    "written at the first start",
     certainty="inferred",
     source="documentation, files and directories; docker-image, volumes",
 )

@@ -61,29 +61,16 @@ def test_health_in_maintenance_mode(maintenance: Engine, known: Known, record: R
 
 
 @assumption(
-    "Stop",
-    "SIGTERM ends the engine, with a code that the unit takes for success (0 or 143)",
-    fact="not documented; a container's end sends it",
-    certainty="assumed",
-    source="-",
-)
-def test_sigterm(maintenance: Engine, known: Known, record: Record) -> None:
-    process = maintenance.process
-    assert process is not None
-    process.terminate()
-    record.measure("SIGTERM", wait_for(lambda: maintenance.ended() is not None, "the end", known.stop_timeout))
-    record.see(f"exit code {maintenance.ended()}")
-    assert maintenance.ended() in (0, 143)
-
-
-@assumption(
     AREA,
-    "with Boot.MaintenanceMode: DISABLED the start fails, and the process ends with a code that systemd takes for a failure",
+    "with Boot.MaintenanceMode: DISABLED the start fails, and the process ends with a code that systemd takes "
+    "for a failure",
     fact="the engine fails instead of entering maintenance mode; the code is not said",
     certainty="stated",
     source="documentation, engine modes",
 )
-def test_maintenance_mode_disabled(engines: Engines, known: Known, database: Database, material: Material, record: Record) -> None:
+def test_maintenance_mode_disabled(
+    engines: Engines, known: Known, database: Database, material: Material, record: Record
+) -> None:
     engine = engines.make("disabled", PORT_OTHER)
     settings = {**system_settings(known, database, EMPTY), "http_port": PORT_OTHER, "database_password": PASSWORD}
     engine.configure({**settings, "maintenance_mode": "DISABLED"})
@@ -101,10 +88,14 @@ def test_maintenance_mode_disabled(engines: Engines, known: Known, database: Dat
     certainty="stated",
     source="documentation, engine modes and licence",
 )
-def test_expired_licence(engines: Engines, known: Known, database: Database, tables: str, material: Material, record: Record) -> None:
+def test_expired_licence(
+    engines: Engines, known: Known, database: Database, tables: str, material: Material, record: Record
+) -> None:
     licence = material.licence("expired")
     engine = engines.make("expired", PORT_OTHER)
-    engine.configure({**system_settings(known, database, tables), "http_port": PORT_OTHER, "database_password": PASSWORD})
+    engine.configure(
+        {**system_settings(known, database, tables), "http_port": PORT_OTHER, "database_password": PASSWORD}
+    )
     engine.write("configuration/contract.lic", licence)
     engine.launch()
     engine.await_ready()

@@ -29,7 +29,11 @@ ENCRYPTED = r'"?\$\{decrypt:[^}]+}"?'
 def test_first_start_in_the_sandbox(service: Service, record: Record) -> None:
     record.measure("start until health", service.seconds)
     assert command("systemctl", "is-active", SERVICE) == "active"
-    refused = [line for line in service.log().splitlines() if re.search("Read-only file system|Permission denied|AccessDenied", line)]
+    refused = [
+        line
+        for line in service.log().splitlines()
+        if re.search("Read-only file system|Permission denied|AccessDenied", line)
+    ]
     assert not refused, refused[:3]
 
 
@@ -48,7 +52,8 @@ def test_logs(service: Service, record: Record) -> None:
 
 @assumption(
     HEALTH,
-    "while it starts, the health address gives nothing that the balancer takes; when it does, `-status` says RUNNING and the ready line is there",
+    "while it starts, the health address gives nothing that the balancer takes; when it does, `-status` says "
+    "RUNNING and the ready line is there",
     fact="200 when running and else 503 from 12.0.7 on; before, the answers of / during the start are not known",
     certainty="inferred",
     source="documentation 12.0, monitoring; docker-image, HEALTHCHECK",
@@ -68,14 +73,17 @@ def test_health_while_starting(service: Service, record: Record) -> None:
 )
 def test_health_of_a_running_engine(service: Service, record: Record) -> None:
     answer = service.engine.health()
-    record.see(f"{service.engine.known.profile['health']['path']} answers {answer.status} with {len(answer.text)} characters")
+    record.see(
+        f"{service.engine.known.profile['health']['path']} answers {answer.status} with {len(answer.text)} characters"
+    )
     assert service.engine.known.accepts(answer)
 
 
 @assumption(
     HEALTH,
     "what a check leaves behind: cookies",
-    fact="up to 11.0 each check of / makes a session; the cookie's name is JSESSIONID or IVYSESSIONID, perhaps with a suffix",
+    fact="up to 11.0 each check of / makes a session; the cookie's name is JSESSIONID or IVYSESSIONID, perhaps "
+    "with a suffix",
     certainty="unknown",
     source="release notes XIVY-10183 and XIVY-10675; documentation, cluster, load balancer",
 )
@@ -104,7 +112,10 @@ def test_health_by_a_foreign_name(service: Service) -> None:
     source="documentation, licence",
 )
 def test_public_url_by_the_allowed_names(service: Service) -> None:
-    answers = {host: service.engine.ask("/", host=host).status for host in (service.engine.known.public_host, "localhost", "127.0.0.1")}
+    answers = {
+        host: service.engine.ask("/", host=host).status
+        for host in (service.engine.known.public_host, "localhost", "127.0.0.1")
+    }
     assert set(answers.values()) == {200}, answers
 
 
@@ -167,7 +178,7 @@ def test_hashes_in_the_file(service: Service) -> None:
     source="documentation, configuration; engine-cockpit",
 )
 def test_rest_of_the_file_is_left_alone(service: Service) -> None:
-    before, now = service.text.splitlines(), service.yaml().splitlines()
+    before, now = service.engine.original.splitlines(), service.yaml().splitlines()
     assert len(before) == len(now)
     changed = [old for old, new in zip(before, now) if old != new]
     assert all("${encrypt:" in line or "${hash:" in line for line in changed), changed
@@ -197,7 +208,8 @@ def test_wrong_password_is_refused(service: Service) -> None:
 
 @assumption(
     "Database and search",
-    "the engine keeps sessions to the database, no more than SystemDb.MaxConnections, with the password of the environment",
+    "the engine keeps sessions to the database, no more than SystemDb.MaxConnections, with the password of the "
+    "environment",
     fact="a pool of 50 by default",
     certainty="observed",
     source="engine-cockpit, configuration test",
@@ -227,13 +239,14 @@ def test_connection_to_the_search_server(service: Service) -> None:
     source="documentation, cluster, communication (12.0.9); JGroups manual for FD_SOCK2's offset",
 )
 def test_our_stack_is_taken(service: Service) -> None:
-    for port in (JGROUPS_PORT, JGROUPS_FD_PORT):
-        wait_for(lambda port=port: listens("127.0.0.1", port), f"port {port}", 10)
+    ports = (JGROUPS_PORT, JGROUPS_FD_PORT)
+    wait_for(lambda: all(listens("127.0.0.1", port) for port in ports), f"the ports {ports}", 10)
 
 
 @assumption(
     DEPLOY,
-    "an artefact in deploy/ before the start is deployed after it: the file becomes .deployed, with a .deploymentLog and no .deploymentError",
+    "an artefact in deploy/ before the start is deployed after it: the file becomes .deployed, with a "
+    ".deploymentLog and no .deploymentError",
     fact="the vendor's plug-in waits for the artefact's name to disappear and then for .deploymentError",
     certainty="observed",
     source="project-build-plugin, deployment to a directory",
@@ -265,7 +278,8 @@ def test_options_file(service: Service, material: Material, record: Record) -> N
 @assumption(
     DEPLOY,
     "half an artefact fails and says so: .notDeployed and .deploymentError, and the rest of deploy/ goes on",
-    fact=".notDeployed and .deploymentError on failure; half-written files are why artefacts are put in place by rename",
+    fact=".notDeployed and .deploymentError on failure; half-written files are why artefacts are put in place by "
+    "rename",
     certainty="observed",
     source="documentation, deployment by directory; project-build-plugin",
 )
@@ -291,7 +305,8 @@ def reload_after(service: Service, write: t.Callable[[str, str], None], record: 
 
 @assumption(
     FILES,
-    "a file that is replaced by rename while the engine runs is read again: BaseUrl and EMail change without a restart, macros are replaced",
+    "a file that is replaced by rename while the engine runs is read again: BaseUrl and EMail change without a "
+    "restart, macros are replaced",
     fact="the engine watches its files by inotify and reloads them; which keys need a restart only the Cockpit says",
     certainty="stated",
     source="community.axonivy.com/d/1031; that these keys are hot is inferred",
@@ -313,7 +328,8 @@ def test_reload_after_writing_in_place(service: Service, record: Record) -> None
 
 @assumption(
     FILES,
-    "keys of SystemDb, Administrators and Connector take effect at the next start only; until then the engine goes on as before",
+    "keys of SystemDb, Administrators and Connector take effect at the next start only; until then the engine "
+    "goes on as before",
     fact="these need a restart, and the Cockpit marks them",
     certainty="stated",
     source="documentation, engine cockpit and system database",
@@ -345,10 +361,16 @@ def test_hot_keys_of_the_profile(service: Service, known: Known, record: Record)
         record.see("cannot be seen from here; look at the Cockpit's health page after a change of each")
         return
     before = service.yaml()
-    new = ('EMail.Server.Host: "hot.example.com"\nErrors.ShowDetailsToEndUsers: false\n'
-           'SecuritySystems.default.Language.Content: "de"\n')
+    new = (
+        'EMail.Server.Host: "hot.example.com"\nErrors.ShowDetailsToEndUsers: false\n'
+        'SecuritySystems.default.Language.Content: "de"\n'
+    )
     service.engine.replace("configuration/ivy.yaml", before + new)
     wait_for(lambda: "EMail.Server.Host" in (service.probe.value("settings") or []), "the reload", 10)
-    cold = [key for key in service.probe.value("restartRequired") or [] if key.startswith(tuple(known.profile["hot_reload_keys"]))]
+    cold = [
+        key
+        for key in service.probe.value("restartRequired") or []
+        if key.startswith(tuple(known.profile["hot_reload_keys"]))
+    ]
     record.see("need a restart: " + (", ".join(cold) or "none of them"))
     service.engine.replace("configuration/ivy.yaml", before)

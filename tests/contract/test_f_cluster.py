@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 import typing as t
 
 import pytest
 from assumptions import assumption
-from conftest import JGROUPS_PORT, PORT_SERVICE, Engines, Material, Record, Service, own, system_settings
-from engine import Engine, Known, wait_for
-from machine import PASSWORD, Database, connections, listens
+from conftest import JGROUPS_PORT, PORT_SERVICE, Engines, Material, Record, Service, system_settings
+from engine import Engine, own, wait_for
+from machine import PASSWORD, Database, client_ports, connections, listens
 
 AREA = "Cluster"
 
@@ -35,7 +36,9 @@ def node(engines: Engines, database: Database, tables: str, material: Material, 
 
 
 @pytest.fixture(scope="module")
-def second(service: Service, engines: Engines, database: Database, tables: str, material: Material) -> t.Iterator[Engine]:
+def second(
+    service: Service, engines: Engines, database: Database, tables: str, material: Material
+) -> t.Iterator[Engine]:
     engine = node(engines, database, tables, material, 2)
     engine.launch()
     engine.await_ready()
@@ -51,7 +54,14 @@ def second(service: Service, engines: Engines, database: Database, tables: str, 
     source="documentation, cluster, communication; kubernetes-samples, jgroups-tcp.xml",
 )
 def test_two_engines_join(service: Service, second: Engine, record: Record) -> None:
-    record.measure("join", wait_for(lambda: connections("127.0.0.1", JGROUPS_PORT) or connections("127.0.0.2", JGROUPS_PORT), "a connection between them", 30))
+    record.measure(
+        "join",
+        wait_for(
+            lambda: connections("127.0.0.1", JGROUPS_PORT) or connections("127.0.0.2", JGROUPS_PORT),
+            "a connection between them",
+            30,
+        ),
+    )
     if service.probe.sees:
         wait_for(lambda: len(service.probe.value("members") or []) == 2, "two members", 15)
     assert service.engine.serves()
@@ -94,6 +104,16 @@ def deploy(engine: Engine, material: Material) -> None:
     wait_for(lambda: not engine.file("deploy/later.zip").exists(), "the deployment", 90)
 
 
+@pytest.fixture(scope="module")
+def third(second: Engine, engines: Engines, database: Database, tables: str, material: Material) -> t.Iterator[Engine]:
+    """The one node too many, if the licence is for two."""
+    engine = node(engines, database, tables, material, 3)
+    engine.launch()
+    engine.await_ready()
+    yield engine
+    engine.kill()
+
+
 @assumption(
     "Licence",
     "a node beyond the licence's limit answers 503, and the balancer does not take it; the others go on",
@@ -101,28 +121,52 @@ def deploy(engine: Engine, material: Material) -> None:
     certainty="stated",
     source="documentation, cluster, licence; engine-cockpit, texts",
 )
-def test_node_limit(service: Service, second: Engine, engines: Engines, database: Database, tables: str, material: Material, record: Record) -> None:
-    if not engines.known.stand_in:
-        material.licence("two-nodes")
-    third = node(engines, database, tables, material, 3)
-    third.launch()
-    third.await_ready()
+def test_node_limit(service: Service, second: Engine, third: Engine, material: Material, record: Record) -> None:
+    material.licence("two-nodes")
     wait_for(lambda: third.ask("/").status == 503, "the refusal of the third node", 30)
-    record.see("the node that came last is refused")
+    health = third.known.profile["health"]["path"]
+    record.see(f"the node that came last is refused; its {health} answers {third.health().status}")
     assert not third.serves()
+    assert second.serves()
     assert service.engine.serves()
-    third.kill()
+
+
+def sessions_end(engine: Engine, database: Database, tables: str, stop: t.Callable[[], object], record: Record) -> None:
+    """Stop an engine and see that the process ends as the unit expects, and that the database has forgotten it."""
+    process = engine.process
+    assert process is not None
+    ports = client_ports(process.pid)
+    assert ports & database.ports(tables), "no session to look at"
+    begin = time.monotonic()
+    stop()
+    wait_for(lambda: engine.ended() is not None, "the end of the process", engine.known.stop_timeout)
+    record.measure("stop", time.monotonic() - begin)
+    record.see(f"exit code {engine.ended()}")
+    assert engine.ended() in (0, 143)
+    wait_for(lambda: not ports & database.ports(tables), "the end of its sessions", 5)
 
 
 @assumption(
     "Stop",
-    "a node that stops leaves the cluster at once, and the other serves on",
-    fact="not documented",
+    "SIGTERM ends the engine with a code that the unit takes for success (0 or 143), and its database sessions "
+    "are gone",
+    fact="not documented; a container's end sends it",
     certainty="assumed",
     source="-",
 )
-def test_stop_of_one_node(service: Service, second: Engine, known: Known) -> None:
-    second.control("-stopdaemon")
-    wait_for(lambda: second.ended() is not None, "the end of the process", 5)
+def test_sigterm(third: Engine, database: Database, tables: str, record: Record) -> None:
+    assert third.process is not None
+    sessions_end(third, database, tables, third.process.terminate, record)
+
+
+@assumption(
+    "Stop",
+    "`-stop` of one node: its ports and database sessions are gone, and the other serves on",
+    fact="-stop initiates the end; what becomes of sessions is not documented",
+    certainty="assumed",
+    source="documentation, Linux, commands",
+)
+def test_stop_of_one_node(service: Service, second: Engine, database: Database, tables: str, record: Record) -> None:
+    sessions_end(second, database, tables, lambda: second.control("-stop"), record)
     wait_for(lambda: not listens("127.0.0.2", JGROUPS_PORT), "the end of its ports", 5)
     assert service.engine.serves()
