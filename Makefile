@@ -43,6 +43,10 @@ sanity: ## Run ansible-test sanity
 stand-in: ## Pack the stand-in engine and run its own tests
 	@$(RUN) stand-in
 
+.PHONY: contract
+contract: ## Hold the stand-in to the contract, or a real engine: ENGINE_ARCHIVE=/path/to/...zip ENGINE_LICENCE=/path/to/...lic
+	@$(RUN) contract
+
 .PHONY: molecule
 molecule: ## Run the molecule scenario `default`; KEEP=1 leaves its hosts for a look
 	@$(RUN) molecule

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".cache" / "log"
 DEMO = "inventories/demo"
 BENCH = "tests/bench/hosts.yml"
+CONTRACT = "tests/contract/hosts.yml"
 # Two cores: more at once would only make each step slower.
 WIDTH = 2
 
@@ -60,6 +61,18 @@ def bench() -> list[Step]:
     measurement = Step("Measurement", ["python", "tests/bench/bench.py"], (hosts.name,), counts=False)
     removal = playbook("Removal", "molecule/shared/destroy.yml", (measurement.name,), BENCH, always=True)
     return [*programs("ssh", "docker", "mmdebstrap", "rsync"), ENGINE, IMAGE, hosts, measurement, removal]
+
+
+def contract(check: bool) -> list[Step]:
+    """The assumptions about engines, each tried on hosts that are removed also after a failure."""
+    report = ROOT / ".cache" / "contract" / "contract.xml"
+    command = ["env", f"PYTHONPATH={ROOT / 'collections'}", "python", "tests/contract/contract.py"]
+    hosts = playbook("Contract hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name), CONTRACT)
+    needs = (hosts.name, ARCHIVES.name)
+    preparation = Step("Contract preparation", [*command, "prepare"], needs, counts=False)
+    run = [*command, "run", *(["--check"] if check else [])]
+    removal = playbook("Contract removal", "molecule/shared/destroy.yml", ("Contract",), CONTRACT, always=True)
+    return [hosts, preparation, Step("Contract", run, (preparation.name,), report=report), removal]
 
 
 def scenario(keep: bool) -> list[Step]:
@@ -109,7 +122,8 @@ def plan(target: str) -> list[Step]:
         "bench-config": bench(),
         "clean": [Step("Everything", ["tests/lab/clean.sh", str(LOGS)], counts=False)],
         "molecule": [*everything, *scenario(keep)],
-        "test": [*everything, *scenario(keep), *LINT, UNIT, SANITY, STAND_IN],
+        "contract": [*everything, *contract(check=False)],
+        "test": [*everything, *scenario(keep), *LINT, UNIT, SANITY, STAND_IN, *contract(check=True)],
     }
     if target not in plans:
         print(f"No such target: {target}. There are: {', '.join(plans)}", file=sys.stderr)
@@ -151,6 +165,9 @@ Three things to try:
 """,
     "bench-config": """
 The table is in docs/benchmark.md. The hosts it was measured on are gone.
+""",
+    "contract": """
+The table is in docs/contract.md; of a real engine the report to send in is in .cache/contract/.
 """,
     "demo-down": """
 The demo's hosts are gone, with their network, their volume, their keys and passwords.
