@@ -255,7 +255,7 @@ class Look:
         first = nodes[0]
         arguments = {
             "source": self._inventory.text("ivy_shared_config_source"),
-            "topology": first.values.get("__engine_release_topology"),
+            "topology": self._entries(first, "__engine_release_topology"),
             "jgroups": first.values.get("__engine_release_jgroups"),
             "nodes": [host.name for host in nodes],
             "cluster": self._inventory.text("ivy_cluster_name"),
@@ -269,8 +269,8 @@ class Look:
             and bool(self._inventory.profile.get("read_only_config", True)),
             "read_only_copy": first.text("engine_read_only_copy"),
         }
-        if arguments["topology"] is None or arguments["jgroups"] is None or not arguments["source"]:
-            # What they are made of has been found to be missing.
+        if not arguments["source"]:
+            # Found to be missing.
             return []
         by_node = {
             name: {host.name: host.values[name] for host in nodes if name in host.values}
@@ -289,6 +289,15 @@ class Look:
             for text in built.warnings
             if not text.startswith("The licence")
         ]
+
+    def _entries(self, host: Host, name: str) -> dict[str, plain.Plain]:
+        """The entries of a role's dictionary that can be had: one that cannot hides nothing of the rest."""
+        engine = self._roles["engine"]
+        answers = {
+            key: self._variables.values[host.name].text_in_role(engine, template)
+            for key, template in engine.variables[name].items()
+        }
+        return {key: value for key, (value, reason) in answers.items() if not reason}
 
     def _key(self) -> str:
         key = self._inventory.text("ivy_cluster_key")
