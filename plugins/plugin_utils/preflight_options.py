@@ -40,6 +40,7 @@ HOSTS_OF: t.Mapping[str, str] = {
 
 _OPTION_FIRST = re.compile(r"([a-z][a-z0-9_]+(?:, [a-z][a-z0-9_]+)*): (.+)", re.DOTALL)
 _NO_TEXT = (dict, list, tuple)
+_LONGEST_SHOWN = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,8 +139,14 @@ def judge(name: str, spec: t.Mapping[str, t.Any], value: t.Any, secret: bool = F
     if kind == "int" and isinstance(value, bool):
         return [("it is true or false, where a whole number is needed", advice)]
     errors = ArgumentSpecValidator({name: dict(spec)}).validate({name: value}).error_messages
+    if not errors:
+        return []
     if secret:
-        return [("its value is of the wrong kind", advice)] if errors else []
+        return [("its value is of the wrong kind", advice)]
+    if not spec.get("options"):
+        shown = masking.mask(name, json.dumps(value, ensure_ascii=False, default=str)) or ""
+        return [(f"{shown[:_LONGEST_SHOWN]} is not {describe(spec)}", "Correct it.")]
+    # Only Ansible's own words say which suboption is meant.
     hidden = tuple(masking.leaves(_secrets_in(spec, value)))
     return [(masking.scrub(masking.mask("", error) or "", hidden), advice) for error in errors]
 

@@ -79,7 +79,7 @@ EXPECTED = {
     "search-user": "ivy_search_user is empty",
 }
 LISTED_TOO = (
-    ("option", "got: ask"),
+    ("option", "\"ask\" is not one of 'overwrite' or 'fail' or 'keep'"),
     ("option", "ivy_search_password"),
     ("option-refused", "engine_heap_min, engine_heap_max"),
     ("port-collision", "7800"),
