@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests/unit/plugins/action"))
+from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
-import preflight_site as site  # noqa: E402
+ROOT = Path(__file__).resolve().parents[3]
+
 
 PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 FAULTS: dict[str, t.Any] = {

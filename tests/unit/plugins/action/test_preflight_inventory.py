@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
-import preflight_site as site  # noqa: E402
+HERE = Path(__file__).resolve().parent
+
 
 OPENSEARCH = {
     "vars": {
