@@ -210,23 +210,21 @@ class Look:
 
     def _said(self, role: Role, host: Host, values: Values, facts: bool) -> t.Iterator[str]:
         checks = f"__{role.name}_option_checks"
-        # One by one where that is possible, so that one that cannot be judged hides no other.
         names = [checks if checks in role.variables else f"__{role.name}_option_problems"]
         if f"__{role.name}_version_checks" in role.variables and f"{role.name}_version" in host.given:
             names.append(f"__{role.name}_version_checks")
         for name in names:
-            raw = role.variables.get(name)
-            for template in raw if isinstance(raw, list) else [raw] if raw is not None else []:
-                if facts and not values.text_needs_facts(template):
-                    continue
-                value, reason = values.text_in_role(role, template)
-                if reason:
-                    if not (values.lacks_facts and values.text_needs_facts(template)):
-                        self._variables.failures.setdefault((name, reason), []).append(host.name)
-                    continue
-                for text in value if isinstance(value, list) else [value]:
-                    if text is not None and str(text).strip():
-                        yield str(text).strip()
+            raw = role.variables.get(name, [])
+            templates = [
+                one for one in (raw if isinstance(raw, list) else [raw]) if not facts or values.text_needs_facts(one)
+            ]
+            together, reason = values.text_in_role(role, templates)
+            # One by one only where that is needed: one that cannot be judged must hide no other.
+            answers = [values.text_in_role(role, one) for one in templates] if reason else [(together, "")]
+            for template, (answer, why) in zip(templates, answers):
+                if why and not (values.lacks_facts and values.text_needs_facts(template)):
+                    self._variables.failures.setdefault((name, why), []).append(host.name)
+                yield from (text.strip() for text in masking.leaves(answer) if text.strip())
 
     def _acknowledged(self, facts: bool) -> list[Finding]:
         profile = self._inventory.profile
