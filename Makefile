@@ -48,7 +48,7 @@ contract: ## Hold the stand-in to the contract, or a real engine: ENGINE_ARCHIVE
 	@$(RUN) contract
 
 .PHONY: molecule
-molecule: ## Run the molecule scenario `default`; KEEP=1 leaves its hosts for a look
+molecule: ## Run the molecule scenario SCENARIO (default, debian13); KEEP=1 leaves its hosts for a look
 	@$(RUN) molecule
 
 .PHONY: bench-config

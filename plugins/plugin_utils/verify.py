@@ -402,7 +402,8 @@ def _deployment_row(seen: Observed, node: Host, placed: t.Mapping[str, t.Mapping
     own: t.Mapping[str, str] = node.look("deployments", "placed")
     started = float(node.look("deployments", "started") or 0)
     problems = [text for item in artefacts if (text := _artefact_problem(seen, item, own, started))]
-    for other, theirs in placed.items():
+    # Where one running node deploys for all, the others find it on the share and have nothing in their own deploy/.
+    for other, theirs in ({} if seen.runtime_deployment else placed).items():
         differing = sorted(name for name in {*theirs, *own} if theirs.get(name) != own.get(name))
         if differing:
             problems.append(f"{listed(differing)} is not the same as on {other}")
@@ -418,9 +419,8 @@ def _deployment_row(seen: Observed, node: Host, placed: t.Mapping[str, t.Mapping
     if not artefacts:
         return holds(DEPLOYMENT, node.name, "nothing was deployed through deploy/")
     names = listed(sorted({item["name"] for item in artefacts}))
-    return holds(
-        DEPLOYMENT, node.name, f"{names} as placed by the collection, equal on all nodes, deployed at the start"
-    )
+    where = "for all nodes" if seen.runtime_deployment else "equal on all nodes, deployed at the start"
+    return holds(DEPLOYMENT, node.name, f"{names} as placed by the collection, {where}")
 
 
 def _artefact_problem(seen: Observed, item: Result, placed: t.Mapping[str, str], started: float) -> str:

@@ -52,3 +52,7 @@ if [ ! -f "$archives/demo.lic" ]; then
     # Room for a node to be added; the tests for the limit write a licence of their own.
     tests/engine_stand_in/make-licence.sh --nodes 5 --public-urls ivy.localhost "$archives/demo.lic"
 fi
+if [ ! -f "$archives/debian13.lic" ]; then
+    # A licence is for one major version.
+    tests/engine_stand_in/make-licence.sh --engine-version 12.0.9 --nodes 5 --public-urls ivy.localhost "$archives/debian13.lic"
+fi

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Usage: molecule.sh create|converge|idempotence|verify|destroy
-# One action of the molecule scenario `default`. Before the hosts go, their logs are kept.
+# Usage: molecule.sh SCENARIO create|converge|idempotence|verify|destroy
+# One action of a molecule scenario. Before the hosts go, their logs are kept.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-scenario=default
-lab=ivy-molecule
+scenario="$1"
+action="$2"
+lab="$(sed -n 's/^ *lab_name: *//p' "molecule/$scenario/inventory/hosts.yml")"
 # In the checkout, where other checkouts and other users do not meet it.
 export ANSIBLE_FORCE_COLOR=0
 export MOLECULE_EPHEMERAL_DIRECTORY="$PWD/.cache/molecule/$scenario"
 
 keep_logs() {
-    local logs="$PWD/.cache/log/hosts" name
+    local logs="$PWD/.cache/log/hosts-$scenario" name
     rm -rf "$logs"
     mkdir -p "$logs"
     docker container ls --filter "label=ivy-lab=$lab" --format '{{.Names}}' | while read -r name; do
@@ -19,11 +20,11 @@ keep_logs() {
     done
 }
 
-case "$1" in
+case "$action" in
     create)
         # What a run that was killed has left behind.
         molecule reset --scenario-name "$scenario"
-        ansible-playbook -i inventories/demo -i molecule/default/inventory molecule/shared/destroy.yml
+        ansible-playbook -i inventories/demo -i "molecule/$scenario/inventory" molecule/shared/destroy.yml
         molecule create --no-command-borders --scenario-name "$scenario"
         ;;
     destroy)
@@ -35,6 +36,6 @@ case "$1" in
         molecule destroy --no-command-borders --scenario-name "$scenario"
         ;;
     *)
-        molecule "$1" --no-command-borders --scenario-name "$scenario"
+        molecule "$action" --no-command-borders --scenario-name "$scenario"
         ;;
 esac

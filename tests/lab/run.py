@@ -25,6 +25,9 @@ PYTHON_STEP = Step("Python", ["tests/lab/packages.sh", "venv"], counts=False)
 TOOLS = Step("Tool environment", ["tests/lab/tool_environment.sh"], (PYTHON_STEP.name,), counts=False)
 ENGINE = Step("Container engine", ["tests/lab/container_engine.sh", str(LOGS)], ("Programs",), counts=False)
 IMAGE = Step("Host image", ["molecule/shared/image/build.sh", "bookworm"], (ENGINE.name,), counts=False)
+TRIXIE = Step("Host image of Debian 13", ["molecule/shared/image/build.sh", "trixie"], (ENGINE.name,), counts=False)
+# The image that the hosts of each molecule scenario are made from.
+IMAGES = {"default": IMAGE, "debian13": TRIXIE}
 ARCHIVES = Step("Archives", ["tests/lab/archives.sh"], ("Programs",), counts=False)
 
 LINT = [
@@ -75,30 +78,39 @@ def contract(check: bool) -> list[Step]:
     return [hosts, preparation, Step("Contract", run, (preparation.name,), report=report), removal]
 
 
-def scenario(keep: bool) -> list[Step]:
-    """The molecule scenario, action by action, so that each has its time and its log."""
-    report = LOGS / "outside.xml"
-    command = "tests/lab/molecule.sh"
+def scenario(name: str, keep: bool) -> list[Step]:
+    """A molecule scenario, action by action, so that each has its time and its log."""
+    report = LOGS / ("outside.xml" if name == "default" else f"outside-{name}.xml")
+    title = "molecule" if name == "default" else f"molecule {name}"
+    image = IMAGES[name]
+
+    def action(verb: str) -> list[str]:
+        return ["tests/lab/molecule.sh", name, verb]
+
     steps = [
-        Step("molecule create", [command, "create"], (TOOLS.name, IMAGE.name), counts=False),
-        Step("molecule converge", [command, "converge"], ("molecule create", ARCHIVES.name)),
-        Step("molecule idempotence", [command, "idempotence"], ("molecule converge",)),
+        Step(f"{title} create", action("create"), (TOOLS.name, image.name), counts=False),
+        Step(f"{title} converge", action("converge"), (f"{title} create", ARCHIVES.name)),
+        Step(f"{title} idempotence", action("idempotence"), (f"{title} converge",)),
         Step(
-            "molecule verify",
-            [command, "verify"],
-            ("molecule idempotence",),
+            f"{title} verify",
+            action("verify"),
+            (f"{title} idempotence",),
             report=report,
             environment={"OUTSIDE_TESTS_REPORT": str(report)},
         ),
     ]
     if not keep:
         # Also after a failure and after an interrupt.
-        steps.append(Step("molecule destroy", [command, "destroy"], ("molecule verify",), always=True, counts=False))
+        steps.append(Step(f"{title} destroy", action("destroy"), (f"{title} verify",), always=True, counts=False))
     return steps
 
 
 def plan(target: str) -> list[Step]:
     keep = bool(os.environ.get("KEEP"))
+    chosen = os.environ.get("SCENARIO") or "default"
+    if chosen not in IMAGES:
+        print(f"No such scenario: {chosen}. There are: {', '.join(IMAGES)}", file=sys.stderr)
+        raise SystemExit(2)
     with_docker = [*programs("ssh", "docker", "mmdebstrap"), ENGINE, IMAGE]
     everything = [*programs("ssh", "curl", "docker", "mmdebstrap", "java", "maven"), ENGINE, IMAGE, ARCHIVES]
     hosts = playbook("Hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name))
@@ -121,9 +133,19 @@ def plan(target: str) -> list[Step]:
         else [],
         "bench-config": bench(),
         "clean": [Step("Everything", ["tests/lab/clean.sh", str(LOGS)], counts=False)],
-        "molecule": [*everything, *scenario(keep)],
+        "molecule": [*everything, *([] if IMAGES[chosen] is IMAGE else [IMAGES[chosen]]), *scenario(chosen, keep)],
         "contract": [*everything, *contract(check=False)],
-        "test": [*everything, *scenario(keep), *LINT, UNIT, SANITY, STAND_IN, *contract(check=True)],
+        "test": [
+            *everything,
+            *scenario("default", keep),
+            *LINT,
+            UNIT,
+            SANITY,
+            STAND_IN,
+            *contract(check=True),
+            TRIXIE,
+            *scenario("debian13", keep),
+        ],
     }
     if target not in plans:
         print(f"No such target: {target}. There are: {', '.join(plans)}", file=sys.stderr)

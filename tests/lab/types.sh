@@ -13,6 +13,6 @@ done
 mypy "${paths[@]}"
 
 # Here the files import one another by their bare names.
-for directory in tests/lab tests/bench tests/contract molecule/default/tests; do
+for directory in tests/lab tests/bench tests/contract molecule/default/tests molecule/debian13/tests; do
     MYPYPATH="$directory" mypy "$directory"/*.py
 done

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import http.client
 import json
 import os
@@ -241,8 +242,12 @@ class Lab:
         wait_until(holds, seconds, what)
 
     def _login(self) -> dict[str, str]:
-        password = (self.directory / "secrets/admin_password").read_text(encoding="utf-8").strip()
-        return {"Authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()}
+        return basic("admin", self.secrets["engine_keys"]["Administrators.admin.Password"])
+
+    @property
+    def secrets(self) -> dict[str, Any]:
+        """The shared secrets, as Ansible makes them from the inventory."""
+        return shared_secrets(self.nodes[0])
 
     def _ask(self, name: str, path: str, headers: dict[str, str]) -> dict[str, Any] | None:
         connection = http.client.HTTPConnection(self.addresses[name], 8080, timeout=5)
@@ -260,6 +265,22 @@ class Lab:
     @property
     def public(self) -> str:
         return urlsplit(str(self.variables["ivy_public_url"])).netloc
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+@functools.cache
+def shared_secrets(node: str) -> dict[str, Any]:
+    show = "msg={{ ivy_shared_secrets | to_json | b64encode }}"
+    command = ["ansible", *INVENTORY, node, "-m", "ansible.builtin.debug", "-a", show]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment)
+    found = re.search(r"msg: (\S+)|\"msg\": \"([^\"]+)\"", done.stdout)
+    assert found is not None, "ansible does not tell the secrets"
+    secrets: dict[str, Any] = json.loads(base64.b64decode(found[1] or found[2]))
+    return secrets
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:

@@ -293,6 +293,12 @@ def test_a_later_deployment_is_right_where_the_version_allows_it() -> None:
     assert broken_rows(observed(hosts, runtime_deployment=True)) == []
 
 
+def test_one_node_may_deploy_for_all_where_the_version_allows_it() -> None:
+    hosts = with_change("engine2", lambda r: r["deployments"].update(placed={}, artefacts=[]))
+    assert broken_rows(observed(hosts, runtime_deployment=True)) == []
+    assert (sut.DEPLOYMENT, "engine2") in broken_rows(observed(hosts))
+
+
 def test_different_artefacts_break_restriction_5_on_both_sides() -> None:
     def change(results: Results) -> None:
         results["deployments"]["placed"] = {"demo.zip": "d2"}
