@@ -59,6 +59,10 @@ bench-config: ## Measure shared_config on hosts made for it, and write docs/benc
 tools: ## Make the tool environment .venv and the link by which Ansible finds this checkout
 	@$(RUN) tools
 
+.PHONY: docs
+docs: ## Write docs/options.md, the reference of all options, anew
+	@$(RUN) docs
+
 .PHONY: build
 build: ## Build the collection's archive
 	@$(RUN) build

@@ -131,6 +131,7 @@ def plan(target: str) -> list[Step]:
         ]
         if shutil.which("docker")
         else [],
+        "docs": [PYTHON_STEP, TOOLS, Step("Options", ["python", "tests/lab/options.py"], (TOOLS.name,), counts=False)],
         "bench-config": bench(),
         "clean": [Step("Everything", ["tests/lab/clean.sh", str(LOGS)], counts=False)],
         "molecule": [*everything, *([] if IMAGES[chosen] is IMAGE else [IMAGES[chosen]]), *scenario(chosen, keep)],
