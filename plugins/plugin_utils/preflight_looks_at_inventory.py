@@ -123,7 +123,7 @@ class Look:
 
     def _check_cluster(self, secret_options: t.Sequence[str]) -> list[Finding]:
         return [
-            *preflight_topology.check(self._inventory, secret_options),
+            *preflight_topology.check(self._inventory, self._roles[TOPOLOGY].options, secret_options),
             *preflight_addresses.check(self._inventory),
             *preflight_versions.check(self._inventory),
         ]

@@ -53,11 +53,11 @@ _DATABASE_NAME = re.compile(r"[^\s/?&#%;]+")
 _DOCUMENTATION = re.compile(r"(?:.*\.)?example(?:\.(?:com|net|org))?|.*\.invalid|.*\.test")
 
 
-def check(inventory: Inventory, secret_options: t.Container[str] = ()) -> list[Finding]:
-    """Everything that can be said of the cluster as a whole."""
+def check(inventory: Inventory, options: t.Collection[str], secret_options: t.Container[str] = ()) -> list[Finding]:
+    """Everything that can be said of the cluster as a whole; ``options`` are the cluster-wide ones."""
     return [
         *check_groups(inventory),
-        *check_equal(inventory, secret_options),
+        *check_equal(inventory, options, secret_options),
         *check_names(inventory),
         *check_public_url(inventory),
         *check_database(inventory),
@@ -115,9 +115,11 @@ def _servers(inventory: Inventory, group: str, option: str, code: str, advice: s
     return [Finding(code, "Inventory", f"group {group}", problem, advice)]
 
 
-def check_equal(inventory: Inventory, secret_options: t.Container[str] = ()) -> list[Finding]:
+def check_equal(
+    inventory: Inventory, options: t.Collection[str], secret_options: t.Container[str] = ()
+) -> list[Finding]:
     """Options that all hosts must agree on: an override for one host would be lost, or tear the cluster apart."""
-    names = {name for host in inventory.hosts for name in host.given if name.startswith("ivy_")}
+    names = {name for host in inventory.hosts for name in host.given if name in options}
     wanted = [(name, inventory.hosts) for name in sorted(names - {*PER_HOST, *COMPARED_ELSEWHERE})]
     wanted += [(name, tuple(inventory.of(ENGINES))) for name in SAME_ON_ALL_NODES]
     findings = []

@@ -32,6 +32,15 @@ OPENSEARCH = {
     },
 }
 REMOVED = "REMOVED"
+# Encrypted with a password that this run does not have.
+VAULT = """ivy_database_password: !vault |
+          $ANSIBLE_VAULT;1.1;AES256
+          65393234613732646362336133633362333131326437363838336264613432663462323138616663
+          6139313635386139343539383831663630376132626537380a616133393037316335333139326435
+          63323630316430336531663062656362666630646431383436653738663630623133363139353965
+          3163633466623638620a303433363139613536613034323066316636343335323662353263626333
+          3164
+"""
 LIST = [f"engine{one}" for one in (1, 2, 3)]
 
 
@@ -203,6 +212,14 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(ivy_database_password="{{ lookup('ansible.builtin.file', '/nowhere/at/all') }}"),
         {"option-unusable": "ivy_database_password"},
     ),
+    "a vault without password": (
+        {"files": {"group_vars/all.yml": VAULT}, "vars": {"ivy_http_port": "eighty"}},
+        {"option-unusable": "ivy_database_password", "option": "eighty"},
+    ),
+    "a variable of the user's own": (
+        {"hosts": {"engine1": {"ivy_own": 1, "own": 1}, "engine2": {"ivy_own": 2, "own": 2}}},
+        {"option-unknown": "ivy_own, on engine1, engine2"},
+    ),
     "an option that only facts can tell": (v(engine_heap_max="{{ ansible_facts['memtotal_mb'] // 2 }}m"), {}),
     "a list as text": (v(ivy_proceed_without="engine3"), {"no-list": "ivy_proceed_without"}),
     "an unknown node left out": (v(ivy_proceed_without=["engine7"]), {"left-out-unknown": "engine7"}),
@@ -358,6 +375,7 @@ BROKEN = {
     "an empty required option",
     "a variable that cannot be had",
     "a lookup that fails",
+    "a vault without password",
 }
 
 
