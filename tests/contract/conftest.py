@@ -81,7 +81,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.outcome = "passed"
     elif error is not None:
         found.update(outcome="fails", message=str(error)[:2000])
-    elif assumption.certainty == "unknown":
+    elif assumption.certainty == "unknown" and found["outcome"] == "holds":
         found["outcome"] = "seen"
     if item.name in RECORDS:
         found["seen"], found["measured"] = RECORDS[item.name].seen, RECORDS[item.name].measured

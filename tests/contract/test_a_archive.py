@@ -58,9 +58,9 @@ def test_directories_of_run_time_are_not_in_the_archive(pristine: Path, record: 
 @assumption(
     AREA,
     "bin/AxonIvyEngine and bin/EngineConfigCli are executable after unzip",
-    fact="both programs are in bin/",
-    certainty="stated",
-    source="documentation, files and directories",
+    fact="both programs are in bin/ and are called right after unzip",
+    certainty="inferred",
+    source="documentation, files and directories; docker-image, Dockerfiles",
 )
 def test_programs_are_executable(pristine: Path) -> None:
     for name in ("AxonIvyEngine", "EngineConfigCli"):
@@ -83,7 +83,7 @@ def test_file_of_the_web_server(pristine: Path, known: Known) -> None:
     AREA,
     "the archive brings no licence and no jgroups.xml",
     fact="both are optional files of configuration/ that an operator adds",
-    certainty="stated",
+    certainty="inferred",
     source="documentation, file reference; cluster, communication",
 )
 def test_no_licence_and_no_stack_in_the_archive(pristine: Path) -> None:

@@ -37,7 +37,7 @@ def test_foreground_start_with_closed_input(demo: Engine) -> None:
     "the ready line comes after the line with the address",
     fact=f"'{READY} [..ms]' after 'Go to http://HOST:PORT/ ...'",
     certainty="stated",
-    source="documentation; cluster-tests, which wait for it",
+    source="documentation; the vendor's own tests wait for it",
 )
 def test_ready_line(demo: Engine, record: Record) -> None:
     assert re.search(r"Go to http://\S+[\s\S]*" + re.escape(READY), demo.log())
@@ -127,9 +127,9 @@ def test_licence_dropped_in_while_running(demo: Engine, known: Known, material: 
 @assumption(
     "Stop",
     "`-stop` makes the engine end with a code that the unit takes for success (0 or 143)",
-    fact="-stop only initiates the end",
-    certainty="stated",
-    source="documentation, Linux, commands; the code is assumed",
+    fact="-stop only initiates the end; the code is not said",
+    certainty="assumed",
+    source="documentation, Linux, commands",
 )
 def test_stop(demo: Engine, known: Known, record: Record) -> None:
     code, _ = demo.control("-stop")

@@ -135,9 +135,9 @@ def test_public_url_by_other_names(service: Service, record: Record) -> None:
 @assumption(
     FILES,
     "keys that the engine does not know, and comments, stay in the file as they are",
-    fact="the engine replaces values in its files and leaves the rest",
+    fact="the engine replaces values in its files when it loads them; that the rest stays is not said",
     certainty="inferred",
-    source="documentation, configuration; docker-samples, files with comments that survive",
+    source="documentation, encryption",
 )
 def test_unknown_keys_are_kept(service: Service) -> None:
     assert UNKNOWN_KEYS in service.yaml()

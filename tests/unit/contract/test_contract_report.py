@@ -94,7 +94,11 @@ def test_a_table_that_no_longer_fits_is_noticed(changed: list[Assumption], probl
 
 
 def test_the_stand_in_has_all_that_a_test_needs_and_a_real_engine_may_lack_it() -> None:
-    results = {"test_one": found("needs", "a licence"), "test_late": found("fails", "no"), "test_open": found("seen")}
+    results: dict[str, t.Any] = {
+        "test_one": found("needs", "a licence"),
+        "test_late": found("fails", "no"),
+        "test_open": found("seen"),
+    }
     assert len(report.failures(a_report(**results))) == 2
     assert len(report.failures(a_report(stand_in=False, **results))) == 1
     assert report.counts(a_report(**results)) == "Stand-in 11.3.0: 1 were looked at, 1 fail, 1 lack something"
