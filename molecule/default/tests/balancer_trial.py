@@ -35,7 +35,9 @@ class Engine(http.server.BaseHTTPRequestHandler):
         told = json.dumps({name.lower(): ", ".join(self.headers.get_all(name) or ()) for name in self.headers}).encode()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(401 if self.path.startswith("/secret") else 200)
-        kind = "text/event-stream" if self.path == "/events" else "image/png" if self.path == "/picture" else "text/html"
+        kind = (
+            "text/event-stream" if self.path == "/events" else "image/png" if self.path == "/picture" else "text/html"
+        )
         self.send_header("Content-Type", kind)
         if self.path == "/own":
             self.send_header("X-Frame-Options", "DENY")

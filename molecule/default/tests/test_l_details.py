@@ -7,6 +7,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,18 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Browser, Lab
 
-TRIAL = "/tmp/balancer-trial"  # noqa: S108  (on the host, made by root for one test)
+DUMPS = "/var/lib/axonivy-engine-dumps"
+# A program without source, since the nodes have no compiler: it makes arrays until there is no memory left.
+#   class Hungry { public static void main(String[] a) { long[][] all = new long[100000][];
+#     for (int i = 0; ; i++) all[i] = new long[100000]; } }
+HUNGRY = (
+    "yv66vgAAADQAEgoAAgADBwAEDAAFAAYBABBqYXZhL2xhbmcvT2JqZWN0AQAGPGluaXQ+AQADKClWAwABhqAHAAkBAAJbSgcACwEABkh1bmdyeQEA"
+    "BENvZGUBAARtYWluAQAWKFtMamF2YS9sYW5nL1N0cmluZzspVgEADVN0YWNrTWFwVGFibGUHABEBAANbW0oAIAAKAAIAAAAAAAIAAAAFAAYAAQAM"
+    "AAAAEQABAAEAAAAFKrcAAbEAAAAAAAkADQAOAAEADAAAADAAAwADAAAAFRIHvQAITAM9KxwSB7wLU4QCAaf/9gAAAAEADwAAAAkAAf0ACAcAEAEA"
+    "AA=="
+)
+HUNGRY_DIRECTORY = "/usr/local/lib/hungry-probe"
+TRIAL = "/tmp/balancer-trial"
 # Renders the role's own template with other options; the balancer that serves is not touched.
 TRIAL_PLAY = """
 - hosts: load_balancers
@@ -144,7 +156,9 @@ def test_one_address_cannot_take_all_connections(trial: dict[str, Any]) -> None:
     assert trial["held_connections"] == 5
 
 
-def ask(browser: Browser, connection: http.client.HTTPSConnection, path: str, **headers: str) -> http.client.HTTPResponse:
+def ask(
+    browser: Browser, connection: http.client.HTTPSConnection, path: str, **headers: str
+) -> http.client.HTTPResponse:
     connection.request("GET", path, headers={"Host": browser.public, **headers})
     return connection.getresponse()
 
@@ -181,3 +195,163 @@ def test_a_busy_user_meets_no_limit(browser: Browser, connection: http.client.HT
         answer.read()
         seen.add(answer.status)
     assert seen == {200}
+
+
+def properties(lab: Lab, name: str, unit: str) -> dict[str, str]:
+    told = lab.host(name).check_output(f"systemctl show {unit}")
+    return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+
+
+def test_an_engine_ends_as_a_whole_starts_again_and_leaves_no_core(lab: Lab) -> None:
+    seen = properties(lab, lab.nodes[0], "axonivy-engine.service")
+    assert {name: seen[name] for name in ("LimitCORE", "OOMPolicy", "Restart")} == {
+        "LimitCORE": "0",
+        "OOMPolicy": "stop",
+        "Restart": "on-failure",
+    }
+    assert f"/{DUMPS.strip('/')}" in seen["ReadWritePaths"]
+
+
+def test_java_that_runs_out_of_memory_ends_and_leaves_one_dump_for_its_user_only(lab: Lab) -> None:
+    """With the node's own options, and beside the engine, so that the engine goes on."""
+    host = lab.host(lab.nodes[0])
+    options = host.check_output("grep '^-' /opt/ivy/current/configuration/jvm.options").split()
+    assert f"-XX:HeapDumpPath={DUMPS}/heap.hprof" in options
+    small = [*(one for one in options if not one.startswith("-Xm")), "-Xmx16m"]
+    java = host.check_output("sed -n 's/^JAVA_HOME=\"\\(.*\\)\"/\\1/p' /etc/ivy-cluster/node.env")
+    host.check_output(f"install -d -m 0755 {HUNGRY_DIRECTORY}")
+    host.check_output(f"echo {HUNGRY} | base64 -d > {HUNGRY_DIRECTORY}/Hungry.class")
+    command = f"cd / && sudo -u ivy {java}/bin/java {' '.join(small)} -cp {HUNGRY_DIRECTORY} Hungry"
+    try:
+        first = host.run(command)
+        assert first.rc == 3, first
+        assert "OutOfMemoryError" in first.stdout + first.stderr
+        (dump,) = host.check_output(f"ls -1 {DUMPS}").splitlines()
+        assert dump == "heap.hprof"
+        assert host.check_output(f"stat -c '%a %U' {DUMPS} {DUMPS}/{dump}").splitlines() == ["700 ivy", "600 ivy"]
+        before = host.check_output(f"stat -c %Y.%i.%s {DUMPS}/{dump}")
+        assert host.run(command).rc == 3
+        assert host.check_output(f"stat -c %Y.%i.%s {DUMPS}/*") == before
+    finally:
+        host.check_output(f"rm -rf {DUMPS}/heap.hprof {HUNGRY_DIRECTORY}")
+
+
+def test_old_logs_and_dumps_go_and_nothing_that_is_written_to(lab: Lab) -> None:
+    host = lab.host(lab.nodes[0])
+    assert host.check_output("systemctl is-active systemd-tmpfiles-clean.timer") == "active"
+    logs = "/opt/ivy/current/logs"
+    planted = {
+        f"{logs}/probe-1.log.gz": (91, False),
+        f"{logs}/probe-2.log.gz": (89, True),
+        f"{logs}/probe.log": (400, True),
+        f"{DUMPS}/probe-1.hprof": (15, False),
+        f"{DUMPS}/probe-2.hprof": (13, True),
+    }
+    try:
+        for path, (age, _stays) in planted.items():
+            host.check_output(f"touch -d '{age} days ago' {path} && chown ivy:ivy {path}")
+        host.check_output("systemd-tmpfiles --clean /etc/tmpfiles.d/ivy-cluster-engine.conf")
+        assert {path: host.file(path).exists for path in planted} == {
+            path: stays for path, (_age, stays) in planted.items()
+        }
+        assert host.file(f"{logs}/ivy.log").exists
+    finally:
+        host.check_output(f"rm -f {logs}/probe* {DUMPS}/probe*")
+
+
+def test_the_log_of_the_database_is_rotated(lab: Lab) -> None:
+    host = lab.host(lab.groups["database_servers"][0])
+    assert host.check_output("systemctl is-enabled logrotate.timer") == "enabled"
+    told = host.run("logrotate --debug /etc/logrotate.d/postgresql-common")
+    assert "/var/log/postgresql/postgresql-15-main.log" in told.stdout + told.stderr
+
+
+def test_packages_of_services_are_held(lab: Lab) -> None:
+    wanted = {
+        "load_balancers": "haproxy",
+        "database_servers": "postgresql-15",
+        "engine_nodes": "openjdk-17-jre-headless",
+        "search_servers": "openjdk-17-jre-headless",
+    }
+    for group, package in wanted.items():
+        for name in lab.groups[group]:
+            assert lab.host(name).check_output("apt-mark showhold").splitlines() == [package], name
+
+
+def test_the_engine_measures_how_full_its_tables_are(lab: Lab) -> None:
+    host = lab.host(lab.groups["database_servers"][0])
+    ask = "SELECT encoding||' '||pg_encoding_to_char(encoding) FROM pg_database WHERE datname='AxonIvySystemDatabase'"
+    assert host.check_output(f'psql -U postgres -d AxonIvySystemDatabase -Atc "{ask}"') == "6 UTF8"
+    ask = "SET ROLE ivy; SELECT table_len >= 0 FROM pgstattuple((SELECT min(oid) FROM pg_class WHERE relkind='r' AND relnamespace='public'::regnamespace))"
+    assert host.check_output(f'psql -U postgres -d AxonIvySystemDatabase -qAtc "{ask}"') == "t"
+    assert host.check_output('psql -U postgres -d AxonIvySystemDatabase -Atc "SHOW timezone"') == "Etc/UTC"
+
+
+def test_text_and_time_are_the_same_everywhere_and_there_are_fonts(lab: Lab) -> None:
+    units = dict.fromkeys(lab.nodes, "axonivy-engine.service")
+    units[lab.groups["search_servers"][0]] = "elasticsearch.service"
+    for name, unit in units.items():
+        host = lab.host(name)
+        environment = host.check_output(
+            f"tr '\\0' '\\n' < /proc/$(systemctl show -p MainPID --value {unit})/environ"
+        ).splitlines()
+        assert {"LANG=C.UTF-8", "TZ=Etc/UTC"} <= set(environment), name
+    for name in lab.nodes:
+        assert "DejaVu Sans" in lab.host(name).check_output("fc-match sans-serif")
+
+
+def reaches(lab: Lab, name: str, address: str, port: int) -> str:
+    """What becomes of a connection from a host."""
+    code = (
+        "import socket\ntry: socket.create_connection(('%s', %d), timeout=5); print('open')\n"
+        "except ConnectionRefusedError: print('refused')"
+    )
+    return str(lab.host(name).check_output(f'python3 -c "{code % (address, port)}"'))
+
+
+def test_only_nodes_of_the_cluster_reach_the_ports_of_the_cluster(lab: Lab) -> None:
+    first, second = lab.nodes[:2]
+    assert reaches(lab, second, lab.addresses[first], 7800) == "open"
+    assert reaches(lab, lab.groups["load_balancers"][0], lab.addresses[first], 7800) == "refused"
+    # The same for a foreign cluster's node; HTTP stays open for whoever the network lets in.
+    assert reaches(lab, lab.groups["load_balancers"][0], lab.addresses[first], 8080) == "open"
+
+
+def test_rules_that_somebody_emptied_would_be_seen_and_survive_the_distributions_service(lab: Lab) -> None:
+    host = lab.host(lab.nodes[0])
+    assert host.check_output("systemctl is-enabled ivy-engine-firewall.service") == "enabled"
+    host.check_output("systemctl start nftables.service && systemctl stop nftables.service")
+    assert "7800" in host.check_output("nft list chain inet ivy_engine input")
+
+
+def test_the_cockpit_of_a_chosen_node_opens_through_a_tunnel(lab: Lab) -> None:
+    """The command of docs/cockpit.md."""
+    node = lab.nodes[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["ssh", "-F", str(lab.directory / "ssh_config"), "-N", "-o", "ExitOnForwardFailure=yes"]
+    tunnel = subprocess.Popen([*command, "-L", f"127.0.0.1:{port}:{lab.addresses[node]}:8080", node])
+    try:
+
+        def served() -> bool:
+            connection = http.client.HTTPConnection("localhost", port, timeout=5)
+            try:
+                connection.request("GET", "/demo/api/info")
+                answer = connection.getresponse()
+                return answer.status == 200 and json.loads(answer.read())["node"] == node
+            except (OSError, http.client.HTTPException):
+                return False
+            finally:
+                connection.close()
+
+        lab.until(served, 15, f"{node} answers through the tunnel under the name localhost")
+        connection = http.client.HTTPConnection("localhost", port, timeout=5)
+        connection.request(
+            "GET", "/system/engine-cockpit", headers=lab.cockpit(node).headers | {"Host": f"localhost:{port}"}
+        )
+        assert connection.getresponse().status == 200
+        connection.close()
+    finally:
+        tunnel.terminate()
+        tunnel.wait(10)
