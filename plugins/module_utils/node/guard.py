@@ -19,7 +19,7 @@ import sys
 import time
 import typing as t
 
-from . import accounts, fence, guard_report, record, run_state
+from . import accounts, fence, guard_report, licence, record, run_state
 from .activate import CREATE, DELETE, UPDATE, Action, Executor
 from .errors import NodeError
 from .guard_report import Attempts, Outcome
@@ -288,7 +288,9 @@ def look(options: Options, attempts: Attempts) -> Outcome:
                 outcome.interrupted = bool(store.intent())
                 _look_at_record(place, outcome)
                 return outcome
-            with View(settings_from(applied.get("settings") or {}), store) as view:
+            settings = settings_from(applied.get("settings") or {})
+            outcome.licence_until = (licence.found_in(settings.roots["engine"]) or {}).get("valid_until") or ""
+            with View(settings, store) as view:
                 _observe(store, view, place, options, outcome)
         # Without the lock, since a share that hangs must not hold up an activation.
         _look_at_record(place, outcome)

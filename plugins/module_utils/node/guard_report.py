@@ -43,6 +43,8 @@ class Outcome:
     stale: str = ""
     interrupted: bool = False
     metrics_problem: str = ""
+    # The last day of the licence that lies on the node; empty where none says it.
+    licence_until: str = ""
     files: int = 0
     engine_owned: int = 0
     restart_reasons: list[str] = dataclasses.field(default_factory=list)
@@ -294,6 +296,14 @@ def _of_the_guard(outcome: Outcome, mode: str, memory: Memory) -> list[_Metric]:
     ]
 
 
+def _of_the_licence(outcome: Outcome) -> list[_Metric]:
+    """A time and no number of days, so that it stays right between two looks."""
+    end = seconds(f"{outcome.licence_until}T00:00:00Z") if outcome.licence_until else 0
+    if not end:
+        return []
+    return [_Metric("licence_expiry_timestamp_seconds", "When the last day of the engine's licence begins.", end)]
+
+
 def _of_the_node(outcome: Outcome) -> list[_Metric]:
     kinds = collections.Counter(str(item["kind"]) for item in outcome.findings.values())
     release = {
@@ -310,6 +320,7 @@ def _of_the_node(outcome: Outcome) -> list[_Metric]:
         _Metric("files", "Files that the guard looked at.", outcome.files),
         _Metric("engine_owned_files", "Files that the engine itself keeps.", outcome.engine_owned),
         _Metric("release_info", "The release applied to this node and the one that the cluster wants.", 1, release),
+        *_of_the_licence(outcome),
         _Metric("stale", "Whether the fence would keep this node from starting.", bool(outcome.stale)),
         _Metric("record_readable", "Whether the cluster record could be read.", not outcome.record_problem),
         _Metric("activation_interrupted", "Whether an activation was cut off.", outcome.interrupted),

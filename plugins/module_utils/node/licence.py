@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import os
 import re
 import typing as t
+
+from .atomic import Tree
+from .errors import NodeError
 
 _DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
@@ -56,3 +61,25 @@ def describe(text: str, today: datetime.date) -> dict[str, t.Any]:
         "valid_until": end.isoformat() if end else None,
         "days_left": (end - today).days if end else None,
     }
+
+
+def found_in(engine: str) -> dict[str, t.Any] | None:
+    """The first licence in the configuration of an engine's directory that can be read."""
+    tree = Tree(engine)
+    try:
+        place = tree.open_parent("configuration/.names")
+        if place is None:
+            return None
+        try:
+            names = sorted(name for name in os.listdir(place[0]) if name.endswith(".lic"))
+        finally:
+            os.close(place[0])
+        for name in names:
+            with contextlib.suppress(NodeError, OSError):
+                read = tree.read(f"configuration/{name}")
+                if read is not None:
+                    today = datetime.datetime.now(datetime.timezone.utc).date()
+                    return describe(read[0].decode("utf-8", "replace"), today)
+        return None
+    finally:
+        tree.close()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import datetime
 import os
 import subprocess
 import time
@@ -117,27 +116,6 @@ def deployments(directory: str) -> dict[str, list[str]]:
     return {name: sorted(values) for name, values in out.items()}
 
 
-def licence_of(settings: Settings) -> dict[str, t.Any] | None:
-    tree = Tree(settings.roots["engine"])
-    try:
-        place = tree.open_parent("configuration/.names")
-        if place is None:
-            return None
-        try:
-            names = sorted(name for name in os.listdir(place[0]) if name.endswith(".lic"))
-        finally:
-            os.close(place[0])
-        for name in names:
-            with contextlib.suppress(NodeError, OSError):
-                read = tree.read(f"configuration/{name}")
-                if read is not None:
-                    today = datetime.datetime.now(datetime.timezone.utc).date()
-                    return licence.describe(read[0].decode("utf-8", "replace"), today)
-        return None
-    finally:
-        tree.close()
-
-
 class Wanted(t.NamedTuple):
     """What of the engine's surroundings to look at; None leaves a part out."""
 
@@ -195,7 +173,7 @@ def state(settings: Settings, store: str, wanted: Wanted) -> dict[str, t.Any]:
         facts[f"{name}_connections"] = (
             sockets.established(mine, str(place["address"]), int(place["port"])) if place is not None else None
         )
-    facts["licence"] = licence_of(settings)
+    facts["licence"] = licence.found_in(settings.roots["engine"])
     directory = wanted.deploy_directory or os.path.join(settings.roots["engine"], "deploy")
     facts["deployments"] = deployments(directory)
     return facts

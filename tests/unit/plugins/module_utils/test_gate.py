@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import look
+from ansible_collections.ivy.cluster.plugins.module_utils.node import licence, look
 
 WANTED = look.Wanted(8080, "h", {}, {}, {"address": "db", "port": 5432}, {"address": "se", "port": 9200}, "")
 GOOD = {
@@ -121,4 +121,4 @@ def test_the_log_of_an_engine(node: t.Any) -> None:
 
 def test_licence_on_the_node(node: t.Any) -> None:
     node.vendor("configuration/my.lic", b"server.nodes.limit=3\nlicence.valid.until=2027-11-03\n")
-    assert (look.licence_of(node.settings()) or {})["nodes"] == 3
+    assert (licence.found_in(node.settings().roots["engine"]) or {})["nodes"] == 3

@@ -465,6 +465,15 @@ def test_many_differences_are_few_lines(watch: Watch) -> None:
     assert len(watch.findings) == 200
 
 
+def test_the_end_of_the_licence_is_a_metric(node: Node, watch: Watch) -> None:
+    name = "ivy_config_licence_expiry_timestamp_seconds"
+    watch.look()
+    assert name not in watch.metrics
+    (node.engine / "configuration/demo.lic").write_text("licence.valid.until=2027-11-03\n", encoding="utf-8")
+    watch.look()
+    assert watch.metrics[name] == 1825200000
+
+
 def test_metrics_are_written_only_where_somebody_collects_them(watch: Watch) -> None:
     watch.look()
     (watch.metrics_directory / "ivy_config_guard.prom").unlink()
