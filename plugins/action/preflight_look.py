@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 import typing as t
@@ -23,7 +24,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_plan import 
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_role_options import RoleOptions
 
-_NO_PYTHON = ("interpreter was not found", "no such file", "not found", "no python")
+_NO_PYTHON = re.compile(r"(python|interpreter).*(not found|no such file)|no python interpreters", re.DOTALL)
 _NO_ROOT = ("sudo:", "password", "become", "not in the sudoers", "permission denied")
 
 _ANSIBLES_OWN = ("_ansible_parsed", "ansible_facts", "changed", "invocation")
@@ -104,7 +105,7 @@ def _kind(said: str) -> str:
     text = said.lower()
     if any(words in text for words in _NO_ROOT):
         return "no-root"
-    return "no-python" if any(words in text for words in _NO_PYTHON) else "failed"
+    return "no-python" if _NO_PYTHON.search(text) else "failed"
 
 
 def _line(text: str) -> str:
