@@ -235,6 +235,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(config_guard_mode="restore", engine_on_drift="keep"),
         {"option-refused": "engine_on_drift: keep keeps. Choose one of them."},
     ),
+    "half a request for verify": (
+        v(verify_application={"write": {"path": "/x"}, "search": "/y"}),
+        {"option-refused": "it lacks write.body, read. Set all of"},
+    ),
     "a share for one host": (
         v(file_share_mode="mount", file_share_source="/dev/sdb1", file_share_type="ext4"),
         {"option-refused": "one host at a time"},
