@@ -260,3 +260,43 @@ def fingerprint(pem: str) -> str:
 
 def _number(text: str | None) -> int:
     return int(text) if text else 0
+
+
+def authority_ends(path: str) -> dict[str, int]:
+    """When each authority of a file ends, by its name; none where there is no such file."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(path)
+    except OSError:
+        return {}
+    found = {}
+    for authority in context.get_ca_certs():
+        names = dict(pair for part in authority.get("subject", ()) for pair in part)  # type: ignore[misc]
+        found[str(names.get("commonName") or path)] = int(ssl.cert_time_to_seconds(str(authority["notAfter"])))
+    return found
+
+
+def loaded_certificate_ends(runtime: RuntimeSocket) -> dict[str, int]:
+    """When each certificate that the process serves ends, by its file."""
+    listed = runtime.command("show ssl cert").splitlines()
+    paths = [line.strip() for line in listed if line.strip() and not line.startswith(("#", "*"))]
+    told = {path: parse_info(runtime.command(f"show ssl cert {path}")) for path in paths}
+    return {path: int(ssl.cert_time_to_seconds(one["notAfter"])) for path, one in told.items() if "notAfter" in one}
+
+
+def write_certificate_metrics(socket_path: str, authority: str, directory: str) -> None:
+    """A text file for a Prometheus node exporter; no directory, no collector."""
+    if not os.path.isdir(directory):
+        return
+    ends = [("authority", name, end) for name, end in authority_ends(authority).items()]
+    ends += [("balancer", name, end) for name, end in loaded_certificate_ends(RuntimeSocket(socket_path)).items()]
+    metric = "ivy_certificate_expiry_timestamp_seconds"
+    lines = [f"# HELP {metric} When a certificate ends.", f"# TYPE {metric} gauge"]
+    for kind, name, end in ends:
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+        lines.append(f'{metric}{{kind="{kind}",name="{quoted}"}} {end}')
+    file = os.path.join(directory, "ivy_certificates.prom")
+    with open(f"{file}.new", "w", encoding="utf-8") as stream:
+        os.fchmod(stream.fileno(), 0o644)
+        stream.write("\n".join(lines) + "\n")
+    os.replace(f"{file}.new", file)

@@ -37,6 +37,10 @@ options:
     type: list
     elements: path
     default: []
+  authority_file:
+    description: File of this host with certificates of authorities whose end is to be told. None where there is none.
+    type: path
+    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -183,6 +187,20 @@ certificates:
       description: Whether the file still holds this certificate.
       type: bool
       sample: true
+authorities:
+  description: The authorities in O(authority_file).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Common name.
+      type: str
+      sample: prod cluster CA
+    days_left:
+      description: Whole days until its last one.
+      type: int
+      sample: 3649
 reload_required:
   description: Whether the process uses something else than what is on the disk.
   returned: success
@@ -207,6 +225,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ivy.cluster.plugins.module_utils.haproxy_socket import (
     RuntimeSocket,
     RuntimeSocketError,
+    authority_ends,
     describe_servers,
     fingerprint,
     parse_info,
@@ -243,6 +262,12 @@ def loaded_certificates(runtime: RuntimeSocket) -> list[dict[str, Any]]:
     listed = runtime.command("show ssl cert").splitlines()
     paths = [line.strip() for line in listed if line.strip() and not line.startswith(("#", "*"))]
     return [describe_certificate(path, runtime.command(f"show ssl cert {path}"), time.time()) for path in paths]
+
+
+def describe_authorities(path: str, now: float) -> list[dict[str, Any]]:
+    """Every authority that a file on this host names."""
+    ends = authority_ends(path) if path else {}
+    return [{"name": name, "days_left": int((end - now) // 86400)} for name, end in ends.items()]
 
 
 def changed_after(path: str, started: int) -> bool:
@@ -296,6 +321,7 @@ def main() -> None:
             "timeout": {"type": "float", "default": 10},
             "digest": {"type": "str", "default": ""},
             "files": {"type": "list", "elements": "path", "default": []},
+            "authority_file": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -315,6 +341,7 @@ def main() -> None:
         process=process,
         servers=servers,
         certificates=certificates,
+        authorities=describe_authorities(module.params["authority_file"], time.time()),
         reload_required=bool(reasons),
         reload_reasons=reasons,
     )

@@ -19,7 +19,10 @@ from .observed import NO_RECORD, Host, LookError, Observed, Result
 from .report import count, listed
 
 _COLUMNS = ("NODE", "STATE", "ENGINE", "RELEASE", "DRIFT", "RESTART", "PEERS", "BALANCER", "SINCE")
+# A certificate is renewed by a run of site.yml; a licence has to be bought, an authority handed to all users.
 _SOON_DAYS = 30
+_LICENCE_SOON_DAYS = 60
+_AUTHORITY_SOON_DAYS = 90
 _SHOWN = 5
 
 
@@ -27,13 +30,13 @@ def short(release: t.Any) -> str:
     return str(release)[:12] if release else "none"
 
 
-def days(number: t.Any) -> str:
+def days(number: t.Any, soon: int = _SOON_DAYS) -> str:
     """A span until an expiry, loud when it is near."""
     if not isinstance(number, int):
         return "unknown"
     if number < 0:
         return f"EXPIRED {count(-number, 'day')} ago"
-    return count(number, "day") + (" - RENEW SOON" if number < _SOON_DAYS else "")
+    return count(number, "day") + (" - RENEW SOON" if number < soon else "")
 
 
 def table(rows: t.Sequence[t.Sequence[str]]) -> list[str]:
@@ -95,7 +98,8 @@ def _licence(seen: Observed) -> str:
             continue
         if licence:
             nodes = f", {count(licence['nodes'], 'node')}" if licence.get("nodes") else ""
-            return f"{days(licence.get('days_left'))}, valid until {licence.get('valid_until') or 'unknown'}{nodes}"
+            left = days(licence.get("days_left"), _LICENCE_SOON_DAYS)
+            return f"{left}, valid until {licence.get('valid_until') or 'unknown'}{nodes}"
     return "none found"
 
 
@@ -254,6 +258,11 @@ def _balancer(host: Host) -> str:
     certificates = [item for item in result.get("certificates") or [] if isinstance(item.get("days_left"), int)]
     if certificates:
         text += f", certificate {days(min(item['days_left'] for item in certificates))}"
+    authorities = [
+        item["days_left"] for item in result.get("authorities") or [] if isinstance(item.get("days_left"), int)
+    ]
+    if authorities:
+        text += f", authority {days(min(authorities), _AUTHORITY_SOON_DAYS)}"
     if result.get("reload_required"):
         text += ", RELOAD REQUIRED"
     return text

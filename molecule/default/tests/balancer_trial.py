@@ -1,7 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs on a load balancer: a second HAProxy with other options, asked by several addresses, in front of a program that tells
-what reached it. Prints what became of each request as JSON.
+"""Runs on a load balancer: a second HAProxy with other options, asked by several addresses.
+
+Behind it is a program that tells what reached it. Prints what became of each request as JSON.
 
 So options can be tried for which the cluster itself would have to be changed. Standard library only.
 """
@@ -126,7 +127,7 @@ def scenes(client: Client) -> dict[str, Any]:
     for _number in range(8):
         try:
             held.append(client.open("127.0.0.60"))
-        except OSError:
+        except OSError:  # noqa: PERF203  (the one that is refused ends it)
             break
     found["held_connections"] = len(held)
     for stream in held:

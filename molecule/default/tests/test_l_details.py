@@ -1,13 +1,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What bites in the first month: limits and headers of the balancer, logs and dumps that fill a disk, upgrades by themselves."""
+"""What bites in the first month: limits and headers of the balancer, logs and dumps that fill a disk, own upgrades."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,7 +284,8 @@ def test_the_engine_measures_how_full_its_tables_are(lab: Lab) -> None:
     host = lab.host(lab.groups["database_servers"][0])
     ask = "SELECT encoding||' '||pg_encoding_to_char(encoding) FROM pg_database WHERE datname='AxonIvySystemDatabase'"
     assert host.check_output(f'psql -U postgres -d AxonIvySystemDatabase -Atc "{ask}"') == "6 UTF8"
-    ask = "SET ROLE ivy; SELECT table_len >= 0 FROM pgstattuple((SELECT min(oid) FROM pg_class WHERE relkind='r' AND relnamespace='public'::regnamespace))"
+    table = "SELECT min(oid) FROM pg_class WHERE relkind='r' AND relnamespace='public'::regnamespace"
+    ask = f"SET ROLE ivy; SELECT table_len >= 0 FROM pgstattuple(({table}))"
     assert host.check_output(f'psql -U postgres -d AxonIvySystemDatabase -qAtc "{ask}"') == "t"
     assert host.check_output('psql -U postgres -d AxonIvySystemDatabase -Atc "SHOW timezone"') == "Etc/UTC"
 
@@ -298,6 +301,32 @@ def test_text_and_time_are_the_same_everywhere_and_there_are_fonts(lab: Lab) -> 
         assert {"LANG=C.UTF-8", "TZ=Etc/UTC"} <= set(environment), name
     for name in lab.nodes:
         assert "DejaVu Sans" in lab.host(name).check_output("fc-match sans-serif")
+
+
+def test_the_ends_of_licence_and_certificates_are_metrics(lab: Lab) -> None:
+    wanted = {
+        lab.groups["load_balancers"][0]: ("ivy-certificate-metrics", 'certificate_expiry_timestamp_seconds{kind="', 2),
+        lab.nodes[0]: ("ivy-config-guard", "ivy_config_licence_expiry_timestamp_seconds", 1),
+    }
+    collector = "/var/lib/prometheus/node-exporter"
+    for name, (unit, metric, number) in wanted.items():
+        host = lab.host(name)
+        assert host.check_output(f"systemctl is-active {unit}.timer") == "active"
+        try:
+            # The hosts have no exporter; where there is one, its package makes the directory.
+            host.check_output(f"install -d -m 0755 {collector} && systemctl start {unit}.service")
+            told = host.check_output(f"cat {collector}/*.prom").splitlines()
+            ends = [float(line.rsplit(" ", 1)[1]) for line in told if metric in line and not line.startswith("#")]
+            assert len(ends) == number, told
+            assert min(ends) > time.time()
+        finally:
+            host.check_output("rm -rf /var/lib/prometheus")
+
+
+def test_status_tells_how_long_they_last(lab: Lab) -> None:
+    text = lab.playbook("playbooks/status.yml").succeeded().output
+    assert re.search(r"licence +\d+ days", text)
+    assert re.search(r"certificate \d+ days, authority \d+ days", text)
 
 
 def reaches(lab: Lab, name: str, address: str, port: int) -> str:

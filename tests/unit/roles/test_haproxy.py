@@ -60,7 +60,9 @@ PLAY = """
     - ansible.builtin.copy:
         content: "{{ __haproxy_option_problems | to_json }}"
         dest: "{{ out }}/{{ inventory_hostname }}.json"
-    - ansible.builtin.template: {src: "{{ root }}/roles/haproxy/templates/haproxy.cfg.j2", dest: "{{ out }}/{{ inventory_hostname }}.cfg"}
+    - ansible.builtin.template:
+        src: "{{ root }}/roles/haproxy/templates/haproxy.cfg.j2"
+        dest: "{{ out }}/{{ inventory_hostname }}.cfg"
 """
 
 
@@ -152,7 +154,16 @@ def test_each_limit_has_its_table_and_its_rule(rendered: Path) -> None:
 
 def test_what_is_switched_off_leaves_nothing_behind(rendered: Path) -> None:
     text = "\n".join(configuration(rendered, "off"))
-    for word in ("429", "413", "track-sc", "stick-table", "compression", "del-header Server", "after-response", "_of_clients"):
+    for word in (
+        "429",
+        "413",
+        "track-sc",
+        "stick-table",
+        "compression",
+        "del-header Server",
+        "after-response",
+        "_of_clients",
+    ):
         assert word not in text
 
 

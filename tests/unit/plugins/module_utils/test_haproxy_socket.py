@@ -190,3 +190,24 @@ def test_a_file_that_is_no_state_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(sut.RuntimeSocketError, match="format"):
         sut.save_server_states(str(tmp_path / "nobody"), "/dev/null", str(target))
     assert target.read_text() == "something else\n"
+
+
+def test_the_ends_of_certificates_become_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "show ssl cert": "# filename\n/etc/pki/balancer.pem\n",
+        "show ssl cert /etc/pki/balancer.pem": "Filename: x\nnotAfter: Nov  3 00:00:00 2027 GMT\n",
+    }
+    monkeypatch.setattr(sut.RuntimeSocket, "command", lambda _self, text: answers[text])
+    monkeypatch.setattr(sut, "authority_ends", lambda _path: {'The "CA"': 2000000000})
+    sut.write_certificate_metrics("/run/socket", "/etc/pki/ca.pem", str(tmp_path / "none"))
+    assert list(tmp_path.iterdir()) == []
+    sut.write_certificate_metrics("/run/socket", "/etc/pki/ca.pem", str(tmp_path))
+    assert (tmp_path / "ivy_certificates.prom").read_text(encoding="utf-8").splitlines()[2:] == [
+        'ivy_certificate_expiry_timestamp_seconds{kind="authority",name="The \\"CA\\""} 2000000000',
+        'ivy_certificate_expiry_timestamp_seconds{kind="balancer",name="/etc/pki/balancer.pem"} 1825200000',
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["ivy_certificates.prom"]
+
+
+def test_a_file_that_is_not_there_has_no_authorities(tmp_path: Path) -> None:
+    assert sut.authority_ends(str(tmp_path / "ca.pem")) == {}

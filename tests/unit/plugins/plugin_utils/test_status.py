@@ -65,6 +65,7 @@ def hosts(**changes: t.Any) -> dict[str, t.Any]:
                     "process": {"version": "2.6.12"},
                     "servers": [server("engine1"), server("engine2")],
                     "certificates": [{"days_left": 364}],
+                    "authorities": [{"name": "demo cluster CA", "days_left": 3649}],
                     "reload_required": False,
                 }
             },
@@ -141,9 +142,24 @@ def test_a_sound_cluster_fits_on_one_screen() -> None:
     ]
     assert line(text, "licence").endswith("300 days, valid until 2027-11-03, 5 nodes")
     assert line(text, "accepted").endswith("jgroups-tcp (not supported by the vendor)")
-    assert line(text, "lb1").endswith("HAProxy 2.6.12, 2 of 2 servers up, certificate 364 days")
+    assert line(text, "lb1").endswith("HAProxy 2.6.12, 2 of 2 servers up, certificate 364 days, authority 3649 days")
     assert line(text, "db1").endswith("PostgreSQL 15.14, 21 of 70 connections, ivydb 9 MB")
     assert line(text, "search1").endswith("search cluster demo green, 1 node, 3 shards")
+
+
+def test_what_ends_soon_is_loud_long_before_the_day() -> None:
+    given = hosts()
+    for node in ("engine1", "engine2"):
+        given[node]["results"]["engine"]["engine"]["licence"] = {
+            "nodes": 5,
+            "valid_until": "2027-11-03",
+            "days_left": 59,
+        }
+    balancer = given["lb1"]["results"]["balancer"]
+    balancer.update(certificates=[{"days_left": 29}], authorities=[{"name": "CA", "days_left": 89}])
+    text = sut.render(observed(given))
+    assert "licence    59 days - RENEW SOON" in text
+    assert line(text, "lb1").endswith("certificate 29 days - RENEW SOON, authority 89 days - RENEW SOON")
 
 
 def test_an_unreachable_node_is_shown_and_hides_no_other() -> None:
