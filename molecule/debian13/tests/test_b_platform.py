@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from conftest import basic
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -33,6 +32,10 @@ def answer(lab: Lab, node: str, path: str, headers: dict[str, str] | None = None
         connection.close()
 
 
+def administrator(password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()}
+
+
 def serves(lab: Lab, node: str, path: str) -> bool:
     return answer(lab, node, path)[0] == 200
 
@@ -51,7 +54,7 @@ def test_java_is_that_of_the_profile(lab: Lab) -> None:
     for node in lab.nodes:
         host = lab.host(node)
         pid = host.check_output(f"systemctl show -p MainPID --value {UNIT}")
-        java = host.check_output(f"readlink -f /proc/{pid}/exe")
+        java = host.check_output(f"tr '\\0' '\\n' < /proc/{pid}/cmdline | head -n 1")
         assert "java-21-openjdk" in java, node
 
 
@@ -103,9 +106,9 @@ def test_the_administrator_logs_in_with_the_odd_password_and_with_no_other(lab: 
     password = odd_secrets(lab)["admin"]
     page = "/system/api/stand-in/state"
     for node in lab.nodes:
-        assert answer(lab, node, page, basic("admin", password))[0] == 200
-        assert answer(lab, node, page, basic("admin", password + "x"))[0] == 401
-        assert answer(lab, node, page, basic("admin", password[:-1]))[0] == 401
+        assert answer(lab, node, page, administrator(password))[0] == 200
+        assert answer(lab, node, page, administrator(password + "x"))[0] == 401
+        assert answer(lab, node, page, administrator(password[:-1]))[0] == 401
 
 
 def test_the_mail_password_arrives_in_the_application(lab: Lab) -> None:

@@ -242,7 +242,8 @@ class Lab:
         wait_until(holds, seconds, what)
 
     def _login(self) -> dict[str, str]:
-        return basic("admin", self.secrets["engine_keys"]["Administrators.admin.Password"])
+        password = self.secrets["engine_keys"]["Administrators.admin.Password"]
+        return {"Authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()}
 
     @property
     def secrets(self) -> dict[str, Any]:
@@ -265,10 +266,6 @@ class Lab:
     @property
     def public(self) -> str:
         return urlsplit(str(self.variables["ivy_public_url"])).netloc
-
-
-def basic(user: str, password: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
 @functools.cache
