@@ -124,3 +124,32 @@ def test_shipped_unit(pristine: Path, record: Record) -> None:
         "Restart=",
     )
     record.see("; ".join(line for line in lines if line.startswith(wanted)) or "no such file")
+
+
+@assumption(
+    AREA,
+    "which keys of the profile's settings the vendor's own reference does not name, and what it says of the cluster",
+    fact="configuration/reference/ describes all keys; the keys of cluster and node name are published nowhere",
+    certainty="unknown",
+    source="documentation, files and directories; roles/topology/vars/main/profiles.yml, settings",
+)
+def test_keys_in_the_reference(pristine: Path, known: Known, record: Record) -> None:
+    files = sorted((pristine / "configuration/reference").glob("*.yaml"))
+    text = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
+    keys = sorted({setting["key"] for setting in known.profile["settings"].values()})
+    missing = [key for key in keys if not re.search(rf"\b{re.escape(key.rsplit('.', maxsplit=1)[-1])}\b", text)]
+    record.see(f"not named: {', '.join(missing) or 'none'}")
+    record.see("; ".join(line.strip("# ") for line in text.splitlines() if "cluster" in line.lower()) or "no cluster")
+
+
+@assumption(
+    AREA,
+    "which options of the virtual machine the archive brings; the collection writes the file anew",
+    fact="jvm.options has one option a line; the default heap is not known",
+    certainty="unknown",
+    source="documentation, jvm.options",
+)
+def test_shipped_options_of_the_virtual_machine(pristine: Path, record: Record) -> None:
+    path = pristine / "configuration/jvm.options"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    record.see(" ".join(line for line in lines if line.startswith("-")) or "none")

@@ -73,9 +73,8 @@ def test_health_while_starting(service: Service, record: Record) -> None:
 )
 def test_health_of_a_running_engine(service: Service, record: Record) -> None:
     answer = service.engine.health()
-    record.see(
-        f"{service.engine.known.profile['health']['path']} answers {answer.status} with {len(answer.text)} characters"
-    )
+    body = f"the text '{answer.text.strip()}'" if len(answer.text) < 60 else "a page"
+    record.see(f"{service.engine.known.profile['health']['path']} answers {answer.status} with {body}")
     assert service.engine.known.accepts(answer)
 
 
@@ -204,6 +203,21 @@ def test_name_with_a_dash_in_a_secret_file(service: Service) -> None:
 )
 def test_wrong_password_is_refused(service: Service) -> None:
     assert not service.engine.accepts_administrator("root:wrong")
+
+
+@assumption(
+    "REST",
+    "what POST /system/api/config/reload answers an administrator",
+    fact="it reads the files of system and applications again; method, rights and answer are not said",
+    certainty="unknown",
+    source="community.axonivy.com/d/1031",
+)
+def test_reload_by_rest(service: Service, record: Record) -> None:
+    headers = {"X-Requested-By": "contract", "Content-Length": "0"}
+    path = "/system/api/config/reload"
+    for account in (service.account, ""):
+        answer = service.engine.ask(path, account=account, method="POST", headers=headers)
+        record.see(f"{'administrator' if account else 'nobody'}: {answer.status}")
 
 
 @assumption(
