@@ -70,7 +70,7 @@ def contract(check: bool) -> list[Step]:
     """The assumptions about engines, each tried on hosts that are removed also after a failure."""
     report = ROOT / ".cache" / "contract" / "contract.xml"
     command = ["env", f"PYTHONPATH={ROOT / 'collections'}", "python", "tests/contract/contract.py"]
-    hosts = playbook("Contract hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name), CONTRACT)
+    hosts = playbook("Contract hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name, TRIXIE.name), CONTRACT)
     needs = (hosts.name, ARCHIVES.name)
     preparation = Step("Contract preparation", [*command, "prepare"], needs, counts=False)
     run = [*command, "run", *(["--check"] if check else [])]
@@ -135,7 +135,7 @@ def plan(target: str) -> list[Step]:
         "bench-config": bench(),
         "clean": [Step("Everything", ["tests/lab/clean.sh", str(LOGS)], counts=False)],
         "molecule": [*everything, *([] if IMAGES[chosen] is IMAGE else [IMAGES[chosen]]), *scenario(chosen, keep)],
-        "contract": [*everything, *contract(check=False)],
+        "contract": [*everything, TRIXIE, *contract(check=False)],
         "test": [
             *everything,
             *scenario("default", keep),
