@@ -178,8 +178,9 @@ def packages(look: Look) -> t.Iterator[Finding]:
         advice = "Look at the sources of apt and run apt-get update there, or correct the option that names the package"
         yield Finding("package-missing", "Packages", look.host, what, advice)
     elif seen["missing"] and not seen["lists"]:
-        what = f"apt has no package lists yet, so whether {', '.join(seen['missing'])} can be installed shows only then"
-        yield Finding("package-lists-missing", "Packages", look.host, what, "Run apt-get update there", WARNING)
+        what = "apt has no package lists yet, so whether the packages can be installed shows only later"
+        advice = "Nothing to do where apt reaches its sources: the roles fetch the lists. Else run apt-get update first"
+        yield Finding("package-lists-missing", "Packages", look.host, what, advice, WARNING)
     upgrades = seen["upgrades"]
     if upgrades["enabled"]:
         free = [
