@@ -231,6 +231,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "a relative directory": (v(ivy_engine_home="opt/ivy"), {"directory": "opt/ivy"}),
     "the heap": (v(engine_heap_max="2 GB"), {"option-refused": "engine_heap_min, engine_heap_max"}),
     "HAProxy's durations": (v(haproxy_slow_start="10"), {"option-refused": "haproxy_slow_start"}),
+    "a page that is too long for HAProxy": (
+        {**v(haproxy_unavailable_page="{{ inventory_dir }}/page.html"), "files": {"page.html": "<p>" * 6000}},
+        {"option-refused": "HAProxy takes 15000 bytes"},
+    ),
     "the guard's options": (
         v(config_guard_mode="restore", engine_on_drift="keep"),
         {"option-refused": "engine_on_drift: keep keeps. Choose one of them."},
