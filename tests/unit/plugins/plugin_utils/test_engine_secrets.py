@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import jinja2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +20,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.engine_secrets import 
     split,
     variable_name,
 )
+
+NODE_ENV = Path(__file__).resolve().parents[4] / "roles/engine/templates/node.env.j2"
 
 
 def systemd_reads(text: str) -> dict[str, str]:
@@ -126,6 +131,17 @@ def test_what_systemd_reads_is_what_was_meant(value: str) -> None:
 )
 def test_any_value_survives(variables: dict[str, str]) -> None:
     assert systemd_reads(render(variables)) == variables
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), include_characters="\t")))
+def test_any_value_of_engine_environment_survives(value: str) -> None:
+    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True)
+    template = environment.from_string(NODE_ENV.read_text(encoding="utf-8"))
+    text = template.render(
+        engine_environment={"ODD": value, "THEN": "after"}, __engine_java_home="/j", ivy_time_zone="UTC"
+    )
+    read = systemd_reads(text)
+    assert (read["ODD"], read["THEN"], read["LANG"]) == (value, "after", "C.UTF-8")
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\r", "\x00", "a\x1bb", "\x7f", "\ud800"])
