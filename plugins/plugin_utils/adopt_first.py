@@ -157,11 +157,13 @@ def _yaml(path: str, text: str, profile: t.Mapping[str, t.Any], names: _Names, s
         if masking.mask(key, value.text) == value.text:
             continue
         macro = "hash" if _ADMINISTRATOR.fullmatch(key) else "encrypt"
-        reference = f"{{{{ secret.{names.of(path, key)} }}}}"
+        name = f"secret.{names.of(path, key)}"
         clear = masking.is_secret_key(key) or any(f"${{{one}:" in value.text for one in ("encrypt", "decrypt", "hash"))
         edits.append(adopt_yaml.Change(key, yaml_tree.Value("text", f"IvySecret{len(secrets)}End")))
         # An address with a password in it is one the engine does not decrypt as a whole.
-        secrets.append(f'"${{{macro}:{reference}}}"' if clear else f'"{reference}"')
+        # Quoted by to_json, since a secret may hold a quotation mark or a backslash.
+        whole = f"('${{{macro}:' ~ {name} ~ '}}')" if clear else name
+        secrets.append(f"{{{{ {whole} | to_json }}}}")
     quiet = _quiet_comments(text)
     if quiet != text:
         advice = f"Look for {masking.MASK} in the comments of the file."

@@ -144,8 +144,8 @@ def check_clear_text(
             problem = f"'{leaf.key}' holds a secret in clear text{place}"
             advice = (
                 "Put it into ivy_shared_secrets (from the vault), rename the file to .j2 and write "
-                '"${encrypt:{{ secret.<name> }}}" - or, for a key of ivy.yaml, remove it here and add it to '
-                "ivy_shared_secrets.engine_keys. "
+                "{{ ('${encrypt:' ~ secret.<name> ~ '}') | to_json }} - or, for a key of ivy.yaml, remove it here "
+                "and add it to ivy_shared_secrets.engine_keys. "
                 f"If it is none, end the line with '# {NOT_A_SECRET}'."
             )
             findings.append(Finding(name, leaf.line, problem, advice))

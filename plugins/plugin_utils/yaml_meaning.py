@@ -118,8 +118,8 @@ def is_rewriting(key: str, before: str, after: str) -> bool:
     if "${encrypt:" not in before or "${encrypt:" in after:
         return False
     if before.startswith("${encrypt:") and before.endswith("}") and before.count("${encrypt:") == 1:
-        # The whole value is one macro, whose clear text may hold a brace or what looks like a macro. Where another one may
-        # as well begin behind it, that one must not have become part of what was encrypted.
+        # The whole value is one macro, whose clear text may hold a brace or what looks like a macro. Where another one
+        # may as well begin behind it, that one must not have become part of what was encrypted.
         whole = re.fullmatch(r"\$\{decrypt:(.+)\}", after, re.DOTALL)
         closed = re.match(r"[^}]*\}.*\$\{", before.removeprefix("${encrypt:"), re.DOTALL) is not None
         nested = "${" in before.removeprefix("${encrypt:").partition("}")[0]

@@ -156,7 +156,7 @@ def test_without_a_source_every_node_tells_and_the_chosen_one_gives_the_first(si
     site.after = "A: 1\nPassword: hunter2\n"
     result = site.run(write=True)
     assert site.asked[-1]["everything"]
-    assert source(site) == 'A: 1\nPassword: "${encrypt:{{ secret.ivy_password }}}"\n'
+    assert source(site) == "A: 1\nPassword: {{ ('${encrypt:' ~ secret.ivy_password ~ '}') | to_json }}\n"
     assert result["secrets"] == ["ivy_password"]
     assert "hunter2" not in json.dumps(result)
     assert other["files"][IVY]["keys"]["A"][0] == "9"

@@ -405,8 +405,8 @@ class TestFirstSource:
         assert b"hunter" not in b"".join(files.values())
         assert "hunter" not in str(result.named)
         text = files[f"{IVY}.j2"].decode()
-        assert '  Password: "${encrypt:{{ secret.ivy_email_password }}}"' in text
-        assert '"${hash:{{ secret.ivy_administrators_admin_password }}}"' in text
+        assert "  Password: {{ ('${encrypt:' ~ secret.ivy_email_password ~ '}') | to_json }}" in text
+        assert "{{ ('${hash:' ~ secret.ivy_administrators_admin_password ~ '}') | to_json }}" in text
         assert "# kept" in text
         assert "  # who" in text
         assert "SystemDb" not in text
