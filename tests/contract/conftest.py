@@ -231,7 +231,7 @@ def tables(database: Database, engines: Engines, known: Known) -> str:
     engine = engines.make("tables", PORT_OTHER)
     engine.configure({**system_settings(known, database, TABLES), "database_password": PASSWORD})
     process = engine.run("EngineConfigCli", "create-db")
-    output, _ = process.communicate(timeout=120)
+    output, _none = process.communicate(timeout=120)
     assert process.returncode == 0, output
     return TABLES
 

@@ -214,7 +214,7 @@ class Engine:
     def control(self, command: str) -> tuple[int, str]:
         """Exit code and output of `bin/AxonIvyEngine COMMAND`."""
         process = self.run("AxonIvyEngine", command)
-        output, _ = process.communicate(timeout=self.known.stop_timeout)
+        output, _none = process.communicate(timeout=self.known.stop_timeout)
         return process.returncode, output.strip()
 
     def ended(self) -> int | None:

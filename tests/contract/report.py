@@ -82,7 +82,7 @@ def head(report: Report) -> str:
 def put(document: str, content: str) -> str:
     """The document with the table in its place."""
     before, rest = document.split(BEGIN, maxsplit=1)
-    _, after = rest.split(END, maxsplit=1)
+    after = rest.split(END, maxsplit=1)[1]
     return f"{before}{BEGIN}\n{content}{END}{after}"
 
 

@@ -27,7 +27,7 @@ def cli(engines: Engines, known: Known, database: Database) -> Engine:
 def created(cli: Engine, database: Database) -> list[tuple[int, str]]:
     """Two of them started at once on an empty database."""
     database.create(NAME)
-    return run_and_wait([cli.run("EngineConfigCli", "create-db") for _ in range(2)])
+    return run_and_wait([cli.run("EngineConfigCli", "create-db") for _attempt in range(2)])
 
 
 @assumption(
@@ -39,7 +39,7 @@ def created(cli: Engine, database: Database) -> list[tuple[int, str]]:
     source="documentation, system database; docker-image, entry points of 8 to 10",
 )
 def test_create_db_on_an_empty_database(created: list[tuple[int, str]], database: Database) -> None:
-    assert any(code == 0 for code, _ in created), created
+    assert any(code == 0 for code, _output in created), created
     assert database.content(NAME), "no tables"
 
 
@@ -51,7 +51,7 @@ def test_create_db_on_an_empty_database(created: list[tuple[int, str]], database
     source="-",
 )
 def test_create_db_twice_at_once(created: list[tuple[int, str]], record: Record) -> None:
-    record.see("exit codes " + ", ".join(str(code) for code, _ in sorted(created)))
+    record.see("exit codes " + ", ".join(str(code) for code, _output in sorted(created)))
 
 
 @assumption(

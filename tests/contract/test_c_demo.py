@@ -132,7 +132,7 @@ def test_licence_dropped_in_while_running(demo: Engine, known: Known, material: 
     source="documentation, Linux, commands",
 )
 def test_stop(demo: Engine, known: Known, record: Record) -> None:
-    code, _ = demo.control("-stop")
+    code, _output = demo.control("-stop")
     record.see("returns before the engine has ended" if demo.ended() is None else "returns when the engine has ended")
     assert code == 0
     record.measure("stop", wait_for(lambda: demo.ended() is not None, "the end", known.stop_timeout))

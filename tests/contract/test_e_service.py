@@ -87,7 +87,7 @@ def test_health_of_a_running_engine(service: Service, record: Record) -> None:
     source="release notes XIVY-10183 and XIVY-10675; documentation, cluster, load balancer",
 )
 def test_cookies_of_a_check(service: Service, record: Record) -> None:
-    cookies = {name for _ in range(2) for name in service.engine.health().cookies}
+    cookies = {name for _request in range(2) for name in service.engine.health().cookies}
     record.see(", ".join(sorted(cookies)) or "no cookie")
 
 
