@@ -34,6 +34,7 @@ class ActionModule(ActionBase):
         result.update(
             changed=False,
             findings=[finding.to_dict() for finding in findings],
+            settled=list(looks.SETTLED_BY_FACTS) if checked["stage"] == looks.FACTS else [],
             look_at_hosts=look.hosts_can_be_looked_at(findings),
         )
         return result

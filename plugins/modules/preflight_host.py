@@ -49,6 +49,10 @@ options:
     type: list
     elements: path
     default: []
+  installed:
+    description: Patterns of paths, each under a name of its own. At least one path that fits means that it is there.
+    type: dict
+    default: {}
   packages:
     description: Packages that have to be there, or that apt has to be able to install.
     type: list
@@ -156,6 +160,11 @@ disks:
   type: list
   elements: dict
   sample: [{path: /opt/ivy, free_mb: 20000, size_mb: 40000, free_files: 100000, read_only: false}]
+installed:
+  description: Whether there is a path that fits each of O(installed).
+  returned: always
+  type: dict
+  sample: {engine_archive: true}
 ports:
   description: Who holds each port.
   returned: always
@@ -242,6 +251,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
     "names": {"type": "list", "elements": "str", "default": []},
     "paths": {"type": "list", "elements": "path", "default": []},
+    "installed": {"type": "dict", "default": {}},
     "packages": {"type": "list", "elements": "str", "default": []},
     "share": {
         "type": "dict",
@@ -285,6 +295,7 @@ def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
         "uid": os.geteuid(),
         "system": system.look(given["time_zone"], given["locale"]),
         "disks": [disk.look(path) for path in given["paths"]],
+        "installed": disk.there(given["installed"]),
         "ports": seen,
         "names": network.resolve_all([*given["names"], hostname]),
         "hostname": hostname,

@@ -19,7 +19,7 @@ options:
       - V(inventory) is everything that can be told without a host.
       - V(cluster) is the part of it that says whether the cluster itself is described well, for runs that need neither
         the source nor an archive nor a licence.
-      - V(facts) is what only facts can tell, for hosts whose facts this run has gathered. What V(inventory) has told is
+      - V(facts) is what only facts can tell, for hosts that this run has looked at. What V(inventory) has told is
         not told again.
     type: str
     choices: [inventory, cluster, facts]
@@ -45,6 +45,12 @@ findings:
   returned: always
   type: list
   elements: dict
+  sample: []
+settled:
+  description: Kinds of findings of an earlier look that this one has answered, so that they are told no more.
+  returned: always
+  type: list
+  elements: str
   sample: []
 look_at_hosts:
   description: Whether the hosts can be looked at, too. Not so where there is no profile for the engine's version or a

@@ -28,6 +28,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.report_files import wr
 
 AREA = "Archives"
 ENGINE_PROGRAM = "bin/AxonIvyEngine"
+# A host needs these until they were unpacked there.
+UNPACKED = ("engine_archive", "elasticsearch_archive")
 
 _ENGINE_VERSION = re.compile(r"AxonIvyEngine[-_]?(\d+\.\d+(?:\.\d+)?)", re.IGNORECASE)
 _CHECKSUM = re.compile(r"(sha256|sha512):([0-9a-f]+)")
@@ -83,9 +85,11 @@ class Wanted:
 
 def check(inventory: Inventory, find: t.Callable[[str], Path], memory: Memory) -> list[Finding]:
     """``find`` says which file of the controller a path means."""
-    findings: list[Finding] = []
-    for wanted in _wanted(inventory, findings):
+    findings = [needed(inventory, wanted, wanted.hosts) for wanted in missing(inventory, find)]
+    for wanted in _wanted(inventory):
         path = find(wanted.path)
+        if not wanted.path or (wanted.option in UNPACKED and not _is_there(path)):
+            continue
         problems = check_file(wanted, path, memory)
         findings += problems
         if not problems and wanted.option == "engine_archive":
@@ -93,16 +97,66 @@ def check(inventory: Inventory, find: t.Callable[[str], Path], memory: Memory) -
     return findings
 
 
-def _wanted(inventory: Inventory, findings: list[Finding]) -> list[Wanted]:
+def missing(inventory: Inventory, find: t.Callable[[str], Path]) -> list[Wanted]:
+    """The archives that are not on the controller, of those that a host needs until they were unpacked there."""
+    return [
+        wanted
+        for wanted in _wanted(inventory)
+        if wanted.option in UNPACKED and not (wanted.path and _is_there(find(wanted.path)))
+    ]
+
+
+def needed(inventory: Inventory, wanted: Wanted, hosts: t.Sequence[str]) -> Finding:
+    """That an archive is missing, where nobody looked whether it still is needed."""
+    problem = f"{_absence(inventory, wanted)}; a host where it is not installed yet needs it ({listed(list(hosts))})"
+    return Finding("archive-needed", AREA, wanted.option, problem, _how_to_give(wanted), WARNING)
+
+
+def check_installed(
+    inventory: Inventory, find: t.Callable[[str], Path], installed: t.Mapping[str, t.Mapping[str, bool] | None]
+) -> list[Finding]:
+    """What a look at hosts says of missing archives: ``installed`` has None for a host that could not be looked at."""
+    findings = []
+    for wanted in missing(inventory, find):
+        looked = {host: installed[host] for host in wanted.hosts if host in installed}
+        without = [host for host, found in looked.items() if found is not None and not found.get(wanted.option)]
+        unknown = [host for host, found in looked.items() if found is None]
+        if without:
+            problem = f"{_absence(inventory, wanted)}, and it is not installed on {listed(without)}"
+            advice = _how_to_give(wanted)
+            findings.append(Finding("archive-missing", AREA, wanted.option, problem, advice))
+        elif unknown:
+            findings.append(needed(inventory, wanted, unknown))
+    return findings
+
+
+def _absence(inventory: Inventory, wanted: Wanted) -> str:
+    if wanted.path:
+        return f"{wanted.path}: there is no such file on the controller, the archive of the {wanted.what}"
+    return f"there is no archive of engine {inventory.text('ivy_engine_version')}"
+
+
+def _how_to_give(wanted: Wanted) -> str:
+    if wanted.path:
+        return f"Put the archive there, or correct {wanted.option}."
+    return f"Set it to a zip file on the controller, or set {wanted.option}_url and {wanted.option}_checksum."
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        # Why it cannot be read says the look at the file.
+        return True
+
+
+def _wanted(inventory: Inventory) -> list[Wanted]:
     found: dict[tuple[str, str, str, str], list[str]] = {}
-    nothing: list[str] = []
     for host in inventory.of(ENGINES):
         archive, url = host.text("engine_archive"), host.text("engine_archive_url")
-        if archive:
+        if archive or not url:
             key = ("engine_archive", archive, host.text("engine_archive_checksum"), "engine")
             found.setdefault(key, []).append(host.name)
-        elif not url:
-            nothing.append(host.name)
         for name, path in _applications(host):
             found.setdefault(("engine_applications", path, "", f"application {name}"), []).append(host.name)
     for host in inventory.of(SEARCHES):
@@ -110,10 +164,6 @@ def _wanted(inventory: Inventory, findings: list[Finding]) -> list[Wanted]:
         if archive:
             key = ("elasticsearch_archive", archive, host.text("elasticsearch_archive_checksum"), "search engine")
             found.setdefault(key, []).append(host.name)
-    if nothing:
-        problem = f"there is no archive of engine {inventory.text('ivy_engine_version')} for {listed(nothing)}"
-        advice = "Set it to a zip file on the controller, or set engine_archive_url and engine_archive_checksum."
-        findings.append(Finding("archive-missing", AREA, "engine_archive", problem, advice))
     return [Wanted(option, path, checksum, tuple(on), what) for (option, path, checksum, what), on in found.items()]
 
 

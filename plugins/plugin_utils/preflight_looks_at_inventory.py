@@ -41,6 +41,10 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import Profil
 INVENTORY = "inventory"
 CLUSTER = "cluster"
 FACTS = "facts"
+# What the role preflight registers for each host that it looks at.
+LOOK = "__preflight_look"
+# Kinds of findings of the first look of which the look at the hosts knows more.
+SETTLED_BY_FACTS = ("archive-needed",)
 # Taken for a key that is too short, which is a finding already: the digests of this build go nowhere.
 _STAND_IN_KEY = "0123456789abcdef" * 4
 # Shorter ones would be found inside harmless words.
@@ -72,6 +76,7 @@ class Look:
         if stage == FACTS:
             findings += preflight_options.check(self._inventory, self._roles, self._options_by_facts())
             findings += self._check_roles(facts=True)
+            findings += self._check_installed()
         elif stage == CLUSTER:
             wanted = {TOPOLOGY: self._roles[TOPOLOGY]}
             findings += preflight_options.check(self._inventory, wanted)
@@ -164,6 +169,18 @@ class Look:
         findings = preflight_archives.check(self._inventory, lambda path: Path(self._loader.path_dwim(path)), memory)
         memory.save()
         return findings
+
+    def _check_installed(self) -> list[Finding]:
+        """Whether the hosts that this run has looked at still need an archive that is not there."""
+        looks = {host: values.variables.get(LOOK) for host, values in self._variables.values.items()}
+        installed = {
+            host: look["seen"].get("installed", {}) if look.get("seen") else None
+            for host, look in looks.items()
+            if isinstance(look, dict) and "plan" in look
+        }
+        return preflight_archives.check_installed(
+            self._inventory, lambda path: Path(self._loader.path_dwim(path)), installed
+        )
 
     def _check_roles(self, *, facts: bool) -> list[Finding]:
         """What each role says of its own options; ``facts`` tells whether of those that only facts can judge.

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import ipaddress
 import re
 import typing as t
@@ -66,6 +67,8 @@ class Plan:
     ports: tuple[Port, ...] = ()
     memory: tuple[Need, ...] = ()
     paths: tuple[str, ...] = ()
+    # Options that name an archive, and the pattern that finds what was unpacked from it.
+    installed: dict[str, str] = dataclasses.field(default_factory=dict)
     packages: tuple[str, ...] = ()
     # Services that must not be restarted on all hosts together.
     services: tuple[str, ...] = ()
@@ -117,6 +120,7 @@ class _Planner:
         self.ports: list[Port] = []
         self.memory: list[Need] = []
         self.paths: list[str] = ["/var/log"]
+        self.installed: dict[str, str] = {}
         self.packages: list[str] = []
         self.services: list[str] = []
         self.external: list[Target] = []
@@ -179,6 +183,9 @@ class _Planner:
         if heap:
             self.memory.append(Need("engine", "engine_heap_max", heap + _BESIDE_HEAP_MB))
         self._path("ivy_engine_home", "ivy_state_directory", "ivy_share_directory")
+        directory = self.text("__engine_directory")
+        if directory:
+            self.installed["engine_archive"] = f"{glob.escape(directory)}/bin/AxonIvyEngine"
         java = [] if self.text("engine_java_home") else self._known("engine_java_package")
         self.packages += self.texts("engine_packages") + java
         if self._options.get("file_share_mode == 'mount'") is True:
@@ -215,6 +222,11 @@ class _Planner:
         if heap:
             self.memory.append(Need("search engine", "elasticsearch_heap", heap + _BESIDE_HEAP_MB))
         self._path("elasticsearch_home", "elasticsearch_data_directory", "elasticsearch_log_directory")
+        directory, version = self.text("__elasticsearch_versions"), self.text("__elasticsearch_version")
+        if directory and version:
+            # The archive's digest is part of the name; without archive and checksum, what is installed will do.
+            digest = self.text("elasticsearch_archive_checksum").rpartition(":")[2][:12] or "*"
+            self.installed["elasticsearch_archive"] = f"{glob.escape(f'{directory}/{version}')}-{digest}"
         self.map_count = self.number("elasticsearch_max_map_count")
         self.packages += [
             "unzip",
@@ -276,6 +288,7 @@ def plan_for(groups: t.Iterable[str], options: Options) -> Plan:
         ports=tuple(planner.ports),
         memory=tuple(planner.memory),
         paths=tuple(planner.paths),
+        installed=planner.installed,
         packages=tuple(dict.fromkeys(planner.packages)),
         services=tuple(dict.fromkeys(planner.services)),
         names=planner.names(),
@@ -299,6 +312,7 @@ def module_arguments(plan: Plan, host: str, token: str, seconds: int) -> dict[st
         ],
         "names": list(plan.names),
         "paths": list(plan.paths),
+        "installed": plan.installed,
         "packages": list(plan.packages),
         "share": None
         if share is None

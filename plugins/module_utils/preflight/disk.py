@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import typing as t
 
@@ -16,6 +17,11 @@ def existing(path: str, exists: t.Callable[[str], bool] = os.path.exists) -> str
             break
         path = above
     return path
+
+
+def there(patterns: dict[str, str]) -> dict[str, bool]:
+    """For each name, whether any path fits its pattern."""
+    return {name: bool(glob.glob(pattern)) for name, pattern in patterns.items()}
 
 
 def look(path: str) -> dict[str, t.Any]:

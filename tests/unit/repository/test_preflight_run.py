@@ -71,7 +71,7 @@ EXPECTED = {
     "option-unknown": "Did you mean ivy_database_port?",
     "java-version": "needs Java 17",
     "archive-checksum": "engine_archive",
-    "archive-missing": "nowhere.zip",
+    "archive-needed": "nowhere.zip",
     "option-refused": "PostgreSQL 11 to 16",
     "licence-expired": "2001-12-31",
     "licence-nodes": "for 2 nodes",

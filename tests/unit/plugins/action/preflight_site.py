@@ -149,7 +149,10 @@ def look(inventory_file: Path, stage: str, facts: t.Mapping[str, Vars]) -> dict[
     inventory = InventoryManager(loader=loader, sources=[str(inventory_file)])
     manager = VariableManager(loader=loader, inventory=inventory)
     for host, known in facts.items():
-        manager.set_host_facts(host, known)
+        # What a look at the host registered stands beside the facts.
+        registered = {name: value for name, value in known.items() if name.startswith("__")}
+        manager.set_nonpersistent_facts(host, registered)
+        manager.set_host_facts(host, {name: value for name, value in known.items() if name not in registered})
     tasks = [{"ivy.cluster.preflight_inventory": {"stage": stage}}]
     play = Play.load({"hosts": "all", "gather_facts": "no", "tasks": tasks}, manager, loader)
     task = next(task for block in play.compile() for task in block.block if "preflight" in task.action)

@@ -42,6 +42,14 @@ VAULT = """ivy_database_password: !vault |
           3164
 """
 LIST = [f"engine{one}" for one in (1, 2, 3)]
+# What the role registered for hosts that it looked at.
+THERE = {"engine_archive": True, "elasticsearch_archive": True}
+LACKING = {"__preflight_look": {"plan": {}, "seen": {"installed": dict.fromkeys(THERE, False)}}}
+UNSEEN = {"__preflight_look": {"plan": {}, "reason": "unreachable"}}
+INSTALLED = {
+    "stage": "facts",
+    "facts": {host: {"__preflight_look": {"plan": {}, "seen": {"installed": THERE}}} for host in (*LIST, "search1")},
+}
 
 
 def v(**changes: t.Any) -> dict[str, t.Any]:
@@ -280,8 +288,8 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         {"licence-several": "there are 2 licences"},
     ),
     # archives
-    "no archive": (v(engine_archive=REMOVED), {"archive-missing": "no archive of engine 11.3.0"}),
-    "an archive that is not there": ({"files": {site.ENGINE: None}}, {"archive-missing": "no such file"}),
+    "no archive": (v(engine_archive=REMOVED), {"archive-needed": "no archive of engine 11.3.0"}),
+    "an archive that is not there": ({"files": {site.ENGINE: None}}, {"archive-needed": "no such file"}),
     "an archive that is a directory": (v(engine_archive="{{ inventory_dir }}"), {"archive-missing": "not a file"}),
     "a truncated archive": ({"files": {site.ENGINE: "TRUNCATED"}}, {"archive-damaged": "no whole zip"}),
     "a truncated archive of the search engine": (
@@ -310,6 +318,27 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "an application that is not there": (
         v(engine_applications=[{"name": "a.zip", "archive": "/nowhere/a.zip"}]),
         {"archive-missing": "/nowhere/a.zip"},
+    ),
+    "an archive that nobody needs any more": ({"files": {site.ENGINE: None}, **INSTALLED}, {}),
+    "an archive that two hosts need": (
+        {
+            "files": {site.ENGINE: None},
+            **INSTALLED,
+            "facts": {**INSTALLED["facts"], "engine2": LACKING, "engine3": LACKING},
+        },
+        {"archive-missing": "it is not installed on engine2, engine3"},
+    ),
+    "no archive at all for a host that needs one": (
+        {**v(engine_archive=REMOVED), **INSTALLED, "facts": {"engine1": LACKING}},
+        {"archive-missing": "no archive of engine 11.3.0, and it is not installed on engine1"},
+    ),
+    "an archive of the search engine that a host needs": (
+        {"files": {site.SEARCH: None}, **INSTALLED, "facts": {"search1": LACKING}},
+        {"archive-missing": "it is not installed on search1"},
+    ),
+    "an archive that a host may need that cannot be looked at": (
+        {"files": {site.ENGINE: None}, **INSTALLED, "facts": {**INSTALLED["facts"], "engine2": UNSEEN}},
+        {"archive-needed": "(engine2)"},
     ),
     # secrets
     "a short key": (v(ivy_cluster_key="CANARY-short"), {"key-too-short": "32 characters"}),

@@ -326,6 +326,12 @@ def test_accounts() -> None:
     assert found == {"uid": 0, "gid": None, "name_of_uid": "root", "name_of_gid": ""}
 
 
+def test_what_is_unpacked_is_found_by_its_pattern(tmp_path: Path) -> None:
+    (tmp_path / "7.17.28-abc").mkdir()
+    patterns = {"here": f"{tmp_path}/7.17.28-*", "another": f"{tmp_path}/7.17.2-*", "exact": f"{tmp_path}/7.17.28-abd"}
+    assert disk.there(patterns) == {"here": True, "another": False, "exact": False}
+
+
 def test_room_is_that_of_the_directory_that_will_hold_it(tmp_path: Path) -> None:
     later = disk.look(str(tmp_path / "a/b/c"))
     now = disk.look(str(tmp_path))

@@ -91,6 +91,7 @@ def test_an_engine_node() -> None:
     assert {"openjdk-17-jre-headless", "unzip", "fontconfig"} <= set(made.packages)
     assert made.services == ("openjdk-17-jre-headless",)
     assert {"/var/log", "/opt/ivy", "/var/lib/ivy-cluster", "/srv/ivy"} <= set(made.paths)
+    assert made.installed == {"engine_archive": "/opt/ivy/versions/11.3.0/bin/AxonIvyEngine"}
     assert made.names == ("engine2.example.com", "db.example.com", "search.example.com")
     assert made.share is not None
     assert (made.share["uid"], made.share["mode"], made.share["accept_local"]) == (1200, "existing", False)
@@ -135,6 +136,14 @@ def test_a_search_server() -> None:
     assert made.map_count == 262144
     assert {"unzip", "nftables", "openjdk-17-jre-headless"} <= set(made.packages)
     assert "/var/lib/elasticsearch" in made.paths
+
+
+@pytest.mark.parametrize(("checksum", "digest"), [("", "*"), ("sha256:0123456789abcdef", "0123456789ab")])
+def test_what_is_unpacked_of_a_search_server_bears_the_digest(checksum: str, digest: str) -> None:
+    archive = {"elasticsearch_archive": "/a/elasticsearch-7.17.28.zip", "elasticsearch_archive_checksum": checksum}
+    made = plan("search_servers", elasticsearch_home="/opt/search[1]", **archive)
+    assert made.installed == {"elasticsearch_archive": f"/opt/search[[]1]/versions/7.17.28-{digest}"}
+    assert plan("search_servers").installed == {}
 
 
 def test_a_balancer(tmp_path: Path) -> None:
