@@ -368,7 +368,12 @@ def test_the_http_port_can_be_closed_too(lab: Lab, tmp_path: Path) -> None:
     """As rules that the kernel would take; they are not loaded, since these tests themselves use the port."""
     (tmp_path / "play.yml").write_text(HTTP_FIREWALL_PLAY, encoding="utf-8")
     role = str(Path(__file__).resolve().parents[3] / "roles/engine")
-    options = {"role": role, "role_path": role, "engine_http_firewall": True, "engine_allowed_extra": ["192.0.2.0/24", "localhost"]}
+    options = {
+        "role": role,
+        "role_path": role,
+        "engine_http_firewall": True,
+        "engine_allowed_extra": ["192.0.2.0/24", "localhost"],
+    }
     host = lab.host(lab.nodes[0])
     try:
         lab.playbook(str(tmp_path / "play.yml"), "-e", json.dumps(options)).succeeded()
