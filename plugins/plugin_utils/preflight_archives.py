@@ -154,7 +154,7 @@ def _wanted(inventory: Inventory) -> list[Wanted]:
     found: dict[tuple[str, str, str, str], list[str]] = {}
     for host in inventory.of(ENGINES):
         archive, url = host.text("engine_archive"), host.text("engine_archive_url")
-        if archive or not url:
+        if archive or not (url or host.spoilt("engine_archive") or host.spoilt("engine_archive_url")):
             key = ("engine_archive", archive, host.text("engine_archive_checksum"), "engine")
             found.setdefault(key, []).append(host.name)
         for name, path in _applications(host):

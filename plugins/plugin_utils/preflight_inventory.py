@@ -29,8 +29,15 @@ class Host:
     given: frozenset[str] = frozenset()
 
     def text(self, name: str) -> str:
+        """A value as text; none where it is a list or a dictionary, which the look at the options tells."""
         value = self.values.get(name)
-        return "" if value is None else str(value).strip()
+        return "" if value is None or isinstance(value, (dict, list, tuple)) else str(value).strip()
+
+    def spoilt(self, name: str) -> bool:
+        """Whether the inventory says something that cannot be had, or is no text: another finding tells that."""
+        return name in self.given and (
+            name not in self.values or isinstance(self.values[name], (dict, list, tuple, type(None)))
+        )
 
     def number(self, name: str) -> int | None:
         """A whole number, however it is written; none where it is none, which is a finding of its own."""
@@ -66,6 +73,9 @@ class Inventory:
     def text(self, name: str) -> str:
         """An option that is the same everywhere, from the first host that has a value for it."""
         return next((host.text(name) for host in self.hosts if host.text(name)), "")
+
+    def spoilt(self, name: str) -> bool:
+        return any(host.spoilt(name) for host in self.hosts)
 
     def number(self, name: str) -> int | None:
         return next((number for host in self.hosts if (number := host.number(name)) is not None), None)

@@ -28,6 +28,8 @@ class LicenceFile:
 
 
 def check(inventory: Inventory, files: t.Sequence[LicenceFile], today: datetime.date) -> list[Finding]:
+    if not files and inventory.spoilt("ivy_licence_file"):
+        return []
     if not files:
         problem = "there is no licence, neither ivy_licence_file nor a .lic file in the source"
         advice = "Set ivy_licence_file; without a licence the engine starts in demo mode and keeps nothing."

@@ -91,7 +91,7 @@ class Look:
             findings += self._check_roles(facts=False)
             findings += self._check_release()
         findings += self._unusable(findings)
-        return findings
+        return _without_consequences(findings)
 
     def hosts_can_be_looked_at(self, findings: t.Iterable[Finding]) -> bool:
         """Whether what the other half asks for has a value."""
@@ -111,7 +111,7 @@ class Look:
         try:
             profile = resolve_profile(t.cast("t.Any", ranges), version)
         except ProfileError as error:
-            advice = "Choose a version of one of them."
+            advice = "Choose a version of one of them." if "Known ranges" in str(error) else "Correct it."
             return [Finding("engine-version", "Versions", "ivy_engine_version", str(error), advice)]
         self._inventory = dataclasses.replace(self._inventory, profile=profile)
         self._variables.set("ivy_profile", profile)
@@ -137,7 +137,7 @@ class Look:
         files = []
         path = self._inventory.text("ivy_licence_file")
         if path:
-            files.append(self._read_licence(Path(self._loader.path_dwim(path))))
+            files.append(self._read_licence(self._path(path)))
         in_source = [file for file in self._source().files if file.path.endswith(".lic")]
         files += [preflight_licence.LicenceFile(file.path, file.data) for file in in_source]
         findings = preflight_licence.check(self._inventory, files, release_input.today())
@@ -165,10 +165,14 @@ class Look:
 
     def _check_archives(self) -> list[Finding]:
         cache = self._inventory.text("ivy_controller_cache")
-        memory = preflight_archives.Memory(Path(self._loader.path_dwim(cache)) / "archives.json" if cache else None)
-        findings = preflight_archives.check(self._inventory, lambda path: Path(self._loader.path_dwim(path)), memory)
+        memory = preflight_archives.Memory(self._path(cache) / "archives.json" if cache else None)
+        findings = preflight_archives.check(self._inventory, self._path, memory)
         memory.save()
         return findings
+
+    def _path(self, text: str) -> Path:
+        """Where the controller has it; a character that no path can hold makes it one that is not there."""
+        return Path(self._loader.path_dwim(text.replace("\0", "\ufffd")))
 
     def _check_installed(self) -> list[Finding]:
         """Whether the hosts that this run has looked at still need an archive that is not there."""
@@ -178,9 +182,7 @@ class Look:
             for host, look in looks.items()
             if isinstance(look, dict) and "plan" in look
         }
-        return preflight_archives.check_installed(
-            self._inventory, lambda path: Path(self._loader.path_dwim(path)), installed
-        )
+        return preflight_archives.check_installed(self._inventory, self._path, installed)
 
     def _check_roles(self, *, facts: bool) -> list[Finding]:
         """What each role says of its own options; ``facts`` tells whether of those that only facts can judge.
@@ -312,7 +314,10 @@ class Look:
             key: self._variables.values[host.name].text_in_role(engine, template)
             for key, template in engine.variables[name].items()
         }
-        return {key: value for key, (value, reason) in answers.items() if not reason}
+        # One of the wrong kind is told as that.
+        return {
+            key: value for key, (value, reason) in answers.items() if not reason and not isinstance(value, (dict, list))
+        }
 
     def _key(self) -> str:
         key = self._inventory.text("ivy_cluster_key")
@@ -339,10 +344,24 @@ class Look:
 
     def _known_secrets(self) -> list[str]:
         found: list[str] = []
+        options = {*self._secret_options(), "ivy_shared_secrets"}
         for host in self._inventory.hosts:
-            for name in (*self._secret_options(), "ivy_shared_secrets"):
+            # Vaults commonly hold variables of the user's own that the options refer to.
+            own = {name for name in host.given if name.startswith("vault") or masking.is_secret_key(name)}
+            for name in options | own:
                 found += masking.leaves(host.values.get(name))
         return [text for text in set(found) if len(text) >= _SHORTEST_SCRUBBED]
+
+
+def _without_consequences(findings: t.Sequence[Finding]) -> list[Finding]:
+    """Drop what a role says of an option whose value is of the wrong kind: it follows from that."""
+    kinds = ("option", "option-missing", "no-list")
+    wrong = {finding.where.split(",")[0] for finding in findings if finding.code in kinds}
+    return [
+        finding
+        for finding in findings
+        if finding.code != "option-refused" or not wrong.intersection(finding.where.split(", "))
+    ]
 
 
 def _of_release(finding: ReleaseFinding) -> Finding:

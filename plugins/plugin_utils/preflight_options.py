@@ -41,6 +41,8 @@ HOSTS_OF: t.Mapping[str, str] = {
 _OPTION_FIRST = re.compile(r"([a-z][a-z0-9_]+(?:, [a-z][a-z0-9_]+)*): (.+)", re.DOTALL)
 _NO_TEXT = (dict, list, tuple)
 _LONGEST_SHOWN = 100
+_MOST_NAMED = 5
+_EXAMPLES: t.Mapping[str, t.Any] = {"list": ["one", "two"], "dict": {"key": "value"}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,10 +116,9 @@ def check_option(
         findings.append(Finding("option-missing", AREA, place, "it is required and has no value", advice))
     for value, names in by_value.values():
         place = inventory.place(name, names) if len(names) < len(hosts) else name
-        findings += [
-            Finding("option-missing" if spec.get("required") and value in (None, "") else "option", AREA, place, *said)
-            for said in judge(name, spec, value, secret)
-        ]
+        code = "option-missing" if spec.get("required") and value in (None, "") else "option"
+        code = "no-list" if isinstance(value, str) and spec.get("type") == "list" else code
+        findings += [Finding(code, AREA, place, *said) for said in judge(name, spec, value, secret)]
     return findings
 
 
@@ -126,16 +127,28 @@ def judge(name: str, spec: t.Mapping[str, t.Any], value: t.Any, secret: bool = F
     advice = f"Correct it: {describe(spec)}"
     kind = spec.get("type", "str")
     if value is None:
-        return [("it has no value", f"Give it one, or leave it out: {describe(spec)}")]
+        give = "Give it one" if spec.get("required") else "Give it one, or leave it out"
+        return [("it has no value", f"{give}: {describe(spec)}")]
     if value == "" and spec.get("required"):
         return [("it is empty", f"Set it: {describe(spec)}")]
     # Ansible turns anything into a text, and the role would write that into a file.
     if kind in ("str", "path") and isinstance(value, _NO_TEXT):
         return [(f"it is a {'dictionary' if isinstance(value, dict) else 'list'}, where a text is needed", advice)]
+    # The checks of Ansible would split a text into a list or a dictionary; the roles take it as it stands.
+    if kind in _EXAMPLES and isinstance(value, str):
+        example = json.dumps({name: _EXAMPLES[kind]})
+        given = f"{describe(spec).removesuffix('.')}. On the command line, for instance: -e '{example}'"
+        return [(f"it is a text, where a {'list' if kind == 'list' else 'dictionary'} is needed", f"Make it {given}")]
+    if kind == "list" and spec.get("elements") == "dict" and isinstance(value, (list, tuple)):
+        inner = [str(index) for index, item in enumerate(value) if not isinstance(item, dict)]
+        if inner:
+            return [(f"its entry {_some(inner)} (counted from 0) is no dictionary", advice)]
     if kind == "list" and spec.get("elements") in ("str", "path") and isinstance(value, (list, tuple)):
         inner = [str(index) for index, item in enumerate(value) if item is None or isinstance(item, _NO_TEXT)]
         if inner:
-            return [(f"its entry {listed(inner)} (counted from 0) is no text", advice)]
+            return [(f"its entry {_some(inner)} (counted from 0) is no text", advice)]
+    if kind == "list" and isinstance(value, dict):
+        return [("it is a dictionary, where a list is needed", advice)]
     if kind == "int" and isinstance(value, bool):
         return [("it is true or false, where a whole number is needed", advice)]
     errors = ArgumentSpecValidator({name: dict(spec)}).validate({name: value}).error_messages
@@ -148,7 +161,12 @@ def judge(name: str, spec: t.Mapping[str, t.Any], value: t.Any, secret: bool = F
         return [(f"{shown[:_LONGEST_SHOWN]} is not {describe(spec)}", "Correct it.")]
     # Only Ansible's own words say which suboption is meant.
     hidden = tuple(masking.leaves(_secrets_in(spec, value)))
-    return [(masking.scrub(masking.mask("", error) or "", hidden), advice) for error in errors]
+    return [(masking.scrub(masking.mask("", error) or "", hidden), advice) for error in dict.fromkeys(errors)]
+
+
+def _some(names: t.Sequence[str]) -> str:
+    """The first few of many."""
+    return listed(list(names)) if len(names) <= _MOST_NAMED else f"{listed(list(names[:_MOST_NAMED]))} and others"
 
 
 def _secrets_in(spec: t.Mapping[str, t.Any], value: t.Any) -> list[t.Any]:

@@ -252,10 +252,11 @@ def check_search(inventory: Inventory) -> list[Finding]:
                 advice = "Use ivy_search_user and ivy_search_password."
                 findings.append(Finding("secret-in-url", "Secrets", where, problem, advice))
             findings += _check_host(inventory, where, parts.hostname or "", "search", SEARCHES)
-    if inventory.text("ivy_search_password") and not inventory.text("ivy_search_user"):
+    password = "ivy_search_password"
+    if (inventory.text(password) or inventory.spoilt(password)) and not inventory.text("ivy_search_user"):
         problem = "there is a password, and ivy_search_user is empty"
         advice = "Set ivy_search_user, or remove the password."
-        findings.append(Finding("search-user", "Options", "ivy_search_password", problem, advice))
+        findings.append(Finding("search-user", "Options", password, problem, advice))
     return findings
 
 
@@ -332,11 +333,6 @@ def _below(path: str, directory: str) -> bool:
 def check_left_out(inventory: Inventory) -> list[Finding]:
     findings = []
     nodes = {host.name for host in inventory.of(ENGINES)}
-    for option, example in (("ivy_proceed_without", "[engine3]"), ("ivy_accept_unsupported", "[jgroups-tcp]")):
-        if any(isinstance(host.values.get(option), str) for host in inventory.hosts):
-            problem = f"it must be a list, as in {example}"
-            advice = f"On the command line: -e '{{\"{option}\": {json.dumps(example[1:-1].split(','))}}}'"
-            findings.append(Finding("no-list", "Options", option, problem, advice))
     without = [str(name) for name in inventory.items("ivy_proceed_without")]
     unknown = [name for name in without if name not in nodes]
     if unknown:

@@ -46,7 +46,7 @@ LIST = [f"engine{one}" for one in (1, 2, 3)]
 THERE = {"engine_archive": True, "elasticsearch_archive": True}
 LACKING = {"__preflight_look": {"plan": {}, "seen": {"installed": dict.fromkeys(THERE, False)}}}
 UNSEEN = {"__preflight_look": {"plan": {}, "reason": "unreachable"}}
-INSTALLED = {
+INSTALLED: dict[str, t.Any] = {
     "stage": "facts",
     "facts": {host: {"__preflight_look": {"plan": {}, "seen": {"installed": THERE}}} for host in (*LIST, "search1")},
 }
@@ -228,8 +228,52 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         {"hosts": {"engine1": {"ivy_own": 1, "own": 1}, "engine2": {"ivy_own": 2, "own": 2}}},
         {"option-unknown": "ivy_own, on engine1, engine2"},
     ),
+    "a heap that is larger at first than at most": (
+        v(engine_heap_min="4g", engine_heap_max="2048m"),
+        {"option-refused": "4g and 2048m are no heap"},
+    ),
+    "a heap of some bytes": (v(engine_heap_min=2048, engine_heap_max=2048), {"option-refused": "with m or g"}),
+    "a heap that is fixed": (v(engine_heap_min="2g", engine_heap_max="2048m"), {}),
     "an option that only facts can tell": (v(engine_heap_max="{{ ansible_facts['memtotal_mb'] // 2 }}m"), {}),
     "a list as text": (v(ivy_proceed_without="engine3"), {"no-list": "ivy_proceed_without"}),
+    "a list as text, of any role": (
+        v(haproxy_bind_addresses="192.0.2.10", ivy_accept_unsupported="jgroups-tcp"),
+        {"no-list": '{"haproxy_bind_addresses": ["one", "two"]}'},
+    ),
+    "a dictionary as text": (v(engine_environment="A=b"), {"option": "where a dictionary is needed"}),
+    "a long list of what belongs into none": (
+        v(engine_applications=["a.iar"] * 2000),
+        {"option": "its entry 0, 1, 2, 3, 4 and others (counted from 0) is no dictionary"},
+    ),
+    "a dictionary where a list is needed": (v(engine_applications={"name": "a"}), {"option": "a list is needed"}),
+    "what has no text is judged by its kind only": (
+        v(
+            ivy_cluster_name={"a": 1},
+            ivy_public_url=["https://ivy.acme.ch/"],
+            ivy_time_zone=["Etc/UTC"],
+            engine_archive=["a.zip"],
+            ivy_licence_file=["a.lic"],
+        ),
+        {"option": "it is a list, where a text is needed"},
+    ),
+    "a required option without value is not to be left out": (
+        v(ivy_public_url=None),
+        {"option-missing": "it has no value. Give it one: a text"},
+    ),
+    "a number that is none says nothing of root": (v(ivy_uid="abc"), {"option": "ivy_uid"}),
+    "paths that can be none": (
+        v(engine_archive="/a\0b.zip", ivy_licence_file="/a\0b.lic", ivy_controller_cache="/proc/a\0b"),
+        {"archive-needed": "no such file", "licence-unreadable": "No such file"},
+    ),
+    "no archive and no licence where they cannot be named": (
+        v(engine_archive="{{ nowhere }}/a.zip", ivy_licence_file="{{ nowhere }}/a.lic"),
+        {"option-unusable": "'nowhere' is undefined"},
+    ),
+    "a secret of the user's own in a failure": (
+        v(vault_name="CANARY-vault-7", ivy_database_password="{{ lookup('ansible.builtin.file', vault_name) }}"),
+        {"option-unusable": "********"},
+    ),
+    "a whole number as version": (v(ivy_engine_version=12), {"engine-version": "that YAML keeps it).. Correct it"}),
     "an unknown node left out": (v(ivy_proceed_without=["engine7"]), {"left-out-unknown": "engine7"}),
     "every node left out": (v(ivy_proceed_without=LIST), {"left-out-all": "every engine node"}),
     "a time zone that there is not": (v(ivy_time_zone="Europe/Zuerich"), {"time-zone": "Europe/Zuerich"}),
@@ -409,6 +453,10 @@ BROKEN = {
     "an unknown engine version",
     "no engine version at all",
     "a required option is missing",
+    "a required option without value is not to be left out",
+    "no archive and no licence where they cannot be named",
+    "a secret of the user's own in a failure",
+    "a whole number as version",
     "an empty required option",
     "a variable that cannot be had",
     "a lookup that fails",
