@@ -95,14 +95,14 @@ class Run(t.NamedTuple):
     contacted: bool
 
 
-def run(directory: Path, case: t.Mapping[str, t.Any], *arguments: str) -> Run:
+def run(directory: Path, case: t.Mapping[str, t.Any], *arguments: str, playbook: str = "preflight.yml") -> Run:
     """Each way to a host is a program that leaves a trace."""
     trace, ssh, report = directory / "contacted", directory / "ssh", directory / "report.json"
     ssh.write_text(f"#!/bin/sh\ntouch {trace}\nexit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
     inventory = site.write_site(directory, case)
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory)]
-    command += [str(ROOT / "playbooks/preflight.yml"), "-e", f"preflight_report_file={report}", *arguments]
+    command += [str(ROOT / "playbooks" / playbook), "-e", f"preflight_report_file={report}", *arguments]
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -158,6 +158,16 @@ def test_with_the_hosts_the_faults_of_the_inventory_are_told_too(tmp_path: Path)
     assert both.contacted
     codes = {one["code"] for one in both.report["findings"]}
     assert {"option-refused", "licence-unreadable", "host-unreachable"} <= codes
+
+
+@pytest.mark.parametrize("playbook", ["preflight.yml", "site.yml"])
+def test_an_inventory_without_the_groups_is_no_success(playbook: str, tmp_path: Path) -> None:
+    groups = {**dict.fromkeys(site.groups(), {}), "engine-nodes": {"engine1": {"ansible_host": "192.0.2.21"}}}
+    none = run(tmp_path, {"groups": groups}, playbook=playbook)
+    assert none.code != 0
+    assert not none.contacted
+    assert "There is no host in any of the groups load_balancers, engine_nodes" in none.output
+    assert "engine-nodes" in none.output.partition("There is no host")[2]
 
 
 @pytest.mark.parametrize("name", PLAYBOOKS)
