@@ -182,7 +182,7 @@ Three things to try:
   2. Proof that the nodes make one cluster:
      .venv/bin/ansible-playbook playbooks/verify.yml
   3. Change a value in inventories/demo/group_vars/all/shared.yml and bring it to every node:
-     .venv/bin/ansible-playbook site.yml
+     .venv/bin/ansible-playbook playbooks/rollout.yml
 
 `make demo-down` removes the hosts and everything that belongs to them.
 """,
