@@ -30,6 +30,13 @@ ROOT = Path(__file__).resolve().parents[3]
 OWN_INVENTORY = os.environ.get("OUTSIDE_TESTS_INVENTORY") or str(ROOT / "molecule/default/inventory")
 INVENTORY = ["-i", str(ROOT / "inventories/demo"), "-i", OWN_INVENTORY]
 UNIT = "axonivy-engine.service"
+# By group, as systemd matches names: PostgreSQL's has the version in it, the search engine's the product.
+SERVICES = {
+    "load_balancers": "haproxy.service",
+    "engine_nodes": UNIT,
+    "database_servers": "postgresql@*.service",
+    "search_servers": "*search.service",
+}
 
 
 @dataclass(frozen=True)
@@ -194,21 +201,18 @@ class Lab:
 
     def pids(self, *hosts: str) -> dict[str, str]:
         """The main process of each service that this collection runs, by host and unit."""
-        units = {
-            "load_balancers": ["haproxy.service"],
-            "engine_nodes": [UNIT],
-            "database_servers": ["postgresql@15-main.service"],
-            "search_servers": ["elasticsearch.service"],
-        }
         found = {}
-        for group, names in units.items():
+        for group, pattern in SERVICES.items():
             for name in self.groups[group]:
                 if hosts and name not in hosts:
                     continue
-                for unit in names:
-                    pid = self.host(name).check_output(f"systemctl show -p MainPID --value {unit}")
-                    assert pid not in ("", "0"), f"{unit} does not run on {name}"
-                    found[f"{name} {unit}"] = pid
+                told = self.host(name).check_output(
+                    f"systemctl list-units --state=running --plain --no-legend '{pattern}' | while read -r unit rest; "
+                    'do echo "$unit $(systemctl show -p MainPID --value "$unit")"; done'
+                )
+                assert len(told.splitlines()) == 1, f"{pattern} on {name}: {told or 'does not run'}"
+                unit, _space, pid = told.partition(" ")
+                found[f"{name} {unit}"] = pid
         return found
 
     def restart(self, name: str) -> None:
