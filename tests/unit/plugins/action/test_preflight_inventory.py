@@ -240,6 +240,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(haproxy_bind_addresses="192.0.2.10", ivy_accept_unsupported="jgroups-tcp"),
         {"no-list": '{"haproxy_bind_addresses": ["one", "two"]}'},
     ),
+    "an environment of what is no text": (
+        v(engine_environment={"A": None, "B": ["x"], "C": {"d": 1}, "D": "", "E": 1, "F": "true", "G": True}),
+        {"option-refused": "neither a text nor a number: A, B, C. Write"},
+    ),
     "a dictionary as text": (v(engine_environment="A=b"), {"option": "where a dictionary is needed"}),
     "a long list of what belongs into none": (
         v(engine_applications=["a.iar"] * 2000),
