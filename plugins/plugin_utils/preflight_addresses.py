@@ -143,7 +143,8 @@ def _ports(host: Host) -> t.Iterator[tuple[str, str, int]]:
 def _by_address(inventory: Inventory) -> dict[str, list[Host]]:
     found: dict[str, list[Host]] = {}
     for host in inventory.hosts:
-        address = host.address.lower()
+        # One form for each: an IPv6 address can be written in many.
+        address = str(ip(host.address) or host.address.lower())
         # Loopback is a finding of its own, and says nothing about which hosts are the same.
         found.setdefault(host.name if is_loopback(address) else address, []).append(host)
     return found

@@ -355,7 +355,7 @@ class Look:
 
 def _without_consequences(findings: t.Sequence[Finding]) -> list[Finding]:
     """Drop what a role says of an option whose value is of the wrong kind: it follows from that."""
-    kinds = ("option", "option-missing", "no-list")
+    kinds = ("option", "option-missing", "no-list", "directory", "system-name")
     wrong = {finding.where.split(",")[0] for finding in findings if finding.code in kinds}
     return [
         finding

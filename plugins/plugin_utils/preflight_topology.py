@@ -49,6 +49,8 @@ DIRECTORIES = (
 )
 
 _CLUSTER_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,200}")
 _DATABASE_NAME = re.compile(r"[^\s/?&#%;]+")
 _DOCUMENTATION = re.compile(r"(?:.*\.)?example(?:\.(?:com|net|org))?|.*\.invalid|.*\.test")
 
@@ -158,6 +160,16 @@ def check_names(inventory: Inventory) -> list[Finding]:
         if inventory.text(option) == "root":
             problem = "the engine must not run as root"
             findings.append(Finding("root-user", "Options", option, problem, "Choose a user and a group of its own."))
+    for option, pattern, what in (
+        ("ivy_user", _ACCOUNT, "user"),
+        ("ivy_group", _ACCOUNT, "group"),
+        ("ivy_engine_service", _SERVICE, "service"),
+    ):
+        text = inventory.text(option)
+        if text and not pattern.fullmatch(text):
+            problem = f"'{text}' cannot be the name of a {what}"
+            advice = "Use small letters, digits, dash and underscore, and begin with a letter."
+            findings.append(Finding("system-name", "Options", option, problem, advice))
     zone = inventory.text("ivy_time_zone")
     if zone and not _known_zone(zone):
         advice = "Write it as in Europe/Zurich or Etc/UTC."
@@ -301,7 +313,13 @@ def check_directories(inventory: Inventory) -> list[Finding]:
     share = _path(inventory, "ivy_share_directory")
     for option in DIRECTORIES:
         given = inventory.text(option)
-        if given and (not given.startswith("/") or posixpath.normpath(given) == "/" or ".." in given.split("/")):
+        # What is only derived from another directory is as good as that one.
+        own = any(option in host.given for host in inventory.hosts)
+        if (
+            own
+            and given
+            and (not given.startswith("/") or posixpath.normpath(given) == "/" or ".." in given.split("/"))
+        ):
             problem = f"'{given}' is no absolute path below /"
             advice = "Write it as in /srv/ivy."
             findings.append(Finding("directory", "Options", option, problem, advice))
@@ -312,7 +330,7 @@ def check_directories(inventory: Inventory) -> list[Finding]:
             findings.append(Finding("not-on-share", "Inventory", option, problem, "Choose a directory on the share."))
     for option in ("ivy_engine_home", "ivy_state_directory", "ivy_environment_directory"):
         path = _path(inventory, option)
-        if share and path and (path == share or _below(path, share) or _below(share, path)):
+        if share not in ("", "/") and path and (path == share or _below(path, share) or _below(share, path)):
             problem = (
                 f"{path} and ivy_share_directory ({share}) lie in one another; this one belongs to each node alone"
             )

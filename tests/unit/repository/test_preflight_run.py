@@ -162,7 +162,8 @@ def test_with_the_hosts_the_faults_of_the_inventory_are_told_too(tmp_path: Path)
 
 @pytest.mark.parametrize("playbook", ["preflight.yml", "site.yml"])
 def test_an_inventory_without_the_groups_is_no_success(playbook: str, tmp_path: Path) -> None:
-    groups = {**dict.fromkeys(site.groups(), {}), "engine-nodes": {"engine1": {"ansible_host": "192.0.2.21"}}}
+    groups: dict[str, t.Any] = {group: {} for group in site.groups()}
+    groups["engine-nodes"] = {"engine1": {"ansible_host": "192.0.2.21"}}
     none = run(tmp_path, {"groups": groups}, playbook=playbook)
     assert none.code != 0
     assert not none.contacted

@@ -244,6 +244,17 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(engine_environment={"A": None, "B": ["x"], "C": {"d": 1}, "D": "", "E": 1, "F": "true", "G": True}),
         {"option-refused": "neither a text nor a number: A, B, C. Write"},
     ),
+    "secrets of spaces": (v(ivy_cluster_key=" " * 64), {"secret-placeholder": "ivy_cluster_key: it is made of spaces"}),
+    "names that the system does not take": (
+        v(ivy_user="ivy user", ivy_group=1200, ivy_engine_service="../ivy"),
+        {"system-name": "'../ivy' cannot be the name of a service"},
+    ),
+    "names that the system takes": (v(ivy_user="svc_ivy-1", ivy_group="_ivy", ivy_engine_service="ivy@a.b"), {}),
+    "a share that is everything": (v(ivy_share_directory="/"), {"directory": "ivy_share_directory: '/'"}),
+    "one address in two spellings": (
+        {"hosts": {"engine1": {"ansible_host": "2001:db8::1"}, "engine2": {"ansible_host": "2001:DB8:0::1"}}},
+        {"address-twice": "engine2=2001:DB8:0::1"},
+    ),
     "a dictionary as text": (v(engine_environment="A=b"), {"option": "where a dictionary is needed"}),
     "a long list of what belongs into none": (
         v(engine_applications=["a.iar"] * 2000),
