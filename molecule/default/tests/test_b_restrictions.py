@@ -95,9 +95,9 @@ def test_3_one_node_runs_other_bytes(lab: Lab, verify: Callable[[], Report]) -> 
     node.check_output(f"cp -p {file} /run/test-ivy.yaml")
     node.check_output(f"echo '{STRANGE_KEY}: FAIL_TASK_DO_RETRY' >> {file}")
     lab.restart(engine)
-    # The file is put back: what lies on the disk is right again, what runs is not.
-    node.check_output(f"cp -p /run/test-ivy.yaml {file}")
     assert STRANGE_KEY in lab.settings(engine)
+    # The file is put back: what lies on the disk is right again, what the engine was started with is not.
+    node.check_output(f"cp -p /run/test-ivy.yaml {file}")
 
     report = verify()
 
