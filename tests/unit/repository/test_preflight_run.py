@@ -160,7 +160,7 @@ def test_with_the_hosts_the_faults_of_the_inventory_are_told_too(tmp_path: Path)
     assert {"option-refused", "licence-unreadable", "host-unreachable"} <= codes
 
 
-@pytest.mark.parametrize("playbook", ["preflight.yml", "site.yml"])
+@pytest.mark.parametrize("playbook", ["preflight.yml", "site.yml", "verify.yml"])
 def test_an_inventory_without_the_groups_is_no_success(playbook: str, tmp_path: Path) -> None:
     groups: dict[str, t.Any] = {group: {} for group in site.groups()}
     groups["engine-nodes"] = {"engine1": {"ansible_host": "192.0.2.21"}}
