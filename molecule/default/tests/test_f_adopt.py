@@ -46,10 +46,8 @@ def digest(lab: Lab, node: str, file: str) -> str:
 def adopted(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
     directory = tmp_path_factory.mktemp("adopt")
     shutil.copytree(SOURCE, directory / "source")
-    before = str((lab.info(lab.nodes[0]) or {})["release"])
     yield Adopted(directory / "source", directory / "adopt.patch")
-    lab.playbook("playbooks/rollback.yml", "-e", f"rollback_release={before}").succeeded()
-    lab.playbook("playbooks/unpin.yml", "-e", "rollback_reason='the tests are over'").succeeded()
+    lab.roll_out().succeeded()
 
 
 def test_1_every_kind_of_change_goes_into_the_source(lab: Lab, adopted: Adopted) -> None:

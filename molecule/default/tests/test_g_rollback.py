@@ -66,8 +66,7 @@ def before(lab: Lab, nothing: list[str]) -> Iterator[Before]:
     node = lab.nodes[0]
     found = Before(release(lab, node), str((lab.info(node) or {})["greeting"]))
     yield found
-    lab.playbook("playbooks/rollback.yml", *nothing, "-e", f"rollback_release={found.release}").succeeded()
-    lab.playbook("playbooks/unpin.yml", "-e", "rollback_reason='the tests are over'").succeeded()
+    lab.roll_out().succeeded()
     assert {release(lab, node) for node in lab.nodes} == {found.release}
 
 
