@@ -12,7 +12,8 @@ import typing as t
 
 # The engine's own rule: these hosts pass the check of the public URL with every licence.
 _ALWAYS_ALLOWED_HOSTS = ("localhost", "127.0.0.1", "::1")
-WARN_DAYS = 30
+# A new licence takes weeks to get.
+WARN_DAYS = 60
 
 _LINE = re.compile(r"([^=:\s]+)\s*[=:]\s*(.*)")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))")

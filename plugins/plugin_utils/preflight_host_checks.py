@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.plugin_utils.pem import key_fingerprint
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_looks import Limits, Look, Looks
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_plan import SYSTEM_PATHS
 
 SYSTEMS = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}
 ARCHITECTURES = ("x86_64", "aarch64")
@@ -117,7 +118,7 @@ def disks(look: Look, limits: Limits) -> t.Iterator[Finding]:
         else:
             systems.setdefault(one["device"], []).append(one)
     for same in systems.values():
-        one, paths = same[0], ", ".join(item["path"] for item in same)
+        one, paths = same[0], ", ".join(_worth_naming([item["path"] for item in same]))
         if one["read_only"]:
             advice = "Mount it for writing; after an error of the disk look at the kernel's log first"
             yield Finding("disk-read-only", area, look.host, f"the file system of {paths} is mounted read-only", advice)
@@ -133,6 +134,16 @@ def disks(look: Look, limits: Limits) -> t.Iterator[Finding]:
             what = f"the file system of {paths} has room for {one['free_files']} more files only, whatever their size"
             advice = f"Remove small files; {limits.inodes_minimum} are needed at least (preflight_inodes_minimum)"
             yield Finding("disk-inodes", area, look.host, what, advice)
+
+
+def _worth_naming(paths: t.Sequence[str]) -> list[str]:
+    """Of the system's own directories on one file system the uppermost ones, and all that a role names."""
+    return [
+        path
+        for path in dict.fromkeys(paths)
+        if path not in SYSTEM_PATHS
+        or not any(path != other and path.startswith(f"{other.rstrip('/')}/") for other in paths)
+    ]
 
 
 def clocks(looks: Looks, limits: Limits) -> t.Iterator[Finding]:
@@ -165,7 +176,10 @@ def time_zones(looks: Looks) -> t.Iterator[Finding]:
     zones = {look.host: look.seen["system"]["time_zone"] for look in looks.values() if look.in_group("engine_nodes")}
     if len(set(zones.values())) > 1:
         told = ", ".join(f"{host} {zone or 'none'}" for host, zone in sorted(zones.items()))
-        advice = "Set one on all of them (timedatectl set-timezone), or logs and times of processes do not fit together"
+        advice = (
+            "The cluster does not depend on it, but journals of these hosts are read with different local times; set "
+            "one on all of them (timedatectl set-timezone), or read them with journalctl --utc"
+        )
         yield Finding(
             "time-zone-differs", "Time", ", ".join(sorted(zones)), f"their time zones differ ({told})", advice, WARNING
         )

@@ -76,6 +76,10 @@ def _foreign(port: Port, holders: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.M
 
 
 def ports(look: Look) -> t.Iterator[Finding]:
+    under_way = look.seen.get("under_way")
+    if under_way:
+        what = "another preflight looks at this host, so not all ports could be looked at"
+        yield Finding("preflight-under-way", "Ports", look.host, what, "It lets go within a minute; run again then")
     for port, state in zip(look.plan.ports, look.seen["ports"], strict=False):
         for one in _foreign(port, state["holders"]):
             details = [f"pid {one['pid']}"] if one["pid"] else []
@@ -85,7 +89,7 @@ def ports(look: Look) -> t.Iterator[Finding]:
             what = f"port {port.port} ({port.purpose}) is held by {who}"
             advice = f"Stop that program or give it another port, or choose another one in {port.option}"
             yield Finding("port-held", "Ports", look.host, what, advice)
-        if state.get("error"):
+        if state.get("error") and not under_way:
             what = f"port {port.port} ({port.purpose}) cannot be listened on ({state['error']})"
             yield Finding("port-unusable", "Ports", look.host, what, f"Look at what keeps it, or change {port.option}")
 

@@ -20,6 +20,8 @@ ROLES_BY_GROUP = {
     "database_servers": ("postgres",),
     "search_servers": ("elasticsearch",),
 }
+# Where packages and the roles of every host write.
+SYSTEM_PATHS = ("/", "/etc", "/usr", "/var", "/var/log")
 _MEMORY = re.compile(r"([0-9]+)([kmgt]?)b?\Z", re.IGNORECASE)
 _FACTORS = {"": 1 / (1 << 20), "k": 1 / 1024, "m": 1, "g": 1024, "t": 1 << 20}
 # A Java process needs this much beside its heap.
@@ -119,7 +121,7 @@ class _Planner:
         self._groups, self._options = groups, options
         self.ports: list[Port] = []
         self.memory: list[Need] = []
-        self.paths: list[str] = ["/var/log"]
+        self.paths: list[str] = list(SYSTEM_PATHS)
         self.installed: dict[str, str] = {}
         self.packages: list[str] = []
         self.services: list[str] = []
@@ -182,7 +184,7 @@ class _Planner:
         heap = megabytes(self.text("engine_heap_max"))
         if heap:
             self.memory.append(Need("engine", "engine_heap_max", heap + _BESIDE_HEAP_MB))
-        self._path("ivy_engine_home", "ivy_state_directory", "ivy_share_directory")
+        self._path("ivy_engine_home", "ivy_state_directory", "ivy_share_directory", "engine_dump_directory")
         directory = self.text("__engine_directory")
         if directory:
             self.installed["engine_archive"] = f"{glob.escape(directory)}/bin/AxonIvyEngine"

@@ -104,11 +104,26 @@ def shared(looks: Looks) -> t.Iterator[Finding]:
                 blind.setdefault(look.host, []).append(writer.host)
             else:
                 yield from _numbers(look, writer, seen)
-    for host, others in blind.items():
-        share = looks[host].plan.share or {}
-        what = f"it does not see in {share.get('root')} what {', '.join(others)} wrote there"
-        advice = "All engine nodes need the same share: compare `findmnt` on them, and mount the same source everywhere"
-        yield Finding("share-not-shared", _AREA, host, what, advice)
+    advice = "All engine nodes need the same share: compare `findmnt` on them, and mount the same source everywhere"
+    for host, what in _blind(blind):
+        root = (looks[host.partition(",")[0]].plan.share or {}).get("root")
+        yield Finding("share-not-shared", _AREA, host, f"{what} in {root}", advice)
+
+
+def _blind(blind: t.Mapping[str, t.Sequence[str]]) -> t.Iterator[tuple[str, str]]:
+    """Who does not see whose files. One node that has another share than the rest is told once, not by each of them."""
+    pairs = [{host, other} for host, others in blind.items() for other in others]
+    common = set.intersection(*pairs) if pairs else set()
+    if len(common) == 1 and len(blind) > 1:
+        (odd,) = common
+        rest = ", ".join(host for host in blind if host != odd)
+        own = f"it does not see what {', '.join(blind[odd])} wrote, and " if odd in blind else ""
+        yield odd, f"{own}what it wrote is not seen by {rest}"
+    elif len(common) == 2 and len(blind) == 2:
+        yield ", ".join(blind), "neither sees what the other wrote"
+    else:
+        for host, others in blind.items():
+            yield host, f"it does not see what {', '.join(others)} wrote"
 
 
 def _numbers(look: Look, writer: Look, seen: t.Mapping[str, t.Any]) -> t.Iterator[Finding]:

@@ -15,13 +15,13 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.module_utils.node import fence
 
 from .drift_report import plain_text
+from .licence import WARN_DAYS
 from .observed import NO_RECORD, Host, LookError, Observed, Result
 from .report import count, listed
 
 _COLUMNS = ("NODE", "STATE", "ENGINE", "RELEASE", "DRIFT", "RESTART", "PEERS", "BALANCER", "SINCE")
 # A certificate is renewed by a run of site.yml; a licence has to be bought, an authority handed to all users.
 _SOON_DAYS = 30
-_LICENCE_SOON_DAYS = 60
 _AUTHORITY_SOON_DAYS = 90
 _SHOWN = 5
 
@@ -98,7 +98,7 @@ def _licence(seen: Observed) -> str:
             continue
         if licence:
             nodes = f", {count(licence['nodes'], 'node')}" if licence.get("nodes") else ""
-            left = days(licence.get("days_left"), _LICENCE_SOON_DAYS)
+            left = days(licence.get("days_left"), WARN_DAYS)
             return f"{left}, valid until {licence.get('valid_until') or 'unknown'}{nodes}"
     return "none found"
 
