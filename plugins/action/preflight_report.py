@@ -50,6 +50,9 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=f"{why}\n{result['text']}")
             return result
         result["file"] = str(path)
+        if result["changed"] and self._task.check_mode:
+            result["file"] = ""
+            result["text"] += f"\nThe report was not written to {path}, because of check mode."
         if self._task.diff and result["changed"]:
             result["diff"] = {"before": "", "after": content, "after_header": str(path)}
         return result

@@ -63,6 +63,7 @@ options:
     description:
       - JSON file on the controller for the report; its directory is made where it is missing. A relative one lies where
         the run was started. Empty writes no file.
+      - Check mode writes none either, and RV(text) says so.
     type: str
     default: ""
 extends_documentation_fragment:

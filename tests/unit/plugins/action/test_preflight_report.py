@@ -52,9 +52,13 @@ def test_it_does_not_fail_but_says_whether_all_is_well() -> None:
 
 def test_the_file_is_written_once_and_not_in_check_mode(tmp_path: Path) -> None:
     path = tmp_path / "reports" / "preflight.json"
-    assert run(findings=[ERROR], file=str(path), check_mode=True)["changed"]
+    foreseen = run(findings=[ERROR], file=str(path), check_mode=True)
+    assert foreseen["changed"]
+    assert f"not written to {path}, because of check mode" in foreseen["text"]
+    assert foreseen["file"] == ""
     assert not path.parent.exists()
     result = run(findings=[ERROR], file=str(path), diff=True)
+    assert "check mode" not in result["text"]
     assert result["changed"]
     assert "port-range" in result["diff"]["after"]
     assert json.loads(path.read_text(encoding="utf-8")) == result["report"]
