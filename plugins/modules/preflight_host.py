@@ -12,8 +12,10 @@ version_added: 0.1.0
 description:
   - Tells in one round trip what the role P(ivy.cluster.preflight#role) wants to know of a host.
   - Changes nothing. Where it is asked to, it leaves a process behind that listens on ports that nobody uses and keeps
-    one small file on the share, so that other hosts can try both. M(ivy.cluster.preflight_let_go) ends it; by itself it
+    one small file on the share, so that other hosts can try both. As long as that process holds ports, an empty file in
+    C(/run) tells later looks of it. M(ivy.cluster.preflight_let_go) ends it; by itself it
     ends after O(seconds).
+  - Where such a process of another run holds ports, it waits some seconds for it.
   - Does so in check mode, too, since nothing of it lasts.
 options:
   ports:
@@ -171,6 +173,12 @@ ports:
   type: list
   elements: dict
   sample: [{port: 8080, holders: [{program: nginx, pid: 811, unit: nginx.service, user: root}], quiet: true}]
+under_way:
+  description: Processes that hold ports for another preflight. Then it listens on no port itself.
+  returned: always
+  type: list
+  elements: int
+  sample: []
 listening:
   description: The ports on which it listens for some seconds.
   returned: always
@@ -272,6 +280,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "seconds": {"type": "int", "default": 60},
 }
 _TOKEN = re.compile(r"[A-Za-z0-9]{1,64}\Z")
+# Another preflight has let go by then, unless its run was killed.
+_OTHERS_SECONDS = 10.0
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
 
 
@@ -289,7 +299,10 @@ def listeners(wanted: list[dict[str, t.Any]], seen: list[dict[str, t.Any]]) -> l
 
 def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
     hostname = socket.gethostname()
+    under_way = keeper.wait_for_others(_OTHERS_SECONDS) if given["ports"] else []
     seen = ports.look(given["ports"])
+    if under_way:
+        ports.without(seen, under_way)
     result: dict[str, t.Any] = {
         "changed": False,
         "uid": os.geteuid(),
@@ -313,7 +326,11 @@ def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
         result["probe"] = probe
         if probe["path"]:
             file = (probe["path"], probe["uid"], probe["gid"])
-    opened = listeners(given["ports"], seen)
+    opened = [] if under_way else listeners(given["ports"], seen)
+    if any("error" in state for state in seen):
+        # Both looked at the same moment, and the other one was quicker.
+        under_way = keeper.others()
+    result["under_way"] = under_way
     result["listening"] = [port for port, _socket in opened]
     if opened or file:
         result["keeper"] = keeper.start([one for _port, one in opened], given["token"], file, given["seconds"])

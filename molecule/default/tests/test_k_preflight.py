@@ -122,6 +122,7 @@ LOOK_FOR_TRACES = (
     f" /var/lib/ivy-cluster/applied.json /var/lib/ivy-cluster/blobs /var/lib/ivy-cluster/backups -newer {MARK}"
     f" -not -path '*/logs*' -not -path '*/work*' -not -path '/srv/ivy/data*' -not -path '{SHARE}*' -not -path '*/data*'"
     " -not -path '/opt' 2>/dev/null; find /srv/ivy /opt/preflight-share -name '.ivy-preflight*' 2>/dev/null;"
+    " find /run -maxdepth 1 -name 'ivy-preflight-*';"
     " pgrep -af '[a]nsible.*preflight'; true"
 )
 
@@ -158,7 +159,10 @@ def test_1_a_healthy_cluster_passes(lab: Lab, tmp_path: Path) -> None:
     run = lab.playbook("playbooks/preflight.yml", "-e", f"preflight_report_file={file}").succeeded()
     assert run.changed() in ([], [lab.groups["load_balancers"][0]])
     assert [one for one in findings(file, run) if one["severity"] == "error"] == []
-    left = "find /srv/ivy/data -name '.ivy-preflight*'; pgrep -af '[a]nsible.*preflight'; true"
+    left = (
+        "find /srv/ivy/data -name '.ivy-preflight*'; find /run -maxdepth 1 -name 'ivy-preflight-*';"
+        " pgrep -af '[a]nsible.*preflight'; true"
+    )
     assert [lab.host(node).check_output(left) for node in lab.nodes] == [""] * len(lab.nodes)
 
 

@@ -3,11 +3,13 @@
 """What preflight holds on a host for some seconds: listeners on free ports, and its file on the share.
 
 A process of its own holds them and lets go when it is told to, or when its time is over: whatever becomes of the run.
+As long as it holds ports, the name of an empty file in MARKS tells which process it is.
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import select
 import signal
@@ -17,7 +19,10 @@ import typing as t
 
 from . import share
 
+MARKS = "/run"
+_MARK = "ivy-preflight-"
 _CLIENT_SECONDS = 2.0
+_PAUSE = 0.1
 
 
 def listener(port: int) -> socket.socket:
@@ -36,6 +41,43 @@ def start_time(pid: int) -> str:
     except (OSError, IndexError):
         return ""
     return "" if fields[0] == "Z" else fields[19]
+
+
+def mark() -> str:
+    """Let later looks know that this process holds ports; the path, empty where none can be made."""
+    pid = os.getpid()
+    # All is in the name, so nobody reads half of it.
+    path = os.path.join(MARKS, f"{_MARK}{pid}-{start_time(pid)}")
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError:
+        return ""
+    return path
+
+
+def others() -> list[int]:
+    """The processes that hold ports for another preflight. The mark of one that was killed is removed."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(glob.escape(MARKS), f"{_MARK}*-*"))):
+        pid, _dash, start = os.path.basename(path)[len(_MARK) :].partition("-")
+        if not (pid.isdigit() and start.isdigit()):
+            continue
+        if start_time(int(pid)) == start:
+            found.append(int(pid))
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+    return found
+
+
+def wait_for_others(seconds: float) -> list[int]:
+    """Those that have not let go by then."""
+    until = time.monotonic() + seconds
+    found = others()
+    while found and time.monotonic() < until:
+        time.sleep(_PAUSE)
+        found = others()
+    return found
 
 
 def _answer(stream: socket.socket, token: str) -> None:
@@ -95,6 +137,7 @@ def start(
             if os.fork() == 0:
                 _detach({one.fileno() for one in listeners} | {writing})
                 told = _wake_on_signals()
+                marked = mark() if listeners else ""
                 os.write(writing, str(os.getpid()).encode("ascii"))
                 os.close(writing)
                 try:
@@ -102,6 +145,11 @@ def start(
                 finally:
                     if file is not None:
                         share.remove(*file)
+                    for one in listeners:
+                        one.close()
+                    if marked:
+                        with contextlib.suppress(OSError):
+                            os.unlink(marked)
         finally:
             os._exit(0)
     os.close(writing)

@@ -120,6 +120,16 @@ def is_quiet(name: str) -> bool:
     return units.show(name).active in ("inactive", "failed") if name else True
 
 
+def without(seen: t.Sequence[dict[str, t.Any]], pids: t.Container[int]) -> None:
+    """Leave out what these processes of root hold, or may hold where the kernel hides it."""
+    for state in seen:
+        state["holders"] = [
+            one
+            for one in state["holders"]
+            if one["pid"] not in pids and not (one["pid"] == 0 and one["user"] == _user_name(0))
+        ]
+
+
 def look(wanted: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
     """Each wanted port with whoever holds it, and whether its own service is quiet."""
     found = listening({int(one["port"]) for one in wanted})

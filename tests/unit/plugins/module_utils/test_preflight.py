@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -43,6 +44,13 @@ def until(holds: Callable[[], bool], seconds: float = 5) -> None:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as one:
         return int(one.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def marks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    directory = tmp_path_factory.mktemp("marks")
+    monkeypatch.setattr(keeper, "MARKS", str(directory))
+    return directory
 
 
 @pytest.fixture
@@ -117,6 +125,77 @@ def test_another_process_with_the_same_number_is_left_alone() -> None:
         assert other.poll() is None
         other.kill()
     assert keeper.end(0, "", 1)
+
+
+def test_a_process_that_holds_ports_is_known_by_its_mark(marks: Path, kept: list[dict[str, Any]]) -> None:
+    assert keeper.others() == []
+    process = keeper.start([keeper.listener(0)], TOKEN, None, 60)
+    kept.append(process)
+    assert [one.name for one in marks.iterdir()] == [f"ivy-preflight-{process['pid']}-{process['start']}"]
+    assert keeper.wait_for_others(0) == [process["pid"]]
+    assert keeper.end(process["pid"], process["start"], 5)
+    assert list(marks.iterdir()) == []
+    # One that holds a file only is in nobody's way.
+    kept.append(keeper.start([], TOKEN, None, 60))
+    assert list(marks.iterdir()) == []
+
+
+def test_the_mark_of_a_process_that_was_killed_deceives_nobody(marks: Path, kept: list[dict[str, Any]]) -> None:
+    process = keeper.start([keeper.listener(0)], TOKEN, None, 60)
+    kept.append(process)
+    os.kill(process["pid"], signal.SIGKILL)
+    until(lambda: keeper.start_time(process["pid"]) != process["start"])
+    (marks / f"ivy-preflight-{os.getpid()}-1").touch()
+    (marks / "ivy-preflight-of-somebody").touch()
+    assert keeper.others() == []
+    assert [one.name for one in marks.iterdir()] == ["ivy-preflight-of-somebody"]
+
+
+def test_a_process_that_lets_go_soon_is_awaited(kept: list[dict[str, Any]]) -> None:
+    kept.append(keeper.start([keeper.listener(0)], TOKEN, None, 0.4))
+    assert keeper.others() != []
+    assert keeper.wait_for_others(10) == []
+
+
+GIVEN: dict[str, Any] = {
+    "names": [],
+    "paths": [],
+    "installed": {},
+    "packages": [],
+    "share": None,
+    "trust_file": "",
+    "time_zone": "",
+    "locale": "C.UTF-8",
+    "token": TOKEN,
+    "seconds": 60,
+}
+
+
+def test_another_preflight_is_no_foreign_program(
+    nothing_runs: None, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight_host, "_OTHERS_SECONDS", 0)
+    listener = keeper.listener(0)
+    wanted = {"port": int(listener.getsockname()[1]), "addresses": ["*"], "unit": "", "listen": True}
+    process = keeper.start([listener], TOKEN, None, 60)
+    kept.append(process)
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        other = {**wanted, "port": int(foreign.getsockname()[1])}
+        seen = preflight_host.look({**GIVEN, "ports": [wanted, other, {**wanted, "port": free_port()}]})
+        assert seen["under_way"] == [process["pid"]]
+        assert [[one["pid"] for one in state["holders"]] for state in seen["ports"]] == [[], [os.getpid()], []]
+        assert (seen["listening"], "keeper" in seen) == ([], False)
+    assert keeper.end(process["pid"], process["start"], 5)
+    seen = preflight_host.look({**GIVEN, "ports": [wanted]})
+    kept.append(seen["keeper"])
+    assert (seen["under_way"], seen["listening"]) == ([], [wanted["port"]])
+
+
+def test_what_the_kernel_hides_of_another_preflight_is_left_out_too() -> None:
+    root, ivy = {"pid": 0, "user": "root"}, {"pid": 0, "user": "ivy"}
+    seen = [{"holders": [root, ivy, {"pid": 7, "user": "root"}, {"pid": 8, "user": "root"}]}]
+    ports.without(seen, [7])
+    assert seen == [{"holders": [ivy, {"pid": 8, "user": "root"}]}]
 
 
 # --- ports

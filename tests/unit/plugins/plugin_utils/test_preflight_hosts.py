@@ -252,12 +252,21 @@ def test_hosts_that_disagree_with_one_another_are_told_each(looked: Looked) -> N
     assert [one.code for one in judged(looked)] == ["clock-offset"] * 3
 
 
+def test_directories_of_the_system_are_named_by_the_uppermost(looked: Looked) -> None:
+    paths = {"/": 1, "/etc": 1, "/usr": 1, "/var": 2, "/var/log": 2, "/opt/ivy": 1}
+    looked["db1"]["seen"]["disks"] = [disk(path, device, free_mb=1) for path, device in paths.items()]
+    told = [one.problem.partition(" has ")[0] for one in judged(looked)]
+    assert told == ["the file system of /, /opt/ivy", "the file system of /var"]
+
+
 def test_time_zones_that_differ(looked: Looked) -> None:
     looked["db1"]["seen"]["system"]["time_zone"] = "Asia/Tokyo"
     assert judged(looked) == []
     looked["engine2"]["seen"]["system"]["time_zone"] = "Europe/Zurich"
     found = only(judged(looked))
     assert (found.code, found.severity) == ("time-zone-differs", "warning")
+    assert "does not depend on it" in found.advice
+    assert "journals" in found.advice
     assert "engine2 Europe/Zurich" in found.problem
 
 
@@ -272,6 +281,16 @@ def test_a_port_that_another_program_holds(looked: Looked) -> None:
 def test_another_version_of_the_right_program_is_another_service(looked: Looked) -> None:
     looked["db1"]["seen"]["ports"][0] = port_state(5432, "postgres", "postgresql@14-main.service")
     assert only(judged(looked)).code == "port-held"
+
+
+def test_another_preflight_on_a_host_is_told_once(looked: Looked) -> None:
+    state = {"holders": [], "quiet": True, "error": "Address already in use"}
+    looked["engine1"]["seen"].update(ports=[{**state, "port": 8080}, {**state, "port": 7800}], under_way=[7])
+    found = only(judged(looked))
+    assert (found.code, found.severity, found.where) == ("preflight-under-way", "error", "engine1")
+    assert "within a minute" in found.advice
+    looked["engine1"]["seen"]["ports"][0] = port_state(8080, "nginx", "nginx.service")
+    assert sorted(one.code for one in judged(looked)) == ["port-held", "preflight-under-way"]
 
 
 def test_a_port_that_nobody_holds_and_nobody_can_use(looked: Looked) -> None:
@@ -378,6 +397,44 @@ def test_a_share_that_is_not_shared(looked: Looked) -> None:
     found = only(judged(looked, answers(found=False)))
     assert (found.code, found.where) == ("share-not-shared", "engine1")
     assert "engine2" in found.problem
+
+
+def test_a_node_with_another_share_than_the_rest_is_told_once(looked: Looked) -> None:
+    looked["engine3"] = engine(3)
+    well = {"error": "", "uid": 1200, "gid": 1200}
+    names = ("engine1", "engine2", "engine3")
+    for odd in names:
+        rest = [name for name in names if name != odd]
+        told = ", ".join(rest)
+        reached = {
+            name: {
+                "targets": [],
+                "files": {other: {**well, "found": odd not in (name, other)} for other in names if other != name},
+            }
+            for name in names
+        }
+        found = only(judged(looked, reached))
+        assert (found.code, found.where) == ("share-not-shared", odd)
+        assert (
+            found.problem == f"it does not see what {told} wrote, and what it wrote is not seen by {told} in /srv/ivy"
+        )
+
+
+def test_two_nodes_with_a_share_each_are_told_once(looked: Looked) -> None:
+    reached = answers(found=False)
+    reached["engine2"] = {"targets": [], "files": {"engine1": {"found": False, "error": ""}}}
+    found = only(judged(looked, reached))
+    assert (found.code, found.where) == ("share-not-shared", "engine1, engine2")
+    assert found.problem == "neither sees what the other wrote in /srv/ivy"
+
+
+def test_nodes_with_a_share_each_are_all_told(looked: Looked) -> None:
+    looked["engine3"] = engine(3)
+    names = ("engine1", "engine2", "engine3")
+    blind = {"found": False, "error": ""}
+    reached = {name: {"targets": [], "files": {other: blind for other in names if other != name}} for name in names}
+    found = judged(looked, reached)
+    assert [(one.code, one.where) for one in found] == [("share-not-shared", name) for name in names]
 
 
 def test_a_share_with_other_numbers(looked: Looked) -> None:

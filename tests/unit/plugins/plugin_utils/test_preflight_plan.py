@@ -90,11 +90,19 @@ def test_an_engine_node() -> None:
     assert [(one.service, one.mb > 2048) for one in made.memory] == [("engine", True)]
     assert {"openjdk-17-jre-headless", "unzip", "fontconfig"} <= set(made.packages)
     assert made.services == ("openjdk-17-jre-headless",)
+    assert "/var/lib/axonivy-engine-dumps" in made.paths
     assert {"/var/log", "/opt/ivy", "/var/lib/ivy-cluster", "/srv/ivy"} <= set(made.paths)
     assert made.installed == {"engine_archive": "/opt/ivy/versions/11.3.0/bin/AxonIvyEngine"}
     assert made.names == ("engine2.example.com", "db.example.com", "search.example.com")
     assert made.share is not None
     assert (made.share["uid"], made.share["mode"], made.share["accept_local"]) == (1200, "existing", False)
+
+
+@pytest.mark.parametrize("group", ["load_balancers", "engine_nodes", "database_servers", "search_servers"])
+def test_the_file_systems_of_the_system_are_looked_at_on_every_host(group: str) -> None:
+    paths = plan(group).paths
+    assert {"/", "/etc", "/usr", "/var", "/var/log"} <= set(paths)
+    assert len(set(paths)) == len(paths)
 
 
 def test_multicast_needs_no_fixed_ports() -> None:
