@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import typing as t
 
@@ -35,11 +36,27 @@ PORTS: t.Mapping[str, t.Mapping[str, str]] = {
     DATABASES: {"ivy_database_port": "the system database"},
     SEARCHES: {"ivy_search_port": "the search engine"},
 }
+# Options that are lists of addresses and networks, and whether a name may stand among them.
+LISTS: t.Mapping[str, t.Mapping[str, bool]] = {
+    BALANCERS: {
+        "haproxy_limit_exempt_sources": False,
+        "haproxy_metrics_allowed_sources": False,
+        "haproxy_proxy_protocol_sources": False,
+        "haproxy_system_allowed_sources": False,
+        "haproxy_trusted_proxies": False,
+    },
+    ENGINES: {"engine_allowed_extra": True},
+}
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 
 
 def check(inventory: Inventory) -> list[Finding]:
-    return [*check_addresses(inventory), *check_connections(inventory), *check_ports(inventory)]
+    return [
+        *check_addresses(inventory),
+        *check_connections(inventory),
+        *check_ports(inventory),
+        *check_lists(inventory),
+    ]
 
 
 def check_addresses(inventory: Inventory) -> list[Finding]:
@@ -129,6 +146,37 @@ def check_ports(inventory: Inventory) -> list[Finding]:
         advice = "Give each a port of its own, or a host of its own."
         findings.append(Finding("port-collision", "Ports", listed(names), problem, advice))
     return findings
+
+
+def check_lists(inventory: Inventory) -> list[Finding]:
+    findings: list[Finding] = []
+    for group, options in LISTS.items():
+        for option, names_too in options.items():
+            for host in inventory.of(group):
+                # What is no text at all is told as that.
+                entries = [str(entry) for entry in host.items(option) if isinstance(entry, (str, int, float))]
+                wrong = [entry for entry in entries if not _is_source(entry, names_too)]
+                if not wrong:
+                    continue
+                kinds = "address, network or name" if names_too else "address and no network"
+                problem = f"{listed(wrong)} is no {kinds}"
+                advice = "Write it as in 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32."
+                finding = Finding("address-list", "Options", option, problem, advice)
+                if finding not in findings:
+                    findings.append(finding)
+    return findings
+
+
+def _is_source(text: str, names_too: bool) -> bool:
+    address, slash, length = text.partition("/")
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        # Digits and dots alone are meant as an address.
+        may_be_name = names_too and not slash and not re.fullmatch(r"[0-9.]*", text)
+        labels = text.removesuffix(".").replace("_", "x").split(".")
+        return may_be_name and all(_LABEL.fullmatch(label) for label in labels)
+    return "%" not in address and (not slash or length.isdecimal())
 
 
 def _ports(host: Host) -> t.Iterator[tuple[str, str, int]]:

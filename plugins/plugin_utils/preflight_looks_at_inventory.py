@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import typing as t
 from pathlib import Path
@@ -14,6 +15,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils import (
     plain,
     preflight_addresses,
     preflight_archives,
+    preflight_certificate,
+    preflight_kinds,
     preflight_licence,
     preflight_options,
     preflight_secrets,
@@ -87,7 +90,9 @@ class Look:
             findings += preflight_options.check_names(self._inventory, self._roles)
             findings += self._check_cluster(secret_options)
             findings += preflight_secrets.check(self._inventory, secret_options)
+            findings += preflight_kinds.check(self._inventory)
             findings += self._check_archives()
+            findings += self._check_certificates()
             findings += self._check_roles(facts=False)
             findings += self._check_release()
         findings += self._unusable(findings)
@@ -152,6 +157,21 @@ class Look:
             return preflight_licence.LicenceFile(str(path), None, error.strerror or "it cannot be opened")
         except source_tree.DecryptError as error:
             return preflight_licence.LicenceFile(str(path), None, f"it cannot be decrypted: {error}")
+
+    def _check_certificates(self) -> list[Finding]:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return preflight_certificate.check(self._inventory, self._read_certificate, now)
+
+    def _read_certificate(self, text: str) -> preflight_certificate.Content | None:
+        path = self._path(text)
+        if not path.is_file():
+            return None
+        try:
+            return preflight_certificate.Content(release_input.read_file(path, self._loader))
+        except OSError as error:
+            return preflight_certificate.Content(None, error.strerror or "it cannot be opened")
+        except source_tree.DecryptError as error:
+            return preflight_certificate.Content(None, f"it cannot be decrypted: {error}")
 
     def _parsed(self, file: preflight_licence.LicenceFile) -> dict[str, t.Any]:
         try:
@@ -355,7 +375,7 @@ class Look:
 
 def _without_consequences(findings: t.Sequence[Finding]) -> list[Finding]:
     """Drop what a role says of an option whose value is of the wrong kind: it follows from that."""
-    kinds = ("option", "option-missing", "no-list", "directory", "system-name")
+    kinds = ("option", "option-missing", "no-list", "directory", "system-name", "address-list")
     wrong = {finding.where.split(",")[0] for finding in findings if finding.code in kinds}
     return [
         finding

@@ -218,7 +218,7 @@ def check_public_url(inventory: Inventory) -> list[Finding]:
         advice = "Use a name that leads to the load balancer."
         findings.append(Finding("public-name-is-node", "Inventory", where, problem, advice))
     balancers = inventory.of(BALANCERS)
-    if len(balancers) > 1 and host in [one.address.lower() for one in balancers]:
+    if len(balancers) > 1 and any(host in (one.address.lower(), one.name.lower()) for one in balancers):
         problem = f"'{host}' is one of {count(len(balancers), 'load balancer')}, so the others would have no users"
         advice = "Use a name that leads to all of them."
         findings.append(Finding("public-name-is-balancer", "Inventory", where, problem, advice, WARNING))
@@ -269,6 +269,11 @@ def check_search(inventory: Inventory) -> list[Finding]:
         problem = "there is a password, and ivy_search_user is empty"
         advice = "Set ivy_search_user, or remove the password."
         findings.append(Finding("search-user", "Options", password, problem, advice))
+    user = "ivy_search_user"
+    if inventory.text(user) and not inventory.text(password) and not inventory.spoilt(password):
+        problem = "there is a user, and ivy_search_password is empty"
+        advice = "Set ivy_search_password, or remove the user."
+        findings.append(Finding("search-user", "Options", user, problem, advice))
     return findings
 
 

@@ -199,7 +199,7 @@ def test_options_that_do_not_fit_are_all_named_at_once(rendered: Path) -> None:
         "haproxy_max_header_bytes",
         "haproxy_login_paths has /log in",
         "192.0.2.1 stands in haproxy_trusted_proxies and haproxy_proxy_protocol_sources",
-        "haproxy_proxy_protocol_sources has an entry",
-        "haproxy_limit_exempt_sources has an entry",
+        "haproxy_proxy_protocol_sources: it has an entry",
+        "haproxy_limit_exempt_sources: it has an entry",
     ):
         assert part in text, text

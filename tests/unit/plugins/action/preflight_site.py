@@ -8,6 +8,7 @@ and what was found goes out as JSON.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import io
 import json
@@ -19,6 +20,9 @@ import zipfile
 from pathlib import Path
 
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 ROOT = Path(__file__).resolve().parents[4]
 HEADER = "# yaml-language-server: $schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json\n"
@@ -54,6 +58,23 @@ def tar_file() -> bytes:
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     return data.getvalue()
+
+
+def certificate(first: int = -1, last: int = 100, names: t.Sequence[str] = ("ivy.acme.ch",)) -> tuple[str, str]:
+    """A certificate that signs itself, valid between two days from now, and its key; both as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.timezone.utc)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "acme")])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(days=first))
+        .not_valid_after(now + datetime.timedelta(days=last))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    return signed.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
 
 def groups() -> dict[str, dict[str, Vars]]:

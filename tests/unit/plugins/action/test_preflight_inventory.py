@@ -60,6 +60,19 @@ def h(host: str, **changes: t.Any) -> dict[str, t.Any]:
     return {"hosts": {host: changes}}
 
 
+def own_certificate(first: int = -1, last: int = 100, names: t.Sequence[str] = ("ivy.acme.ch",)) -> dict[str, t.Any]:
+    certificate, key = site.certificate(first, last, names)
+    return {
+        "vars": {
+            "certificates_certificate_file": "{{ inventory_dir }}/own.pem",
+            "certificates_key_file": "{{ inventory_dir }}/own.key",
+        },
+        "files": {"own.pem": certificate, "own.key": key},
+    }
+
+
+CERTIFICATE = own_certificate()
+
 # name: what is planted, and for each finding its code and words that have to stand in it
 CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "nothing is wrong": ({}, {}),
@@ -202,6 +215,44 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         {"secret-in-url": "ivy_search_password"},
     ),
     "a password without user": (v(ivy_search_password="CANARY-search"), {"search-user": "ivy_search_user is empty"}),
+    "a user without password": (v(ivy_search_user="elastic"), {"search-user": "ivy_search_password is empty"}),
+    "one of two balancers as public name": (
+        {
+            "vars": {"ivy_public_url": "https://lb1.acme.ch/"},
+            "groups": {"load_balancers": {f"lb{one}.acme.ch": {"ansible_host": f"192.0.2.1{one}"} for one in (1, 2)}},
+            "files": {"acme.lic": site.LICENCE.replace("ivy.acme.ch", "lb1.acme.ch")},
+        },
+        {"public-name-is-balancer": "one of 2 load balancers"},
+    ),
+    # lists of addresses
+    "addresses and networks": (
+        v(
+            haproxy_trusted_proxies=["192.0.2.1", "2001:db8::/32"],
+            haproxy_system_allowed_sources=["10.0.0.5/8"],
+            engine_allowed_extra=["10.0.0.0/8", "mon_1.acme.ch"],
+        ),
+        {},
+    ),
+    "addresses that are none": (v(haproxy_trusted_proxies=["300.1.1.1"]), {"address-list": "300.1.1.1 is no address"}),
+    "networks that are none": (
+        v(haproxy_metrics_allowed_sources=["10.0.0.1", "10.0.0.1/33"]),
+        {"address-list": "haproxy_metrics_allowed_sources: 10.0.0.1/33 is no"},
+    ),
+    "a name where the balancer takes none": (
+        v(haproxy_limit_exempt_sources=["office.acme.ch"]),
+        {"address-list": "haproxy_limit_exempt_sources: office.acme.ch"},
+    ),
+    "what may reach the engine": (
+        v(engine_allowed_extra=["mon.acme.ch", "10.1.2", "mon.acme.ch/24"]),
+        {"address-list": "engine_allowed_extra: 10.1.2, mon.acme.ch/24"},
+    ),
+    "a negative age": (v(haproxy_hsts_max_age=-1), {"option-refused": "haproxy_hsts_max_age"}),
+    # what is accepted
+    "a known kind is accepted": (v(preflight_accept=["licence-host", "clock-offset"]), {}),
+    "an unknown kind is accepted": (
+        v(preflight_accept=["licence-hosts"]),
+        {"accept-unknown": "no kind of finding: licence-hosts. Did you mean licence-host"},
+    ),
     # options
     "a wrong type": (v(ivy_http_port="eighty"), {"option": "ivy_http_port"}),
     "an unknown choice": (v(engine_on_drift="ask"), {"option": "'overwrite' or 'fail' or 'keep'"}),
@@ -316,7 +367,44 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     ),
     "both forms of a certificate": (
         v(certificates_certificate="x", certificates_key="y", certificates_certificate_file="/nowhere.pem"),
-        {"option-refused": "certificates"},
+        {"option-refused": "certificates", "certificate-unreadable": "certificates_key: it cannot be read as a PEM"},
+    ),
+    # a certificate of one's own
+    "a certificate that is right": (CERTIFICATE, {}),
+    "a certificate in the variables": (
+        v(certificates_certificate=CERTIFICATE["files"]["own.pem"], certificates_key=CERTIFICATE["files"]["own.key"]),
+        {},
+    ),
+    "a wildcard": (own_certificate(names=["*.acme.ch"]), {}),
+    "a wildcard of two labels": (own_certificate(names=["*.ch"]), {"certificate-names": "does not cover ivy.acme.ch"}),
+    "a certificate for another name": (
+        {
+            **own_certificate(),
+            "vars": {**CERTIFICATE["vars"], "certificates_extra_names": ["IVY.acme.ch", "192.0.2.9"]},
+        },
+        {"certificate-names": "does not cover 192.0.2.9; it covers ivy.acme.ch"},
+    ),
+    "an expired certificate": (own_certificate(-20, -10), {"certificate-expired": "CN=acme expired on"}),
+    "a certificate of tomorrow": (own_certificate(1, 100), {"certificate-not-yet-valid": "only from"}),
+    "a certificate that ends soon": (own_certificate(-20, 10), {"certificate-ends-soon": "ends on"}),
+    "a foreign key": (
+        {**CERTIFICATE, "files": {**CERTIFICATE["files"], "own.key": site.certificate()[1]}},
+        {"certificate-key": "certificates_key_file: the key does not belong"},
+    ),
+    "neither a certificate nor a key": (
+        {**CERTIFICATE, "files": {"own.pem": "CANARY nothing", "own.key": "CANARY neither"}},
+        {"certificate-unreadable": "no PEM block CERTIFICATE"},
+    ),
+    "an authority that is expired": (
+        {
+            "vars": {**CERTIFICATE["vars"], "certificates_ca_file": "{{ inventory_dir }}/ca.pem"},
+            "files": {**CERTIFICATE["files"], "ca.pem": site.certificate(-20, -10)[0]},
+        },
+        {"certificate-expired": "certificates_ca_file"},
+    ),
+    "a certificate in a vault without password": (
+        {**CERTIFICATE, "files": {**CERTIFICATE["files"], "own.pem": "$ANSIBLE_VAULT;1.1;AES256\n6539\n"}},
+        {"certificate-unreadable": "certificates_certificate_file: it cannot be read (it cannot be decrypted"},
     ),
     # licence
     "no licence": (v(ivy_licence_file=REMOVED), {"licence-missing": "demo mode"}),

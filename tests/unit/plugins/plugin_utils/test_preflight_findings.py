@@ -14,6 +14,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_findings imp
     headline,
     text,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[4]
 LICENCE = Finding("licence-expired", "Licence", "acme.lic", "the licence ended", "Get a new one")
@@ -79,3 +80,4 @@ def test_every_kind_of_finding_is_explained_to_people() -> None:
     assert len(made) > 60
     assert len(remarks) > 5
     assert (made | remarks) - documented == set()
+    assert documented == KINDS

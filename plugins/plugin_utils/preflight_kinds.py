@@ -1,0 +1,150 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kinds of findings that there are, by which errors are accepted."""
+
+from __future__ import annotations
+
+import difflib
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_inventory import Inventory
+from ansible_collections.ivy.cluster.plugins.plugin_utils.report import listed
+
+KINDS = frozenset(
+    {
+        "accept-unknown",
+        "acknowledged",
+        "address-invalid",
+        "address-list",
+        "address-loopback",
+        "address-twice",
+        "address-underscore",
+        "architecture-unsupported",
+        "archive-checksum",
+        "archive-damaged",
+        "archive-foreign",
+        "archive-missing",
+        "archive-needed",
+        "archive-version",
+        "archive-version-unknown",
+        "certificate-ends-soon",
+        "certificate-expired",
+        "certificate-key",
+        "certificate-names",
+        "certificate-not-looked-at",
+        "certificate-not-yet-valid",
+        "certificate-unreadable",
+        "clock-controller",
+        "clock-offset",
+        "cluster-name",
+        "database-address",
+        "database-loopback",
+        "database-name",
+        "database-servers",
+        "directory",
+        "disk-full",
+        "disk-inodes",
+        "disk-low",
+        "disk-read-only",
+        "disk-unreadable",
+        "engine-number-taken",
+        "engine-user-number",
+        "engine-version",
+        "group-empty",
+        "group-misspelt",
+        "host-no-python",
+        "host-no-root",
+        "host-not-looked-at",
+        "host-old-python",
+        "host-unreachable",
+        "hostname-loopback",
+        "java-version",
+        "key-too-short",
+        "left-out-all",
+        "left-out-unknown",
+        "licence-edition",
+        "licence-ends-soon",
+        "licence-expired",
+        "licence-foreign",
+        "licence-host",
+        "licence-key-version",
+        "licence-missing",
+        "licence-name",
+        "licence-nodes",
+        "licence-nodes-option",
+        "licence-several",
+        "licence-unreadable",
+        "locale-missing",
+        "max-map-count",
+        "memory-tight",
+        "memory-too-small",
+        "name-differs",
+        "name-loopback",
+        "name-unresolved",
+        "no-list",
+        "no-systemd",
+        "not-equal",
+        "not-on-share",
+        "not-reached",
+        "on-share",
+        "option",
+        "option-missing",
+        "option-refused",
+        "option-unknown",
+        "option-unusable",
+        "os-unsupported",
+        "own-name-loopback",
+        "package-lists-missing",
+        "package-missing",
+        "password-short",
+        "port-collision",
+        "port-held",
+        "port-range",
+        "port-unusable",
+        "preflight-under-way",
+        "public-name-is-balancer",
+        "public-name-is-node",
+        "public-name-reserved",
+        "public-url",
+        "read-only-unknown",
+        "release",
+        "release-warning",
+        "role-refuses-host",
+        "root-user",
+        "same-machine",
+        "search-address",
+        "search-loopback",
+        "search-servers",
+        "search-url",
+        "search-user",
+        "second-authority",
+        "secret-empty",
+        "secret-in-url",
+        "secret-placeholder",
+        "share-not-mounted",
+        "share-not-shared",
+        "share-not-tried",
+        "share-not-writable",
+        "share-other-numbers",
+        "single-node",
+        "system-name",
+        "time-zone",
+        "time-zone-differs",
+        "time-zone-unknown",
+        "unsupported",
+        "upgrades-unattended",
+    }
+)
+
+
+def check(inventory: Inventory) -> list[Finding]:
+    """A kind that is misspelt would accept nothing, without a word."""
+    findings = []
+    option = "preflight_accept"
+    for kind in inventory.items(option):
+        if not isinstance(kind, str) or kind in KINDS:
+            continue
+        near = difflib.get_close_matches(kind, sorted(KINDS), 3, 0.6)
+        advice = f"Did you mean {listed(near)}?" if near else "Write it as at the end of a line of the report."
+        findings.append(Finding("accept-unknown", "Options", option, f"no kind of finding: {kind}", advice))
+    return findings
