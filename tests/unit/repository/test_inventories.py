@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site
+
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = Path(sys.executable).parent
 EXAMPLES = ["small", "ha"]
@@ -105,8 +107,9 @@ def test_preflight_finds_nothing_wrong_once_files_and_secrets_are_there(example:
         archive.writestr("bin/AxonIvyEngine", "#!/bin/sh\n")
     with tarfile.open(files / "opensearch-2.18.0-linux-x64.tar.gz", "w:gz") as packed:
         packed.add(files / "cluster.lic", "opensearch-2.18.0/README.md")
-    for name in ("ivy.example.com.pem", "ivy.example.com.key"):
-        (files / name).write_text("for the test\n", encoding="utf-8")
+    certificate, key = preflight_site.certificate(names=["ivy.example.com"])
+    (files / "ivy.example.com.pem").write_text(certificate, encoding="utf-8")
+    (files / "ivy.example.com.key").write_text(key, encoding="utf-8")
     vault = {f"vault_{name}": value for name, value in SECRETS.items()}
     if example == "small":
         (inventory / "group_vars/all/vault.yml").write_text(json.dumps(vault), encoding="utf-8")
