@@ -414,7 +414,7 @@ def _deployment_row(seen: Observed, node: Host, placed: t.Mapping[str, t.Mapping
             node.name,
             "; ".join(problems),
             "Remove what does not belong there from deploy/ and from the engine. To deploy an application, name it in "
-            "engine_applications, stop the engines and run site.yml.",
+            f"engine_applications{'' if seen.runtime_deployment else ', stop the engines'} and run site.yml.",
         )
     if not artefacts:
         return holds(DEPLOYMENT, node.name, "nothing was deployed through deploy/")

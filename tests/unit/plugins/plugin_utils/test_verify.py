@@ -299,6 +299,15 @@ def test_one_node_may_deploy_for_all_where_the_version_allows_it() -> None:
     assert (sut.DEPLOYMENT, "engine2") in broken_rows(observed(hosts))
 
 
+def test_engines_are_stopped_for_a_deployment_only_where_the_version_asks_for_it() -> None:
+    by_hand = {"name": "extra.zip", "state": "deployed", "sha256": "d9", "time": 0}
+    hosts = with_change("engine1", lambda r: r["deployments"]["artefacts"].append(by_hand))
+    for runtime in (False, True):
+        row = row_of(observed(hosts, runtime_deployment=runtime), sut.DEPLOYMENT, "engine1")
+        assert "extra.zip was deployed by hand" in row.seen
+        assert ("stop the engines" in row.advice) is not runtime
+
+
 def test_different_artefacts_break_restriction_5_on_both_sides() -> None:
     def change(results: Results) -> None:
         results["deployments"]["placed"] = {"demo.zip": "d2"}
