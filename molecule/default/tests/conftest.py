@@ -52,7 +52,8 @@ class Run:
         found = {}
         for line in self.output.partition("PLAY RECAP")[2].splitlines()[1:]:
             name, _colon, rest = line.partition(":")
-            counters = re.findall(r"(\w+)=(\d+)", rest)
+            # What follows on the error output is no part of it.
+            counters = re.findall(r"(\w+)=(\d+)", rest) if " changed=" in rest else []
             if counters:
                 found[name.strip()] = {key: int(value) for key, value in counters}
         return found

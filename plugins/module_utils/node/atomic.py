@@ -339,13 +339,20 @@ class Tree:
             os.fsync(fd)
         finally:
             os.close(fd)
+        self.remove_empty_directories(path)
+
+    def remove_empty_directories(self, path: str) -> None:
+        """Remove the directories above a path that hold nothing, except for the first two levels."""
         parts = check_relative(path)
         for depth in range(len(parts) - 1, 2, -1):
             place = self.open_parent("/".join(parts[:depth]))
             if place is None:
-                return
+                continue
             try:
                 os.rmdir(place[1], dir_fd=place[0])
+            except FileNotFoundError:
+                # It was never made; the one above it may have been.
+                continue
             except OSError:
                 return
             finally:

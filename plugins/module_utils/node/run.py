@@ -497,6 +497,12 @@ class Run:
             Action(UPDATE, COPY, one.path, one.key, None, one.found, True) for one in self.findings if one.root == COPY
         ]
 
+    def _remove_what_was_begun(self) -> None:
+        """An activation that was cut off may have made directories and not put anything in them yet."""
+        for key, want in self.planned.items():
+            if key not in self.target and want.root == "engine":
+                self.view.trees[want.root].remove_empty_directories(want.path)
+
     def act(self, wanted: Manifest) -> str:
         """Activate. Whatever point this is cut off at, the next run knows where it was going."""
         value = self.next_applied(wanted.id)
@@ -545,6 +551,7 @@ class Run:
             self.store.forget_accepted(as_released)
         if remembered != value or self.actions:
             self.store.put_applied(dict(value, time=timestamp()))
+        self._remove_what_was_begun()
         if self.actions or self.intent:
             self.store.clear_intent()
             self.store.journal("applied", release=wanted.id, recovered=bool(self.intent))

@@ -438,3 +438,30 @@ def test_two_controllers_at_once_end_in_one_whole_release(node: t.Any, tmp_path:
         assert first == "applied" or (then, other) == ("applied", release)
     node.apply(releases["b"])
     assert node.holds(listed["b"])
+
+
+DEEP = "engine:configuration/applications/demo/bulk/deep/one.txt"
+
+
+def test_going_back_after_an_activation_that_was_cut_off_leaves_no_empty_directory(
+    node: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it was cut off: a directory may be there already, and nothing in it yet."""
+    node.record_baseline()
+    before, after = node.build(old(node)), node.build({**old(node), DEEP: node.File(b"1", "text", "never")})
+    node.apply(before)
+    made = node.path(DEEP).parent
+    left_empty = False
+    for point in itertools.count():
+        with monkeypatch.context() as patch:
+            reaper = Reaper(patch, point)
+            with contextlib.suppress(Killed):
+                node.apply(after)
+        left_empty = left_empty or (made.parent.is_dir() and not list(made.parent.rglob("*.txt")))
+        finished = reaper.count <= point
+        node.apply(before)
+        assert not made.parent.exists(), f"cut off after {point} calls"
+        assert node.path(APP).is_file()
+        if finished:
+            break
+    assert left_empty, "no directory was ever left empty, so nothing is proved"
