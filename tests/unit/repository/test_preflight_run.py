@@ -181,7 +181,7 @@ def test_every_playbook_can_be_read(name: str, tmp_path: Path) -> None:
         [*command, str(ROOT / "playbooks" / name)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         env=environment,
     )

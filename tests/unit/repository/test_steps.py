@@ -7,11 +7,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from steps import Runner, Step, Tally, duration
+
+from ansible_collections.ivy.cluster.tests.timing import PATIENCE, wait_until
 
 
 def run(steps: list[Step], directory: Path, width: int = 2) -> Runner:
@@ -46,8 +47,11 @@ def test_what_needs_a_failed_step_is_skipped_and_what_is_always_done_is_done(tmp
 
 
 def test_steps_that_need_nothing_of_one_another_run_side_by_side(tmp_path: Path) -> None:
-    meet = "mkdir -p {0}/{1}; i=0; while [ ! -d {0}/{2} ]; do i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.05; done"
-    one, two = meet.format(tmp_path, "one", "two"), meet.format(tmp_path, "two", "one")
+    """Each opens a pipe that only the other one opens as well, so neither ends before the other has begun."""
+    for name in ("one", "two"):
+        os.mkfifo(tmp_path / name)
+    bound = f"timeout {PATIENCE:.0f} sh -c"
+    one, two = f"{bound} ': > {tmp_path}/one; : < {tmp_path}/two'", f"{bound} ': < {tmp_path}/one; : > {tmp_path}/two'"
     assert run([step("a", one), step("b", two)], tmp_path).state == {"a": "passed", "b": "passed"}
 
 
@@ -76,20 +80,20 @@ def test_a_need_that_is_no_step_is_refused(tmp_path: Path) -> None:
 
 def test_an_interrupt_ends_what_runs_and_still_cleans_up(tmp_path: Path) -> None:
     steps = [
-        step("create", f"touch {tmp_path}/started; sleep 60"),
+        step("create", f"echo $$ > {tmp_path}/pid; mv {tmp_path}/pid {tmp_path}/started; exec sleep 1000"),
         step("converge", "true", "create"),
         step("destroy", f"touch {tmp_path}/destroyed", "converge", always=True),
     ]
 
     def interrupt() -> None:
-        while not (tmp_path / "started").exists():
-            time.sleep(0.02)
+        wait_until((tmp_path / "started").exists, "the start of the first step")
         signal.raise_signal(signal.SIGINT)
 
-    begin = time.monotonic()
     threading.Thread(target=interrupt, daemon=True).start()
     runner = run(steps, tmp_path)
-    assert time.monotonic() - begin < 30
+    # It was ended, not waited for.
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "started").read_text(encoding="ascii")), 0)
     assert runner.interrupted
     assert runner.state == {"create": "failed", "converge": "skipped", "destroy": "passed"}
     assert (tmp_path / "destroyed").exists()

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, inspection
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.tests.timing import Clock
 
 IVY = "engine:configuration/ivy.yaml"
 WEB = "engine:configuration/web.xml"
@@ -477,15 +478,16 @@ def test_a_clock_that_was_moved_back_costs_no_backup(node: t.Any, applied: t.Any
     assert sorted(kept) == [b"edit 1", b"edit 2"]
 
 
-def test_two_runs_at_once_do_not_meet(node: t.Any, applied: t.Any) -> None:
+def test_two_runs_at_once_do_not_meet(node: t.Any, applied: t.Any, clock: Clock) -> None:
     with (
         node.opened() as store,
         store.lock(),
         node.opened() as other,
         pytest.raises(NodeError, match="Another run holds"),
-        other.lock(seconds=0.2),
+        other.lock(seconds=60),
     ):
         pass
+    assert sum(clock.naps) == pytest.approx(60, abs=0.2)
 
 
 def test_a_full_disk_is_seen_before_the_first_write(

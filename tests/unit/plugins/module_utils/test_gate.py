@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import licence, look
+from ansible_collections.ivy.cluster.tests.timing import Clock
 
 WANTED = look.Wanted(8080, "h", {}, {}, {"address": "db", "port": 5432}, {"address": "se", "port": 9200}, "")
 GOOD = {
@@ -79,19 +80,26 @@ def test_what_nobody_asked_for_is_not_checked() -> None:
     )
 
 
-def test_a_unit_that_gave_up_ends_the_wait_at_once(node: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_unit_that_gave_up_ends_the_wait_at_once(node: t.Any, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     failed = facts(unit={"active": "failed", "sub": "failed", "main_pid": None}, process=None)
     monkeypatch.setattr(look, "state", lambda *_args: failed)
     _facts, problems, waited = look.gate(node.settings(), "", WANTED, 600)
     assert problems
-    assert waited < 5
+    assert (waited, clock.naps) == (0, [])
 
 
-def test_it_returns_as_soon_as_all_holds(node: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_ends_when_its_time_is_over(node: t.Any, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setattr(look, "state", lambda *_args: facts(health={"ok": False, "reason": "x"}))
+    _facts, problems, waited = look.gate(node.settings(), "", WANTED, 600)
+    assert [one["check"] for one in problems] == ["health"]
+    assert waited == sum(clock.naps) == 600
+
+
+def test_it_returns_as_soon_as_all_holds(node: t.Any, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     answers = [facts(health={"ok": False, "reason": "x"}), facts()]
     monkeypatch.setattr(look, "state", lambda *_args: answers.pop(0))
-    monkeypatch.setattr(look, "_POLL", 0)
     assert look.gate(node.settings(), "", WANTED, 600)[1] == []
+    assert len(clock.naps) == 1
 
 
 def test_a_host_without_anything(node: t.Any, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import pickle
 import random
 import subprocess
 import sys
-import time
 import typing as t
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import activate, atomic, record, record_start, run_state
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.tests.timing import wait_until
 
 IVY = "engine:configuration/ivy.yaml"
 WEB = "engine:configuration/web.xml"
@@ -377,20 +377,20 @@ def test_killed_for_real_while_somebody_reads(node: t.Any, tmp_path: Path) -> No
     def begun() -> int:
         return journal.read_text().count('"begin"')
 
+    def begins(worker: subprocess.Popen[bytes], before: int) -> None:
+        wait_until(lambda: begun() > before or worker.poll() is not None, "the worker activates a release")
+
     for _round in range(6):
         before = begun()
         worker = subprocess.Popen([sys.executable, "-B", str(script), str(library), str(requests)])
         try:
-            # The time counts from the first activation on, however slowly the machine starts a process.
-            limit = time.monotonic() + 60
-            while begun() == before and worker.poll() is None and time.monotonic() < limit:
-                time.sleep(0.01)
-            assert begun() > before
-            end = time.monotonic() + chance.random() * 0.4
-            while time.monotonic() < end and worker.poll() is None:
+            begins(worker, before)
+            # Killed after so many rounds of reading, wherever its activations are by then.
+            for _reading in range(chance.randrange(100)):
                 for key in listed["a"]:
                     with contextlib.suppress(FileNotFoundError):
                         assert node.path(key).read_bytes() in good
+            assert worker.poll() is None
         finally:
             worker.kill()
             worker.wait()
@@ -420,18 +420,24 @@ def test_two_controllers_at_once_end_in_one_whole_release(node: t.Any, tmp_path:
         command = [sys.executable, "-B", str(script), library, str(tmp_path / text)]
         workers.append(subprocess.Popen(command, stderr=subprocess.PIPE))
     journal = node.store / "journal.jsonl"
+
+    def begun() -> list[str]:
+        events = [json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}")]
+        return [event["release"] for event in events if event["event"] == "begin"]
+
+    def enough() -> bool:
+        ended = any(worker.poll() is not None for worker in workers)
+        return ended or (len(begun()) >= 12 and set(begun()) == {release.id for release in releases.values()})
+
     try:
-        limit = time.monotonic() + 60
-        while journal.read_text().count('"begin"') < 12 and time.monotonic() < limit:
-            time.sleep(0.01)
+        wait_until(enough, "both workers take turns")
         assert all(worker.poll() is None for worker in workers)
     finally:
         for worker in workers:
             worker.kill()
             worker.wait()
     events = [json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}")]
-    begun = [event["release"] for event in events if event["event"] == "begin"]
-    assert set(begun) == {release.id for release in releases.values()}
+    assert set(begun()) == {release.id for release in releases.values()}
     # One was never begun within the other, whichever came first.
     order = [(event["event"], event["release"]) for event in events if event["event"] in ("begin", "applied")]
     for (first, release), (then, other) in itertools.pairwise(order[1:] if order[0][0] == "applied" else order):

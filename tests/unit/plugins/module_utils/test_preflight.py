@@ -12,7 +12,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,12 @@ from ansible_collections.ivy.cluster.plugins.module_utils.preflight import (
     system,
 )
 from ansible_collections.ivy.cluster.plugins.modules import preflight_host
+from ansible_collections.ivy.cluster.tests.timing import PATIENCE, Clock, wait_until
 
 TOKEN = "t0k3n"
+# Longer than any test takes: what is held is let go when it is told to, and not before.
+HELD = 1000.0
 UID, GID = os.geteuid(), os.getegid()
-
-
-def until(holds: Callable[[], bool], seconds: float = 5) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -64,7 +61,7 @@ def kept() -> Iterator[list[dict[str, Any]]]:
     processes: list[dict[str, Any]] = []
     yield processes
     for one in processes:
-        keeper.end(one["pid"], one["start"], 5)
+        keeper.end(one["pid"], one["start"], PATIENCE)
 
 
 # --- the process that holds ports and a file
@@ -74,15 +71,15 @@ def test_it_answers_with_its_token_until_it_is_told(tmp_path: Path, kept: list[d
     file, listener = tmp_path / "probe", keeper.listener(0)
     port = int(listener.getsockname()[1])
     file.write_text("x", encoding="ascii")
-    process = keeper.start([listener], TOKEN, (str(file), UID, GID), 60)
+    process = keeper.start([listener], TOKEN, (str(file), UID, GID), HELD)
     kept.append(process)
 
-    assert network.connect("127.0.0.1", port, TOKEN, 2) == ""
-    assert network.connect("127.0.0.1", port, "other", 2) == "somebody else answers there"
+    assert network.connect("127.0.0.1", port, TOKEN, PATIENCE) == ""
+    assert network.connect("127.0.0.1", port, "other", PATIENCE) == "somebody else answers there"
     assert file.exists()
-    assert keeper.end(process["pid"], process["start"], 5)
+    assert keeper.end(process["pid"], process["start"], PATIENCE)
     assert not file.exists()
-    assert network.connect("127.0.0.1", port, TOKEN, 2) == "Connection refused"
+    assert network.connect("127.0.0.1", port, TOKEN, PATIENCE) == "Connection refused"
     # Nothing waits in the kernel either: the service can listen at once, without SO_REUSEADDR.
     with socket.socket() as service:
         service.bind(("127.0.0.1", port))
@@ -94,67 +91,87 @@ def test_it_lets_go_by_itself(tmp_path: Path, kept: list[dict[str, Any]]) -> Non
     file.write_text("x", encoding="ascii")
     process = keeper.start([listener], TOKEN, (str(file), UID, GID), 0.3)
     kept.append(process)
-    until(lambda: keeper.start_time(process["pid"]) != process["start"])
+    wait_until(lambda: keeper.start_time(process["pid"]) != process["start"], "the end of the process")
     assert not file.exists()
-    assert network.connect("127.0.0.1", port, "", 2) == "Connection refused"
+    assert network.connect("127.0.0.1", port, "", PATIENCE) == "Connection refused"
 
 
 def test_no_descriptor_of_the_run_stays_open() -> None:
     code = (
         f"import json, sys; sys.path[:0] = {[one for one in sys.path if one]!r}\n"
         "from ansible_collections.ivy.cluster.plugins.module_utils.preflight import keeper\n"
-        "print(json.dumps(keeper.start([], 'x', None, 30)))"
+        "print(json.dumps(keeper.start([], 'x', None, 1000)))"
     )
     # It would wait for the end of the output of a process that keeps it open.
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=10)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=PATIENCE)
     process = json.loads(done.stdout)
-    assert keeper.end(process["pid"], process["start"], 5)
+    assert keeper.end(process["pid"], process["start"], PATIENCE)
 
 
-def test_a_client_that_says_nothing_blocks_nobody_for_long(kept: list[dict[str, Any]]) -> None:
+def test_a_client_that_says_nothing_blocks_nobody_for_long(
+    kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_CLIENT_SECONDS", 0.1)
     listener = keeper.listener(0)
     port = int(listener.getsockname()[1])
-    kept.append(keeper.start([listener], TOKEN, None, 60))
+    kept.append(keeper.start([listener], TOKEN, None, HELD))
     with socket.create_connection(("127.0.0.1", port)):
-        assert network.connect("127.0.0.1", port, TOKEN, 5) == ""
+        assert network.connect("127.0.0.1", port, TOKEN, PATIENCE) == ""
 
 
 def test_another_process_with_the_same_number_is_left_alone() -> None:
-    with subprocess.Popen(["sleep", "30"]) as other:
-        assert keeper.end(other.pid, "1", 1)
+    with subprocess.Popen(["sleep", "1000"]) as other:
+        assert keeper.end(other.pid, "1", PATIENCE)
         assert other.poll() is None
         other.kill()
-    assert keeper.end(0, "", 1)
+    assert keeper.end(0, "", PATIENCE)
 
 
 def test_a_process_that_holds_ports_is_known_by_its_mark(marks: Path, kept: list[dict[str, Any]]) -> None:
     assert keeper.others() == []
-    process = keeper.start([keeper.listener(0)], TOKEN, None, 60)
+    process = keeper.start([keeper.listener(0)], TOKEN, None, HELD)
     kept.append(process)
     assert [one.name for one in marks.iterdir()] == [f"ivy-preflight-{process['pid']}-{process['start']}"]
     assert keeper.wait_for_others(0) == [process["pid"]]
-    assert keeper.end(process["pid"], process["start"], 5)
+    assert keeper.end(process["pid"], process["start"], PATIENCE)
     assert list(marks.iterdir()) == []
     # One that holds a file only is in nobody's way.
-    kept.append(keeper.start([], TOKEN, None, 60))
+    kept.append(keeper.start([], TOKEN, None, HELD))
     assert list(marks.iterdir()) == []
 
 
 def test_the_mark_of_a_process_that_was_killed_deceives_nobody(marks: Path, kept: list[dict[str, Any]]) -> None:
-    process = keeper.start([keeper.listener(0)], TOKEN, None, 60)
+    process = keeper.start([keeper.listener(0)], TOKEN, None, HELD)
     kept.append(process)
     os.kill(process["pid"], signal.SIGKILL)
-    until(lambda: keeper.start_time(process["pid"]) != process["start"])
+    wait_until(lambda: keeper.start_time(process["pid"]) != process["start"], "the end of the process")
     (marks / f"ivy-preflight-{os.getpid()}-1").touch()
     (marks / "ivy-preflight-of-somebody").touch()
     assert keeper.others() == []
     assert [one.name for one in marks.iterdir()] == ["ivy-preflight-of-somebody"]
 
 
-def test_a_process_that_lets_go_soon_is_awaited(kept: list[dict[str, Any]]) -> None:
-    kept.append(keeper.start([keeper.listener(0)], TOKEN, None, 0.4))
-    assert keeper.others() != []
-    assert keeper.wait_for_others(10) == []
+def test_a_process_that_lets_go_soon_is_awaited(kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    process = keeper.start([keeper.listener(0)], TOKEN, None, HELD)
+    kept.append(process)
+    assert keeper.others() == [process["pid"]]
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        os.kill(process["pid"], signal.SIGTERM)
+        wait_until(lambda: keeper.start_time(process["pid"]) != process["start"], "the end of the process")
+
+    monkeypatch.setattr(keeper, "time", types.SimpleNamespace(monotonic=time.monotonic, sleep=nap))
+    assert keeper.wait_for_others(PATIENCE) == []
+    assert len(naps) == 1
+
+
+def test_a_process_that_does_not_let_go_is_not_awaited_for_ever(kept: list[dict[str, Any]], clock: Clock) -> None:
+    process = keeper.start([keeper.listener(0)], TOKEN, None, HELD)
+    kept.append(process)
+    assert keeper.wait_for_others(60) == [process["pid"]]
+    assert sum(clock.naps) == pytest.approx(60, abs=1)
 
 
 GIVEN: dict[str, Any] = {
@@ -177,7 +194,7 @@ def test_another_preflight_is_no_foreign_program(
     monkeypatch.setattr(preflight_host, "_OTHERS_SECONDS", 0)
     listener = keeper.listener(0)
     wanted = {"port": int(listener.getsockname()[1]), "addresses": ["*"], "unit": "", "listen": True}
-    process = keeper.start([listener], TOKEN, None, 60)
+    process = keeper.start([listener], TOKEN, None, HELD)
     kept.append(process)
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         other = {**wanted, "port": int(foreign.getsockname()[1])}
@@ -185,7 +202,7 @@ def test_another_preflight_is_no_foreign_program(
         assert seen["under_way"] == [process["pid"]]
         assert [[one["pid"] for one in state["holders"]] for state in seen["ports"]] == [[], [os.getpid()], []]
         assert (seen["listening"], "keeper" in seen) == ([], False)
-    assert keeper.end(process["pid"], process["start"], 5)
+    assert keeper.end(process["pid"], process["start"], PATIENCE)
     seen = preflight_host.look({**GIVEN, "ports": [wanted]})
     kept.append(seen["keeper"])
     assert (seen["under_way"], seen["listening"]) == ([], [wanted["port"]])
@@ -318,12 +335,15 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert share.see(str(tmp_path / "link"), TOKEN, UID, GID) == {"found": False, "error": "it is no file"}
 
 
-def test_a_file_that_comes_late_is_awaited(tmp_path: Path) -> None:
+def test_a_file_that_comes_late_is_awaited(tmp_path: Path, clock: Clock) -> None:
     file = tmp_path / "late"
-    writer = subprocess.Popen(["sh", "-c", f"sleep 0.4; printf {TOKEN} > {file}.new; mv {file}.new {file}"])
-    seen = share.see_all([{"name": "engine1", "path": str(file), "token": TOKEN, "uid": UID, "gid": GID}], 5)
-    assert writer.wait(5) == 0
-    assert seen["engine1"]["found"]
+    wanted = [{"name": "engine1", "path": str(file), "token": TOKEN, "uid": UID, "gid": GID}]
+    assert not share.see_all(wanted, 60)["engine1"]["found"]
+    assert sum(clock.naps) == pytest.approx(60, abs=1)
+    clock.naps.clear()
+    clock.meanwhile = lambda: file.write_text(TOKEN, encoding="ascii")
+    assert share.see_all(wanted, 60)["engine1"]["found"]
+    assert len(clock.naps) == 1
 
 
 MOUNTS = r"""
@@ -358,7 +378,7 @@ def test_all_targets_are_tried(nothing_runs: None) -> None:
         target = {"address": "127.0.0.1", "token": "", "linked_is_enough": False}
         closed = {**target, "port": free_port()}
         tried = [{**target, "port": int(open_port.getsockname()[1])}, closed, {**closed, "address": "no-such.invalid"}]
-        reached = network.reach(tried, 2)
+        reached = network.reach(tried, PATIENCE)
     assert reached[:2] == ["", "Connection refused"]
     assert reached[2] != ""
 
@@ -368,10 +388,10 @@ def test_a_connection_that_is_there_is_enough_where_that_is_said(monkeypatch: py
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = int(server.getsockname()[1])
         target = {"address": "127.0.0.1", "port": port, "token": ""}
-        assert network.reach([{**target, "linked_is_enough": True}], 1) == ["tried"]
+        assert network.reach([{**target, "linked_is_enough": True}], PATIENCE) == ["tried"]
         with socket.create_connection(("127.0.0.1", port)):
-            assert network.reach([{**target, "linked_is_enough": True}], 1) == [""]
-            assert network.reach([{**target, "linked_is_enough": False}], 1) == ["tried"]
+            assert network.reach([{**target, "linked_is_enough": True}], PATIENCE) == [""]
+            assert network.reach([{**target, "linked_is_enough": False}], PATIENCE) == ["tried"]
 
 
 def test_a_name_that_nobody_knows_has_no_address() -> None:

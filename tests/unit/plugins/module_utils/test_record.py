@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import fence, record
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.tests.timing import Clock
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32
 
@@ -208,10 +209,11 @@ def test_what_is_planted_instead_of_a_record_is_not_followed(tmp_path: Path) -> 
         record.read(str(share), *ids())
 
 
-def test_two_writers_do_not_meet(tmp_path: Path) -> None:
+def test_two_writers_do_not_meet(tmp_path: Path, clock: Clock) -> None:
     held = record.locked(str(tmp_path), *ids())
-    with held, pytest.raises(NodeError, match="another run"), record.locked(str(tmp_path), *ids(), seconds=0.2):
+    with held, pytest.raises(NodeError, match="another run"), record.locked(str(tmp_path), *ids(), seconds=60):
         pass
+    assert sum(clock.naps) == pytest.approx(60, abs=0.2)
 
 
 def test_a_share_that_is_away_is_named(tmp_path: Path) -> None:

@@ -64,7 +64,9 @@ def fresh(node: t.Any) -> t.Any:
         shutil.rmtree(base)
 
 
-CHEAP = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CHEAP = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @CHEAP

@@ -16,6 +16,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.ivy.cluster.plugins.modules import balancer_info as sut
+from ansible_collections.ivy.cluster.tests.timing import PATIENCE
 
 PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 FINGERPRINT = "29E2DCFBB16F63BB0254DF7585A15BB6FB5E927D"
@@ -81,7 +82,7 @@ def fixture_balancer(tmp_path: Path) -> Iterator[Balancer]:
 
 
 def run(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
-    with patch_module_args(options), pytest.raises(SystemExit):
+    with patch_module_args({"timeout": PATIENCE, **options}), pytest.raises(SystemExit):
         sut.main()
     result: dict[str, Any] = json.loads(capsys.readouterr().out)
     return result

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.ivy.cluster.plugins.modules import balancer_probe as sut
+from ansible_collections.ivy.cluster.tests.timing import PATIENCE
 
 
 def make_certificate(directory: Path, name: str) -> tuple[Path, Path]:
@@ -120,6 +121,7 @@ def fixture_probe(balancer: Balancer, certificate: tuple[Path, Path], capsys: py
             "port": balancer.server_address[1],
             "host": "ivy.example.com:8443",
             "ca_file": str(certificate[0]),
+            "timeout": PATIENCE,
         }
         with patch_module_args({**defaults, **options}), pytest.raises(SystemExit):
             sut.main()

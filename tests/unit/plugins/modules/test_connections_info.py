@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import socket
-import time
 
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.sockets import ESTABLISHED, LISTEN, Socket
 from ansible_collections.ivy.cluster.plugins.modules import connections_info as sut
+from ansible_collections.ivy.cluster.tests.timing import Clock
 
 
 def sockets() -> list[Socket]:
@@ -39,27 +39,24 @@ def test_it_wants_address_and_port_together() -> None:
     assert not sut.all_seen(found, [(set(), 5432)])
 
 
-def test_what_was_seen_once_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+def test_what_was_seen_once_counts(clock: Clock) -> None:
     database = Socket("192.0.2.21", 40001, "192.0.2.30", 5432, ESTABLISHED, 1200, 3)
     search = Socket("192.0.2.21", 40002, "192.0.2.40", 9200, ESTABLISHED, 1200, 4)
     looks = iter([[database], [search]])
     found, _listening = sut.watch(lambda: next(looks), set(), [({"192.0.2.30"}, 5432), ({"192.0.2.40"}, 9200)], 60)
     assert {one.remote_port for one in found} == {5432, 9200}
+    assert len(clock.naps) == 1
 
 
-def test_waiting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(0, 1000, 5))
-    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
-    found, _listening = sut.watch(sockets, set(), [({"192.0.2.99"}, 5432)], 10)
+def test_waiting_ends(clock: Clock) -> None:
+    found, _listening = sut.watch(sockets, set(), [({"192.0.2.99"}, 5432)], 60)
     assert len(found) == 2
+    assert sum(clock.naps) == pytest.approx(60, abs=1)
 
 
-def test_nobody_waits_for_a_service_that_does_not_run() -> None:
-    start = time.monotonic()
+def test_nobody_waits_for_a_service_that_does_not_run(clock: Clock) -> None:
     assert sut.watch(list, set(), [({"192.0.2.99"}, 5432)], 60) == (set(), [])
-    assert time.monotonic() - start < 5
+    assert clock.naps == []
 
 
 FIB_TRIE = """Main:

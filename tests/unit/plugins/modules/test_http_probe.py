@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import http.server
 import threading
-import time
 import typing as t
 
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.modules import http_probe as sut
+from ansible_collections.ivy.cluster.tests.timing import PATIENCE, Clock
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -46,12 +46,12 @@ def request(**changes: t.Any) -> dict[str, t.Any]:
 
 
 def test_the_public_name_is_sent_and_json_is_read(port: int) -> None:
-    answer = sut.ask(port, "ivy.example.com", request(), 5)
+    answer = sut.ask(port, "ivy.example.com", request(), PATIENCE)
     assert (answer["ok"], answer["status"], answer["json"]["host"]) == (True, 200, "ivy.example.com")
 
 
 def test_a_body_is_posted(port: int) -> None:
-    answer = sut.ask(port, "h", request(method="POST", body="q7x1", contains="q7x1"), 5)
+    answer = sut.ask(port, "h", request(method="POST", body="q7x1", contains="q7x1"), PATIENCE)
     assert answer["ok"]
 
 
@@ -63,18 +63,17 @@ def test_a_body_is_posted(port: int) -> None:
     ],
 )
 def test_what_is_wrong_is_said(port: int, changes: dict[str, str], problem: str) -> None:
-    answer = sut.ask(port, "h", request(**changes), 5)
+    answer = sut.ask(port, "h", request(**changes), PATIENCE)
     assert not answer["ok"]
     assert answer["problem"] == problem
 
 
 def test_a_closed_port_is_an_answer_too() -> None:
-    answer = sut.ask(1, "h", request(), 1)
+    answer = sut.ask(1, "h", request(), PATIENCE)
     assert answer["problem"].startswith("no answer")
 
 
-def test_reading_is_repeated_and_writing_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+def test_reading_is_repeated_and_writing_is_not(clock: Clock) -> None:
     sent: list[str] = []
 
     def send(one: t.Mapping[str, t.Any], _timeout: float) -> dict[str, t.Any]:
@@ -84,11 +83,10 @@ def test_reading_is_repeated_and_writing_is_not(monkeypatch: pytest.MonkeyPatch)
     answers = sut.probe([request(method="POST"), request()], 60, send)
     assert sent == ["POST", "GET", "GET", "GET"]
     assert [answer["ok"] for answer in answers] == [False, True]
+    assert len(clock.naps) == 2
 
 
-def test_the_wait_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(0, 1000, 5))
-    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
-    answers = sut.probe([request()], 10, lambda one, _timeout: {"name": one["name"], "ok": False})
+def test_the_wait_ends(clock: Clock) -> None:
+    answers = sut.probe([request()], 60, lambda one, _timeout: {"name": one["name"], "ok": False})
     assert answers == [{"name": "read", "ok": False}]
+    assert sum(clock.naps) == pytest.approx(60, abs=1)

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.modules import share_probe as sut
+from ansible_collections.ivy.cluster.tests.timing import Clock
 
 
 def test_what_is_written_is_read_and_removed(tmp_path: Path) -> None:
@@ -33,7 +33,13 @@ def test_a_file_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
         sut.write([str(path)], "t1")
 
 
-def test_the_reader_waits_for_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reader_waits_for_the_others(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "late"
-    monkeypatch.setattr(time, "sleep", lambda _seconds: path.write_text("t1"))
-    assert sut.read({"engine1": str(path)}, "t1", 5) == [{"name": "engine1", "same": True}]
+    clock.meanwhile = lambda: path.write_text("t1")
+    assert sut.read({"engine1": str(path)}, "t1", 60) == [{"name": "engine1", "same": True}]
+    assert len(clock.naps) == 1
+
+
+def test_the_reader_does_not_wait_for_ever(tmp_path: Path, clock: Clock) -> None:
+    assert sut.read({"engine1": str(tmp_path / "never")}, "t1", 60) == [{"name": "engine1", "same": False}]
+    assert sum(clock.naps) == pytest.approx(60, abs=1)

@@ -6,15 +6,10 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-import hypothesis
 import pytest
 import yaml
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import resolve_profile
-
-# No database: a run leaves nothing in the checkout, and a failure prints what reproduces it.
-hypothesis.settings.register_profile("unit", database=None, deadline=None, max_examples=150, print_blob=True)
-hypothesis.settings.load_profile("unit")
 
 ROOT = Path(__file__).resolve().parents[4]
 
