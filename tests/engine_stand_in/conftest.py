@@ -23,7 +23,7 @@ OUTPUT = HERE.parents[1] / ".cache" / "stand_in_archives"
 def pack(version: str) -> Path:
     """Return the archive of a version; it is built only if the sources changed."""
     done = subprocess.run(
-        [str(HERE / "pack.sh"), version, str(OUTPUT)], check=True, stdout=subprocess.PIPE, text=True, timeout=300
+        [str(HERE / "pack.sh"), version, str(OUTPUT)], check=True, stdout=subprocess.PIPE, text=True, timeout=1800
     )
     return Path(done.stdout.splitlines()[0])
 

@@ -8,24 +8,14 @@ import base64
 import os
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.ivy.cluster.tests.timing import PATIENCE, wait_until
+
 READY = "Axon Ivy Engine is running and ready to serve."
-START_SECONDS = 30.0
-
-
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
-    """Wait until the condition holds, or fail with what was waited for."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
 
 
 def free_port() -> int:
@@ -103,14 +93,14 @@ class StandIn:
     ) -> subprocess.Popen[bytes]:
         """Start the engine and wait until it is ready."""
         process = self.launch(*options, environment=environment, stdin=stdin, user=user)
-        wait_for(lambda: READY in self.read("logs/ivy.log") or process.poll() is not None, "ready", START_SECONDS)
+        wait_until(lambda: READY in self.read("logs/ivy.log") or process.poll() is not None, "ready")
         assert process.poll() is None, self.read("logs/ivy.log")
         return process
 
     def control(self, command: str) -> str:
         """Run a command of bin/AxonIvyEngine and return what it prints."""
         done = subprocess.run(
-            [str(self.file("bin/AxonIvyEngine")), command], check=True, capture_output=True, text=True, timeout=30
+            [str(self.file("bin/AxonIvyEngine")), command], check=True, capture_output=True, text=True, timeout=PATIENCE
         )
         return done.stdout.strip()
 
@@ -118,7 +108,10 @@ class StandIn:
         """End the process that this object started, if it still runs."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(timeout=20)
+            try:
+                self.process.wait(timeout=PATIENCE)
+            finally:
+                self.process.kill()
 
     def ask(
         self,
@@ -135,7 +128,7 @@ class StandIn:
         if account:
             request.add_header("Authorization", "Basic " + base64.b64encode(account.encode()).decode())
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
                 return Answer(response.status, response.read().decode(), dict(response.headers))
         except urllib.error.HTTPError as error:
             with error:

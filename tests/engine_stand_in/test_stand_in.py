@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.tests.engine_stand_in.engine_process import StandIn, wait_for
+from ansible_collections.ivy.cluster.tests.engine_stand_in.engine_process import StandIn
+from ansible_collections.ivy.cluster.tests.timing import PATIENCE, wait_until
 
 HERE = Path(__file__).resolve().parent
 ADMIN = "admin:admin"
@@ -55,7 +56,7 @@ def place(source: Path, target: Path) -> None:
 def deployed(engine: StandIn, demo: Path) -> StandIn:
     """Return the engine with the demo application."""
     place(demo, engine.file("deploy/demo.zip"))
-    wait_for(engine.file("deploy/demo.zip.deployed").exists, "deployment of the demo")
+    wait_until(engine.file("deploy/demo.zip.deployed").exists, "deployment of the demo")
     return engine
 
 
@@ -86,10 +87,23 @@ def test_same_sources_give_the_same_bytes(archives: Archives, tmp_path: Path) ->
         assert len(digests) == 1
 
 
-def test_life_of_a_service(unpack: Unpack) -> None:
+def held(directory: Path, name: str) -> Path:
+    """A file that a fault of the engine waits for as long as it exists."""
+    hold = directory / name
+    hold.touch()
+    return hold
+
+
+def reached(hold: Path) -> None:
+    """Wait until the engine waits for the file."""
+    wait_until(hold.with_name(f"{hold.name}.reached").exists, f"the engine is held by {hold.name}")
+
+
+def test_life_of_a_service(unpack: Unpack, tmp_path: Path) -> None:
     engine = unpack()
+    hold = held(tmp_path, "stop")
     assert engine.control("-status") == "STOPPED"
-    process = engine.start("-Dstandin.stopDelay=700")
+    process = engine.start(f"-Dstandin.stopDelay={hold}")
     log = engine.read("logs/ivy.log")
     assert re.search(r"Go to http://\S+:\d+/ .*\n.*Axon Ivy Engine is running and ready to serve\. \[\d+ms]", log)
     assert engine.control("status") == "RUNNING"
@@ -101,10 +115,13 @@ def test_life_of_a_service(unpack: Unpack) -> None:
     assert "demo-portal" in home.text
     assert engine.ask("/system/health", account=ADMIN).status == 404
     engine.control("-stop")
+    reached(hold)
     assert process.poll() is None, "-stop does not wait"
-    assert engine.control("-status") in ("RUNNING", "STOPPING")
+    assert engine.control("-status") == "STOPPING"
+    hold.unlink()
     engine.control("-stopdaemon")
-    assert process.wait(timeout=1) == 143
+    assert "Axon Ivy Engine is stopped" in engine.read("logs/ivy.log"), "-stopdaemon waits"
+    assert process.wait(timeout=PATIENCE) == 143
     assert engine.control("-status") == "STOPPED"
 
 
@@ -114,17 +131,20 @@ def test_shutdown_on_the_console(unpack: Unpack) -> None:
     assert process.stdin is not None
     process.stdin.write(b"shutdown\n")
     process.stdin.close()
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=PATIENCE) == 0
 
 
-def test_background_start_and_states(unpack: Unpack) -> None:
+def test_background_start_and_states(unpack: Unpack, tmp_path: Path) -> None:
     engine = unpack()
+    hold = held(tmp_path, "start")
     engine.write("configuration/ivy.webserver.yaml", f"Connector.HTTP:\n  Port: {engine.port}\n")
-    engine.write("configuration/jvm.options", "# only this\n-Xmx64m\n-Dstandin.startDelay=500\n")
+    engine.write("configuration/jvm.options", f"# only this\n-Xmx64m\n-Dstandin.startDelay={hold}\n")
     engine.control("-startdaemon")
     try:
-        wait_for(lambda: engine.control("-status") == "STARTING", "starting")
-        wait_for(lambda: engine.control("-status") == "RUNNING", "running")
+        reached(hold)
+        assert engine.control("-status") == "STARTING"
+        hold.unlink()
+        wait_until(lambda: engine.control("-status") == "RUNNING", "running")
     finally:
         engine.control("-stopdaemon")
     assert "ready to serve" in engine.read("logs/console.log")
@@ -149,13 +169,13 @@ def test_reloads_some_keys_and_asks_for_a_restart_for_others(unpack: Unpack) -> 
     engine.write("configuration/ivy.yaml", "BaseUrl: http://one/\n")
     engine.start()
     engine.replace("configuration/ivy.yaml", "BaseUrl: http://two/\n")
-    wait_for(lambda: state(engine)["baseUrl"] == "http://two/", "reload after a rename")
+    wait_until(lambda: state(engine)["baseUrl"] == "http://two/", "reload after a rename")
     engine.write("configuration/ivy.yaml", "BaseUrl: http://three/\nSystemDb.MaxConnections: 7\n")
-    wait_for(lambda: state(engine)["baseUrl"] == "http://three/", "reload after writing in place")
+    wait_until(lambda: state(engine)["baseUrl"] == "http://three/", "reload after writing in place")
     assert state(engine)["restartRequired"] == ["SystemDb.MaxConnections"]
     assert "SystemDb.MaxConnections" in engine.ask(COCKPIT, account=ADMIN).text
     engine.write("configuration/ivy.yaml", "BaseUrl: [\n")
-    wait_for(lambda: "Kept the former values" in engine.read("logs/ivy.log"), "refusal of a damaged file")
+    wait_until(lambda: "Kept the former values" in engine.read("logs/ivy.log"), "refusal of a damaged file")
     assert state(engine)["baseUrl"] == "http://three/"
 
 
@@ -189,7 +209,7 @@ def test_application_and_its_variables(unpack: Unpack, demo: Path) -> None:
     assert info["greeting"] == "first"
     assert info["version"] == "11.3.0"
     engine.write("configuration/applications/demo/app.yaml", "# nothing\n")
-    wait_for(
+    wait_until(
         lambda: json.loads(engine.ask("/demo/api/info").text)["greeting"] == "Welcome to the cluster",
         "the greeting that came with the application",
     )
@@ -203,8 +223,10 @@ def test_directory_of_a_new_application_counts_after_a_restart_only(unpack: Unpa
         engine.start()
         deployed(engine, demo)
         engine.write("configuration/applications/demo/app.yaml", "Variables.Greeting: late\n")
+        engine.write("configuration/ivy.yaml", "BaseUrl: http://later/\n")
+        wait_until(lambda: state(engine)["baseUrl"] == "http://later/", "what was written before was seen")  # noqa: B023
         if greeting == "late":
-            wait_for(lambda: "late" in engine.ask("/demo/api/info").text, "reload")  # noqa: B023
+            wait_until(lambda: "late" in engine.ask("/demo/api/info").text, "reload")  # noqa: B023
         assert json.loads(engine.ask("/demo/api/info").text)["greeting"] == greeting
         engine.stop()
 
@@ -243,7 +265,7 @@ def test_artefacts_that_cannot_be_deployed(unpack: Unpack, demo: Path) -> None:
     engine.file("wrapped.zip").write_bytes(wrapped.getvalue())
     place(engine.file("wrapped.zip"), engine.file("deploy/wrapped.zip"))
     for name, reason in {"half.zip": "Not a readable archive", "wrapped.zip": "no .iar at the top"}.items():
-        wait_for(engine.file(f"deploy/{name}.notDeployed").exists, name)
+        wait_until(engine.file(f"deploy/{name}.notDeployed").exists, name)
         assert reason in engine.read(f"deploy/{name}.deploymentError")
         assert not engine.file(f"deploy/{name}").exists()
     engine.write("deploy/demo.zip.options.yaml", "deployTestUsers: true\n")
@@ -251,7 +273,7 @@ def test_artefacts_that_cannot_be_deployed(unpack: Unpack, demo: Path) -> None:
     assert "deployTestUsers" in engine.read("deploy/demo.zip.deploymentLog")
     engine.file("deploy/other").mkdir()
     place(demo, engine.file("deploy/other/whatever.zip"))
-    wait_for(engine.file("deploy/other/whatever.zip.deployed").exists, "deployment into a named application")
+    wait_until(engine.file("deploy/other/whatever.zip.deployed").exists, "deployment into a named application")
     assert engine.ask("/other/").status == 200
 
 
@@ -326,7 +348,7 @@ def test_maintenance_mode(unpack: Unpack) -> None:
     assert "cannot be used" in str(state(engine, "root:pw")["modeReason"])
     engine.stop()
     process = engine.launch(environment={"IVY_BOOT_MAINTENANCEMODE": "DISABLED"})
-    assert process.wait(timeout=20) == 1
+    assert process.wait(timeout=PATIENCE) == 1
     assert "Axon Ivy Engine cannot start: the system database at" in engine.read("logs/ivy.log")
 
 
@@ -345,18 +367,21 @@ def test_licence_that_is_not_valid(unpack: Unpack, arguments: tuple[str, ...], r
     assert reason in str(state(engine, "root:pw")["modeReason"])
 
 
-def test_faults_that_a_test_can_ask_for(unpack: Unpack) -> None:
+def test_faults_that_a_test_can_ask_for(unpack: Unpack, tmp_path: Path) -> None:
     engine = unpack("12.0.9")
-    engine.launch("-Dstandin.readyDelay=1500", "-Dstandin.health=fail")
-    wait_for(lambda: "no licence" in engine.read("logs/ivy.log"), "start")
-    wait_for(lambda: _connects(engine.port), "open port")
+    hold = held(tmp_path, "ready")
+    engine.launch(f"-Dstandin.readyDelay={hold}", "-Dstandin.health=fail")
+    reached(hold)
+    assert "no licence" in engine.read("logs/ivy.log")
     assert engine.ask("/").status == 503
-    wait_for(lambda: engine.control("-status") == "RUNNING", "running")
+    assert engine.control("-status") == "STARTING"
+    hold.unlink()
+    wait_until(lambda: engine.control("-status") == "RUNNING", "running")
     assert engine.ask("/system/health").status == 503
     assert engine.ask("/").status == 503
     engine.stop()
     engine.write("configuration/jvm.options", "-Dstandin.crash=start\n")
-    assert engine.launch().wait(timeout=10) == 3
+    assert engine.launch().wait(timeout=PATIENCE) == 3
 
 
 def _connects(port: int) -> bool:
@@ -364,31 +389,39 @@ def _connects(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_http_as_a_balancer_speaks_it(unpack: Unpack, demo: Path) -> None:
+def test_http_as_a_balancer_speaks_it(unpack: Unpack, demo: Path, tmp_path: Path) -> None:
     engine = unpack("12.0.9")
-    engine.start()
+    hold = tmp_path / "request"
+    engine.start(f"-Dstandin.latency={hold}", f"-Dstandin.requestGrace={PATIENCE * 1000:.0f}")
     deployed(engine, demo)
     assert engine.ask("/system/health").text == "OK\n"
     for request in (
         b"nonsense\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
     ):
-        with socket.create_connection(("127.0.0.1", engine.port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", engine.port), timeout=PATIENCE) as client:
             client.sendall(request)
             assert b"HTTP/1.1 400" in client.recv(1000)
-    with socket.create_connection(("127.0.0.1", engine.port), timeout=5) as client, client.makefile("rb") as answers:
+    with (
+        socket.create_connection(("127.0.0.1", engine.port), timeout=PATIENCE) as client,
+        client.makefile("rb") as answers,
+    ):
         client.sendall(
             b"POST /default/demo/api/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
             b"HEAD /demo/ HTTP/1.1\r\nHost: x\r\n\r\n"
         )
         assert json.loads(_answer(answers)[1])["body"] == "abcde"
-        client.sendall(b"GET /demo/api/slow?ms=400 HTTP/1.1\r\nHost: x\r\n\r\n")
         head, _nothing = _answer(answers, with_body=False)
         assert head.startswith("HTTP/1.1 200")
+        held(tmp_path, hold.name)
+        client.sendall(b"GET /demo/api/slow?ms=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        reached(hold)
         engine.control("-stop")
+        wait_until(lambda: not _connects(engine.port), "no new connection is taken")
+        hold.unlink()
         head, body = _answer(answers)
-        assert json.loads(body)["ms"] == 400, "a request under way is finished"
+        assert json.loads(body)["ms"] == 1, "a request under way is finished"
         assert "Connection: close" in head
 
 
@@ -409,7 +442,10 @@ def test_web_socket_is_told_that_the_node_goes_away(unpack: Unpack, demo: Path) 
     engine = unpack()
     engine.start()
     deployed(engine, demo)
-    with socket.create_connection(("127.0.0.1", engine.port), timeout=5) as client, client.makefile("rb") as stream:
+    with (
+        socket.create_connection(("127.0.0.1", engine.port), timeout=PATIENCE) as client,
+        client.makefile("rb") as stream,
+    ):
         client.sendall(
             b"GET /demo/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -431,7 +467,7 @@ def test_command_line_configuration(unpack: Unpack) -> None:
     cli = [str(engine.file("bin/EngineConfigCli"))]
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*cli, *arguments], check=False, capture_output=True, text=True, timeout=30)
+        return subprocess.run([*cli, *arguments], check=False, capture_output=True, text=True, timeout=PATIENCE)
 
     shown = run("help")
     assert shown.returncode == 0

@@ -572,7 +572,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, t.Any
     """All cases in one process: Ansible takes longer to begin than to look."""
     program = [sys.executable, str(HERE / "preflight_site.py"), str(tmp_path_factory.mktemp("sites"))]
     cases = {name: case for name, (case, _expected) in CASES.items()}
-    run = subprocess.run(program, input=json.dumps(cases), capture_output=True, text=True, timeout=300, check=False)
+    run = subprocess.run(program, input=json.dumps(cases), capture_output=True, text=True, timeout=1800, check=False)
     assert run.returncode == 0, run.stderr
     assert "CANARY" not in run.stdout
     results: dict[str, dict[str, t.Any]] = json.loads(run.stdout)

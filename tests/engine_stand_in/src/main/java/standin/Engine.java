@@ -28,7 +28,7 @@ import standin.web.Front;
 
 /** Starts the parts of the engine one after another; what was started is stopped in the opposite order. */
 public final class Engine {
-  private static final long REQUEST_GRACE_MILLIS = 10_000;
+  private static final long REQUEST_GRACE_MILLIS = Integer.getInteger("standin.requestGrace", 10_000);
   private final Home home;
   private final EngineVersion version;
   private final StateFile state;

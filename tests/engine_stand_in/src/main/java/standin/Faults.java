@@ -1,7 +1,14 @@
 package standin;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
 /** Odd behaviour that a test switches on by system properties, for instance in configuration/jvm.options. */
 public final class Faults {
+  private static final long HOLD_MILLIS = 20;
+
   private Faults() {}
 
   /** Before anything listens. */
@@ -10,12 +17,12 @@ public final class Faults {
       Log.error("Crash asked for by standin.crash");
       Runtime.getRuntime().halt(3);
     }
-    Thread.sleep(Integer.getInteger("standin.startDelay", 0));
+    pause("standin.startDelay");
   }
 
   /** The port is open, every request gets 503. */
   public static void beforeReady() throws InterruptedException {
-    Thread.sleep(Integer.getInteger("standin.readyDelay", 0));
+    pause("standin.readyDelay");
   }
 
   public static void afterReady() {
@@ -29,11 +36,38 @@ public final class Faults {
   }
 
   public static void atStop() throws InterruptedException {
-    Thread.sleep(Integer.getInteger("standin.stopDelay", 0));
+    pause("standin.stopDelay");
   }
 
   public static void atRequest() throws InterruptedException {
-    Thread.sleep(Integer.getInteger("standin.latency", 0));
+    pause("standin.latency");
+  }
+
+  /**
+   * A number of milliseconds, or the name of a file: then as long as it exists, so that no test has to be quick.
+   * That it waits shows in a file with the ending .reached.
+   */
+  private static void pause(String property) throws InterruptedException {
+    String value = System.getProperty(property, "0");
+    if (value.chars().allMatch(Character::isDigit)) {
+      Thread.sleep(Long.parseLong(value));
+      return;
+    }
+    Path hold = Path.of(value);
+    if (Files.exists(hold)) {
+      reached(Path.of(value + ".reached"));
+    }
+    while (Files.exists(hold)) {
+      Thread.sleep(HOLD_MILLIS);
+    }
+  }
+
+  private static void reached(Path file) {
+    try {
+      Files.writeString(file, "");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   public static boolean healthFails() {
