@@ -169,7 +169,7 @@ def database() -> Database:
 
 @pytest.fixture(scope="session")
 def search() -> str:
-    wait_for(search_answers, "the search server", 120)
+    wait_for(search_answers, "the search server")
     return SEARCH
 
 
@@ -301,8 +301,13 @@ def service(
     for name in known.writable_directories:
         engine.file(name).mkdir(exist_ok=True)
         own_all(engine.file(name))
-    # The stand-in is ready too soon to be seen starting.
-    slow = "-Dstandin.readyDelay=700\n" if known.stand_in else ""
+    # The stand-in is ready too soon to be seen starting, so it waits until it was seen without a port and with one.
+    no_port, not_ready = engine.file("work/no-port"), engine.file("work/not-ready")
+    slow = ""
+    if known.stand_in:
+        no_port.touch()
+        not_ready.touch()
+        slow = f"-Dstandin.startDelay={no_port}\n-Dstandin.readyDelay={not_ready}\n"
     engine.write("configuration/jvm.options", known.jvm_options + slow)
     engine.write("configuration/jgroups.xml", material.jgroups())
     engine.write("configuration/contract.lic", material.licence("valid"))
@@ -334,6 +339,7 @@ def service(
         state = "accepted" if known.accepts(answer) else str(answer.status or "no answer")
         if state not in states[-1:]:
             states.append(state)
+        (not_ready if answer.status else no_port).unlink(missing_ok=True)
         return state == "accepted" or command("systemctl", "is-active", SERVICE, check=False) not in (
             "active",
             "activating",

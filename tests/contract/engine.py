@@ -21,13 +21,24 @@ USER = "ivy"
 Files = dict[str, tuple[int, int]]
 
 
-def wait_for(condition: t.Callable[[], object], what: str, seconds: float = 30.0) -> float:
+# Ends what hangs. However slow the machine is, nothing that works takes as long.
+PATIENCE = 120.0
+
+
+def wait_for(condition: t.Callable[[], object], what: str, seconds: float = PATIENCE) -> float:
     """Wait until the condition holds and return the seconds that it took, or fail with what was waited for."""
     begin = time.monotonic()
     while not condition():
         if time.monotonic() > begin + seconds:
             raise AssertionError(f"not within {seconds:.0f} s: {what}")
         time.sleep(0.05)
+    return time.monotonic() - begin
+
+
+def seconds_of(work: t.Callable[[], object]) -> float:
+    """What something takes, for the report."""
+    begin = time.monotonic()
+    work()
     return time.monotonic() - begin
 
 
@@ -241,7 +252,7 @@ class Engine:
         sent = {"Host": host or self.known.public_host, "X-Forwarded-Proto": "https", **(headers or {})}
         if account:
             sent["Authorization"] = "Basic " + base64.b64encode(account.encode()).decode()
-        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=5)
+        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, headers=sent)
             response = connection.getresponse()

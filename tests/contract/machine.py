@@ -9,7 +9,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
-from engine import wait_for
+from engine import PATIENCE, wait_for
 
 ACCOUNT = "ivy"
 PASSWORD = "A b$%\\\"'ä"
@@ -84,7 +84,7 @@ class Database:
 
 def search_answers() -> bool:
     try:
-        with urllib.request.urlopen(SEARCH, timeout=5) as response:
+        with urllib.request.urlopen(SEARCH, timeout=PATIENCE) as response:
             return bool(response.status == 200)
     except OSError:
         return False

@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import shutil
-import time
 import typing as t
 
 import pytest
 from assumptions import assumption
 from conftest import JGROUPS_PORT, PORT_SERVICE, Engines, Material, Record, Service, system_settings
-from engine import Engine, own, wait_for
+from engine import Engine, own, seconds_of, wait_for
 from machine import PASSWORD, Database, client_ports, connections, listens
 
 AREA = "Cluster"
@@ -59,13 +58,12 @@ def test_two_engines_join(service: Service, second: Engine, record: Record) -> N
         wait_for(
             lambda: connections("127.0.0.1", JGROUPS_PORT) or connections("127.0.0.2", JGROUPS_PORT),
             "a connection between them",
-            30,
         ),
     )
     if service.probe.sees:
-        wait_for(lambda: len(service.probe.value("members") or []) == 2, "two members", 15)
+        wait_for(lambda: len(service.probe.value("members") or []) == 2, "two members")
     assert service.engine.serves()
-    wait_for(second.serves, "health of the second", 15)
+    wait_for(second.serves, "health of the second")
 
 
 @assumption(
@@ -78,7 +76,7 @@ def test_two_engines_join(service: Service, second: Engine, record: Record) -> N
 )
 def test_deployment_reaches_the_other_node(service: Service, second: Engine, material: Material) -> None:
     deploy(second, material)
-    wait_for(lambda: service.engine.ask("/later/").status in (200, 302), "the application on the other node", 30)
+    wait_for(lambda: service.engine.ask("/later/").status in (200, 302), "the application on the other node")
 
 
 @assumption(
@@ -91,7 +89,7 @@ def test_deployment_reaches_the_other_node(service: Service, second: Engine, mat
 )
 def test_deployment_stays_on_the_node(service: Service, second: Engine, material: Material, record: Record) -> None:
     deploy(service.engine, material)
-    wait_for(lambda: service.engine.ask("/later/").status in (200, 302), "the application on its node", 30)
+    wait_for(lambda: service.engine.ask("/later/").status in (200, 302), "the application on its node")
     record.see(f"the other node answers {second.ask('/later/').status}")
     assert not second.file("applications/later").exists()
 
@@ -101,7 +99,7 @@ def deploy(engine: Engine, material: Material) -> None:
     shutil.copy(material.application(), temporary)
     own(temporary)
     temporary.replace(engine.file("deploy/later.zip"))
-    wait_for(lambda: not engine.file("deploy/later.zip").exists(), "the deployment", 90)
+    wait_for(lambda: not engine.file("deploy/later.zip").exists(), "the deployment")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +121,7 @@ def third(second: Engine, engines: Engines, database: Database, tables: str, mat
 )
 def test_node_limit(service: Service, second: Engine, third: Engine, material: Material, record: Record) -> None:
     material.licence("two-nodes")
-    wait_for(lambda: third.ask("/").status == 503, "the refusal of the third node", 30)
+    wait_for(lambda: third.ask("/").status == 503, "the refusal of the third node")
     health = third.known.profile["health"]["path"]
     record.see(f"the node that came last is refused; its {health} answers {third.health().status}")
     assert not third.serves()
@@ -137,13 +135,15 @@ def sessions_end(engine: Engine, database: Database, tables: str, stop: t.Callab
     assert process is not None
     ports = client_ports(process.pid)
     assert ports & database.ports(tables), "no session to look at"
-    begin = time.monotonic()
-    stop()
-    wait_for(lambda: engine.ended() is not None, "the end of the process", engine.known.stop_timeout)
-    record.measure("stop", time.monotonic() - begin)
+
+    def stop_it() -> None:
+        stop()
+        wait_for(lambda: engine.ended() is not None, "the end of the process", engine.known.stop_timeout)
+
+    record.measure("stop", seconds_of(stop_it))
     record.see(f"exit code {engine.ended()}")
     assert engine.ended() in (0, 143)
-    wait_for(lambda: not ports & database.ports(tables), "the end of its sessions", 5)
+    wait_for(lambda: not ports & database.ports(tables), "the end of its sessions")
 
 
 @assumption(
@@ -168,5 +168,5 @@ def test_sigterm(third: Engine, database: Database, tables: str, record: Record)
 )
 def test_stop_of_one_node(service: Service, second: Engine, database: Database, tables: str, record: Record) -> None:
     sessions_end(second, database, tables, lambda: second.control("-stop"), record)
-    wait_for(lambda: not listens("127.0.0.2", JGROUPS_PORT), "the end of its ports", 5)
+    wait_for(lambda: not listens("127.0.0.2", JGROUPS_PORT), "the end of its ports")
     assert service.engine.serves()

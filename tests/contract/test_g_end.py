@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import re
-import time
 import typing as t
 
 import pytest
 from assumptions import assumption
 from conftest import PORT_OTHER, SERVICE, Engines, Material, Record, Service, system_settings
-from engine import Engine, Known, wait_for
+from engine import Engine, Known, seconds_of, wait_for
 from machine import PASSWORD, Database, command
 
 
@@ -27,11 +26,11 @@ def test_database_lost(service: Service, database: Database, record: Record) -> 
     began = command("systemctl", "show", "-p", "ExecMainStartTimestampMonotonic", SERVICE)
     database.stop()
     try:
-        record.measure("until refused", wait_for(lambda: not service.engine.serves(), "the refusal", 60))
+        record.measure("until refused", wait_for(lambda: not service.engine.serves(), "the refusal"))
         record.see(f"{service.engine.known.profile['health']['path']} answers {service.engine.health().status}")
     finally:
         database.start()
-    record.measure("until served again", wait_for(service.engine.serves, "the return", 120))
+    record.measure("until served again", wait_for(service.engine.serves, "the return"))
     assert command("systemctl", "show", "-p", "ExecMainStartTimestampMonotonic", SERVICE) == began
 
 
@@ -43,9 +42,7 @@ def test_database_lost(service: Service, database: Database, record: Record) -> 
     source="documentation, Linux, commands",
 )
 def test_stop_by_the_unit(service: Service, known: Known, record: Record) -> None:
-    begin = time.monotonic()
-    command("systemctl", "stop", SERVICE)
-    record.measure("stop", time.monotonic() - begin)
+    record.measure("stop", seconds_of(lambda: command("systemctl", "stop", SERVICE)))
     # A unit that failed keeps its state; of one that ended well systemd forgets the code, so the journal tells it.
     assert command("systemctl", "show", "-p", "ActiveState", SERVICE) == "ActiveState=inactive"
     told = command("journalctl", "--boot", "_PID=1", "-u", SERVICE, "-o", "cat", "--no-pager")
@@ -64,7 +61,7 @@ def test_stop_by_the_unit(service: Service, known: Known, record: Record) -> Non
     source="-",
 )
 def test_no_sessions_after_the_stop(service: Service, database: Database, tables: str) -> None:
-    wait_for(lambda: database.sessions(tables) == 0, "the end of the sessions", 10)
+    wait_for(lambda: database.sessions(tables) == 0, "the end of the sessions")
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +94,8 @@ def lone(
     source="documentation 10.0 to 12.0.8, cluster, communication; JGroups manual",
 )
 def test_our_stack_for_multicast_is_taken(lone: Engine) -> None:
-    wait_for(lambda: ":45588 " in command("ss", "-Huln"), "port 45588", 10)
-    wait_for(lone.serves, "health", 15)
+    wait_for(lambda: ":45588 " in command("ss", "-Huln"), "port 45588")
+    wait_for(lone.serves, "health")
 
 
 @assumption(
@@ -110,7 +107,7 @@ def test_our_stack_for_multicast_is_taken(lone: Engine) -> None:
     since="11.3.0",
 )
 def test_read_only_files(lone: Engine) -> None:
-    wait_for(lone.serves, "health", 15)
+    wait_for(lone.serves, "health")
     assert lone.read("configuration/ivy.yaml") == lone.original
 
 
