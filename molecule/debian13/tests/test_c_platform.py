@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parents[3]
 ENGINE = "/opt/ivy/versions/12.0.9"
 SHARED_APPLICATIONS = "/srv/ivy/applications"
 UNIT = "axonivy-engine.service"
-READ = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
+READ = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=120).read().decode())"
 
 
 def answer(lab: Lab, node: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
     """What this very node answers, without the load balancer."""
-    connection = http.client.HTTPConnection(lab.addresses[node], 8080, timeout=10)
+    connection = http.client.HTTPConnection(lab.addresses[node], 8080, timeout=120)
     try:
         connection.request("GET", path, headers={"Host": lab.public, **(headers or {})})
         response = connection.getresponse()
@@ -174,4 +174,4 @@ def test_z_one_running_node_deploys_for_all(lab: Lab) -> None:
     assert not any("later.zip" in name for node in others for name in placed[node])
     for node in lab.nodes:
         assert lab.host(node).file(f"{SHARED_APPLICATIONS}/later").is_directory
-        lab.until(partial(serves, lab, node, "/later/api/info"), 30, f"{node} serves what was deployed")
+        lab.until(partial(serves, lab, node, "/later/api/info"), 120, f"{node} serves what was deployed")

@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[3]
 OWN_INVENTORY = os.environ.get("OUTSIDE_TESTS_INVENTORY") or str(ROOT / "molecule/default/inventory")
 INVENTORY = ["-i", str(ROOT / "inventories/demo"), "-i", OWN_INVENTORY]
 UNIT = "axonivy-engine.service"
+# Ends what hangs. However slow the machine is, nothing that works takes as long.
+PATIENCE = 120.0
 # By group, as systemd matches names: PostgreSQL's has the version in it, the search engine's the product.
 SERVICES = {
     "load_balancers": "haproxy.service",
@@ -107,7 +109,7 @@ class Browser:
     public: str
     tls: ssl.SSLContext
 
-    def get(self, path: str, cookies: dict[str, str] | None = None, timeout: float = 10) -> Answer:
+    def get(self, path: str, cookies: dict[str, str] | None = None, timeout: float = PATIENCE) -> Answer:
         name = self.public.partition(":")[0]
         with socket.create_connection((self.address, 443), timeout=timeout) as plain:
             connection = http.client.HTTPSConnection(name, context=self.tls, timeout=timeout)
@@ -155,7 +157,7 @@ class Cockpit:
         self._post(page, urlencode(fields).encode(), "application/x-www-form-urlencoded")
 
     def _post(self, page: str, body: bytes, kind: str) -> None:
-        connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
+        connection = http.client.HTTPConnection(self.address, 8080, timeout=PATIENCE)
         try:
             headers = {**self.headers, "Content-Type": kind}
             connection.request("POST", f"/system/engine-cockpit/{page}", body, headers)
@@ -221,7 +223,7 @@ class Lab:
         self.host(name).check_output(f"systemctl restart {UNIT}")
         self.await_engine(name)
 
-    def await_engine(self, name: str, seconds: float = 90) -> None:
+    def await_engine(self, name: str, seconds: float = PATIENCE) -> None:
         wait_until(lambda: self.info(name) is not None, seconds, f"the engine on {name} serves")
 
     def info(self, name: str) -> dict[str, Any] | None:
@@ -256,7 +258,7 @@ class Lab:
         return shared_secrets(self.nodes[0])
 
     def _ask(self, name: str, path: str, headers: dict[str, str]) -> dict[str, Any] | None:
-        connection = http.client.HTTPConnection(self.addresses[name], 8080, timeout=5)
+        connection = http.client.HTTPConnection(self.addresses[name], 8080, timeout=PATIENCE)
         try:
             connection.request("GET", path, headers={"Host": self.public, **headers})
             response = connection.getresponse()

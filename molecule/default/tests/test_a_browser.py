@@ -7,7 +7,6 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,12 +61,12 @@ def test_a_killed_engine_is_noticed_and_comes_back(lab: Lab, browser: Browser) -
         "python3 -c \"import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
         "s.sendall(b'show stat\\n'); print(b''.join(iter(lambda: s.recv(65536), b'')).decode())\""
     )
-    noticed = time.monotonic() + 30
-    while True:
+
+    def noticed() -> bool:
         rows = [line.split(",") for line in balancer.check_output(reader).splitlines() if f",{victim}," in line]
-        if rows and not any(row[17].startswith("UP") for row in rows):
-            break
-        assert time.monotonic() < noticed, rows
+        return bool(rows) and not any(row[17].startswith("UP") for row in rows)
+
+    lab.until(noticed, 120, f"the balancer has noticed that {victim} is gone")
     seen = [browser.node() for _time in range(30)]
     assert victim not in seen
     assert set(seen) == set(lab.nodes) - {victim}
@@ -75,6 +74,4 @@ def test_a_killed_engine_is_noticed_and_comes_back(lab: Lab, browser: Browser) -
     lab.await_engine(victim)
     after = lab.host(victim).check_output("systemctl show -p MainPID --value axonivy-engine.service")
     assert after not in ("0", before)
-    end = time.monotonic() + 30
-    while victim not in {browser.node() for _time in range(6)}:
-        assert time.monotonic() < end, f"{victim} is not back in the balancer"
+    lab.until(lambda: victim in {browser.node() for _time in range(6)}, 120, f"{victim} is back in the balancer")

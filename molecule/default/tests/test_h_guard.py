@@ -53,7 +53,7 @@ class Guarded:
     def wait(self) -> None:
         """A run that began before the test's change would not see it."""
         state = f"systemctl show -p ActiveState --value {GUARD}"
-        self.lab.until(lambda: self.host.check_output(state) in ("inactive", "failed"), 60, "the guard is done")
+        self.lab.until(lambda: self.host.check_output(state) in ("inactive", "failed"), 120, "the guard is done")
 
     def look(self, lines: int = 0) -> list[str]:
         """What the journal says of one run, once it has as many lines as are expected; it may be behind."""
@@ -62,7 +62,7 @@ class Guarded:
         return self.news(before, lines)
 
     def news(self, before: int, lines: int) -> list[str]:
-        self.lab.until(lambda: len(self.told()) >= before + lines, 20, f"the guard says {lines} lines")
+        self.lab.until(lambda: len(self.told()) >= before + lines, 120, f"the guard says {lines} lines")
         return self.told()[before:]
 
     def told(self) -> list[str]:
@@ -124,7 +124,7 @@ def test_1_a_change_by_hand_is_told_and_put_back_where_that_is_wanted(lab: Lab, 
     host.check_output(f"install -d -o ivy -g ivy {CONFIGURATION}/applications/by-hand")
     host.check_output(f"echo 'a: 1' > {CONFIGURATION}/applications/by-hand/app.yaml")
     greet(lab, name, "Changed by hand")
-    lab.until(lambda: guarded.greeting() == "Changed by hand", 30, "the engine has reloaded the file")
+    lab.until(lambda: guarded.greeting() == "Changed by hand", 120, "the engine has reloaded the file")
     (line,) = guarded.look(1)
     assert line == f"Differs: {APP}: modified (the content differs)"
     assert guarded.look() == []
@@ -148,7 +148,7 @@ def test_1_a_change_by_hand_is_told_and_put_back_where_that_is_wanted(lab: Lab, 
     assert any(line.startswith(f"Removed: {DROP_IN}/by-hand.conf") for line in told)
     assert guarded.differing == []
     assert host.check_output(f"sha256sum {CONFIGURATION}/applications/demo/app.yaml") == original
-    lab.until(lambda: guarded.greeting() == greeting, 30, "the engine has reloaded the file")
+    lab.until(lambda: guarded.greeting() == greeting, 120, "the engine has reloaded the file")
     assert not host.file(f"{DROP_IN}/by-hand.conf").exists
     assert host.check_output(f"systemctl show -p NeedDaemonReload --value {UNIT}") == "no"
     assert lab.pids(name) == pids
@@ -202,7 +202,7 @@ def test_4_a_change_in_an_engine_with_read_only_files_lasts_until_its_restart(la
         assert guarded.differing == []
 
         greet(lab, name, "Until the restart")
-        lab.until(lambda: guarded.greeting() == "Until the restart", 30, "the engine works with the change")
+        lab.until(lambda: guarded.greeting() == "Until the restart", 120, "the engine works with the change")
         assert file.sha256sum == original
         (line,) = guarded.look(1)
         assert line.startswith(f"Differs: copy: {APP}: modified")

@@ -173,7 +173,7 @@ class Watch:
 
     def __exit__(self, *_exc: object) -> None:
         for name, watcher in self._watchers.items():
-            self.seen[name] = watcher.communicate(b"\n", timeout=60)[0].decode("utf-8", "replace")
+            self.seen[name] = watcher.communicate(b"\n", timeout=120)[0].decode("utf-8", "replace")
 
 
 def moment(lab: Lab, name: str) -> str:

@@ -166,8 +166,8 @@ def ask(
 def connection(browser: Browser) -> Iterator[http.client.HTTPSConnection]:
     """One connection to the balancer of the cluster, kept open."""
     name = browser.public.partition(":")[0]
-    opened = http.client.HTTPSConnection(name, context=browser.tls, timeout=10)
-    plain = socket.create_connection((browser.address, 443), timeout=10)
+    opened = http.client.HTTPSConnection(name, context=browser.tls, timeout=120)
+    plain = socket.create_connection((browser.address, 443), timeout=120)
     opened.sock = browser.tls.wrap_socket(plain, server_hostname=name)
     yield opened
     opened.close()
@@ -355,7 +355,7 @@ def test_status_tells_how_long_they_last(lab: Lab) -> None:
 def reaches(lab: Lab, name: str, address: str, port: int) -> str:
     """What becomes of a connection from a host."""
     code = (
-        "import socket\ntry: socket.create_connection(('%s', %d), timeout=5); print('open')\n"
+        "import socket\ntry: socket.create_connection(('%s', %d), timeout=120); print('open')\n"
         "except ConnectionRefusedError: print('refused')"
     )
     return str(lab.host(name).check_output(f'python3 -c "{code % (address, port)}"'))
@@ -430,7 +430,7 @@ def test_the_cockpit_of_a_chosen_node_opens_through_a_tunnel(lab: Lab) -> None:
     try:
 
         def served() -> bool:
-            connection = http.client.HTTPConnection("localhost", port, timeout=5)
+            connection = http.client.HTTPConnection("localhost", port, timeout=120)
             try:
                 connection.request("GET", "/demo/api/info")
                 answer = connection.getresponse()
@@ -440,8 +440,8 @@ def test_the_cockpit_of_a_chosen_node_opens_through_a_tunnel(lab: Lab) -> None:
             finally:
                 connection.close()
 
-        lab.until(served, 15, f"{node} answers through the tunnel under the name localhost")
-        connection = http.client.HTTPConnection("localhost", port, timeout=5)
+        lab.until(served, 120, f"{node} answers through the tunnel under the name localhost")
+        connection = http.client.HTTPConnection("localhost", port, timeout=120)
         connection.request(
             "GET", "/system/engine-cockpit", headers=lab.cockpit(node).headers | {"Host": f"localhost:{port}"}
         )
@@ -449,4 +449,4 @@ def test_the_cockpit_of_a_chosen_node_opens_through_a_tunnel(lab: Lab) -> None:
         connection.close()
     finally:
         tunnel.terminate()
-        tunnel.wait(10)
+        tunnel.wait(120)
