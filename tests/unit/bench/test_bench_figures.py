@@ -6,8 +6,8 @@ import pytest
 from bench_figures import Figure, Target, cell, figures, placed, ratio_between, size, table
 
 
-def record(name: str, seconds: float, received: int = 1000, sent: int = 10) -> dict[str, object]:
-    return {"name": name, "seconds": seconds, "received": received, "sent": sent}
+def record(name: str, took: float, received: int = 1000, sent: int = 10) -> dict[str, object]:
+    return {"name": name, "seconds": took, "received": received, "sent": sent}
 
 
 RECORDS = [

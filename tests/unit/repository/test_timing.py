@@ -1,0 +1,352 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No verdict depends on how fast the machine is. The rules, for every program below the directories of tests:
+
+- Nothing reads a clock or sleeps: tests wait by a helper that polls, or use the fixture `clock`, whose time only
+  passes when somebody sleeps. The date may be read, but not be compared.
+- A time limit is at least a minute, so that it only ends a hang: a number for a parameter called `seconds`, `timeout`
+  or `wait`, of the collection's functions, of the tests' own, or of the standard library.
+- No assertion compares a duration or processor time by order.
+- Hypothesis has neither a deadline nor a health check for slow data.
+
+What takes how long belongs into tests/bench, which prints figures and judges nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PLACES = ("tests/unit", "tests/contract", "tests/engine_stand_in", "tests/timing.py", "molecule")
+# Where each function of the collection has its limit is read from there.
+LIBRARY = ("plugins",)
+
+# By file and function; each names why the speed of the machine does not matter there.
+EXCEPTIONS = {
+    "tests/timing.py::wait_until": "the helper that polls",
+    "tests/contract/engine.py::wait_for": "the helper that polls, for the hosts of the contract",
+    "tests/contract/engine.py::seconds_of": "a figure for the report of the contract",
+    "molecule/default/tests/conftest.py::wait_until": "the helper that polls, for the outside tests",
+    "molecule/default/tests/balancer_trial.py::await_server": "the helper that polls, in a program for a host",
+    "molecule/default/tests/test_l_details.py::test_the_ends_of_licence_and_certificates_are_metrics": (
+        "compares the day on which something ends, months away, with today"
+    ),
+    "tests/unit/plugins/module_utils/test_preflight.py::test_it_lets_go_by_itself": (
+        "waits until the short time is over, and nothing has to happen before"
+    ),
+    "tests/unit/plugins/module_utils/test_preflight.py::test_a_client_that_says_nothing_blocks_nobody_for_long": (
+        "waits until the short time is over, and nothing has to happen before"
+    ),
+}
+
+PATIENT = 60
+LIMITS = ("seconds", "timeout", "wait")
+# Positions of the limit in calls of the standard library.
+KNOWN = {"wait": 0, "join": 0, "settimeout": 0, "communicate": 1, "create_connection": 1, "setdefaulttimeout": 0}
+CLOCKS = {
+    "time": ("monotonic", "perf_counter", "process_time", "thread_time", "clock_gettime", "sleep"),
+    "os": ("times", "wait3", "wait4"),
+    "resource": ("getrusage",),
+    "asyncio": ("sleep",),
+    "timeit": ("timeit", "repeat", "default_timer"),
+}
+DATES = ("time", "time_ns", "now", "utcnow")
+DURATIONS = {"age", "cpu", "duration", "elapsed", "seconds", "took", "waited"}
+# A delay of the stand-in engine is over when a slow test looks; the name of a file in its place lasts.
+DELAYS = re.compile(r"standin\.(?:\w+Delay|latency)=\d")
+SLEEPS = re.compile(r"\b(?:sleep|timeout) (\d+(?:\.\d+)?)")
+
+Limits = dict[str, set[int]]
+
+
+class Finding(t.NamedTuple):
+    place: str
+    line: int
+    problem: str
+
+
+def programs(*places: str) -> Iterator[tuple[str, ast.Module]]:
+    """Each program once, by its own name. This one is full of examples of what is wrong."""
+    for place in places:
+        path = ROOT / place
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            if not file.is_symlink() and file != Path(__file__).resolve():
+                yield str(file.relative_to(ROOT)), ast.parse(file.read_text(encoding="utf-8"))
+
+
+def limits_of(trees: t.Iterable[ast.Module]) -> Limits:
+    """The position of the time limit among the arguments, by the name of the function."""
+    found: Limits = {name: {position} for name, position in KNOWN.items()}
+    for tree in trees:
+        owner = {inner: outer for outer in ast.walk(tree) for inner in ast.iter_child_nodes(outer)}
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+            holder = owner[function]
+            bound = isinstance(holder, ast.ClassDef) and names[:1] == ["self"]
+            name = holder.name if isinstance(holder, ast.ClassDef) and function.name == "__init__" else function.name
+            for position, argument in enumerate(names[1:] if bound else names):
+                if argument in LIMITS and name != "sleep":
+                    found.setdefault(name, set()).add(position)
+    return found
+
+
+def short(node: ast.expr | None) -> bool:
+    """A number of seconds that a slow machine may need. Zero is no wait at all."""
+    value = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < PATIENT
+
+
+def text_of(node: ast.AST) -> str:
+    """The text of a string, with something in place of what is put in."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(text_of(part) if isinstance(part, ast.Constant) else "x" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def name_of(node: ast.AST) -> str:
+    """The last part of a dotted name, or the key of an item."""
+    if isinstance(node, ast.Subscript):
+        return text_of(node.slice)
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def is_limit(name: str) -> bool:
+    return name.lower().endswith(LIMITS)
+
+
+class Scan(ast.NodeVisitor):
+    """Collects what breaks a rule, with the function that it is in."""
+
+    def __init__(self, file: str, limits: Limits) -> None:
+        self.file, self.limits = file, limits
+        self.within: list[str] = []
+        self.found: list[Finding] = []
+
+    def tell(self, node: ast.AST, problem: str) -> None:
+        place = f"{self.file}::{'.'.join(self.within)}" if self.within else self.file
+        self.found.append(Finding(place, getattr(node, "lineno", 0), problem))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        arguments = [*node.args.posonlyargs, *node.args.args]
+        pairs = [
+            *zip(reversed(arguments), reversed(node.args.defaults)),
+            *zip(node.args.kwonlyargs, node.args.kw_defaults),
+        ]
+        self.within.append(node.name)
+        for argument, default in pairs:
+            if is_limit(argument.arg) and short(default):
+                self.tell(node, f"{argument.arg} is short by default")
+        self.generic_visit(node)
+        self.within.pop()
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self.within.append(node.name)
+        self.generic_visit(node)
+        self.within.pop()
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        for one in node.names:
+            if one.name in CLOCKS.get(node.module or "", ()):
+                self.tell(node, f"imports {one.name}")
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = name_of(node.func)
+        module = name_of(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        if name.removesuffix("_ns") in CLOCKS.get(module, ()):
+            self.tell(node, f"calls {module}.{name}")
+        limited = [node.args[at] for at in self.limits.get(name, ()) if at < len(node.args)]
+        limited += [one.value for one in node.keywords if is_limit(one.arg or "")]
+        # A constant of the collection that a test replaces.
+        limited += [value for text, value in zip(node.args, node.args[1:]) if is_limit(text_of(text))]
+        if any(short(value) for value in limited):
+            self.tell(node, f"gives {name} less than {PATIENT} seconds")
+        if name in ("settings", "register_profile"):
+            for one in node.keywords:
+                if one.arg == "deadline" and not (isinstance(one.value, ast.Constant) and one.value.value is None):
+                    self.tell(node, "sets a deadline for Hypothesis")
+                if one.arg == "suppress_health_check" and "too_slow" not in ast.unparse(one.value):
+                    self.tell(node, "leaves Hypothesis the health check too_slow")
+        self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        if short(node.value) and any(is_limit(name_of(target)) for target in node.targets):
+            self.tell(node, f"sets a limit of less than {PATIENT} seconds")
+        self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if short(node.value) and is_limit(name_of(node.target)):
+            self.tell(node, f"sets a limit of less than {PATIENT} seconds")
+        self.generic_visit(node)
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        for key, value in zip(node.keys, node.values):
+            if key is not None and is_limit(text_of(key)) and short(value):
+                self.tell(value, f"sets a limit of less than {PATIENT} seconds")
+        self.generic_visit(node)
+
+    def visit_List(self, node: ast.List) -> None:
+        self._look_at_command(" ".join(text_of(one) for one in node.elts), node)
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.Sub) and self._reads_date(node.left) and not isinstance(node.right, ast.Constant):
+            self.tell(node, "measures with the date")
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        if any(self._reads_date(one) for one in ast.walk(node)):
+            self.tell(node, "compares the date")
+        self.generic_visit(node)
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        for one in ast.walk(node.test):
+            if isinstance(one, ast.Compare) and any(
+                isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for op in one.ops
+            ):
+                words = {name_of(part) for part in ast.walk(one)} & DURATIONS
+                if words:
+                    self.tell(node, f"asserts an order of {', '.join(sorted(words))}")
+        self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):
+            self.generic_visit(node)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        self._look_into(text_of(node), node)
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                self.visit(part)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        self._look_into(text_of(node), node)
+
+    def _look_into(self, text: str, node: ast.AST) -> None:
+        """A program for another process, or a shell's command."""
+        self._look_at_command(text, node)
+        if "import " in text:
+            try:
+                program = ast.parse(text)
+            except SyntaxError:
+                return
+            inner = Scan(self.file, self.limits)
+            inner.within = self.within
+            inner.visit(program)
+            self.found.extend(one._replace(line=getattr(node, "lineno", 0)) for one in inner.found)
+
+    def _look_at_command(self, text: str, node: ast.AST) -> None:
+        if any(float(seconds) < PATIENT for seconds in SLEEPS.findall(text)):
+            self.tell(node, f"a command with less than {PATIENT} seconds")
+        if DELAYS.search(text):
+            self.tell(node, "a delay of the stand-in that is no file")
+
+    @staticmethod
+    def _reads_date(node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in DATES
+
+
+def findings(file: str, tree: ast.Module, limits: Limits) -> list[Finding]:
+    scan = Scan(file, limits)
+    scan.visit(tree)
+    return scan.found
+
+
+@pytest.fixture(scope="module")
+def limits() -> Limits:
+    return limits_of(tree for _file, tree in programs(*PLACES, *LIBRARY))
+
+
+@pytest.fixture(scope="module")
+def found(limits: Limits) -> list[Finding]:
+    return [one for file, tree in programs(*PLACES) for one in findings(file, tree, limits)]
+
+
+def test_no_verdict_depends_on_the_speed_of_the_machine(found: list[Finding]) -> None:
+    assert [f"{one.place}, line {one.line}: {one.problem}" for one in found if one.place not in EXCEPTIONS] == []
+
+
+def test_every_exception_is_needed(found: list[Finding]) -> None:
+    assert set(EXCEPTIONS) - {one.place for one in found} == set()
+    assert all(EXCEPTIONS.values())
+
+
+def test_the_profile_of_hypothesis_is_that_of_the_unit_tests() -> None:
+    profile = hypothesis.settings()
+    assert profile.deadline is None
+    assert hypothesis.HealthCheck.too_slow in profile.suppress_health_check
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "begin = time.monotonic()",
+        "assert time.perf_counter_ns() - begin < 10",
+        "from time import monotonic",
+        "used = os.times().children_user",
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)",
+        "time.sleep(0.5)\nassert file.exists()",
+        "assert time.time() - begin < 5",
+        "while time.time() < end:\n    pass",
+        "took_by_hand = time.time() - begin",
+        "assert waited < 5",
+        "assert 0 < watch.status['cpu'] <= used",
+        "assert report.duration < 1",
+        "process.wait(timeout=1)",
+        "process.wait(5)",
+        "process.communicate('x', 10)",
+        "subprocess.run(command, timeout=30)",
+        "thread.join(3)",
+        "socket.create_connection(('127.0.0.1', 1), 5)",
+        "lab.until(holds, 20, 'what is awaited')",
+        "wait_for(holds, 'what', 10)",
+        "keeper.end(pid, start, 5)",
+        "network.connect('127.0.0.1', port, TOKEN, 2)",
+        "sut.RuntimeSocket(path, 10)",
+        "store.lock(seconds=0.2)",
+        "monkeypatch.setattr(unit, '_TIMEOUT', 0.2)",
+        "START_SECONDS = 30.0",
+        "def until(holds, seconds: float = 5): ...",
+        "options = {'timeout': 5}",
+        "@settings(deadline=200)\ndef test(): ...",
+        "@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])\ndef test(): ...",
+        "PROGRAM = '''\nimport time\nend = time.monotonic() + 150\n'''",
+        "PROGRAM = f'''\nimport time\ntime.sleep({pause})\n'''",
+        "READ = 'import urllib.request; urllib.request.urlopen(x, timeout=10)'",
+        "subprocess.Popen(['sh', '-c', f'sleep 0.4; touch {file}'])",
+        "subprocess.Popen(['sleep', '30'])",
+        "engine.start('-Dstandin.stopDelay=700')",
+    ],
+)
+def test_what_depends_on_it_is_found(text: str, limits: Limits) -> None:
+    assert findings("x.py", ast.parse(text), limits) != []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "wait_until(holds, 'what is awaited')",
+        "os.utime(path, (time.time() - 600, 0))",
+        "lab.until(holds, 120, 'what is awaited')",
+        "subprocess.run(command, timeout=300)",
+        "process.wait(timeout=PATIENCE)",
+        "store.lock(seconds=0)",
+        "assert clock.naps == []",
+        "assert (waited, sum(clock.naps)) == (600, 600)",
+        "assert duration(3.21) == '3.2 s'",
+        "monkeypatch.setattr(time, 'sleep', clock.sleep)",
+        "','.join(words)",
+        "@settings(max_examples=60, deadline=None)\ndef test(): ...",
+        "subprocess.Popen(['sleep', '1000'])",
+        "engine.start(f'-Dstandin.stopDelay={hold}')",
+        "def test():\n    '''What would sleep 5 seconds.'''",
+    ],
+)
+def test_what_does_not_is_let_pass(text: str, limits: Limits) -> None:
+    assert findings("x.py", ast.parse(text), limits) == []
