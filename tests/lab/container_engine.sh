@@ -94,7 +94,7 @@ if [ -f "$log" ]; then
     mv "$log" "$log.old"
 fi
 setsid --fork bash -c 'echo $$ > "$1"; exec dockerd' dockerd "$own_pid_file" > "$log" 2>&1 < /dev/null
-for _ in $(seq 50); do
+for _ in $(seq 1200); do
     if runs dockerd "$(cat "$own_pid_file" 2> /dev/null)"; then
         break
     fi

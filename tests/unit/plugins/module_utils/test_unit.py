@@ -69,7 +69,7 @@ def test_a_host_without_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_systemctl_that_hangs_is_ended(systemctl: t.Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = systemctl("echo LoadState=loaded; exec sleep 1000")
+    calls = systemctl("echo LoadState=loaded; exec sleep 120")
     # The limit is set, the first line is waited for and read, and then the time is over.
     moments = iter([0.0, 0.0, 1000.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(moments))
