@@ -80,7 +80,7 @@ def test_a_need_that_is_no_step_is_refused(tmp_path: Path) -> None:
 
 def test_an_interrupt_ends_what_runs_and_still_cleans_up(tmp_path: Path) -> None:
     steps = [
-        step("create", f"echo $$ > {tmp_path}/pid; mv {tmp_path}/pid {tmp_path}/started; exec sleep 1000"),
+        step("create", f"echo $$ > {tmp_path}/pid; mv {tmp_path}/pid {tmp_path}/started; exec sleep 120"),
         step("converge", "true", "create"),
         step("destroy", f"touch {tmp_path}/destroyed", "converge", always=True),
     ]
