@@ -64,7 +64,9 @@ def questions(looks: Looks, host: str) -> list[Question]:
 def _services(look: Look) -> t.Iterator[Question]:
     for port, state in zip(look.plan.ports, look.seen["ports"], strict=False):
         listening = port.port in look.seen["listening"]
-        if listening or (state["holders"] and not _foreign(port, state["holders"])):
+        # Where its own service listens on loopback only, it was not configured yet: nobody else can reach it before it is.
+        running = state["holders"] and not _foreign(port, state["holders"]) and not state.get("local_only")
+        if listening or running:
             token = look.token if listening else ""
             linked = port.option in _LINKED_IS_ENOUGH
             yield Question(look.host, port.purpose, port.option, look.plan.address, port.port, token, linked)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import pwd
 import typing as t
@@ -27,6 +28,11 @@ def listening(ports: t.Container[int], proc: str = "/proc") -> list[sockets.Sock
 def conflicts(held: str, wanted: t.Collection[str]) -> bool:
     """Whether a socket on one address keeps a service from listening on the addresses that it wants ('*' is any)."""
     return held in _ANY or "*" in wanted or held in wanted
+
+
+def is_local(address: str) -> bool:
+    """Whether a socket on this address can be reached from its own host only."""
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def unit_of(text: str) -> str:
@@ -147,5 +153,8 @@ def look(wanted: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
             for item in holders
         ]
         unique = [item for index, item in enumerate(told) if item not in told[:index]]
-        out.append({"port": one["port"], "holders": unique, "quiet": bool(unique) or is_quiet(str(one["unit"]))})
+        state = {"port": one["port"], "holders": unique, "quiet": bool(unique) or is_quiet(str(one["unit"]))}
+        # As the package of PostgreSQL leaves it: the service runs, and the role has not configured it yet.
+        state["local_only"] = bool(holders) and all(is_local(item.local_address) for item in holders)
+        out.append(state)
     return out

@@ -229,7 +229,15 @@ def test_who_holds_a_port(nothing_runs: None) -> None:
         (seen,) = ports.look([{"port": port, "addresses": ["192.0.2.1"], "unit": ""}])
         assert seen["holders"] == []
     (seen,) = ports.look([{"port": port, "addresses": ["*"], "unit": "axonivy-engine.service"}])
-    assert seen == {"port": port, "holders": [], "quiet": True}
+    assert seen == {"port": port, "holders": [], "quiet": True, "local_only": False}
+
+
+@pytest.mark.parametrize(("address", "local"), [("127.0.0.1", True), ("127.0.1.1", True), ("0.0.0.0", False)])
+def test_whether_only_this_host_reaches_a_service(nothing_runs: None, address: str, local: bool) -> None:
+    with socket.create_server((address, 0)) as held:
+        port = int(held.getsockname()[1])
+        (seen,) = ports.look([{"port": port, "addresses": ["*"], "unit": ""}])
+    assert (len(seen["holders"]), seen["local_only"]) == (1, local)
 
 
 @pytest.mark.parametrize(

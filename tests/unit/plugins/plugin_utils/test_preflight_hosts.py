@@ -356,6 +356,12 @@ def test_nobody_is_tried_who_cannot_answer(looked: Looked) -> None:
     assert targets(looked, "engine1") == []
 
 
+def test_a_service_that_is_not_configured_yet_is_not_tried_from_elsewhere(looked: Looked) -> None:
+    """Debian's package starts PostgreSQL on loopback, where only its own host reaches it."""
+    looked["db1"]["seen"]["ports"][0]["local_only"] = True
+    assert targets(looked, "engine1") == [("192.0.2.22", 7800, "")]
+
+
 def test_an_address_outside_takes_the_place_of_the_group(looked: Looked) -> None:
     outside = Target("the system database", "ivy_database_host", "db.example.com", 6432)
     looked["engine1"]["plan"]["external"] = [outside.__dict__]
