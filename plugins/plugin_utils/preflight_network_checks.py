@@ -64,7 +64,7 @@ def questions(looks: Looks, host: str) -> list[Question]:
 def _services(look: Look) -> t.Iterator[Question]:
     for port, state in zip(look.plan.ports, look.seen["ports"], strict=False):
         listening = port.port in look.seen["listening"]
-        # Where its own service listens on loopback only, it was not configured yet: nobody else can reach it before it is.
+        # What listens on loopback only was not configured yet, and nobody else can reach it before it is.
         running = state["holders"] and not _foreign(port, state["holders"]) and not state.get("local_only")
         if listening or running:
             token = look.token if listening else ""
