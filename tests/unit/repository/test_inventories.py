@@ -65,6 +65,8 @@ def test_the_hosts_are_those_of_the_documentation(example: str) -> None:
     for name, values in hosts.items():
         assert name.endswith(".example.com")
         assert ipaddress.ip_address(values["ansible_host"]) in DOCUMENTATION
+        # With Ansible's default each host would get a warning about the Python that was found on it.
+        assert values["ansible_python_interpreter"] == "/usr/bin/python3"
 
 
 def test_every_variable_is_explained(example: str) -> None:
