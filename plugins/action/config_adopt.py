@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleError
+from ansible.inventory.manager import IGNORED
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import payload, sealing
@@ -35,21 +36,6 @@ _FOR_THE_NODE = ("source", "roots", "store", "owner", "group", "unit", "ignore",
 _VALUES, _SECRETS = "ivy_shared_values", "ivy_shared_secrets"
 
 Result = dict[str, t.Any]
-
-
-def _writable(items: t.Iterable[Result], first: bool) -> tuple[list[adopt.Finding], list[tuple[str, tuple[str, str]]]]:
-    """The findings that may have a place in the source, and the others: a node must not choose where is written."""
-    findings, refused = [], []
-    for item in items:
-        finding = adopt.finding_from(item)
-        # Where there is a source, these are only ever named; a first source takes whatever it is given.
-        named = finding.root in ("node", "environment", "secrets") or finding.kind == "attributes"
-        problem = None if named and not first else source_tree.place_problem(finding.path)
-        if problem is None:
-            findings.append(finding)
-        else:
-            refused.append((finding.path, problem))
-    return findings, refused
 
 
 class ActionModule(ActionBase):
@@ -99,7 +85,7 @@ class ActionModule(ActionBase):
             raise AnsibleError(str(error)) from error
 
     def _adopt(self, args: Result, task_vars: Result, base: Path, answer: Result, result: Result) -> Result:
-        findings, refused = _writable(answer["findings"], result["first"])
+        findings = [adopt.finding_from(item) for item in answer["findings"]]
         wish = adopt.Wish(tuple(args["files"]), tuple(args["keys"]))
         secrets = tuple(node_call.known_secrets(self, task_vars))
         if result["first"]:
@@ -113,11 +99,7 @@ class ActionModule(ActionBase):
                     "Nothing was ever applied to this node, so nothing can have changed since. Run site.yml."
                 )
             plan = adopt.plan(findings, answer["engine_owned"], wish, self._context(base, answer, secrets))
-        changed = {finding.path for finding in findings} | {path for path, _problem in refused}
-        result["local_changes"] = sorted(map(source_tree.printable, changed))
-        for path, problem in refused:
-            if wish.wants_file(path):
-                plan.name(source_tree.printable(path), "", *problem)
+        result["local_changes"] = sorted({source_tree.printable(finding.path) for finding in findings})
         edits = [one.edit for one in plan.taken]
         result["taken"] = [one.plain() for one in plan.taken]
         result["named"] = [one.plain() for one in plan.named]
@@ -125,6 +107,8 @@ class ActionModule(ActionBase):
         if self._task.diff and edits:
             result["diff"] = {"prepared": result["text"]}
         check = bool(self._task.check_mode)
+        if args["write"] and edits:
+            adopt_write.refuse_inventory(base, task_vars.get("ansible_inventory_sources") or (), IGNORED)
         patched = False
         if args["patch_file"]:
             # Relative to where the command runs: the playbook may lie in an installed collection.

@@ -83,7 +83,28 @@ class Plan:
     named: list[Named] = dataclasses.field(default_factory=list)
 
     def name(self, path: str, key: str, reason: str, advice: str) -> None:
-        self.named.append(Named(path, key, reason, advice))
+        self.named.append(Named(source_tree.printable(path), key, reason, advice))
+
+    def take(self, taken: Taken) -> None:
+        """The only way into the source. The path is one that a node reported, whatever was checked before."""
+        problem = source_tree.place_problem(taken.source)
+        if problem is None:
+            self.taken.append(taken)
+        else:
+            self.name(taken.path, "", *problem)
+
+    def without_collisions(self, source: t.Iterable[str]) -> None:
+        """Name what cannot be created because the source has a file where it needs a directory, or the reverse."""
+        files = {path.removesuffix(source_tree.TEMPLATE_SUFFIX) for path in source}
+        files |= {one.path for one in self.taken}
+        directories = {above for path in files for above in source_tree.directories_of(path)}
+        taken, self.taken = self.taken, []
+        for one in taken:
+            if one.how != "created" or not (one.path in directories or files & source_tree.directories_of(one.path)):
+                self.taken.append(one)
+                continue
+            advice = "Decide by hand which of them the source has."
+            self.name(one.path, "", "a directory and a file would have the same path in the source", advice)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,8 +157,10 @@ def plan(findings: t.Iterable[Finding], owned: t.Iterable[str], wish: Wish, cont
             _one(finding, wish, context, result)
     for path in owned:
         if wish.wants_file(path):
-            advice = f"To take it nevertheless, name it: adopt_files: ['{path}']; from then on every node gets it."
+            shown = source_tree.printable(path)
+            advice = f"To take it nevertheless, name it: adopt_files: ['{shown}']; from then on every node gets it."
             result.name(path, "", "the engine itself keeps this file", advice)
+    result.without_collisions(context.source)
     result.taken.sort(key=lambda one: one.source)
     result.named.sort()
     return result
@@ -171,16 +194,16 @@ def _not_from_source(finding: Finding) -> tuple[str, str]:
             "it carries secrets from the inventory",
             "Change ivy_shared_secrets or the option that the value comes from.",
         )
+    problem = source_tree.node_path_problem(finding.path)
+    if problem is not None:
+        return problem
     if finding.kind == "attributes":
         return f"only its mode or owner differs ({finding.detail})", f"The source holds no modes; {put_right}"
     if finding.irregular:
         return finding.detail or "it is no regular file", f"Only files can be taken; {put_right}"
     if finding.too_long:
         return "it is too long to be taken here", "Copy it into the source by hand."
-    top = finding.path.split("/", 1)[0]
-    if top not in source_tree.MANAGED_DIRECTORIES or any(
-        finding.path.startswith(f"{directory}/") for directory in source_tree.VENDOR_DIRECTORIES
-    ):
+    if any(finding.path.startswith(f"{directory}/") for directory in source_tree.VENDOR_DIRECTORIES):
         return "it lies where the source has no files", put_right
     if finding.path in source_tree.NODE_FILES:
         return "it is a file of this node", source_tree.NODE_FILES[finding.path]
@@ -202,7 +225,7 @@ def _missing(finding: Finding, source: source_tree.SourceFile | None, result: Pl
         result.name(finding.path, "", "it is missing on the node, and encrypted by the vault in the source", advice)
     else:
         edit = FileEdit(source.path, source.data, None)
-        result.taken.append(Taken(finding.path, source.path, "deleted", (), edit))
+        result.take(Taken(finding.path, source.path, "deleted", (), edit))
 
 
 def _whole(finding: Finding, source: source_tree.SourceFile | None, context: Context, result: Plan) -> None:
@@ -238,7 +261,7 @@ def _whole(finding: Finding, source: source_tree.SourceFile | None, context: Con
         return
     path = source.path if source is not None else finding.path
     edit = FileEdit(path, source.data if source is not None else None, data)
-    result.taken.append(Taken(finding.path, path, "created" if source is None else "replaced", (), edit))
+    result.take(Taken(finding.path, path, "created" if source is None else "replaced", (), edit))
 
 
 def _secrets_in(finding: Finding, context: Context) -> str:
@@ -326,7 +349,7 @@ def _yaml(finding: Finding, source: source_tree.SourceFile | None, wish: Wish, c
         return
     edit = FileEdit(keeper.name, source.data if source is not None else None, text.encode("utf-8"))
     how: t.Literal["created", "edited"] = "created" if source is None else "edited"
-    result.taken.append(Taken(path, keeper.name, how, tuple(keys), edit))
+    result.take(Taken(path, keeper.name, how, tuple(keys), edit))
 
 
 class _Keeper:

@@ -67,7 +67,9 @@ def first_source(
             _one(finding, profile, names, result)
     for path in owned:
         if wish.wants_file(path):
-            result.name(path, "", "the engine itself keeps this file", f"To take it, name it: adopt_files: ['{path}'].")
+            advice = f"To take it, name it: adopt_files: ['{source_tree.printable(path)}']."
+            result.name(path, "", "the engine itself keeps this file", advice)
+    result.without_collisions(())
     result.taken.sort(key=lambda one: one.source)
     result.named.sort()
     return result, names.given
@@ -75,7 +77,10 @@ def first_source(
 
 def _one(finding: Finding, profile: t.Mapping[str, t.Any], names: _Names, result: Plan) -> None:
     path, data = finding.path, finding.after
-    if path in source_tree.NODE_FILES:
+    problem = source_tree.node_path_problem(path)
+    if problem is not None:
+        result.name(path, "", *problem)
+    elif path in source_tree.NODE_FILES:
         result.name(path, "", "it is a file of each node", source_tree.NODE_FILES[path])
     elif data is None:
         result.name(
@@ -109,7 +114,7 @@ def _one(finding: Finding, profile: t.Mapping[str, t.Any], names: _Names, result
 
 
 def _take(path: str, source: str, data: bytes, result: Plan) -> None:
-    result.taken.append(Taken(path, source, "created", (), FileEdit(source, None, data)))
+    result.take(Taken(path, source, "created", (), FileEdit(source, None, data)))
 
 
 def _is_yaml(path: str) -> bool:
@@ -235,6 +240,8 @@ def fingerprint(findings: t.Iterable[Finding], key: str) -> dict[str, t.Any]:
 
     files: dict[str, t.Any] = {}
     for finding in findings:
+        if source_tree.node_path_problem(finding.path) is not None:
+            continue
         keys: dict[str, list[str | None]] | None = None
         if finding.after is not None and finding.path.endswith((".yaml", ".yml")):
             try:

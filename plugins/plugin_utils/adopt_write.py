@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 import typing as t
@@ -13,6 +14,7 @@ from pathlib import Path
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import Taken
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt_patch import FileEdit, hunks, is_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node_answer import masked_text
+from ansible_collections.ivy.cluster.plugins.plugin_utils.source_tree import place_problem, printable
 
 _FILE_MODE = 0o644
 _PATCH_MODE = 0o600
@@ -32,6 +34,20 @@ def has_files(base: Path) -> bool:
         if entry.is_file() and not hidden and (len(parts) > 1 or entry.stem.upper() != "README"):
             return True
     return False
+
+
+def refuse_inventory(base: Path, sources: t.Iterable[str], ignored: re.Pattern[bytes]) -> None:
+    """A file of a node must not become a part of the inventory, whose templates Ansible runs on the controller."""
+    for source in sources:
+        inventory = Path(source).resolve()
+        if not inventory.is_dir() or not base.resolve().is_relative_to(inventory):
+            continue
+        if not any(ignored.search(os.fsencode(part)) for part in base.resolve().relative_to(inventory).parts):
+            raise WriteError(
+                f"The source {base} lies in the inventory {source}, and Ansible would read what a node brings into it "
+                "as inventory. Nothing was written. Set ignore_patterns in section [inventory] of ansible.cfg to "
+                f"^{re.escape(base.name)}$, or move the source."
+            )
 
 
 def write(base: Path, edits: t.Sequence[FileEdit], check: bool) -> None:
@@ -71,7 +87,7 @@ def shown(taken: t.Iterable[Taken], secrets: t.Sequence[str]) -> str:
     lines: list[str] = []
     for one in taken:
         keys = f": {', '.join(one.keys)}" if one.keys else ""
-        lines.append(f"{one.source} ({one.how}{keys})")
+        lines.append(f"{printable(one.source)} ({one.how}{keys})")
         if is_text(one.edit.before) and is_text(one.edit.after):
             lines.append(masked_text("".join(hunks(one.edit)), secrets).rstrip("\n"))
         else:
@@ -80,6 +96,10 @@ def shown(taken: t.Iterable[Taken], secrets: t.Sequence[str]) -> str:
 
 
 def _check(base: Path, edit: FileEdit) -> None:
+    problem = place_problem(edit.path)
+    if problem is not None:
+        # Whoever plans an edit names such a path; this is the last line of defence.
+        raise WriteError(f"{printable(edit.path)} is not written: {problem[0]}. Nothing was written.")
     path = base / edit.path
     for above in [path, *path.parents]:
         if above == base:

@@ -281,6 +281,10 @@ def _add_licence(files: dict[str, _File], given: ReleaseInput, findings: list[Fi
         if not name.endswith(".lic"):
             findings.append(Finding(name, 0, "the engine reads licences from files ending in .lic only", "Rename it."))
             return
+        refused = source_tree.place_problem(path)
+        if refused is not None:
+            findings.append(Finding(source_tree.printable(name), 0, *refused))
+            return
         if in_source:
             advice = "Remove it from the source, or leave ivy_licence_file empty."
             problem = "there is a licence in the source, and ivy_licence_file names one too"

@@ -20,6 +20,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
+from ansible_collections.ivy.cluster.plugins.plugin_utils import source_tree
 
 FORMAT = 1
 KEPT_RELEASES = 20
@@ -76,7 +77,7 @@ def load_manifest(cache: str | os.PathLike[str], release_id: str) -> Manifest:
         manifest = json.loads(raw)
     except ValueError as error:
         raise CacheError(f"{path} is damaged ({error}). Remove the directory {path.parent}. {advice}") from error
-    problem = _manifest_problem(manifest, release_id)
+    problem = manifest_problem(manifest, release_id)
     if problem is None and canonical(manifest) != raw:
         problem = "its bytes are not those that were written"
     if problem is not None:
@@ -143,7 +144,7 @@ def prune(cache: str | os.PathLike[str], keep: str, kept_releases: int = KEPT_RE
                 blob.unlink(missing_ok=True)
 
 
-def _manifest_problem(manifest: t.Any, release_id: str) -> str | None:
+def manifest_problem(manifest: t.Any, release_id: str) -> str | None:
     if not isinstance(manifest, dict):
         return "it is not an object"
     if manifest.get("format") != FORMAT:
@@ -156,8 +157,12 @@ def _manifest_problem(manifest: t.Any, release_id: str) -> str | None:
     for entry in entries:
         if not isinstance(entry, dict) or any(key not in entry for key in _ENTRY_KEYS):
             return "an entry is not complete"
+        path = entry["path"]
+        problem = source_tree.relative_problem(path) if isinstance(path, str) else ("it is not a text", "")
+        if problem is not None:
+            return f"the path {source_tree.printable(str(path))} is not accepted: {problem[0]}"
         if not _SHA256.fullmatch(str(entry["sha256"])):
-            return f"the digest of {entry['path']} is not a SHA-256 digest"
+            return f"the digest of {path} is not a SHA-256 digest"
     return None
 
 

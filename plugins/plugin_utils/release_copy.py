@@ -84,6 +84,9 @@ def _checked(raw: bytes, release: str, cluster_key: str) -> Manifest:
             f"Release {release} was not built with this cluster's key: ivy_cluster_key has changed since, or somebody "
             "changed the release on the node. Set the key that it was built with, or choose another release."
         )
+    problem = release_cache.manifest_problem(manifest, release)
+    if problem is not None:
+        raise CacheError(f"Release {release} cannot be used: {problem}. Choose another release.")
     return manifest
 
 

@@ -25,19 +25,29 @@ NODE_FILES = {
     "configuration/jvm.options": "Remove it; the role engine writes it for each node from its options.",
 }
 
-# Files that belong to the repository and not to the engine.
+# Files that belong to the repository or to the file manager and not to the engine, in lower case.
 # In a worktree or a submodule, .git is a file.
 _REPOSITORY_FILES = (
     ".git",
     ".gitkeep",
     ".gitignore",
     ".gitattributes",
+    ".gitmodules",
+    ".mailmap",
     ".keep",
-    ".DS_Store",
-    "Thumbs.db",
+    ".editorconfig",
+    ".yamllint",
+    ".ds_store",
+    "thumbs.db",
     "desktop.ini",
 )
-_LEFTOVERS = ("*~", "#*#", ".#*", ".*.sw?", ".sw?", "*.orig", "*.rej", "*.bak", "*.tmp", "4913")
+# What editors, macOS (._*) and network file systems (.nfs*, .fuse_hidden*) leave behind.
+_LEFTOVERS = (
+    *("*~", "#*#", ".#*", ".*.sw?", ".sw?", "*.orig", "*.rej", "*.bak", "*.tmp", "4913"),
+    *("._*", ".nfs*", ".fuse_hidden*"),
+)
+_LONGEST_NAME = 255
+_LONGEST_PATH = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,10 +91,10 @@ def read_source(root: str | os.PathLike[str], decrypt: t.Callable[[bytes], bytes
     names: dict[str, str] = {}
     for path in _walk(base, base, findings, 0):
         relative = path.relative_to(base).as_posix()
-        if path.name in _REPOSITORY_FILES or ("/" not in relative and path.stem.upper() == "README"):
+        if _is_repository_file(path.name) or ("/" not in relative and path.stem.upper() == "README"):
             continue
-        if any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _LEFTOVERS):
-            warnings.append(f"{relative} looks like something an editor left behind and is not taken.")
+        if _is_leftover(path.name):
+            warnings.append(f"{printable(relative)} looks like something an editor left behind and is not taken.")
             continue
         refused = _path_problem(relative)
         if refused is not None:
@@ -142,8 +152,12 @@ def _walk(directory: Path, base: Path, findings: list[Finding], depth: int) -> t
             advice = "Put a copy in its place; with a link, a release would depend on what lies outside the source."
             findings.append(Finding(relative, 0, problem, advice))
         elif stat.S_ISDIR(mode):
-            if entry.name != ".git":
-                yield from _walk(entry, base, findings, depth + 1)
+            if depth == 0 and entry.name.casefold() == ".git":
+                continue
+            if _begins_with_dot(entry.name):
+                findings.append(Finding(relative, 0, _DOT, "Remove the directory from the source, or rename it."))
+                continue
+            yield from _walk(entry, base, findings, depth + 1)
         elif stat.S_ISREG(mode):
             yield entry
         else:
@@ -151,23 +165,78 @@ def _walk(directory: Path, base: Path, findings: list[Finding], depth: int) -> t
 
 
 def place_problem(relative: str) -> tuple[str, str] | None:
-    """Why no file of a source can have this path, and what to do; also of paths that a node told."""
-    try:
-        relative.encode("utf-8")
-    except UnicodeEncodeError:
-        return "its name is not UTF-8", "Rename it."
-    if any(unicodedata.category(character) in ("Cc", "Cs") or character == "\\" for character in relative):
-        return "its name holds a control character or a backslash", "Rename it."
-    name = relative.removesuffix(TEMPLATE_SUFFIX).rpartition("/")[2]
-    if is_temporary(name) or any(part in ("", ".", "..") for part in (*relative.split("/"), name)):
-        return "on a node its name would be none that a file can have", "Rename it."
-    top = relative.split("/", 1)[0]
-    if "/" not in relative or top not in MANAGED_DIRECTORIES:
+    """Why no file of a source can have this path, and what to do. Whatever passes may be written below the source."""
+    problem = relative_problem(relative)
+    if problem is not None:
+        return problem
+    if "/" not in relative or relative.split("/", 1)[0] not in MANAGED_DIRECTORIES:
         return (
             "it lies outside the managed directories",
             f"The source mirrors {', '.join(f'{name}/' for name in MANAGED_DIRECTORIES)} of the engine's directory.",
         )
     return None
+
+
+def relative_problem(relative: str) -> tuple[str, str] | None:
+    """Why no managed file can have this relative path, and what to do.
+
+    The only judge of names on the controller: of the source's own, of those that a node reports, and of those in a
+    release. It does not know where the path is relative to.
+    """
+    try:
+        encoded = relative.encode("utf-8")
+    except UnicodeEncodeError:
+        return "its name is not UTF-8", "Rename it."
+    if any(unicodedata.category(character) in ("Cc", "Cs") or character == "\\" for character in relative):
+        return "its name holds a control character or a backslash", "Rename it."
+    name = relative.removesuffix(TEMPLATE_SUFFIX).rpartition("/")[2]
+    parts = (*relative.split("/"), name)
+    if is_temporary(name) or any(part in ("", ".", "..") for part in parts):
+        return "on a node its name would be none that a file can have", "Rename it."
+    if any(_begins_with_dot(part) for part in parts):
+        return _DOT, "Remove it, or rename it."
+    if name.casefold() == "head":
+        return "git takes a directory with a file of this name for a repository and runs its commands", "Rename it."
+    if len(encoded) > _LONGEST_PATH or any(len(part.encode("utf-8")) > _LONGEST_NAME for part in parts):
+        return "its name is longer than a file system takes", "Make it shorter."
+    return None
+
+
+# Git, shells and editors take their settings from such files, and some of these settings are commands.
+_DOT = "a name in its path begins with a dot"
+
+
+def _begins_with_dot(name: str) -> bool:
+    """As file systems see it: some ignore format characters, and then `.git` is what has one before its dot, too."""
+    return next((one for one in name if unicodedata.category(one) != "Cf"), "") == "."
+
+
+def node_path_problem(relative: str) -> tuple[str, str] | None:
+    """Why a file of a node is never written into the source, and what to do; what no source is read with, too."""
+    problem = place_problem(relative)
+    if problem is not None:
+        return problem[0], _NODE_ADVICE
+    name = relative.rpartition("/")[2]
+    if _is_repository_file(name) or _is_leftover(name):
+        return "the source leaves out files of this name", _NODE_ADVICE
+    return None
+
+
+def directories_of(path: str) -> set[str]:
+    """All directories above a relative path."""
+    parts = path.split("/")
+    return {"/".join(parts[:depth]) for depth in range(1, len(parts))}
+
+
+_NODE_ADVICE = "site.yml removes it from the node after a backup; to keep it there, name it in engine_drift_ignore."
+
+
+def _is_repository_file(name: str) -> bool:
+    return name.casefold() in _REPOSITORY_FILES
+
+
+def _is_leftover(name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _LEFTOVERS)
 
 
 def _path_problem(relative: str) -> tuple[str, str] | None:

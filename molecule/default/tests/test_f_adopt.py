@@ -61,6 +61,8 @@ def test_1_every_kind_of_change_goes_into_the_source(lab: Lab, adopted: Adopted)
     cockpit.save("web.xml", web.replace("</web-app>", "<!-- mine --></web-app>"))
     cockpit.save(VARIABLES, '{"primary": "green"}\n')
     cockpit.upload("partner.p12", KEYSTORE)
+    # Git on the controller would run what this names.
+    lab.host(node).check_output(f"install -d {ENGINE}/.git && printf '[core]\\n' > {ENGINE}/.git/config")
     before = tree(adopted.source)
 
     wish = [*adopted.arguments(), "-e", f"adopt_node={node}", "-e", "adopt_write=true"]
@@ -87,6 +89,8 @@ def test_1_every_kind_of_change_goes_into_the_source(lab: Lab, adopted: Adopted)
     assert (
         "EMail.Server.Host: its line in the template configuration/ivy.yaml.j2 is {{ shared.mail_host }}" in run.output
     )
+
+    assert "configuration/.git/config: a name in its path begins with a dot" in run.output
 
     copy = adopted.patch.parent / "copy"
     shutil.copytree(SOURCE, copy)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
 import types
 import typing as t
 from pathlib import Path
@@ -41,6 +43,7 @@ class Site:
         self.sent: list[dict[str, t.Any]] = []
         self.after = APPLIED.replace("A: 1", "A: 9")
         self.extra: list[str] = []
+        self.contents: dict[str, bytes] = {}
         self.strange_kind = "extra"
         self.values: dict[str, t.Any] = {"ivy_shared_values": {"b": "two"}, "ivy_shared_secrets": {"c": CANARY}}
         manifest = {"entries": [{"root": "engine", "path": IVY, "secret_keys": ["C"]}]}
@@ -62,8 +65,10 @@ class Site:
         self.asked.append(header)
         finding = {"root": "engine", "path": IVY, "kind": "modified", "origin": "release", "yaml": True, "secret": True}
         sides = {"before": encoded(APPLIED.encode()), "after": encoded(self.after.encode())}
-        strange = {"root": "engine", "kind": self.strange_kind, "before": None, "after": encoded(b"planted\n")}
-        extra = [{**strange, "path": path} for path in self.extra]
+        strange = {"root": "engine", "kind": self.strange_kind, "before": None}
+        extra = [
+            {**strange, "path": path, "after": encoded(self.contents.get(path, b"planted\n"))} for path in self.extra
+        ]
         answer = {**self.answer, "findings": [{**finding, **sides}, *extra]}
         return {"changed": False, "sealed": sealing.seal(bytes.fromhex(header["key"]), answer)}
 
@@ -185,6 +190,10 @@ def test_a_node_cannot_have_anything_written_beside_the_source(tmp_path: Path, f
         str(tmp_path / "absolute"),
         "../outside",
         ".git/hooks/post-commit",
+        "configuration/.git/config",
+        "configuration/.gitattributes",
+        "configuration/\u200c.GIT/config",
+        "configuration/HEAD",
         "configuration/a\n+++ b/forged",
         "configuration/\udcff.xml",
         "configuration//double",
@@ -197,6 +206,53 @@ def test_a_node_cannot_have_anything_written_beside_the_source(tmp_path: Path, f
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert sorted(written) == sorted([site.base / f"{IVY}.j2", site.patch])
     assert all(one["path"].isprintable() for one in result["named"])
+
+
+REPOSITORY = {
+    "config": b'[core]\nrepositoryformatversion = 0\nbare = false\nworktree = %s\nfsmonitor = "touch %s; false"\n',
+    "HEAD": b"ref: refs/heads/x\n",
+    "objects/x": b"",
+    "refs/heads/x": b"",
+}
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("place", ["configuration/.git/", "configuration/", "dropins/.GIT/", "patches/\u200c.git/"])
+def test_git_runs_nothing_that_a_node_made(tmp_path: Path, first: bool, place: str) -> None:
+    """A repository in a repository, with or without a .git: its settings name a command for each git status."""
+    site = Site(tmp_path / "controller")
+    site.base.mkdir(parents=True)
+    if not first:
+        site.write(f"{IVY}.j2", TEMPLATE.encode())
+    subprocess.run(["git", "init", "-q"], cwd=site.base, check=True)
+    proof = tmp_path / "proof"
+    site.extra = [f"{place}{name}" for name in REPOSITORY]
+    settings = REPOSITORY["config"] % (os.fsencode(site.base), os.fsencode(proof))
+    site.contents = {f"{place}{name}": data for name, data in {**REPOSITORY, "config": settings}.items()}
+
+    def git_status_everywhere() -> bool:
+        for directory in (site.base, *(path for path in site.base.rglob("*") if path.is_dir())):
+            subprocess.run(["git", "status"], cwd=directory, check=False, capture_output=True)
+        return proof.exists()
+
+    result = site.run(write=True)
+    assert result["written"]
+    assert not git_status_everywhere()
+    assert f"{place}HEAD".replace("\u200c", "\\u200c") in [one["path"] for one in result["named"]]
+    assert sorted(result["local_changes"]) == result["local_changes"]
+    # The attack itself works, so its absence proves something.
+    for name, data in site.contents.items():
+        site.write(name.replace("\u200c", "").replace("GIT", "git"), data)
+    assert git_status_everywhere()
+
+
+def test_nothing_is_written_where_ansible_reads_it_as_inventory(adopting: Site) -> None:
+    adopting.values["ansible_inventory_sources"] = [str(adopting.base.parent)]
+    assert adopting.run()["taken"]
+    for check in (True, False):
+        with pytest.raises(AnsibleError, match="ignore_patterns"):
+            adopting.run(write=True, check=check)
+    assert source(adopting) == TEMPLATE
 
 
 def test_what_is_wrong_is_said(adopting: Site) -> None:

@@ -57,6 +57,14 @@ def test_a_clean_node_hands_over_nothing(site: t.Any) -> None:
     assert site.snapshot() == before
 
 
+def test_hidden_files_are_reported_like_any_other(site: t.Any) -> None:
+    put(site, "engine:configuration/.git/config", b"[core]\n")
+    assert [(item["path"], item["kind"]) for item in gather(site)["findings"]] == [
+        ("configuration/.git/config", "extra")
+    ]
+    assert "configuration/.git/config" in by_path(gather(site, everything=True))
+
+
 def test_both_contents_of_what_drifted(site: t.Any) -> None:
     put(site, f"engine:{IVY}", b"A: 2\n")
     put(site, "engine:configuration/log4j2.xml", b"<mine/>")

@@ -112,6 +112,20 @@ def test_what_a_node_made_up_is_refused(release: t.Any, tmp_path: Path) -> None:
         release_copy.copy(str(tmp_path), release.id, CLUSTER_KEY, ask)
 
 
+@pytest.mark.parametrize("path", ["configuration/.git/config", "configuration/../../x", "/etc/x", "configuration/\\x"])
+def test_a_release_with_a_path_that_no_file_may_have_is_not_copied(release: t.Any, tmp_path: Path, path: str) -> None:
+    manifest = json.loads(release.manifest)
+    manifest["entries"][0]["path"] = path
+    manifest["id"] = release_id(manifest, KeyedDigest(CLUSTER_KEY))
+
+    def ask(_wanted: list[str]) -> dict[str, t.Any]:
+        return {"manifest": payload.to_text(canonical(manifest))}
+
+    with pytest.raises(CacheError, match=r"is not accepted.*Choose another release"):
+        release_copy.copy(str(tmp_path / "cache"), manifest["id"], CLUSTER_KEY, ask)
+    assert not (tmp_path / "cache").exists()
+
+
 def test_only_files_of_the_release_are_given(node: t.Any, release: t.Any) -> None:
     with pytest.raises(NodeError, match="does not have all the files"):
         stored_releases.pieces(str(node.store), release.id, ["f" * 64])

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import typing as t
 from pathlib import Path
@@ -18,6 +19,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils import (
     adopt_first,
     adopt_patch,
     adopt_write,
+    source_tree,
     templates,
     yaml_edit,
 )
@@ -507,3 +509,87 @@ class TestFirstSource:
         assert "patches/jar\n    1 bytes  on n1, n2\n    not there  on n3" in text
         assert f"{IVY}: C" not in text
         assert f"{IVY}: E" not in text
+
+
+# Mostly pieces that mean something to a file system or to git, so that the paths reach deep.
+_PIECES = st.sampled_from(
+    (
+        *(*source_tree.MANAGED_DIRECTORIES, "..", ".", "", ".git", ".GIT", "\u200c.git", "HEAD", "ivy.yaml", "x"),
+        *("a.j2", ".git.j2", ".j2", "x~", "._x", "/etc", "\0", "\udcff", "n" * 300, "link"),
+    )
+)
+_PATHS = st.lists(_PIECES | st.text(max_size=5), min_size=1, max_size=5).map("/".join)
+
+
+class TestPathsOfANode:
+    """A node says what it likes; what is written lies in the managed directories and has no hidden component."""
+
+    @staticmethod
+    def findings(paths: t.Iterable[str]) -> list[Finding]:
+        return [Finding("engine", path, "extra", after=b"planted\n") for path in paths]
+
+    @staticmethod
+    def check(base: Path, outside: Path, result: adopt.Plan) -> None:
+        adopt_write.write(base, [one.edit for one in result.taken], check=False)
+        assert list(outside.iterdir()) == []
+        assert {entry.name for entry in base.parent.iterdir()} == {base.name, outside.name}
+        for path in base.rglob("*"):
+            parts = path.relative_to(base).parts
+            assert parts[0] in source_tree.MANAGED_DIRECTORIES
+            assert not any(part.lstrip("\u200c").startswith(".") for part in parts)
+        assert adopt_patch.render(one.edit for one in result.taken).count("diff --git") == len(result.taken)
+        if result.taken:
+            assert source_tree.read_source(base).findings == ()
+
+    @pytest.mark.parametrize("first", [True, False])
+    @given(paths=st.lists(_PATHS, min_size=1, max_size=4, unique=True))
+    def test_whatever_the_path(self, tmp_path_factory: pytest.TempPathFactory, first: bool, paths: list[str]) -> None:
+        top = tmp_path_factory.mktemp("controller")
+        base, outside = top / "source", top / "outside"
+        base.mkdir()
+        outside.mkdir()
+        if first:
+            result = adopt_first.first_source(self.findings(paths), [], Wish(), {})[0]
+        else:
+            result = plan(*self.findings(paths), what=context())
+        mentioned = {source_tree.printable(one.path) for one in result.taken} | {one.path for one in result.named}
+        assert {source_tree.printable(path) for path in paths} == mentioned
+        self.check(base, outside, result)
+
+    @pytest.mark.parametrize("path", ["configuration/.git/config", "configuration/a/../../x", "configuration/HEAD"])
+    def test_the_writer_itself_refuses_them(self, tmp_path: Path, path: str) -> None:
+        with pytest.raises(adopt_write.WriteError, match="Nothing was written"):
+            adopt_write.write(tmp_path, [FileEdit("configuration/a", None, b"x"), FileEdit(path, None, b"x")], False)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_no_directory_above_may_be_a_link(self, tmp_path: Path) -> None:
+        base, outside = tmp_path / "source", tmp_path / "outside"
+        (base / "configuration").mkdir(parents=True)
+        outside.mkdir()
+        (base / "configuration/link").symlink_to(outside)
+        with pytest.raises(adopt_write.WriteError, match="symbolic link"):
+            adopt_write.write(base, [FileEdit("configuration/link/a/b/x", None, b"x")], False)
+        assert list(outside.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("paths", "left"),
+        [
+            (["configuration/ivy.yaml/x"], []),
+            (["configuration"], []),
+            (["configuration/a/b", "configuration/a"], ["configuration/a/b"]),
+        ],
+    )
+    def test_a_file_where_the_source_has_a_directory_is_named(self, paths: list[str], left: list[str]) -> None:
+        result = plan(*self.findings(paths), what=context(template=TEMPLATE.encode()))
+        assert [one.path for one in result.taken] in (left, [])
+        assert result.named
+
+    def test_the_source_must_not_be_read_as_inventory(self, tmp_path: Path) -> None:
+        base = tmp_path / "inventory/shared_config"
+        base.mkdir(parents=True)
+        (tmp_path / "hosts.yml").write_text("all: {}\n", encoding="utf-8")
+        sources = [str(tmp_path / "hosts.yml"), str(tmp_path / "inventory"), "host,"]
+        adopt_write.refuse_inventory(base, sources, re.compile(b"^shared_config$"))
+        adopt_write.refuse_inventory(tmp_path / "elsewhere", sources, re.compile(rb"^\."))
+        with pytest.raises(adopt_write.WriteError, match="ignore_patterns"):
+            adopt_write.refuse_inventory(base, sources, re.compile(rb"^\."))

@@ -347,6 +347,7 @@ def test_the_licence(build: Builder) -> None:
         ({"licence": ("demo.lic", LICENCE + b"public.urls=other.example.com\n")}, "'ivy.example.com' is not among"),
         ({"licence": ("demo.lic", b"hello")}, "is not a licence"),
         ({"licence": ("demo.txt", LICENCE)}, "ending in .lic only"),
+        ({"licence": (".demo.lic", LICENCE)}, "begins with a dot"),
         ({"licence": ("demo.lic", LICENCE), "files": {IVY: HEADER, "configuration/b.lic": LICENCE}}, "names one too"),
         (
             {"files": {IVY: HEADER, "configuration/a.lic": LICENCE, "configuration/b.lic": LICENCE}},

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.source_tree import DecryptError, read_source
+from ansible_collections.ivy.cluster.plugins.plugin_utils.source_tree import (
+    DecryptError,
+    node_path_problem,
+    place_problem,
+    read_source,
+)
 
 
 @pytest.fixture
@@ -61,7 +66,9 @@ def test_names_are_composed(source: Path) -> None:
     assert "spelled with other Unicode characters" in problem(source)
 
 
-@pytest.mark.parametrize("name", [".gitkeep", ".gitignore", ".DS_Store"])
+@pytest.mark.parametrize(
+    "name", [".gitkeep", ".gitignore", ".gitattributes", ".editorconfig", ".DS_Store", ".ds_store"]
+)
 def test_files_of_the_repository_are_not_taken(source: Path, name: str) -> None:
     put(source, f"configuration/{name}")
     put(source, "README.md")
@@ -77,7 +84,17 @@ def test_a_source_in_a_worktree(source: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ivy.yaml~", ".ivy.yaml.swp", "#ivy.yaml#", "ivy.yaml.orig", "ivy.yaml.bak", ".#ivy.yaml"]
+    "name",
+    [
+        "ivy.yaml~",
+        ".ivy.yaml.swp",
+        "#ivy.yaml#",
+        "ivy.yaml.orig",
+        "ivy.yaml.bak",
+        ".#ivy.yaml",
+        "._ivy.yaml",
+        "._a.jar",
+    ],
 )
 def test_leftovers_of_editors_are_not_taken_and_named(source: Path, name: str) -> None:
     put(source, f"configuration/{name}")
@@ -98,6 +115,17 @@ def test_leftovers_of_editors_are_not_taken_and_named(source: Path, name: str) -
         ("configuration/jvm.options.j2", "node file"),
         ("configuration/a\nb", "control character"),
         ("configuration/a\\b", "backslash"),
+        ("configuration/.hidden", "begins with a dot"),
+        ("configuration/.gitconfig.j2", "begins with a dot"),
+        ("configuration/.git/config", "begins with a dot"),
+        ("configuration/.GIT/config", "begins with a dot"),
+        ("configuration/.git.j2/config", "begins with a dot"),
+        ("configuration/a/.vscode/tasks.json", "begins with a dot"),
+        (".vscode/tasks.json", "begins with a dot"),
+        ("configuration/\u200c.git/config", "begins with a dot"),
+        ("configuration/.g\u200cit/config", "begins with a dot"),
+        ("configuration/HEAD", "for a repository"),
+        ("configuration/a/head.j2", "for a repository"),
     ],
 )
 def test_places_that_are_refused(source: Path, name: str, expected: str) -> None:
@@ -168,3 +196,62 @@ def test_without_templates(source: Path) -> None:
     put(source, "configuration/app.yaml.j2")
     assert len(read_source(source).files) == 2
     assert [file.path for file in read_source(source).without_templates().files] == ["configuration/ivy.yaml"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "configuration/.git/config",
+        "configuration/x/.Git/config",
+        "configuration/.git",
+        "dropins/.envrc",
+        "configuration/.j2",
+        "configuration/a/.gitattributes.j2",
+        "configuration/\u200d\ufeff.git/hooks/post-checkout",
+        "configuration/..",
+        "configuration/../../.bashrc",
+        "/etc/cron.d/x",
+        "configuration//x",
+        "configuration/",
+        "configuration",
+        "",
+        "configuration/a\0b",
+        "configuration/\udcff",
+        "configuration/HEAD",
+        "configuration/" + "x" * 256,
+        "configuration/" + "x/" * 600 + "x",
+        # What the source itself leaves out would be reported as drift for ever.
+        "configuration/ivy.yaml~",
+        "configuration/.ivy.yaml.swp",
+        "configuration/ivy.yaml.bak",
+        "configuration/._big.jar",
+        "configuration/.DS_Store",
+        "configuration/Thumbs.db",
+        "configuration/.gitignore",
+    ],
+)
+def test_no_file_of_a_node_comes_into_the_source_by_such_a_path(path: str) -> None:
+    found = node_path_problem(path)
+    assert found is not None
+    assert "engine_drift_ignore" in found[1]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("configuration/ivy.yaml", "dropins/a..b.jar", "patches/a.", "configuration/hooks/x", "configuration/a.git/x"),
+        *("configuration/\u2024git", "configuration/-rf", "configuration/a\u200cb.txt", "configuration/heads"),
+    ],
+)
+def test_paths_that_are_taken(path: str) -> None:
+    assert place_problem(path) is None
+    assert node_path_problem(path) is None
+
+
+def test_a_repository_in_the_source_is_a_finding_and_the_sources_own_is_not(source: Path) -> None:
+    put(source, ".git/config")
+    put(source, "configuration/.git/config")
+    put(source, "configuration/.git/HEAD")
+    (finding,) = read_source(source).findings
+    assert (finding.file, finding.problem) == ("configuration/.git", "a name in its path begins with a dot")
+    assert "Remove the directory" in finding.advice
