@@ -52,7 +52,7 @@ def put(key: str, text: str) -> Change:
     ("change", "lines"),
     [
         (put("EMail.Server.Port", "587"), ["-         Port: 25", "+         Port: 587"]),
-        (put("Dotted.Key.Name", "it's"), ["- Dotted.Key.Name:  'quoted'", "+ Dotted.Key.Name: 'it''s'"]),
+        (put("Dotted.Key.Name", "it's"), ["- Dotted.Key.Name:  'quoted'", "+ Dotted.Key.Name:  'it''s'"]),
         (Change("EMail.Server.Port", None), ["-         Port: 25"]),
         (Change("Dotted.Key.Name", None), ["- Dotted.Key.Name:  'quoted'"]),
         (put("EMail.Server.User", "ivy"), ["+         User: ivy"]),
