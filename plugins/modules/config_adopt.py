@@ -9,13 +9,15 @@ module: config_adopt
 short_description: Takes what somebody changed on a node into the source
 version_added: 0.1.0
 description:
-  - Turns the drift of a node into edits of the source on the controller. A key of a YAML file is set in its line, with
-    ruamel.yaml, so comments and order stay; any other file is taken as a whole.
+  - Turns the drift of a node into edits of the source on the controller. A key of a YAML file is set in its line, so
+    comments and order stay; an edit that would lose a comment is refused. Any other file is taken as a whole.
   - What must not be overwritten is named instead, with the place to change it - a line of a template that holds an
     expression, a key that the inventory places, a secret, a file of the engine's own.
   - Where there is no source yet, it tells how the nodes differ and makes a first source of one of them. Secrets become
     names that C(ivy_shared_secrets) has to give a value; their values are not written.
-  - The node is only read. The controller needs the Python library ruamel.yaml.
+  - A path of the node that no file of a source can have, such as one with a name that begins with a dot, is named and
+    never written.
+  - The node is only read.
 options:
   source:
     description: Directory of the source on the controller.

@@ -339,17 +339,36 @@ def _yaml(finding: Finding, source: source_tree.SourceFile | None, wish: Wish, c
             keys.append(difference.key)
         elif problem[0]:
             result.name(path, difference.key, *problem)
+    keys, refused = _editable(keeper, keys)
+    for key, reason in refused.items():
+        result.name(path, key, f"the edit cannot be made: {reason}", f"Make the change in {keeper.name} by hand.")
     if not keys:
         return
-    try:
-        text = keeper.edited(keys)
-    except ValueError as error:
-        for key in keys:
-            result.name(path, key, f"the edit cannot be made: {error}", f"Make the change in {keeper.name} by hand.")
-        return
+    text = keeper.edited(keys)
     edit = FileEdit(keeper.name, source.data if source is not None else None, text.encode("utf-8"))
     how: t.Literal["created", "edited"] = "created" if source is None else "edited"
     result.take(Taken(path, keeper.name, how, tuple(keys), edit))
+
+
+def _editable(keeper: _Keeper, keys: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The keys that can be edited together, and why the others cannot: one of them must not hold back the rest."""
+    try:
+        keeper.edited(keys)
+    except ValueError as error:
+        if len(keys) == 1:
+            return [], {keys[0]: str(error)}
+        reason = str(error)
+    else:
+        return keys, {}
+    half = len(keys) // 2
+    left, right = _editable(keeper, keys[:half]), _editable(keeper, keys[half:])
+    found, refused = left[0] + right[0], {**left[1], **right[1]}
+    if left[0] and right[0]:
+        try:
+            keeper.edited(found)
+        except ValueError:
+            return [], {**dict.fromkeys(found, reason), **refused}
+    return found, refused
 
 
 class _Keeper:

@@ -15,6 +15,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils import yaml_nodes, yam
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml_lines import EditError, Editor
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml_tree import Value
 
+__all__ = ["Change", "EditError", "Tree", "apply", "changes", "plain_at", "tree_after"]
+
 Tree = dict[str, Value]
 
 
@@ -101,7 +103,14 @@ def _edited(text: str, edits: t.Sequence[Change]) -> str:
     before = yaml_tree.parse(text)
     if before.duplicates or not before.is_mapping:
         raise EditError("it does not hold each key once")
-    editor = Editor(text)
+    try:
+        return _with(Editor(text), edits, before)
+    except EditError:
+        # A block text takes an indented comment below it for its own.
+        return _with(Editor(text, has_block_texts=False), edits, before)
+
+
+def _with(editor: Editor, edits: t.Sequence[Change], before: yaml_tree.Document) -> str:
     for change in edits:
         if change.value is None and change.items is None:
             editor.remove(change.key)
@@ -111,9 +120,14 @@ def _edited(text: str, edits: t.Sequence[Change]) -> str:
         elif change.value is not None:
             editor.put(change.key, change.value)
     result = editor.result()
-    if not _holds(result, tree_after(before.tree(), edits), before.header):
+    try:
+        after = yaml_tree.parse(result)
+        _check_comments(editor, result)
+    except yaml_tree.YamlError:
+        raise EditError("the edit would leave no YAML") from None
+    wanted = tree_after(before.tree(), edits)
+    if after.tree() != wanted or after.header != before.header or after.duplicates:
         raise EditError("the edit would change more than the key")
-    _check_comments(editor, result)
     return result
 
 
@@ -237,11 +251,3 @@ def _flat(key: str, value: t.Any) -> Tree:
             return {key: Value("empty list")}
         return {path: leaf for index, item in enumerate(value) for path, leaf in _flat(f"{key}[{index}]", item).items()}
     return {key: value}
-
-
-def _holds(text: str, wanted: Tree, header: str) -> bool:
-    try:
-        document = yaml_tree.parse(text)
-    except yaml_tree.YamlError:
-        return False
-    return document.tree() == wanted and document.header == header and not document.duplicates

@@ -30,13 +30,13 @@ class EditError(ValueError):
 class Editor:
     """One text and what is to become of it. Keys are named as they are in the text, whatever was edited already."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, has_block_texts: bool = True) -> None:
         self.text = text
         self.root = yaml_nodes.parse(text)
         self.comments = yaml_nodes.comments(text)
         # Where the comments start that go with their keys.
         self.dropped: set[int] = set()
-        self._layout = _layout_of(text, self.root)
+        self._layout = _layout_of(text, self.root, has_block_texts)
         self._by_line = {line_start(text, one.start): one for one in self.comments if one.alone}
         self._removed: set[int] = set()
         # Sections that nobody named, but all of whose keys go.
@@ -295,7 +295,7 @@ class Editor:
     def _realigned(self, start: int, end: int, new: str) -> str:
         """Keep the comment behind a value in its column, where there is room: as spaces to add, or as an edit."""
         found = _BEFORE_COMMENT.match(self.text, end)
-        if found is None or len(found[1]) < 2 or "\t" in found[1] or "\n" in self.text[start:end]:
+        if not new or found is None or len(found[1]) < 2 or "\t" in found[1] or "\n" in self.text[start:end]:
             return ""
         grown = len(new) - (end - start)
         if grown < 0:
@@ -399,10 +399,10 @@ def _nest(content: Content, names: list[str], value: Content, key: str) -> None:
     content[names[-1]] = value
 
 
-def _layout_of(text: str, root: Node | None) -> Layout:
+def _layout_of(text: str, root: Node | None, has_block_texts: bool) -> Layout:
     columns = {len(line) - len(line.lstrip(" ")) for line in text.splitlines() if line.strip(" -") and line[0] == " "}
     offset = _list_offset(text, root) if root is not None else None
-    return Layout(min(columns, default=2), offset or 0)
+    return Layout(min(columns, default=2), offset or 0, has_block_texts)
 
 
 def _list_offset(text: str, node: Node) -> int | None:

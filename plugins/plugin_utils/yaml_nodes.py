@@ -124,7 +124,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.events: t.Iterator[t.Any] = iter(yaml.parse(text, Loader=yaml.SafeLoader))
-        tokens = yaml.scan(text, Loader=yaml.SafeLoader)
+        tokens: t.Iterator[t.Any] = yaml.scan(text, Loader=yaml.SafeLoader)
         self.dashes = [token.start_mark.index for token in tokens if isinstance(token, yaml.BlockEntryToken)]
         self.next_dash = 0
 

@@ -32,6 +32,8 @@ class Layout:
 
     step: int = 2
     list_offset: int = 0
+    # Without them, a text of several lines is one line in quotes, which swallows no comment below it.
+    has_block_texts: bool = True
 
 
 def scalar(value: Value, style: str = "") -> str:
@@ -90,7 +92,7 @@ def after(item: Content, indent: int, layout: Layout) -> list[str]:
         return ["", *block(item, indent + layout.step, layout)]
     if isinstance(item, list) and item:
         return ["", *items(item, indent + layout.list_offset, layout)]
-    first, *rest = _leaf(item, indent + layout.step)
+    first, *rest = _leaf(item, indent + layout.step, layout)
     return [f" {first}", *rest]
 
 
@@ -107,12 +109,12 @@ def behind_dash(item: Content, indent: int, layout: Layout) -> list[str]:
     if isinstance(item, (dict, list)) and item:
         inner = block(item, indent + 2, layout) if isinstance(item, dict) else items(item, indent + 2, layout)
         return [inner[0][indent + 2 :], *inner[1:]]
-    return _leaf(item, indent + 2)
+    return _leaf(item, indent + 2, layout)
 
 
-def _leaf(item: Content, indent: int) -> list[str]:
+def _leaf(item: Content, indent: int, layout: Layout) -> list[str]:
     value = item if isinstance(item, Value) else Value("empty mapping" if isinstance(item, dict) else "empty list")
-    return block_text(value, indent) or [scalar(value)]
+    return (layout.has_block_texts and block_text(value, indent)) or [scalar(value)]
 
 
 def _dumped(text: str, style: str | None = None) -> str:

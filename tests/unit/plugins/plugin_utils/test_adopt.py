@@ -155,6 +155,22 @@ class TestKeys:
         assert self.taken(after, keys=("*.Port",)).taken[0].keys == ("EMail.Server.Port",)
         assert self.taken(after, files=("configuration/*.xml",)).taken == []
 
+    def test_a_key_that_would_cost_a_comment_is_named_and_the_others_are_taken(self) -> None:
+        text = "A: {x: 1,  # about x\n  y: 2}\n# about B\nB: 1\nC: 1\n"
+        result = plan(modified(IVY, text, "A: {y: 2}\nC: 2\n"), what=context(ivy=text.encode()))
+        [one] = result.taken
+        assert one.keys == ("B", "C")
+        assert one.edit.after == b"A: {x: 1,  # about x\n  y: 2}\nC: 2\n"
+        assert "line 1 cannot be edited without losing comments" in named(result)["A.x"]
+        assert result.named[0].advice == f"Make the change in {IVY} by hand."
+
+    def test_a_key_of_a_template_goes_and_what_surrounds_it_stays(self) -> None:
+        text = "{% if true %}\n# about A\nA: 1\n{% endif %}\n# about B\nB: {{ shared.host }}\n"
+        before = render(IVY, text)
+        result = plan(modified(IVY, before, "B: mail1\n"), what=context(template=text.encode()))
+        [one] = result.taken
+        assert one.edit.after == text.replace("# about A\nA: 1\n", "").encode()
+
     def test_a_key_that_the_source_changed_too_is_named_and_an_adopted_one_is_not_taken_again(self) -> None:
         what = context(ivy=b"A: source\nB: node\n")
         result = plan(modified(IVY, "A: old\nB: old\n", "A: node\nB: node\n"), what=what)

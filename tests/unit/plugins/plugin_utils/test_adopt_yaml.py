@@ -5,15 +5,22 @@
 from __future__ import annotations
 
 import difflib
+import re
 import typing as t
 
 import jinja2
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import adopt_template, adopt_yaml, yaml_tree
+from ansible_collections.ivy.cluster.plugins.plugin_utils import (
+    adopt_template,
+    adopt_yaml,
+    yaml_lines,
+    yaml_nodes,
+    yaml_tree,
+)
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt_yaml import Change, EditError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml_tree import Value
 
@@ -195,3 +202,271 @@ def test_items_that_are_sections_keep_their_lines() -> None:
 @pytest.mark.parametrize("change", [put("A", "x"), Change("A", None, ()), Change("A", Value("empty list"))])
 def test_what_follows_a_list_keeps_its_comment(change: Change) -> None:
     assert "# about B\nB: 1\n" in adopt_yaml.apply(NUMBERED, [change])
+
+
+HEADER = "# yaml-language-server: $schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "keys", "after"),
+    [
+        # The first key of a section, and one before a key with a comment.
+        ("A:\n  # about x\n  x: 1\n  # about y\n  y: 2\n", ["A.x"], "A:\n  # about y\n  y: 2\n"),
+        ("A:\n  x: 1  # x\n  # about y\n  y: 2  # y\n", ["A.x"], "A:\n  # about y\n  y: 2  # y\n"),
+        ("A:\n  # about y\n  y: 2\n  # about x\n  x: 1\n", ["A.x"], "A:\n  # about y\n  y: 2\n"),
+        ("# about x\nx: 1\n# about y\ny: 2\n", ["x"], "# about y\ny: 2\n"),
+        ("# about x\nx: 1\n# about y\ny: 2\n", ["y"], "# about x\nx: 1\n"),
+        # The only key of a section takes the section with it.
+        ("B: 1\n# about A\nA:  # a\n  # about x\n  x: 1\n# about C\nC: 1\n", ["A.x"], "B: 1\n# about C\nC: 1\n"),
+        ("A:\n  b:\n    # about c\n    c: 1\n  # about d\n  d: 1\n", ["A.b.c"], "A:\n  # about d\n  d: 1\n"),
+        # What a file begins with may be about the file, so a section that nobody named leaves it.
+        ("# about us\nA:\n  x: 1\nB: 1\n", ["A.x"], "# about us\nB: 1\n"),
+        # Comments that belong to the file, to what was before, or to nothing.
+        (f"{HEADER}A: 1\nB: 1\n", ["A"], f"{HEADER}B: 1\n"),
+        (f"{HEADER}# about A\nA: 1\n# about B\nB: 1\n", ["A"], f"{HEADER}# about B\nB: 1\n"),
+        ("# file\n\n# about A\nA: 1\nB: 1\n", ["A"], "# file\n\nB: 1\n"),
+        ("---\n# about A\nA: 1\nB: 1\n...\n# end\n", ["A"], "---\nB: 1\n...\n# end\n"),
+        ("A:\n  x: 1\n  # z: 3\nB: 1\nC: 1\n", ["B"], "A:\n  x: 1\n  # z: 3\nC: 1\n"),
+        ("A:\n  x: 1\n  y: 1\n\n# about B\nB: 1\n", ["A.y"], "A:\n  x: 1\n\n# about B\nB: 1\n"),
+        ("A: 1\n\nB: 1\n\nC: 1\n", ["B"], "A: 1\n\n\nC: 1\n"),
+        # Number signs that begin no comment.
+        ("A: |\n  # text\n  x\n# about B\nB: '# no'\n", ["A"], "# about B\nB: '# no'\n"),
+        ('A: >-  # about A\n  # text\n\n  x\n\nB: "a # b"  # B\n', ["A"], '\nB: "a # b"  # B\n'),
+        ("A: |+\n  x\n\n# about B\nB: a#b\n", ["A"], "# about B\nB: a#b\n"),
+        # Line ends.
+        ("A: 1  # a\r\n# b\r\nB: 1\r\n", ["A"], "# b\r\nB: 1\r\n"),
+        ("A: 1  # a\nB: 1", ["B"], "A: 1  # a\n"),
+        ("A: 1  # a\n# b\nB: 1", ["A"], "# b\nB: 1"),
+        # Aliases, braces, items.
+        ("A: &a 1\n# b\nB: *a\n# c\nC: 1\n", ["B"], "A: &a 1\n# c\nC: 1\n"),
+        (
+            "a: &a\n  x: 1\nb:\n  <<: *a\n  y: 1  # y\n  z: 1  # z\n",
+            ["b.y"],
+            "a: &a\n  x: 1\nb:\n  <<: *a\n  z: 1  # z\n",
+        ),
+        ("A: {x: 1,  y: 2, z: 3}  # a\n", ["A.x"], "A: {y: 2, z: 3}  # a\n"),
+        ("A: {x: 1,  y: 2, z: 3}  # a\n", ["A.y", "A.z"], "A: {x: 1}  # a\n"),
+        ("B: 1\n# about A\nA: {x: 1}  # a\nC: 1\n", ["A.x"], "B: 1\nC: 1\n"),
+        ("A:\n- x: 1  # x\n  y: 2  # y\n", ["A[0].x"], "A:\n- y: 2  # y\n"),
+        ("# a\nA: 1\n", ["A"], ""),
+    ],
+)
+def test_with_a_key_go_its_lines_and_its_own_comment_only(before: str, keys: list[str], after: str) -> None:
+    assert adopt_yaml.apply(before, [Change(key, None) for key in keys]) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "edits", "after"),
+    [
+        ("A:  # a\n  # x\n  x: 1\n# b\nB: 1\n", [Change("A.x", None), put("A", "1")], "A: 1  # a\n# b\nB: 1\n"),
+        ("A: 1  # a\n# b\nB: 1\n", [Change("A", None), put("A.x", "1")], "A:  # a\n  x: 1\n# b\nB: 1\n"),
+        ("A:\n  # x\n  x: 1\n", [Change("A.x", None), put("A.y", "2")], "A:\n  y: 2\n"),
+        ("A: |  # a\n  # text\n# b\nB: 1\n", [put("A", "x")], "A: x  # a\n# b\nB: 1\n"),
+        ("A: |-  # a\n  x\n# b\nB: 1\n", [put("A", "y\nz\n")], "A: |  # a\n  y\n  z\n# b\nB: 1\n"),
+        ("A: 1  # a\nB: 1\n", [put("A", "y\nz")], "A: |- # a\n  y\n  z\nB: 1\n"),
+        ("A: 10   # a\nB: 100   # b\n", [put("A", "100"), put("B", "1")], "A: 100  # a\nB: 1     # b\n"),
+        ("A:\n# b\nB: ~  # B\n", [put("A", "1"), put("B", "2")], "A: 1\n# b\nB: 2  # B\n"),
+        ("A: {x: 1,  # x\n  y: 2}\n", [put("A.x", "5")], "A: {x: 5,  # x\n  y: 2}\n"),
+        ("A: [1,  # one\n  2  # two\n  ]\n", [put("A[0]", "5")], "A: [5,  # one\n  2  # two\n  ]\n"),
+        ("A: &a 1\nB: *a  # b\n", [put("B", "2")], "A: &a 1\nB: 2   # b\n"),
+        ("A:\n  x: 1\n  # old\n", [put("B", "y\nz")], 'A:\n  x: 1\nB: "y\\nz"\n  # old\n'),
+        ("A: 1", [put("B", "2")], "A: 1\nB: 2"),
+        (
+            "A:\n  - x: 1  # x\n    y: 2  # y\n  - 3\n",
+            [put("A[0].y", "4")],
+            "A:\n  - x: 1  # x\n    y: 4  # y\n  - 3\n",
+        ),
+    ],
+)
+def test_a_changed_value_keeps_the_comments(before: str, edits: list[Change], after: str) -> None:
+    assert adopt_yaml.apply(before, edits) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "edit", "line"),
+    [
+        ("B: 1\nA: {x: 1,  # x\n  y: 2}\n", Change("A.x", None), 2),
+        ("A: [1,  # one\n  2]\n", Change("A", None, (Value("text", "2"),)), 1),
+        ("A: {x: 1,  # x\n  y: 2}\n", put("A", "1"), 1),
+        ("A: &a 1\nB: *a\n", put("A", "2"), 1),
+        ("A:\n- x: 1\n  # about y\n  y: 2\n", Change("A[0].x", None), 2),
+        # It would become a part of the text above it.
+        ("A: |\n  x\nB:\n  y: 1\n  # old\n", Change("B.y", None), 5),
+    ],
+)
+def test_what_would_lose_a_comment_or_an_anchor_is_refused_with_its_line(text: str, edit: Change, line: int) -> None:
+    with pytest.raises(EditError, match=f"line {line} "):
+        adopt_yaml.apply(text, [edit])
+
+
+def test_the_comments_are_verified_whatever_the_editor_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "A: 1\n# about B\nB: 1\n"
+    monkeypatch.setattr(yaml_lines.Editor, "result", lambda _self: "B: 1\n")
+    with pytest.raises(EditError, match="line 2 cannot be edited without losing comments"):
+        adopt_yaml.apply(text, [Change("A", None)])
+    monkeypatch.setattr(yaml_lines.Editor, "result", lambda _self: "# about B\nB:  1\n")
+    with pytest.raises(EditError, match="other lines"):
+        adopt_yaml.apply(text, [Change("A", None)])
+
+
+# --- any text, any edit
+
+Path = tuple[t.Union[str, int], ...]
+
+
+class Written:
+    """A text that people could have written: which line belongs to which key is known, each comment is another one."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        self.lines: list[tuple[str, Path | None]] = [(HEADER.rstrip("\n"), None)]
+        self.number = 0
+        self.tree = self.section((), 0)
+
+    @property
+    def text(self) -> str:
+        return "".join(f"{line}\n" for line, _owner in self.lines)
+
+    def count(self) -> int:
+        self.number += 1
+        return self.number
+
+    def chance(self) -> bool:
+        return self.draw(st.booleans())
+
+    def before_entry(self, path: Path, indent: int) -> None:
+        """A blank line, a comment that belongs to nothing, and one that belongs to the entry."""
+        if self.chance():
+            if self.chance():
+                self.lines.append((f"{' ' * indent}# free {self.count()}", None))
+            self.lines.append(("", None))
+        for _line in range(self.draw(st.integers(0, 2))):
+            self.lines.append((f"{' ' * indent}# own {self.count()}", path))
+
+    def eol(self) -> str:
+        return f"  # end {self.count()}" if self.chance() else ""
+
+    def section(self, path: Path, indent: int) -> dict[str, t.Any]:
+        tree: dict[str, t.Any] = {}
+        for number in range(self.draw(st.integers(1, 4))):
+            name = f"k{number}"
+            below = (*path, name)
+            self.before_entry(below, indent)
+            kind = self.draw(st.sampled_from(["leaf", "leaf", "section", "list", "text"] if indent < 6 else ["leaf"]))
+            start = f"{' ' * indent}{name}:"
+            if kind == "leaf":
+                written = self.draw(st.sampled_from(["v{}", "'v # {}'", '"v{} # no"', "v{}#no"])).format(self.count())
+                self.lines.append((f"{start} {written}{self.eol()}", below))
+                tree[name] = yaml.safe_load(written)
+            elif kind == "text":
+                self.lines.append((f"{start} |{self.eol()}", below))
+                content = [f"# text {self.count()}", "", f"text {self.count()}"]
+                self.lines += [(f"{' ' * (indent + 2)}{line}" if line else "", below) for line in content]
+                tree[name] = "\n".join(content) + "\n"
+            else:
+                self.lines.append((f"{start}{self.eol()}", below))
+                tree[name] = self.section(below, indent + 2) if kind == "section" else self.items(below, indent + 2)
+                if tree[name] and self.chance():
+                    self.lines.append((f"{' ' * (indent + 2)}# tail {self.count()}", None))
+        return tree
+
+    def items(self, path: Path, indent: int) -> list[str]:
+        found = []
+        for index in range(self.draw(st.integers(2, 4))):
+            self.before_entry((*path, index), indent)
+            found.append(f"i{self.count()}")
+            self.lines.append((f"{' ' * indent}- {found[-1]}{self.eol()}", (*path, index)))
+        return found
+
+    def without(self, removed: t.Iterable[Path]) -> list[str]:
+        """The lines that stay: with a section goes all from its own comment to its last key."""
+        gone: set[int] = set()
+        for path in removed:
+            mine = [index for index, (_line, owner) in enumerate(self.lines) if owner and owner[: len(path)] == path]
+            gone.update(range(mine[0], mine[-1] + 1))
+        return [line for index, (line, _owner) in enumerate(self.lines) if index not in gone]
+
+
+def edited(written: Written, node: t.Any, path: Path, only_removals: bool, removed: list[Path]) -> t.Any:
+    """Another tree: keys and items go, change and come; what goes is noted."""
+    if not isinstance(node, (dict, list)):
+        return f"n{written.count()}" if not only_removals and written.draw(st.integers(0, 3)) == 0 else node
+    if isinstance(node, list):
+        gone = written.draw(st.none() | st.integers(0, len(node) - 1))
+        if gone is not None:
+            removed.append((*path, gone))
+            return node[:gone] + node[gone + 1 :]
+        return [*node, f"n{written.count()}"] if not only_removals and written.chance() else node
+    made: dict[str, t.Any] = {}
+    for name, value in node.items():
+        if written.draw(st.integers(0, 3)) == 0:
+            removed.append((*path, name))
+        else:
+            inner = edited(written, value, (*path, name), only_removals, removed)
+            if inner == {}:
+                removed.append((*path, name))
+            else:
+                made[name] = inner
+    if not only_removals and written.draw(st.integers(0, 3)) == 0:
+        made["new"] = written.draw(st.sampled_from(["n", {"a": "1", "b": ["2"]}, ["x", {"y": "z"}], "two\nlines\n"]))
+    return made
+
+
+@st.composite
+def _edits(draw: st.DrawFn, only_removals: bool) -> tuple[Written, str, list[Path]]:
+    written = Written(draw)
+    removed: list[Path] = []
+    tree = edited(written, written.tree, (), only_removals, removed)
+    return written, HEADER + yaml.safe_dump(tree, sort_keys=False), removed
+
+
+def _applied(written: Written, after: str) -> str:
+    before = written.text
+    edits = adopt_yaml.changes(
+        before, after, yaml_tree.parse(before).tree().keys() | yaml_tree.parse(after).tree().keys()
+    )
+    result = refusal = ""
+    try:
+        result = adopt_yaml.apply(before, edits)
+    except EditError as error:
+        refusal = str(error)
+    if refusal:
+        # What is left of a section may stand below a block text then, and become a part of it.
+        assert "losing comments" in refusal
+        assert "# tail" in before
+        assert "# text" in before
+        reject()
+    assert yaml_tree.parse(result).tree() == yaml_tree.parse(after).tree()
+    # Line ends of the other kind stay, too.
+    windows = adopt_yaml.apply(before.replace("\n", "\r\n"), edits)
+    assert windows == result.replace("\n", "\r\n")
+    return result
+
+
+@given(_edits(only_removals=True))
+def test_any_removal_leaves_all_other_lines(case: tuple[Written, str, list[Path]]) -> None:
+    written, after, removed = case
+    assert _applied(written, after).splitlines() == written.without(removed)
+
+
+@given(_edits(only_removals=False))
+def test_any_edit_keeps_every_comment_of_what_stays(case: tuple[Written, str, list[Path]]) -> None:
+    written, after, removed = case
+    comment = re.compile(r"# (?:yaml-lang|free|own|end|tail) ?\w+")
+    kept = [found for line in written.without(removed) for found in comment.findall(line)]
+    assert comment.findall(_applied(written, after)) == kept
+
+
+@given(
+    st.text(alphabet="ab:#-[]{},|>&*'\"?!% \n", max_size=40), st.sampled_from(["a", "b", "a.b", "a[0]"]), st.booleans()
+)
+def test_texts_that_nobody_would_write(text: str, key: str, removal: bool) -> None:
+    change = Change(key, None) if removal else put(key, "x")
+    try:
+        before = yaml_nodes.comments(text)
+        result = adopt_yaml.apply(text, [change])
+    except (ValueError, yaml.YAMLError):
+        return
+    left = [one.text for one in yaml_nodes.comments(result)]
+    assert left == [one.text for one in before] if not removal else set(left) <= {one.text for one in before}
+    assert yaml_tree.parse(result).tree() == adopt_yaml.tree_after(yaml_tree.parse(text).tree(), [change])
