@@ -14,6 +14,8 @@ import re
 import shlex
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils import source_tree
+
 FORMAT = 1
 # The order in which a person should read them.
 SIDES = ("conflict", "drift", "pending")
@@ -302,6 +304,10 @@ def steps(report: Report, finding: Finding) -> list[Step]:
         found.append(Step(f"To keep it, change the inventory and roll it out: {_where(finding)}"))
     elif finding.side == "conflict":
         found.append(Step("To keep the node's side, make the change in the source by hand: both changed the same."))
+    elif finding.kind == "extra" and (refused := source_tree.node_path_problem(finding.path)) is not None:
+        found.append(
+            Step(f"Adopt never takes it: {refused[0]}. To keep it on the node, name it in engine_drift_ignore.")
+        )
     elif finding.kind != "attributes":
         adopt = _adopt(report, finding)
         if adopt:

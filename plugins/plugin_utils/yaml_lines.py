@@ -145,7 +145,8 @@ class Editor:
 
     def _write(self, node: Node) -> None:
         kept = self._kept(node)
-        gone = [one for one in node.entries if one not in kept]
+        stays = {id(one) for one in kept}
+        gone = [one for one in node.entries if id(one) not in stays]
         if node.is_flow:
             self._write_flow(node, kept, gone)
             return

@@ -150,10 +150,10 @@ class _Reader:
 
     def _fill(self, made: Node) -> None:
         while True:
-            event = next(self.events)
+            event: t.Any = next(self.events)
             if isinstance(event, yaml.CollectionEndEvent):
                 if made.is_flow:
-                    made.end = event.end_mark.index
+                    made.end = t.cast(t.Any, event).end_mark.index
                 elif made.entries:
                     made.end = max(made.end, made.entries[-1].node.end)
                 return

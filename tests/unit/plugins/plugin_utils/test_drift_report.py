@@ -407,3 +407,13 @@ def test_a_conflict_is_nothing_that_adopt_takes() -> None:
     texts = [f"{step.text} {step.command}" for step in drift_report.steps(report, finding)]
     assert not any("adopt" in text for text in texts)
     assert any("by hand" in text for text in texts)
+
+
+@pytest.mark.parametrize("path", ["configuration/.git/config", "configuration/HEAD", "configuration/ivy.yaml~"])
+def test_a_file_that_adopt_never_takes_is_reported_without_that_advice(path: str) -> None:
+    report = build(engine1=seen(drift=[item(path, kind="extra")]))
+    (finding,) = report.findings
+    texts = [f"{step.text} {step.command}" for step in drift_report.steps(report, finding)]
+    assert finding.path == path
+    assert not any("ivy.cluster.adopt" in text for text in texts)
+    assert "engine_drift_ignore" in texts[-1]
