@@ -9,6 +9,7 @@ So options can be tried for which the cluster itself would have to be changed. S
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import http.server
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 HTTPS, ENGINE = 9443, 9081
@@ -164,19 +166,26 @@ def await_server(client: Client) -> None:
         time.sleep(0.1)
 
 
-def main(directory: str, host: str) -> None:
-    engine = http.server.ThreadingHTTPServer(("127.0.0.1", ENGINE), Engine)
-    threading.Thread(target=engine.serve_forever, daemon=True).start()
+@contextlib.contextmanager
+def serving(directory: str, host: str, engine: type[http.server.BaseHTTPRequestHandler]) -> Iterator[Client]:
+    """A client of the second HAProxy while it runs."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", ENGINE), engine)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     pid_file = f"{directory}/pid"
     lengthen_periods(f"{directory}/haproxy.cfg")
     subprocess.run(["/usr/sbin/haproxy", "-q", "-D", "-f", f"{directory}/haproxy.cfg", "-p", pid_file], check=True)
     try:
         client = Client(host)
         await_server(client)
-        print(json.dumps(scenes(client)))
+        yield client
     finally:
         with open(pid_file, encoding="ascii") as stream:
             os.kill(int(stream.read()), signal.SIGTERM)
+
+
+def main(directory: str, host: str) -> None:
+    with serving(directory, host, Engine) as client:
+        print(json.dumps(scenes(client)))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,15 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_limit_requests": -1,
         "haproxy_max_header_bytes": 10,
         "haproxy_login_paths": ["/log in"],
+        "haproxy_system_paths": [
+            "/system",
+            "/sys%74em",
+            "/a/../system",
+            "/system/",
+            "/sys;tem",
+            "/s\u00ffstem",
+            "system",
+        ],
         "haproxy_trusted_proxies": ["192.0.2.1"],
         "haproxy_proxy_protocol_sources": ["192.0.2.1", "proxy.example.com"],
         "haproxy_limit_exempt_sources": ["nobody"],
@@ -171,7 +180,8 @@ def test_the_connections_of_outer_proxies_and_exempt_users_do_not_count(rendered
     lines = configuration(rendered, "behind")
     wanted = "if !{ src 192.0.2.99 192.0.2.1 198.51.100.0/24 203.0.113.7 }"
     assert [line.endswith(wanted) for line in lines if "track-sc0" in line] == [True, True]
-    assert "acl limit_exempt var(txn.client) -m ip 192.0.2.1 198.51.100.0/24 192.0.2.99" in lines
+    # Requests count by the user's address, and by the proxy's where it names nobody.
+    assert "acl limit_exempt var(txn.client) -m ip 192.0.2.99" in lines
 
 
 def test_the_proxy_protocol_is_spoken_with_the_named_proxies_only(rendered: Path) -> None:
@@ -198,6 +208,12 @@ def test_options_that_do_not_fit_are_all_named_at_once(rendered: Path) -> None:
         "must not be below 0",
         "haproxy_max_header_bytes",
         "haproxy_login_paths has /log in",
+        "haproxy_system_paths has /sys%74em,",
+        "haproxy_system_paths has /a/../system,",
+        "haproxy_system_paths has /system/,",
+        "haproxy_system_paths has /sys;tem,",
+        "haproxy_system_paths has /s\u00ffstem,",
+        "haproxy_system_paths has system,",
         "192.0.2.1 stands in haproxy_trusted_proxies and haproxy_proxy_protocol_sources",
         "haproxy_proxy_protocol_sources: it has an entry",
         "haproxy_limit_exempt_sources: it has an entry",
