@@ -181,6 +181,8 @@ def serving(directory: str, host: str, engine: type[http.server.BaseHTTPRequestH
     finally:
         with open(pid_file, encoding="ascii") as stream:
             os.kill(int(stream.read()), signal.SIGTERM)
+        server.shutdown()
+        server.server_close()
 
 
 def main(directory: str, host: str) -> None:
