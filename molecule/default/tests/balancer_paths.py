@@ -373,6 +373,7 @@ LOGINS = (
         "https://HOST/app/login",
         "HOST/app/login",
     ),
+    *("/app/" + "x" * 13000 + "/login", "/app/" + "x" * 13000 + "login", "/app" + "/;" * 6500 + "/login"),
 )
 # The same with what a trusted proxy says about the user.
 FORWARDED = (
@@ -554,7 +555,7 @@ def unlimited(spellings: tuple[str, ...], found: list[list[int]]) -> list[str]:
         limited = [200] * passed + [429] * (len(statuses) - passed)
         ordinary = statuses == limited and LOGIN_LIMIT <= passed < len(statuses)
         if not ordinary and statuses != [400] * len(statuses):
-            wrong.append(f"{spelling!r}: {statuses}")
+            wrong.append(f"{spelling[:100]!r}: {statuses}")
     return wrong
 
 
