@@ -150,6 +150,14 @@ engine:
       description: The unit as systemd sees it.
       type: dict
       sample: {known: true, active: active, sub: running, main_pid: 4711, restarts: 0, need_daemon_reload: false}
+    start:
+      description:
+        - What became of the last attempt to start the engine since the host was started; null when there was none.
+        - RV(engine.start.state) is V(started), or V(waiting) for something that passes (such as a file share or a
+          database that is away), V(pausing) because the engine ended too often, or V(refused) until somebody acts.
+        - RV(engine.start.failures) is how often in a row the engine ended soon after its start.
+      type: dict
+      sample: {state: started, reason: "", since: "2026-01-31T12:00:00Z", failures: 0}
     process:
       description: The engine's process; null when it does not run.
       type: dict

@@ -16,7 +16,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node import fence
 
 from .drift_report import plain_text
 from .licence import WARN_DAYS
-from .observed import NO_RECORD, Host, LookError, Observed, Result
+from .observed import Host, LookError, Observed, Result
 from .report import count, listed
 
 _COLUMNS = ("NODE", "STATE", "ENGINE", "RELEASE", "DRIFT", "RESTART", "PEERS", "BALANCER", "SINCE")
@@ -138,11 +138,7 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
     drift, changes = _drift(node)
     remarks += changes
     if unit["active"] != "active":
-        why = "" if engine.get("applied") is None else fence_reason(seen, node.name, engine)
-        if why:
-            remarks.append(f"fenced: {why}")
-        # systemd tries again and again, so such a node is mostly about to start.
-        state = "FENCED" if why else f"{unit['active']}/{unit['sub']}"
+        state, why = _stopped(seen, node.name, engine)
         return (
             node.name,
             state,
@@ -153,7 +149,7 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
             "",
             place,
             str(unit.get("since") or ""),
-        ), remarks
+        ), remarks + why
     health = engine.get("health") or {}
     state = f"{unit['active']}/{unit['sub']}" if health.get("ok") else "NOT SERVING"
     if not health.get("ok"):
@@ -166,6 +162,38 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
     peers = f"{len((engine.get('peers') or {}).get('connected') or [])}/{len(seen.nodes) - 1}"
     restart = "REQUIRED" if engine.get("restart_required") else "no"
     return (node.name, state, version, release, drift, restart, peers, place, str(unit.get("since") or "")), remarks
+
+
+def _stopped(seen: Observed, node: str, engine: Result) -> tuple[str, list[str]]:
+    """The state of a node whose engine does not run; below it why, and what to run."""
+    unit, start = engine["unit"], engine.get("start") or {}
+    state = f"{unit['active']}/{unit['sub']}"
+    if engine.get("applied") is None:
+        return state, []
+    again = f"ansible-playbook site.yml --limit {node}"
+    reason = str(start.get("reason") or "")
+    fenced = fence_reason(seen, node, engine)
+    if fenced:
+        return "FENCED", [f"fenced: {fenced}"]
+    if unit["active"] == "activating":
+        since = f" (since {start['since']})" if start.get("since") else ""
+        if start.get("state") in ("waiting", "pausing") and reason:
+            return "RETRYING", [f"{reason}{since}"]
+        # Beside the first moments of a start, this is the time between an end of the engine and its next start.
+        return ("RETRYING", [_ended(seen, unit)]) if unit["sub"].startswith("auto-restart") else (state, [])
+    if unit["active"] == "failed":
+        if start.get("state") == "refused" and reason:
+            return "FAILED", [f"refused at {start.get('since')}: {reason}", f"when that is done run: {again}"]
+        return "FAILED", [_ended(seen, unit), f"to start it run: {again}"]
+    return state, [f"it was stopped; to start it run: {again}"] if unit.get("known") else []
+
+
+def _ended(seen: Observed, unit: Result) -> str:
+    status = f", exit status {unit['exit_status']}" if unit.get("exit_status") else ""
+    return (
+        f"the engine ended (result {unit.get('result') or 'unknown'}{status}); "
+        f"for the reason run on the node: journalctl -u {seen.unit}"
+    )
 
 
 def _drift(node: Host) -> tuple[str, list[str]]:
@@ -203,9 +231,10 @@ def guard_remarks(node: Host) -> list[str]:
 def fence_reason(seen: Observed, node: str, engine: Result) -> str:
     """Why this node may not start now; empty when it may. The very rule that counts at the engine's start."""
     record, why = seen.record()
-    if why and why != NO_RECORD:
-        return why
-    return fence.refusal(engine.get("applied"), record or None, seen.cluster, node)
+    if why:
+        # A share that is away proves nothing, and neither does an empty one: the node waits for its record.
+        return ""
+    return fence.refusal(engine.get("applied"), record, seen.cluster, node)
 
 
 def _place(seen: Observed, name: str) -> str:

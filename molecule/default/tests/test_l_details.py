@@ -203,11 +203,14 @@ def properties(lab: Lab, name: str, unit: str) -> dict[str, str]:
 
 def test_an_engine_ends_as_a_whole_starts_again_and_leaves_no_core(lab: Lab) -> None:
     seen = properties(lab, lab.nodes[0], "axonivy-engine.service")
-    assert {name: seen[name] for name in ("LimitCORE", "OOMPolicy", "Restart")} == {
+    assert {name: seen[name] for name in ("LimitCORE", "OOMPolicy", "Restart", "StartLimitIntervalUSec")} == {
         "LimitCORE": "0",
         "OOMPolicy": "stop",
-        "Restart": "on-failure",
+        "Restart": "on-abnormal",
+        "StartLimitIntervalUSec": "0",
     }
+    # Whatever status it ends with, but for the one of a Java that was asked to end.
+    assert {str(status) for status in range(1, 256)} - set(seen["RestartForceExitStatus"].split()) == {"143"}
     assert f"/{DUMPS.strip('/')}" in seen["ReadWritePaths"]
 
 

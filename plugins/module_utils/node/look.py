@@ -11,7 +11,7 @@ import subprocess
 import time
 import typing as t
 
-from . import health, licence, run_state, sockets
+from . import health, licence, run_state, sockets, start_state
 from .atomic import Tree
 from .errors import NodeError
 from .run import Request, Run
@@ -23,6 +23,8 @@ from .view import Settings, View
 _STABLE_AGE = 3.0
 _POLL = 0.5
 _TAIL = 25
+# An engine that ended as often soon after its start has a reason for that; systemd tries again without end.
+_TOO_OFTEN = 3
 
 
 def _request(settings: Settings, store: str) -> Request:
@@ -127,6 +129,10 @@ class Wanted(t.NamedTuple):
     search: dict[str, t.Any] | None
     deploy_directory: str
     configuration: bool = True
+    run_directory: str = run_state.RUN_DIRECTORY
+
+
+_START = ("state", "reason", "since", "failures")
 
 
 def state(settings: Settings, store: str, wanted: Wanted) -> dict[str, t.Any]:
@@ -145,7 +151,10 @@ def state(settings: Settings, store: str, wanted: Wanted) -> dict[str, t.Any]:
         "restarts": unit.restarts,
         "need_daemon_reload": unit.need_reload,
         "result": unit.result,
+        "exit_status": unit.exit_status,
     }
+    begun = start_state.read(wanted.run_directory)
+    facts["start"] = None if begun is None else {name: getattr(begun, name) for name in _START}
     facts["process"] = running
     facts["age"] = age
     facts["health"] = None
@@ -191,7 +200,8 @@ class Gate:
         found: list[tuple[str, str]] = []
         unit = facts["unit"]
         if unit["active"] != "active" or not facts["process"]:
-            found.append(("process", f"the unit is {unit['active']} ({unit['sub']})"))
+            why = (facts.get("start") or {}).get("reason")
+            found.append(("process", f"the unit is {unit['active']} ({unit['sub']}){f': {why}' if why else ''}"))
         elif facts["age"] < _STABLE_AGE or (self.pid is not None and self.pid != unit["main_pid"]):
             found.append(("process", "the process is not stable yet"))
         self.pid = unit["main_pid"] or self.pid
@@ -226,17 +236,22 @@ class Gate:
         return []
 
 
+def _given_up(facts: t.Mapping[str, t.Any]) -> bool:
+    start = facts.get("start") or {}
+    return facts["unit"]["active"] == "failed" or int(start.get("failures") or 0) >= _TOO_OFTEN
+
+
 def gate(
     settings: Settings, store: str, wanted: Wanted, seconds: float
 ) -> tuple[dict[str, t.Any], list[dict[str, str]], float]:
-    """Look until everything holds or time is over; a unit that has given up ends the wait at once."""
+    """Look until everything holds or time is over; a unit or an engine that has given up ends the wait at once."""
     check = Gate(wanted)
     start = time.monotonic()
     while True:
         facts = state(settings, store, wanted)
         problems = check.problems(facts)
         waited = time.monotonic() - start
-        if not problems or waited >= seconds or facts["unit"]["active"] == "failed":
+        if not problems or waited >= seconds or _given_up(facts):
             return facts, problems, waited
         time.sleep(_POLL)
 

@@ -16,8 +16,9 @@ import os
 import time
 import typing as t
 
+from . import bounded
 from .atomic import open_directory, read_at, write_at
-from .errors import NodeError
+from .errors import NodeError, PermanentError
 from .manifest import check_id
 from .store import timestamp
 
@@ -28,6 +29,8 @@ ROLLBACK = "rollback"
 # What a rollback may take over without asking: the rollout that it is to undo was most likely left open by a failure.
 _UNDONE = "site"
 _LIMIT = 1 << 20
+# A hard mount of a server that is away would hold a reader for ever.
+READ_SECONDS = 10.0
 
 Record = dict[str, t.Any]
 
@@ -77,12 +80,12 @@ def parse(data: bytes, where: str) -> Record:
     try:
         value = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as exc:
-        raise NodeError(f"The cluster record is damaged ({exc}). {advice}") from exc
+        raise PermanentError(f"The cluster record is damaged ({exc}). {advice}") from exc
     if not isinstance(value, dict):
-        raise NodeError(f"The cluster record is damaged (not a mapping). {advice}")
+        raise PermanentError(f"The cluster record is damaged (not a mapping). {advice}")
     version = value.get("format")
     if not isinstance(version, int) or version > FORMAT:
-        raise NodeError(
+        raise PermanentError(
             f"The cluster record {where} was written by a newer version of the collection (format "
             f"{version!r}, this one "
             f"knows {FORMAT}). Use that version or a newer one."
@@ -100,15 +103,15 @@ def parse(data: bytes, where: str) -> Record:
         ("pin", (dict, type(None))),
     ):
         if not isinstance(record[name], kinds):
-            raise NodeError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
+            raise PermanentError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
     for name, kind in (("allowed_releases", str), ("drained", str), ("history", dict)):
         if not all(isinstance(one, kind) for one in record[name]):
-            raise NodeError(f"The cluster record is damaged ({name} holds what it cannot hold). {advice}")
+            raise PermanentError(f"The cluster record is damaged ({name} holds what it cannot hold). {advice}")
     return record
 
 
-def read(directory: str, uid: int, gid: int) -> Record | None:
-    """The record; None where none was ever written."""
+def _content(directory: str, uid: int, gid: int) -> dict[str, t.Any] | None:
+    """Text and size of the record's file; None where there is none."""
     where = os.path.join(directory, FILE_NAME)
     with acting_as(uid, gid):
         try:
@@ -128,12 +131,26 @@ def read(directory: str, uid: int, gid: int) -> Record | None:
             raise NodeError(f"The cluster record {where} cannot be read ({exc.strerror}).") from exc
         finally:
             os.close(fd)
-    if info.st_size > _LIMIT:
+    return {"text": content[: _LIMIT + 1].decode("utf-8", "surrogateescape"), "size": info.st_size}
+
+
+def read(directory: str, uid: int, gid: int) -> Record | None:
+    """The record; None where none was ever written. A file share that hangs is an error within some seconds."""
+    where = os.path.join(directory, FILE_NAME)
+    try:
+        found = bounded.call(lambda: _content(directory, uid, gid), READ_SECONDS)
+    except OSError as exc:
         raise NodeError(
-            f"The cluster record {where} is larger than any record could be ({info.st_size} bytes). Look at "
+            f"The cluster record {where} cannot be read ({exc.strerror}). Check the file share and its server."
+        ) from exc
+    if found is None:
+        return None
+    if found["size"] > _LIMIT:
+        raise PermanentError(
+            f"The cluster record {where} is larger than any record could be ({found['size']} bytes). Look at "
             "it before you run again."
         )
-    return parse(content, where)
+    return parse(found["text"].encode("utf-8", "surrogateescape"), where)
 
 
 def write(directory: str, record: Record, uid: int, gid: int) -> None:

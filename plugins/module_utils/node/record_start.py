@@ -1,44 +1,150 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs before the engine, as root, from the unit's ExecStartPre: fences a stale node, records what the engine reads."""
+"""Runs before the engine, as root, from the unit's ExecStartPre: fences a stale node, waits for what the engine needs,
+records what the engine reads.
+
+Two kinds of obstacles: what only a person can remove ends the attempt, and the unit is not started again (exit status
+1). Everything else passes some day (a file share or a database that is away, an error of the disk, even an error of
+this program), so it is waited for. systemd ends an attempt that takes too long and makes the next one, without end.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import random
 import sys
+import time
+import typing as t
 
-from . import accounts, fence, record, run_state
-from .errors import NodeError
+from . import accounts, bounded, database, fence, mounts, record, run_state, sockets, start_state
+from .errors import NodeError, PermanentError
 from .store import Store, read_json_file
 from .unit import show
 from .view import View, settings_from
 
 SETTINGS = "/etc/ivy-cluster/node.json"
+# Above the time that a whole check takes by itself, or its own message would never be seen.
+_SHARE_SECONDS = 10.0
+_DATABASE_SECONDS = 5.0
+# The client of a file system has gone, or the server has forgotten the client: only a new mount ends that.
+_DEAD_MOUNT = (errno.ENOTCONN, errno.ESTALE)
+_ANY_ADDRESS = ("0.0.0.0", "::")
+_SYSTEMD_TRIES = "systemd mounts it again"
 
 
-def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DIRECTORY) -> str:
-    """Record the start; returns why the node must not start, empty when it may."""
-    node = read_json_file(settings_path)
+@contextlib.contextmanager
+def _proven() -> t.Iterator[None]:
+    """What this package finds wrong with its own files lasts; an error of the operating system may pass."""
+    try:
+        yield
+    except NodeError as exc:
+        raise PermanentError(str(exc)) from exc
+
+
+def _settings(path: str) -> dict[str, t.Any]:
+    with _proven():
+        node = read_json_file(path)
     if node is None:
-        return f"{settings_path} is missing or damaged. Run: ansible-playbook site.yml --limit this node"
+        # Missing or damaged, or the disk does not let us read it just now.
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as stream:
+            stream.read()
+        raise PermanentError(f"{path} is missing or damaged. Run: ansible-playbook site.yml --limit this node")
+    return node
+
+
+def check_files(paths: t.Iterable[t.Any], run: str) -> None:
+    """The files without which the engine would start with other settings than the cluster's."""
+    missing = []
+    for path in paths:
+        try:
+            os.stat(str(path))
+        except FileNotFoundError:
+            missing.append(str(path))
+    if missing:
+        raise PermanentError(f"{', '.join(missing)} is missing, so the engine would lack its settings. {run}")
+
+
+def check_share(directory: str, seconds: float = _SHARE_SECONDS) -> None:
+    """Whether the file system of a directory is mounted and answers; where it is not, systemd is asked to mount it."""
+    mount = mounts.holding(directory)
+    if mount is not None and mount.active != "active":
+        again = f"; {_SYSTEMD_TRIES}" if mounts.start(mount) else ""
+        raise NodeError(f"The file share is not mounted at {directory} ({mount.unit} is {mount.active}){again}.")
+    try:
+        bounded.call(lambda: os.stat(directory).st_mode, seconds)
+    except OSError as exc:
+        if isinstance(exc, TimeoutError):
+            raise NodeError(
+                f"The file share at {directory} does not answer within {seconds:.0f} seconds. Check its server."
+            ) from exc
+        if exc.errno in _DEAD_MOUNT:
+            again = f"; {_SYSTEMD_TRIES}" if mount is not None and mounts.start(mount, anew=True) else ""
+            raise NodeError(f"The file share at {directory} does not answer ({exc.strerror}){again}.") from exc
+        # Root may have no rights there; whoever has reads next, and says what is wrong.
+
+
+def check_port(port: int, proc: str = "/proc") -> None:
+    """Whether another process has the engine's port on all addresses, so that no engine could listen there."""
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(FileNotFoundError), open(f"{proc}/net/{table}", encoding="ascii") as stream:
+            for one in sockets.parse(stream.read()):
+                if one.state == sockets.LISTEN and one.local_port == port and one.local_address in _ANY_ADDRESS:
+                    raise NodeError(f"Another process listens on port {port}. Find it with: ss -ltnp 'sport = :{port}'")
+
+
+def check_database(place: t.Mapping[str, t.Any], seconds: float = _DATABASE_SECONDS) -> None:
+    address, port = str(place["address"]), int(place["port"])
+    user, name = str(place.get("user") or ""), str(place.get("name") or "")
+    try:
+        # A name server that is away holds a lookup for longer than any time limit of a socket.
+        problem = bounded.call(lambda: database.problem(address, port, user, name, seconds), 2 * seconds)
+    except OSError as exc:
+        problem = exc.strerror
+    if problem:
+        raise NodeError(f"The database {address}:{port} does not take connections: {problem}.")
+
+
+def _check_release(node: t.Mapping[str, t.Any], name: str, store: Store, release: str | None) -> None:
+    uid = accounts.uid_of(str(node.get("user") or "ivy"))
+    gid = accounts.gid_of(str(node.get("group") or "ivy"))
+    if not node.get("record_directory"):
+        reason = "" if release else fence.refusal(None, None, "", name)
+    else:
+        directory = str(node["record_directory"])
+        check_share(directory)
+        desired = record.read(directory, uid, gid)
+        reason = fence.refusal(release, desired, str(node.get("cluster", "")), name)
+        if release and desired is None:
+            # Nothing proves that there is no record: the directory is empty, too, while something else is mounted there.
+            raise NodeError(reason)
+    if reason:
+        raise PermanentError(reason)
+
+
+def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DIRECTORY) -> None:
+    """Record the start. A PermanentError says why the node must not start, any other error why it cannot start now."""
+    node = _settings(settings_path)
     name = str(node.get("node", ""))
-    with Store(str(node.get("store") or "/var/lib/ivy-cluster")) as store:
-        applied = store.applied()
-        if store.intent():
-            return (
-                "An activation was cut off on this node, so its files are not one whole release. "
-                f"Run: ansible-playbook site.yml --limit {name or 'this node'}"
+    run = f"Run: ansible-playbook site.yml --limit {name or 'this node'}"
+    check_files(node.get("required_files") or (), run)
+    with contextlib.ExitStack() as stack:
+        with _proven():
+            store = stack.enter_context(Store(str(node.get("store") or "/var/lib/ivy-cluster")))
+            applied = store.applied()
+            intent = store.intent()
+        if intent:
+            if store.busy():
+                raise NodeError("A run is activating a release on this node.")
+            raise PermanentError(
+                f"An activation was cut off on this node, so its files are not one whole release. {run}"
             )
-        release = applied.get("release")
-        uid = accounts.uid_of(str(node.get("user") or "ivy"))
-        gid = accounts.gid_of(str(node.get("group") or "ivy"))
-        if node.get("record_directory"):
-            desired = record.read(str(node["record_directory"]), uid, gid)
-            reason = fence.refusal(release, desired, str(node.get("cluster", "")), name)
-            if reason:
-                return reason
-        elif not release:
-            return fence.refusal(None, None, "", name)
+        _check_release(node, name, store, applied.get("release"))
+        if node.get("http_port"):
+            check_port(int(node["http_port"]))
+        if node.get("database"):
+            check_database(node["database"])
         settings = settings_from(applied.get("settings") or {})
         unit = show(settings.unit or str(node.get("unit") or ""))
         with View(settings, store) as view:
@@ -55,15 +161,73 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
                 if want.origin != "baseline" and now.files.get(key) not in want.digests
             ]
             run_state.write(run_state.record(now, modified, unit, os.environ.get("INVOCATION_ID", "")), run_directory)
-    return ""
+
+
+class Attempt:
+    """One attempt to start the engine: it says what it waits for, in the journal and in the file for status."""
+
+    def __init__(self, settings_path: str, run_directory: str, sleep: t.Callable[[float], None] = time.sleep) -> None:
+        self.settings_path = settings_path
+        self.run_directory = run_directory
+        self.sleep = sleep
+        self.before = start_state.read(run_directory)
+        self.unit = "the engine's unit"
+        self.failures = 0
+
+    def _note(self, state: str, reason: str = "") -> None:
+        now = start_state.following(self.before, state, reason, self.failures, time.time())
+        self.before = now
+        # That nobody can read the reason is no reason to keep the engine from starting.
+        with contextlib.suppress(NodeError, OSError):
+            start_state.write(now, self.run_directory)
+
+    @staticmethod
+    def _say(text: str) -> None:
+        sys.stderr.write(f"ivy-cluster: {text}\n")
+        sys.stderr.flush()
+
+    def _pause(self) -> None:
+        """Start an engine that ends again and again less and less often."""
+        with contextlib.suppress(NodeError, OSError):
+            self.unit = str((read_json_file(self.settings_path) or {}).get("unit") or self.unit)
+        restarts = show(self.unit).restarts if "." in self.unit else 0
+        self.failures = start_state.failures_before(self.before, restarts, time.time())
+        seconds = start_state.pause(self.failures)
+        if seconds:
+            reason = (
+                f"The engine ended {self.failures} times in a row soon after its start. "
+                f"For the reason run: journalctl -u {self.unit}"
+            )
+            self._note(start_state.PAUSING, reason)
+            self._say(f"{reason} The next start is in {seconds:.0f} seconds.")
+            self.sleep(seconds)
+
+    def run(self) -> int:
+        """0 where the engine may start, 1 where it must not until somebody acts. Waits for as long as systemd lets it."""
+        self._pause()
+        said, looks = "", 0
+        while True:
+            try:
+                prepare(self.settings_path, self.run_directory)
+            except PermanentError as exc:
+                self._note(start_state.REFUSED, str(exc))
+                self._say(f"the engine is not started. {exc}")
+                return 1
+            except (NodeError, OSError) as exc:
+                reason = str(exc)
+            except Exception as exc:  # an error of this program must not keep a node from starting for good
+                reason = f"{type(exc).__name__}: {exc}"
+            else:
+                self._note(start_state.STARTED)
+                return 0
+            self._note(start_state.WAITING, reason)
+            if reason != said:
+                self._say(f"the engine is not started yet. {reason}")
+                said = reason
+            # Nodes that wait for the same must not all start at the same moment.
+            self.sleep(start_state.delay(looks) * random.uniform(0.8, 1.2))
+            looks += 1
 
 
 def main() -> int:
-    try:
-        reason = prepare()
-    except (NodeError, OSError) as exc:
-        reason = str(exc)
-    if reason:
-        sys.stderr.write(f"ivy-cluster: the engine is not started. {reason}\n")
-        return 1
-    return 0
+    return Attempt(SETTINGS, run_state.RUN_DIRECTORY).run()

@@ -15,7 +15,7 @@ from .atomic import open_directory
 
 _PROPERTIES = (
     "LoadState,ActiveState,SubState,MainPID,ExecMainStartTimestamp,StateChangeTimestamp,InvocationID,NeedDaemonReload,FragmentPath,"
-    "DropInPaths,NRestarts,Result"
+    "DropInPaths,NRestarts,Result,ExecMainStatus"
 )
 _PLACES = (
     "/etc/systemd/system",
@@ -45,6 +45,8 @@ class Unit(t.NamedTuple):
     drop_ins: tuple[str, ...]
     restarts: int
     result: str
+    # How the main process ended last; 0 while none has ended.
+    exit_status: int = 0
 
     @property
     def running(self) -> bool:
@@ -89,7 +91,7 @@ def _read_until_end(fd: int, seconds: float) -> bytes:
         blocks.append(block)
 
 
-def _ask(name: str, *options: str, seconds: float = _TIMEOUT) -> str | None:
+def systemctl(*arguments: str, seconds: float = _TIMEOUT) -> str | None:
     """What systemctl says; None where there is none, or where it fails."""
     program = next((path for path in _PROGRAMS if os.access(path, os.X_OK)), None)
     if program is None:
@@ -97,7 +99,7 @@ def _ask(name: str, *options: str, seconds: float = _TIMEOUT) -> str | None:
     reading, writing = os.pipe()
     try:
         try:
-            process = _spawn(program, ["show", *options, "-p", _PROPERTIES, "--", name], writing)
+            process = _spawn(program, arguments, writing)
         finally:
             os.close(writing)
         try:
@@ -111,6 +113,10 @@ def _ask(name: str, *options: str, seconds: float = _TIMEOUT) -> str | None:
     finally:
         os.close(reading)
     return output.decode("utf-8", "replace") if status == 0 else None
+
+
+def _ask(name: str, *options: str, seconds: float = _TIMEOUT) -> str | None:
+    return systemctl("show", *options, "-p", _PROPERTIES, "--", name, seconds=seconds)
 
 
 def show(name: str) -> Unit:
@@ -144,6 +150,7 @@ def parse(name: str, text: str) -> Unit:
         drop_ins=tuple(values.get("DropInPaths", "").split()),
         restarts=number("NRestarts"),
         result=values.get("Result", ""),
+        exit_status=number("ExecMainStatus"),
     )
 
 

@@ -25,6 +25,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node import (
     view,
 )
 from ansible_collections.ivy.cluster.plugins.module_utils.node.digest import canonical
+from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.run import Request
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store import Store
 
@@ -212,7 +213,11 @@ class Node:
             "record_directory": str(self.record) if fence else "",
         }
         settings.write_text(json.dumps(values))
-        reason = record_start.prepare(str(settings), str(self.run))
+        reason = ""
+        try:
+            record_start.prepare(str(settings), str(self.run))
+        except NodeError as exc:
+            reason = str(exc)
         self.active = not reason
         return reason
 

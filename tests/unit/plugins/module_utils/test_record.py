@@ -273,8 +273,7 @@ class TestFenceAtTheStart:
     def test_a_damaged_record_keeps_everybody_out(self, node: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
         self.apply(node)
         (node.record / "record.json").write_text("{")
-        with pytest.raises(NodeError, match="damaged"):
-            node.start(fence=True)
+        assert "damaged" in node.start(fence=True)
 
     def test_a_node_to_which_nothing_was_applied(self, node: t.Any) -> None:
         node.environment.mkdir()

@@ -1,0 +1,107 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything off, everything on: the cluster serves again by itself, however late the database and the file share are.
+
+It runs last in the scenario, since it takes the power from every host.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Browser, Lab
+
+UNIT = "axonivy-engine.service"
+RECORD = "/srv/ivy/cluster/record.json"
+# Longer than five failed starts took, after which the unit used to give up for good.
+OUTAGE = 75.0
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def shown(lab: Lab, name: str, key: str) -> str:
+    return str(lab.host(name).check_output(f"systemctl show -p {key} --value {UNIT}"))
+
+
+def failed_units(lab: Lab, name: str) -> str:
+    return str(lab.host(name).check_output("systemctl list-units --failed --plain --no-legend"))
+
+
+@pytest.fixture
+def power(lab: Lab) -> Iterator[dict[str, str]]:
+    """The containers by the name of their host. Whatever becomes of the test, all of them run afterwards."""
+    label = f"label=ivy-lab={lab.variables['lab_name']}"
+    listed = docker("ps", "--all", "--filter", label, "--format", "{{.Names}}").split()
+    prefix = f"{lab.variables['lab_name']}-"
+    found = {name.removeprefix(prefix): name for name in listed}
+    assert set(found) == set(lab.addresses)
+    yield found
+    docker("start", *found.values())
+
+
+def test_1_all_hosts_lose_power_and_the_database_and_one_share_come_late(
+    lab: Lab, power: dict[str, str], browser: Browser
+) -> None:
+    database = lab.groups["database_servers"][0]
+    late = lab.nodes[1]
+
+    docker("kill", *power.values())
+    docker("start", *(container for name, container in power.items() if name != database))
+    start = time.monotonic()
+    # An empty directory where the share ought to be. Nothing starts before it, since the database is away.
+    docker("exec", power[late], "mount", "-t", "tmpfs", "none", "/srv/ivy")
+
+    screen = lab.playbook("playbooks/status.yml").output
+    for name in lab.nodes:
+        assert any(line.split()[:2] == [name, "RETRYING"] for line in screen.splitlines()), screen
+    rows = screen[screen.index("RETRYING") :]
+    assert f"the database {lab.addresses[database]}:5432 " in rows
+    assert "There is no cluster record" in rows
+
+    def gave_up() -> list[str]:
+        return [name for name in lab.nodes if shown(lab, name, "ActiveState") == "failed"]
+
+    while time.monotonic() < start + OUTAGE:
+        assert gave_up() == []
+        time.sleep(3)
+    for name in lab.nodes:
+        lab.until(lambda name=name: shown(lab, name, "NRestarts") != "0", 60, f"systemd tries again on {name}")  # type: ignore[misc]
+    assert gave_up() == []
+
+    docker("start", power[database])
+    for name in lab.nodes:
+        if name != late:
+            lab.await_engine(name, 120)
+    assert lab.info(late) is None
+    docker("exec", power[late], "umount", "/srv/ivy")
+    lab.await_engine(late, 120)
+
+    assert browser.node() in lab.nodes
+    assert {name: failed_units(lab, name) for name in power if failed_units(lab, name)} == {}
+
+
+def test_2_what_waiting_cannot_help_stops_with_its_reason(lab: Lab) -> None:
+    name = lab.nodes[-1]
+    node = lab.host(name)
+    node.check_output(f"systemctl stop {UNIT}; cp -p {RECORD} {RECORD}.kept; echo damaged > {RECORD}")
+    try:
+        assert node.run(f"systemctl start {UNIT}").rc != 0
+        assert shown(lab, name, "ActiveState") == "failed"
+        told = json.loads(node.check_output("cat /run/ivy-cluster/start.json"))
+        assert told["state"] == "refused"
+        assert "The cluster record is damaged" in told["reason"]
+    finally:
+        node.check_output(f"mv {RECORD}.kept {RECORD}")
+    node.check_output(f"systemctl start {UNIT}")
+    lab.await_engine(name)

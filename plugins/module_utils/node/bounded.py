@@ -1,0 +1,97 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Calls that may hang, in a child process with a time limit.
+
+A system call on a network file system whose server is away does not return, and neither signals nor timeouts of the
+caller end it. So the call is made by a child: the caller gives up in time and kills the child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import select
+import signal
+import time
+import typing as t
+
+from .errors import NodeError, PermanentError
+
+# A child that the kernel does not let die is left to init.
+_REAP_SECONDS = 1.0
+
+
+def _answer(function: t.Callable[[], t.Any]) -> bytes:
+    try:
+        value: dict[str, t.Any] = {"value": function()}
+    except NodeError as exc:
+        value = {"message": str(exc), "permanent": isinstance(exc, PermanentError)}
+    except OSError as exc:
+        # A failed name lookup is an OSError whose number is no errno.
+        value = {"errno": exc.errno or 0, "text": exc.strerror or str(exc)}
+    except Exception as exc:  # whatever it is, the caller has to get it
+        value = {"errno": errno.EIO, "text": f"{type(exc).__name__}: {exc}"}
+    return json.dumps(value).encode("ascii")
+
+
+def _result(data: bytes) -> t.Any:
+    value = json.loads(data)
+    if "message" in value:
+        raise (PermanentError if value["permanent"] else NodeError)(value["message"])
+    if "errno" in value:
+        raise OSError(value["errno"], value["text"])
+    return value["value"]
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _read_answer(fd: int, limit: float) -> bytes | None:
+    """All that the child writes; None when time is over."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    blocks: list[bytes] = []
+    while True:
+        left = limit - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            return None
+        block = os.read(fd, 1 << 16)
+        if not block:
+            return b"".join(blocks)
+        blocks.append(block)
+
+
+def _reap(pid: int) -> None:
+    limit = time.monotonic() + _REAP_SECONDS
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < limit:
+            time.sleep(0.01)
+
+
+def call(function: t.Callable[[], t.Any], seconds: float) -> t.Any:
+    """What a function returns (JSON's kinds of values only), or its exception; a TimeoutError when it takes too long."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(reading)
+            _write_all(writing, _answer(function))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        data = _read_answer(reading, time.monotonic() + seconds)
+    finally:
+        os.close(reading)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        _reap(pid)
+    if data is None:
+        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {seconds:.0f} seconds")
+    if not data:
+        raise OSError(errno.EIO, "the process that was to do it ended without an answer")
+    return _result(data)
