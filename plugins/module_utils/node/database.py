@@ -47,8 +47,8 @@ def problem_of(answer: Answer) -> str:
     """Why the server takes no connections now; empty where it does."""
     if answer.kind == "R":
         return ""
-    if answer.kind == "E":
-        return answer.text or answer.code if answer.code[:2] in _NOT_NOW or not answer.code else ""
+    if answer.kind == "E" and answer.code:
+        return answer.text or answer.code if answer.code[:2] in _NOT_NOW else ""
     if not answer.kind:
         return "it closes the connection without an answer"
     return "it does not answer as PostgreSQL does"
