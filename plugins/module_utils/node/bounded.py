@@ -73,7 +73,7 @@ def _reap(pid: int) -> None:
 
 
 def call(function: t.Callable[[], t.Any], seconds: float) -> t.Any:
-    """What a function returns (JSON's kinds of values only), or its exception; a TimeoutError when it takes too long."""
+    """What a function returns (values that JSON has), or its exception; a TimeoutError when it takes too long."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:

@@ -75,7 +75,7 @@ def holding(path: str) -> Mount | None:
 
 
 def start(mount: Mount, anew: bool = False) -> bool:
-    """Have systemd mount it, in the background; anew where the old one no longer answers. Whether that was asked for."""
+    """Have systemd mount it, in the background; anew where it no longer answers. Whether that was asked for."""
     if not mount.defined or (mount.active in _BUSY and not (anew and mount.active == "active")):
         return False
     with contextlib.suppress(OSError):

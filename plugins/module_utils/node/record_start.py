@@ -54,14 +54,18 @@ def _settings(path: str) -> dict[str, t.Any]:
     return node
 
 
+def _exists(path: str) -> bool:
+    """An error other than that it is missing proves nothing, and is raised."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def check_files(paths: t.Iterable[t.Any], run: str) -> None:
     """The files without which the engine would start with other settings than the cluster's."""
-    missing = []
-    for path in paths:
-        try:
-            os.stat(str(path))
-        except FileNotFoundError:
-            missing.append(str(path))
+    missing = [str(path) for path in paths if not _exists(str(path))]
     if missing:
         raise PermanentError(f"{', '.join(missing)} is missing, so the engine would lack its settings. {run}")
 
@@ -117,7 +121,7 @@ def _check_release(node: t.Mapping[str, t.Any], name: str, store: Store, release
         desired = record.read(directory, uid, gid)
         reason = fence.refusal(release, desired, str(node.get("cluster", "")), name)
         if release and desired is None:
-            # Nothing proves that there is no record: the directory is empty, too, while something else is mounted there.
+            # Nothing proves that there is none: a directory is empty, too, while its file system is not mounted.
             raise NodeError(reason)
     if reason:
         raise PermanentError(reason)
@@ -203,7 +207,7 @@ class Attempt:
             self.sleep(seconds)
 
     def run(self) -> int:
-        """0 where the engine may start, 1 where it must not until somebody acts. Waits for as long as systemd lets it."""
+        """0 where the engine may start, 1 where it must not until somebody acts; waits as long as systemd lets it."""
         self._pause()
         said, looks = "", 0
         while True:

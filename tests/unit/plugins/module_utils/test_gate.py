@@ -95,6 +95,29 @@ def test_the_wait_ends_when_its_time_is_over(node: t.Any, monkeypatch: pytest.Mo
     assert waited == sum(clock.naps) == 600
 
 
+def test_an_engine_that_ends_again_and_again_ends_the_wait_at_once(
+    node: t.Any, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    begun = {"state": "pausing", "reason": "The engine ended 3 times in a row", "since": "", "failures": 3}
+    trying = facts(unit={"active": "activating", "sub": "start-pre", "main_pid": None}, process=None, start=begun)
+    monkeypatch.setattr(look, "state", lambda *_args: trying)
+    _facts, problems, waited = look.gate(node.settings(), "", WANTED, 600)
+    assert problems[0]["reason"] == "the unit is activating (start-pre): The engine ended 3 times in a row"
+    assert (waited, clock.naps) == (0, [])
+
+
+def test_what_the_engine_waits_for_is_waited_for_and_named(
+    node: t.Any, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    begun = {"state": "waiting", "reason": "The database is away", "since": "", "failures": 0}
+    waiting = facts(unit={"active": "activating", "sub": "start-pre", "main_pid": None}, process=None, start=begun)
+    answers = [waiting, waiting, waiting, waiting]
+    monkeypatch.setattr(look, "state", lambda *_args: answers.pop() if answers else facts())
+    assert look.gate(node.settings(), "", WANTED, 600)[1] == []
+    assert (answers, len(clock.naps)) == ([], 4)
+    assert "The database is away" in look.Gate(WANTED).problems(waiting)[0]["reason"]
+
+
 def test_it_returns_as_soon_as_all_holds(node: t.Any, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     answers = [facts(health={"ok": False, "reason": "x"}), facts()]
     monkeypatch.setattr(look, "state", lambda *_args: answers.pop(0))
@@ -111,6 +134,7 @@ def test_a_host_without_anything(node: t.Any, tmp_path: Path) -> None:
         {"address": "127.0.0.1", "port": 1},
         None,
         "",
+        run_directory=str(tmp_path),
     )
     seen = look.state(node.settings(tmp_path / "none"), str(tmp_path / "store"), wanted)
     assert seen["installed_version"] is None
@@ -118,6 +142,7 @@ def test_a_host_without_anything(node: t.Any, tmp_path: Path) -> None:
     assert seen["running"] is None
     assert seen["health"]["ok"] is False
     assert seen["licence"] is None
+    assert seen["start"] is None
 
 
 def test_the_log_of_an_engine(node: t.Any) -> None:

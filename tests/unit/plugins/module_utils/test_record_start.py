@@ -26,6 +26,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node import (
     unit,
 )
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError, PermanentError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.store import Store
 
 
 class Enough(Exception):
@@ -159,7 +160,7 @@ def lacks_user(one: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def is_activating(one: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     (one.node.store / "intent.json").write_text('{"release": "%s"}' % ("b" * 32))
-    monkeypatch.setattr(record_start.Store, "busy", lambda _store: True)
+    monkeypatch.setattr(Store, "busy", lambda _store: True)
 
 
 def has_a_bug(one: Starter, monkeypatch: pytest.MonkeyPatch) -> None:

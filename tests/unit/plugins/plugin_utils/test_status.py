@@ -188,6 +188,68 @@ def test_a_stopped_node_that_may_start_is_not_fenced() -> None:
     assert "fenced" not in text
 
 
+def stopped(active: str, sub: str, begun: dict[str, t.Any] | None = None, **more: t.Any) -> dict[str, t.Any]:
+    unit = {"known": True, "active": active, "sub": sub, "since": None, "result": "success", "exit_status": 0, **more}
+    own = engine(unit=unit, running=None, health=None, peers=None, start=begun)
+    return {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
+
+
+def begun(state: str, reason: str) -> dict[str, t.Any]:
+    return {"state": state, "reason": reason, "since": "2026-01-05T11:00:00Z", "failures": 0}
+
+
+AWAY = "The file share is not mounted at /srv/ivy."
+
+
+@pytest.mark.parametrize(
+    ("node", "state", "lines"),
+    [
+        (
+            stopped("activating", "start-pre", begun("waiting", AWAY)),
+            "RETRYING",
+            [f"{AWAY} (since 2026-01-05T11:00:00Z)"],
+        ),
+        (stopped("activating", "auto-restart", begun("waiting", AWAY)), "RETRYING", [AWAY]),
+        (stopped("activating", "start-pre", begun("pausing", "The engine ended 3 times")), "RETRYING", ["3 times"]),
+        (
+            stopped("activating", "auto-restart", begun("started", ""), result="exit-code", exit_status=3),
+            "RETRYING",
+            ["the engine ended (result exit-code, exit status 3)", "journalctl -u axonivy-engine.service"],
+        ),
+        (stopped("activating", "start-pre"), "activating/start-pre", []),
+        (
+            stopped("failed", "failed", begun("refused", "An activation was cut off."), result="exit-code"),
+            "FAILED",
+            ["refused at 2026-01-05T11:00:00Z: An activation was cut off.", "site.yml --limit engine2"],
+        ),
+        (
+            stopped("failed", "failed", None, result="protocol"),
+            "FAILED",
+            ["result protocol", "site.yml --limit engine2"],
+        ),
+        (stopped("inactive", "dead"), "inactive/dead", ["it was stopped", "site.yml --limit engine2"]),
+    ],
+)
+def test_a_node_that_does_not_run_says_why_and_what_to_run(
+    node: dict[str, t.Any], state: str, lines: list[str]
+) -> None:
+    text = sut.render(observed(hosts(engine2=node)))
+    assert line(text, "engine2").split()[1] == state
+    below = text[text.index("engine2") : text.index("lb1")]
+    assert [words for words in lines if words not in below] == []
+    assert "FENCED" not in text
+
+
+def test_a_record_that_cannot_be_read_fences_nobody() -> None:
+    given = hosts(engine2=stopped("activating", "start-pre", begun("waiting", AWAY)))
+    for name in ("engine1", "engine2"):
+        given[name]["results"]["record"] = {"msg": "The cluster record cannot be read (Stale file handle)."}
+    text = sut.render(observed(given))
+    assert "Stale file handle" in line(text, "record")
+    assert "RETRYING" in line(text, "engine2")
+    assert "FENCED" not in text
+
+
 def test_restart_drain_and_ill_health_stand_in_the_row() -> None:
     own = engine(
         restart_required=True,

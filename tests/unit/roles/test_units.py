@@ -1,0 +1,108 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The units of the collection: after a power loss none of them may give up because something else came later."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVICES = sorted(path for path in ROOT.glob("roles/*/templates/*") if "[Service]" in path.read_text(encoding="utf-8"))
+PLAY = """
+- hosts: engine_nodes
+  gather_facts: false
+  tasks:
+    - ansible.builtin.copy:
+        content: "{{ lookup('ansible.builtin.template', template) }}"
+        dest: "{{ destination }}"
+        mode: "0644"
+      delegate_to: localhost
+      become: false
+"""
+VALUES: dict[str, Any] = {
+    "ivy_engine_version": "11.3.0",
+    "ivy_cluster_name": "demo",
+    "ivy_user": "ivy",
+    "ivy_group": "ivy",
+    "ivy_environment_directory": "/etc/ivy-cluster",
+    "engine_firewall": False,
+    "engine_stop_timeout": 120,
+    "engine_dump_directory": "/var/lib/dumps",
+    "__engine_directory": "/opt/ivy/versions/11.3.0",
+    "__engine_library": "/usr/local/lib/ivy-cluster",
+    "__engine_writable_directories": ["logs"],
+}
+
+
+def lines(text: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def rendered(tmp_path: Path, **values: Any) -> dict[str, list[str]]:
+    (tmp_path / "play.yml").write_text(PLAY, encoding="utf-8")
+    (tmp_path / "hosts.json").write_text(
+        json.dumps({"all": {"children": {"engine_nodes": {"hosts": {"engine1": {"ansible_connection": "local"}}}}}}),
+        encoding="utf-8",
+    )
+    template = ROOT / "roles/engine/templates/axonivy-engine.service.j2"
+    more = {**VALUES, **values, "template": str(template), "destination": str(tmp_path / "unit")}
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "hosts.json", "play.yml", "-e", json.dumps(more)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return lines((tmp_path / "unit").read_text(encoding="utf-8"))
+
+
+def test_the_engine_is_started_without_end_and_requires_nothing(tmp_path: Path) -> None:
+    unit = rendered(tmp_path, ivy_share_directory="/srv/my-data/ivy")
+    assert unit["StartLimitIntervalSec"] == ["0"]
+    assert "StartLimitBurst" not in unit
+    # What is required and fails takes the start with it, and nothing makes another one.
+    assert not {"Requires", "Requisite", "BindsTo", "RequiresMountsFor"} & set(unit)
+    assert "srv-my\\x2ddata-ivy.mount srv-my\\x2ddata.mount srv.mount" in unit["After"]
+    # A status of record-start ends it for good, a timeout does not; and of the engine itself no status does.
+    assert unit["Restart"] == ["on-abnormal"]
+    assert {str(status) for status in range(1, 256)} - set(unit["RestartForceExitStatus"][0].split()) == {"143"}
+    assert unit["SuccessExitStatus"] == ["143"]
+    assert unit["EnvironmentFile"] == ["-/etc/ivy-cluster/shared.env", "-/etc/ivy-cluster/node.env"]
+    assert unit["ExecStartPre"] == ["+/usr/bin/python3 -I -B /usr/local/lib/ivy-cluster/record-start"]
+
+
+def test_the_longest_pause_and_the_checks_after_it_end_before_the_start_times_out(tmp_path: Path) -> None:
+    from ansible_collections.ivy.cluster.plugins.module_utils.node import record, start_state
+
+    unit = rendered(tmp_path, ivy_share_directory="/srv/ivy")
+    longest = max(start_state.pause(failures) for failures in range(100))
+    assert longest + 2 * record.READ_SECONDS <= int(unit["TimeoutStartSec"][0])
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
+def test_no_service_gives_up(path: Path) -> None:
+    unit = lines(path.read_text(encoding="utf-8"))
+    timer = path.with_name(path.name.replace(".service.j2", ".timer.j2"))
+    if timer != path and timer.exists():
+        return
+    # What only adds commands to a service of the distribution starts and stops nothing.
+    if not {"ExecStart", "Restart"} & set(unit):
+        assert path.name == "nftables-drop-in.conf.j2"
+        return
+    assert unit["StartLimitIntervalSec"] == ["0"]
+    assert unit["Restart"][0] in ("always", "on-failure", "on-abnormal")
+    assert int(unit["RestartSec"][0]) >= 5
