@@ -1,0 +1,143 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host that is lost while a node restarts ends the rollout: no further node is stopped, and the next run finishes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Lab, Run
+
+ROOT = Path(__file__).resolve().parents[3]
+# Ansible notices a lost host when SSH does. The lab's own settings take half a minute and more.
+SSH = "-o ServerAliveInterval=2 -o ServerAliveCountMax=2 -o ConnectTimeout=4"
+
+
+def container(lab: Lab, host: str) -> str:
+    """The container that is this host, running or not."""
+    name = lab.variables["lab_name"]
+    command = ["docker", "ps", "--all", "--filter", f"label=ivy-lab={name}", "--format", "{{.Names}}"]
+    names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert f"{name}-{host}" in names, names
+    return f"{name}-{host}"
+
+
+def answers(lab: Lab, host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((lab.addresses[host], port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def power_off(lab: Lab, host: str) -> None:
+    subprocess.run(["docker", "kill", container(lab, host)], check=True, capture_output=True)
+
+
+def power_on(lab: Lab, host: str) -> None:
+    """Starts the host and waits until it can be logged in to; where it runs already, nothing happens."""
+    subprocess.run(["docker", "start", container(lab, host)], check=True, capture_output=True)
+    lab.until(lambda: answers(lab, host, 22), 60, f"{host} takes connections")
+
+
+@pytest.fixture
+def hosts_back_on(lab: Lab) -> Iterator[None]:
+    """However a test ends, no later one finds a host switched off."""
+    yield
+    for host in (*lab.groups["load_balancers"], *lab.nodes):
+        power_on(lab, host)
+
+
+@pytest.fixture(scope="module")
+def change(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A source with a key that needs a restart."""
+    source = tmp_path_factory.mktemp("source") / "shared_config"
+    shutil.copytree(ROOT / "inventories/demo/shared_config", source)
+    with (source / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
+        stream.write("SystemTask:\n  Failure:\n    Behaviour: FAIL_TASK_DO_RETRY\n")
+    return ["-e", json.dumps({"ivy_shared_config_source": str(source)})]
+
+
+def roll_out_and_lose(lab: Lab, host: str, *arguments: str) -> Run:
+    """A rollout during which the host loses its power once the first node's engine has stopped."""
+    first = lab.nodes[0]
+    assert lab.info(first) is not None
+    # Connections of its own: those of an earlier run would keep that run's settings.
+    with tempfile.TemporaryDirectory(prefix="ivy") as sockets, ThreadPoolExecutor(1) as pool:
+        settings = {"ansible_ssh_extra_args": SSH, "ansible_control_path_dir": sockets}
+        run = pool.submit(lab.roll_out, "-e", json.dumps(settings), *arguments)
+        # The engine is asked, and not the unit, since that costs nothing on the host.
+        lab.until(lambda: run.done() or lab.info(first) is None, 300, f"the engine on {first} stops")
+        assert not run.done(), run.result().output[-6000:]
+        power_off(lab, host)
+        return run.result()
+
+
+def releases(lab: Lab) -> set[str]:
+    """The releases that the nodes serve with."""
+    found = [lab.info(node) for node in lab.nodes]
+    assert None not in found
+    return {str(info["release"]) for info in found if info is not None}
+
+
+def test_1_a_node_that_is_lost_while_it_restarts_ends_the_rollout(
+    lab: Lab, change: list[str], hosts_back_on: None
+) -> None:
+    first, *later = lab.nodes
+    before, (old,) = lab.pids(*later), releases(lab)
+
+    run = roll_out_and_lose(lab, first, *change)
+
+    assert run.status != 0
+    assert lab.pids(*later) == before, run.output[-6000:]
+    assert all(lab.info(node) is not None for node in later)
+    # The last that it says is what happened, what was not touched, and what to do.
+    last = run.output.rpartition("TASK [")[2]
+    assert f"Cannot be reached: {first}." in last, run.output[-6000:]
+    assert f"Not touched: {', '.join(later)}." in last
+    assert "run the same playbook again" in last
+
+    power_on(lab, first)
+    lab.roll_out(*change).succeeded()
+
+    (new,) = releases(lab)
+    assert new != old
+
+
+def test_2_a_balancer_that_is_lost_during_the_gate_ends_the_rollout(lab: Lab, hosts_back_on: None) -> None:
+    balancer = lab.groups["load_balancers"][0]
+    first, *later = lab.nodes
+    before, (old,) = lab.pids(*later), releases(lab)
+
+    run = roll_out_and_lose(lab, balancer)
+
+    assert run.status != 0
+    assert lab.pids(*later) == before, run.output[-6000:]
+    last = run.output.rpartition("TASK [")[2]
+    assert f"{balancer} cannot be reached" in last, run.output[-6000:]
+    assert f"The engine on {first} did not pass the gate; the nodes after it were not touched." in last
+
+    # Away from the beginning: nothing is stopped at all.
+    before = lab.pids(*lab.nodes)
+    refused = lab.roll_out()
+    assert refused.status != 0
+    assert f"{balancer} cannot be reached" in refused.output.rpartition("TASK [")[2]
+    assert lab.pids(*lab.nodes) == before
+
+    power_on(lab, balancer)
+    lab.until(lambda: answers(lab, balancer, 443), 60, f"HAProxy on {balancer} serves")
+    lab.roll_out().succeeded()
+
+    (new,) = releases(lab)
+    assert new != old

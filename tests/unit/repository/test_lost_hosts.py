@@ -1,0 +1,380 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host that is lost at any step ends the run before the next one. The plays are the real ones; the roles only log."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
+CHECKPOINT = "stop_after_lost_host.yml"
+ASSERTION = f"tasks/{CHECKPOINT}"
+# They contact no host.
+CONTACT_NONE = ("Look whether there is a cluster at all", "Check the inventory")
+# Everything they do on hosts is one task of theirs, and nothing follows that another host could go on with.
+ONE_STEP = ("preflight.yml", "unpin.yml")
+GROUPS = {
+    "load_balancers": ["lb1", "lb2"],
+    "engine_nodes": ["engine1", "engine2", "engine3"],
+    "database_servers": ["db1"],
+    "search_servers": ["search1"],
+}
+
+
+class Step(t.NamedTuple):
+    """One play, or one import of the checkpoint."""
+
+    name: str
+    play: dict[str, t.Any]
+    checkpoint: bool
+
+
+def steps(playbook: Path) -> list[Step]:
+    """What a playbook does, in this order, with all that it imports."""
+    found: list[Step] = []
+    for entry in yaml.safe_load(playbook.read_text(encoding="utf-8")):
+        imported = entry.get("ansible.builtin.import_playbook")
+        if imported and Path(imported).name != CHECKPOINT:
+            found += steps(playbook.parent / imported)
+        else:
+            found.append(Step(entry["name"], entry, bool(imported)))
+    return found
+
+
+def tasks(play: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    return [*play.get("pre_tasks", []), *play.get("tasks", [])]
+
+
+def working(playbook: str) -> list[tuple[Step, Step | None]]:
+    """The plays that stop where a host cannot be reached, each with what follows it."""
+    found = steps(ROOT / "playbooks" / playbook)
+    return [
+        (step, after)
+        for step, after in zip(found, [*found[1:], None])
+        if not step.checkpoint and not step.play.get("ignore_unreachable") and step.name not in CONTACT_NONE
+    ]
+
+
+@pytest.mark.parametrize("playbook", [name for name in PLAYBOOKS if name not in ONE_STEP])
+def test_a_checkpoint_follows_every_play_that_can_lose_a_host(playbook: str) -> None:
+    for step, after in working(playbook):
+        assert after is not None, f"{step.name}: the run ends without a checkpoint"
+        assert after.checkpoint, f"{step.name}: {after.name} follows it, and no checkpoint"
+        assert after.play["vars"]["__checkpoint_step"] == step.name
+        assert after.play["vars"]["__checkpoint_effect"]
+        last = tasks(step.play)[-1]
+        assert last.get("ansible.builtin.set_fact") == {"__completed_step": "{{ ansible_play_name }}"}, step.name
+        # The first contact of all: whoever cannot be reached skips it.
+        assert step.name == "Reach every node" or "when" not in last, step.name
+
+
+@pytest.mark.parametrize("playbook", ONE_STEP)
+def test_a_playbook_without_a_checkpoint_has_nothing_after_the_play_that_can_lose_a_host(playbook: str) -> None:
+    assert [after for _step, after in working(playbook)] == [None]
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_every_batch_begins_with_the_assertion_that_the_earlier_hosts_passed(playbook: str) -> None:
+    for step in steps(ROOT / "playbooks" / playbook):
+        if "serial" in step.play:
+            assert not step.play.get("pre_tasks"), step.name
+            assert not step.play.get("roles"), step.name
+            assert tasks(step.play)[0].get("ansible.builtin.import_tasks") == ASSERTION, step.name
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_the_balancers_are_reached_before_the_first_play_that_stops_an_engine(playbook: str) -> None:
+    entries = [
+        task["ansible.builtin.include_role"].get("tasks_from", "main")
+        for step in steps(ROOT / "playbooks" / playbook)
+        for task in tasks(step.play)
+        if task.get("ansible.builtin.include_role", {}).get("name") == "ivy.cluster.engine"
+    ]
+    for changing in ("stage", "open_rollout", "activate", "start"):
+        if changing in entries:
+            assert "reach_balancers" in entries[: entries.index(changing)], f"{changing}: {entries}"
+
+
+# Runs what Ansible sends to a host here. A host that is away answers as OpenSSH does.
+SSH = """#!/bin/bash
+host="${@: -2:1}"
+if [ -e "DIRECTORY/away/$host" ]; then echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255; fi
+FAKE_HOST="$host" exec /bin/sh -c "${@: -1}"
+"""
+BALANCER_INFO = """#!/usr/bin/python
+import json
+import os
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({}, supports_check_mode=True)
+with open("DIRECTORY/" + os.environ["FAKE_HOST"] + ".json") as stream:
+    answer = json.load(stream)
+if "msg" in answer:
+    module.fail_json(**answer)
+module.exit_json(**answer)
+"""
+# In place of every task file of every role: it logs, and the connection to the host that is to be lost in it breaks.
+STUB = """
+- name: Log the step
+  run_once: ONCE
+  check_mode: false
+  ansible.builtin.raw: |
+    echo 'STEP {{ inventory_hostname }}' >> 'DIRECTORY/log'
+    [ '{{ lost }}' != 'STEP {{ inventory_hostname }}' ] || { > 'DIRECTORY/away/{{ inventory_hostname }}'; exit 255; }
+"""
+ONCE = ("engine/open_rollout", "engine/create_schema")
+REAL = ("engine/reach_balancers", "engine/report_lost_hosts", "engine/gate")
+# The steps on hosts by play. What belongs to a later play than the one that lost a host must not have begun.
+ROLL_OUT = [
+    ["engine/stage"],
+    ["engine/open_rollout", "engine/activate", "engine/create_schema"],
+    ["engine/start"],
+    ["engine/close_rollout"],
+]
+SET_UP = ["postgres/main", "elasticsearch/main", "certificates/main", "haproxy/main", "file_share/main", "engine/main"]
+PLAYS = {
+    "rollout.yml": [["engine/refuse_missing_engine", "engine/build_release"], *ROLL_OUT],
+    "rollback.yml": [["rollback/main"], *ROLL_OUT],
+    "site.yml": [["preflight/main"], ["engine/build_release"], SET_UP, *ROLL_OUT, ["config_guard/main"]],
+}
+REAL = ("engine/reach_balancers", "engine/report_lost_hosts", "engine/gate")
+
+
+class Cluster:
+    """The collection with stubs for its roles, and hosts that are this machine."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.collection = directory / "ansible_collections/ivy/cluster"
+        shutil.copytree(ROOT / "playbooks", self.collection / "playbooks")
+        (self.collection / "plugins/modules").mkdir(parents=True)
+        self.write(self.collection / "plugins/modules/balancer_info.py", BALANCER_INFO)
+        for path in ROOT.glob("roles/*/tasks/*.yml"):
+            step = f"{path.parent.parent.name}/{path.stem}"
+            stub = STUB.replace("STEP", step).replace("ONCE", str(step in ONCE).lower())
+            if step == "topology/validate":
+                # As in fact, it contacts no host.
+                stub = "[]"
+            if step == "engine/start":
+                stub += "- ansible.builtin.include_tasks: gate.yml\n  when: not ansible_check_mode\n"
+            text = path.read_text(encoding="utf-8").replace("retries: 60", "retries: 1") if step in REAL else stub
+            self.write(self.collection / f"roles/{step.replace('/', '/tasks/')}.yml", text)
+        self.write(directory / "ssh", SSH).chmod(0o755)
+        (directory / "away").mkdir()
+        for balancer in GROUPS["load_balancers"]:
+            self.balancer(balancer, GROUPS["engine_nodes"])
+        hosts = {group: {"hosts": dict.fromkeys(names)} for group, names in GROUPS.items()}
+        self.write(directory / "hosts.yml", yaml.safe_dump({"all": {"children": hosts}}))
+
+    def write(self, path: Path, text: str) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("DIRECTORY", str(self.directory)), encoding="utf-8")
+        return path
+
+    def balancer(self, name: str, servers: list[str]) -> None:
+        """What HAProxy answers on this host."""
+        listed = [{"name": server, "up": True} for server in servers]
+        self.write(self.directory / f"{name}.json", json.dumps({"servers": listed}))
+
+    def run(self, playbook: str, *arguments: str, **variables: t.Any) -> Ended:
+        settings = {
+            "lost": "",
+            "ivy_proceed_without": [],
+            "__engine_plan": {"start": False, "restart": True},
+            "__preflight_look": {"seen": {}},
+            "__engine_push_state": "",
+            "__rollback_choice": {"release": "1"},
+            "__rollback_why": "",
+            "engine_start_timeout": 1,
+            "ansible_become": False,
+            "ansible_python_interpreter": sys.executable,
+            **variables,
+        }
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.directory / "hosts.yml")]
+        command += [str(self.collection / "playbooks" / playbook), "-e", json.dumps(settings), *arguments]
+        environment = {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(self.write(self.directory / "ansible.cfg", "")),
+            "ANSIBLE_COLLECTIONS_PATH": str(self.directory),
+            "ANSIBLE_LOCAL_TEMP": str(self.directory / "temporary"),
+            "ANSIBLE_REMOTE_TEMP": str(self.directory / "remote"),
+            "ANSIBLE_SSH_EXECUTABLE": str(self.directory / "ssh"),
+            "ANSIBLE_PIPELINING": "1",
+            "ANSIBLE_FORKS": "8",
+            "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "C.UTF-8",
+        }
+        ended = subprocess.run(
+            command, capture_output=True, text=True, timeout=180, check=False, env=environment, cwd=self.directory
+        )
+        log = self.directory / "log"
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        return Ended(ended.returncode, ended.stdout + ended.stderr, lines)
+
+
+class Ended(t.NamedTuple):
+    code: int
+    output: str
+    log: list[str]
+
+    @property
+    def last(self) -> str:
+        """All that follows the last task, on one line."""
+        return " ".join(self.output.rpartition("TASK [")[2].split())
+
+    def done(self, step: str) -> list[str]:
+        """The hosts that began the step."""
+        return [line.split()[1] for line in self.log if line.split()[0] == step]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return Cluster(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "step", "host"),
+    [
+        ("rollout.yml", "engine/stage", "engine1"),
+        ("rollout.yml", "engine/open_rollout", "engine1"),
+        ("rollout.yml", "engine/activate", "engine3"),
+        ("rollout.yml", "engine/start", "engine3"),
+        ("rollback.yml", "engine/start", "engine1"),
+        ("site.yml", "engine/build_release", "engine2"),
+        ("site.yml", "haproxy/main", "lb1"),
+    ],
+)
+def test_a_host_that_is_lost_ends_the_run_before_the_next_step(
+    cluster: Cluster, playbook: str, step: str, host: str
+) -> None:
+    plan = {"start": False, "restart": step != "engine/activate"}
+    ended = cluster.run(playbook, lost=f"{step} {host}", __engine_plan=plan)
+
+    assert ended.code != 0
+    assert host in ended.done(step), ended.output
+    later = [
+        name
+        for number, play in enumerate(PLAYS[playbook])
+        if any(step in before for before in PLAYS[playbook][:number])
+        for name in play
+    ]
+    assert [name for name in later if ended.done(name)] == [], ended.output
+    # The last message names the host, what was not touched, and what to do.
+    assert f"Cannot be reached: {host}." in ended.last, ended.output
+    assert "run the same playbook again" in ended.last
+    assert ("ivy_proceed_without" in ended.last) == (host in GROUPS["engine_nodes"])
+    if step == "engine/start":
+        reached = GROUPS["engine_nodes"][: GROUPS["engine_nodes"].index(host) + 1]
+        assert ended.done(step) == reached
+        untouched = [node for node in GROUPS["engine_nodes"] if node not in reached]
+        assert f"Not touched: {', '.join(untouched)}." in ended.last or not untouched
+
+
+def test_nodes_that_are_away_from_the_beginning_are_named(cluster: Cluster) -> None:
+    for node in GROUPS["engine_nodes"]:
+        (cluster.directory / "away" / node).touch()
+
+    ended = cluster.run("rollout.yml")
+
+    assert ended.code != 0
+    assert ended.log == []
+    assert "Cannot be reached: engine1, engine2, engine3. Nothing was changed." in ended.last, ended.output
+
+
+@pytest.mark.parametrize("playbook", ["rollback.yml", "site.yml"])
+def test_all_steps_are_done_when_no_host_is_lost(cluster: Cluster, playbook: str) -> None:
+    ended = cluster.run(playbook)
+
+    assert ended.code == 0, ended.output
+    skipped = {"engine/activate"}
+    assert {name for play in PLAYS[playbook] for name in play if not ended.done(name)} == skipped
+    assert ended.done("engine/start") == GROUPS["engine_nodes"]
+
+
+def test_a_run_without_a_node_in_check_mode_does_all_steps_on_the_others(cluster: Cluster) -> None:
+    (cluster.directory / "away/engine1").touch()
+
+    ended = cluster.run("rollout.yml", "--check", ivy_proceed_without=["engine1"])
+
+    assert ended.code == 0, ended.output
+    assert ended.done("engine/start") == ["engine2", "engine3"]
+
+
+def test_a_lost_node_ends_a_run_for_some_nodes_too(cluster: Cluster) -> None:
+    ended = cluster.run("rollout.yml", "--limit", "engine2,engine3", lost="engine/start engine2")
+
+    assert ended.code != 0
+    assert ended.done("engine/start") == ["engine2"]
+    assert "Cannot be reached: engine2. Not touched: engine3." in ended.last, ended.output
+
+
+def test_a_balancer_that_is_away_is_named_before_anything_is_staged(cluster: Cluster) -> None:
+    (cluster.directory / "away/lb2").touch()
+
+    ended = cluster.run("rollback.yml", "--check", "--limit", "engine1,engine2")
+
+    assert ended.code != 0
+    assert ended.done("engine/stage") == []
+    assert "lb2 cannot be reached" in ended.last, ended.output
+    assert "lb1" not in ended.last.partition("PLAY RECAP")[0]
+    assert "No engine was stopped" in ended.last
+
+
+def test_a_balancer_that_does_not_list_a_node_is_named_before_anything_is_staged(cluster: Cluster) -> None:
+    cluster.balancer("lb2", ["engine1", "engine3"])
+    (cluster.directory / "lb1.json").write_text('{"msg": "connection refused"}', encoding="utf-8")
+
+    ended = cluster.run("rollout.yml")
+
+    assert ended.code != 0
+    assert ended.done("engine/stage") == []
+    assert "HAProxy on lb1 does not answer: connection refused" in ended.last, ended.output
+    assert "HAProxy on lb2 does not list engine2." in ended.last
+
+
+def test_in_check_mode_a_balancer_that_this_run_sets_up_may_be_missing(cluster: Cluster) -> None:
+    for balancer in GROUPS["load_balancers"]:
+        (cluster.directory / f"{balancer}.json").write_text('{"msg": "no socket"}', encoding="utf-8")
+
+    ended = cluster.run("site.yml", "--check")
+    assert ended.code == 0, ended.output
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("away", "lb2 cannot be reached: "),
+        ("unlisted", "HAProxy on lb2 does not list it."),
+    ],
+)
+def test_a_balancer_that_does_not_have_the_node_up_ends_the_run_at_the_gate(
+    cluster: Cluster, case: str, message: str
+) -> None:
+    """The balancers are right until the first node starts."""
+    nodes = GROUPS["engine_nodes"]
+    change = {
+        "away": "touch away/lb2",
+        "unlisted": "cp unlisted.json lb2.json",
+    }[case]
+    cluster.balancer("unlisted", nodes[1:])
+    start = cluster.collection / "roles/engine/tasks/start.yml"
+    task = yaml.safe_dump([{"name": "Change", "ansible.builtin.raw": f"cd '{cluster.directory}'; {change}"}])
+    cluster.write(start, task + start.read_text(encoding="utf-8"))
+
+    ended = cluster.run("rollout.yml")
+
+    assert ended.code != 0
+    assert ended.done("engine/start") == nodes[:1], ended.output
+    # A failure of the node, so that the rescue of start.yml can say what to do.
+    assert "Not every balancer has engine1 up" in ended.last, ended.output
+    assert message in ended.last
+    assert "lb1" not in ended.last.partition("PLAY RECAP")[0]
