@@ -92,6 +92,27 @@ def test_every_batch_begins_with_the_assertion_that_the_earlier_hosts_passed(pla
             assert tasks(step.play)[0].get("ansible.builtin.import_tasks") == ASSERTION, step.name
 
 
+def task_files() -> list[Path]:
+    return sorted([*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/parts/tasks/*.yml")])
+
+
+def all_tasks(found: list[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
+    for task in found:
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from all_tasks(task.get(part, []))
+
+
+@pytest.mark.parametrize("path", task_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_host_that_is_ignored_takes_the_others_out_of_the_run(path: Path) -> None:
+    """With run_once or any_errors_fatal, it does in spite of ignore_unreachable."""
+    in_fatal_plays = path.parts[-3] in ("engine", "preflight", "parts")
+    for task in all_tasks(yaml.safe_load(path.read_text(encoding="utf-8")) or []):
+        if task.get("ignore_unreachable"):
+            assert "run_once" not in task, task["name"]
+            assert not in_fatal_plays or task.get("any_errors_fatal") is False, task["name"]
+
+
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_the_balancers_are_reached_before_the_first_play_that_stops_an_engine(playbook: str) -> None:
     entries = [
@@ -288,6 +309,8 @@ def test_nodes_that_are_away_from_the_beginning_are_named(cluster: Cluster) -> N
     assert ended.code != 0
     assert ended.log == []
     assert "Cannot be reached: engine1, engine2, engine3. Nothing was changed." in ended.last, ended.output
+    # Nothing would be left.
+    assert "ivy_proceed_without" not in ended.last
 
 
 @pytest.mark.parametrize("playbook", ["rollback.yml", "site.yml"])
