@@ -106,9 +106,9 @@ def headline(report: Report) -> str:
     return f"Preflight of cluster {report.cluster} looked at {checked}: {' and '.join(parts)}. Nothing was changed."
 
 
-def text(report: Report) -> str:
+def text(report: Report, head: str = "") -> str:
     """The report for a terminal."""
-    lines = [headline(report)]
+    lines = [head or headline(report)]
     for title, findings in (("Errors", report.errors), ("Warnings", report.warnings)):
         area = None
         for finding in findings:

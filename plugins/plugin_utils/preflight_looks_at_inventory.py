@@ -87,7 +87,9 @@ class Look:
         else:
             findings += self._check_licence()
             findings += preflight_options.check(self._inventory, self._roles)
-            findings += preflight_options.check_names(self._inventory, self._roles)
+            findings += preflight_options.check_names(
+                self._inventory, self._roles, self._variables.extra, self._variables.used
+            )
             findings += self._check_cluster(secret_options)
             findings += preflight_secrets.check(self._inventory, secret_options)
             findings += preflight_kinds.check(self._inventory)

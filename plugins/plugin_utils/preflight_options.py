@@ -14,7 +14,7 @@ from pathlib import Path
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils import masking
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_findings import ERROR, WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_inventory import (
     BALANCERS,
     DATABASES,
@@ -194,28 +194,91 @@ def describe(spec: t.Mapping[str, t.Any]) -> str:
     return f"{words}."
 
 
-def check_names(inventory: Inventory, roles: t.Mapping[str, Role]) -> list[Finding]:
-    """Names that look like an option and are none: what they say would be ignored without a word."""
-    known = {name for role in roles.values() for name in (*role.options, *role.variables)}
+# Names that the roles publish with set_stats: a workflow hands them to the next job as extra variables.
+PUBLISHED = frozenset(
+    {
+        "drift_counts",
+        "drift_found",
+        "drift_nodes",
+        "drift_not_seen",
+        "ivy_adopted",
+        "ivy_history",
+        "ivy_not_adopted",
+        "preflight_errors",
+        "preflight_ok",
+        "preflight_warnings",
+    }
+)
+
+
+def check_names(
+    inventory: Inventory, roles: t.Mapping[str, Role], extra: t.Collection[str] = (), used: t.Container[str] = ()
+) -> list[Finding]:
+    """Names that look like an option and are none: what they say would be ignored without a word.
+
+    ``extra`` are the variables of the command line, which :func:`check_extra` judges; ``used`` those that another
+    variable refers to, which are the user's own.
+    """
     by_name: dict[str, list[str]] = {}
     for host in inventory.hosts:
-        for name in host.given - known:
-            by_name.setdefault(name, []).append(host.name)
-    prefixes = {role.prefix: role for role in roles.values()}
-    options = sorted(name for role in roles.values() for name in role.options)
+        for name in host.given - _known(roles) - set(extra):
+            if name not in used:
+                by_name.setdefault(name, []).append(host.name)
     findings = []
     for name, names in sorted(by_name.items()):
-        role = next((role for prefix, role in prefixes.items() if name.startswith(prefix)), None)
-        near = difflib.get_close_matches(name, options, 1, 0.75 if role else 0.88)
-        if role is None and not near:
-            continue
-        place = inventory.place(name, names)
-        problem = f"it begins like an option of role {role.name} and is none" if role else "no role has such an option"
-        advice = (
-            f"Did you mean {near[0]}?" if near else "Correct it, or choose another name if it is a variable of yours."
-        )
-        findings.append(Finding("option-unknown", AREA, place, problem, advice, WARNING))
+        problem, advice, sure = _unknown(name, roles)
+        if problem:
+            advice = advice or "Correct it, or choose another name if it is a variable of yours."
+            severity = ERROR if sure else WARNING
+            findings.append(Finding("option-unknown", AREA, inventory.place(name, names), problem, advice, severity))
     return findings
+
+
+def check_extra(
+    extra: t.Mapping[str, t.Any], roles: t.Mapping[str, Role], used: t.Container[str] = ()
+) -> list[Finding]:
+    """The variables of the command line: unknown names, and values of the wrong type."""
+    options = {name: (spec, role) for role in roles.values() for name, spec in role.options.items()}
+    known = _known(roles)
+    findings = []
+    for name, value in sorted(extra.items()):
+        if name in options:
+            spec, _role = options[name]
+            if not _has_template(value):
+                said = judge(name, spec, value, bool(spec.get("no_log")))
+                findings += [Finding("option", AREA, name, *one) for one in said]
+        elif name not in known and name not in used:
+            problem, advice, _sure = _unknown(name, roles)
+            if problem:
+                advice = advice or "Correct it, or choose another name if it is a variable of yours."
+                findings.append(Finding("extra-unknown", AREA, f"-e {name}", problem, advice))
+    return findings
+
+
+def _known(roles: t.Mapping[str, Role]) -> set[str]:
+    return {name for role in roles.values() for name in (*role.options, *role.variables)} | PUBLISHED
+
+
+def _unknown(name: str, roles: t.Mapping[str, Role]) -> tuple[str, str, bool]:
+    """What is wrong with a name that is no option, what to do, and whether it is sure that an option was meant."""
+    role = next((role for role in roles.values() if name.startswith(role.prefix)), None)
+    options = sorted(option for one in roles.values() for option in one.options)
+    near = difflib.get_close_matches(name, options, 1, 0.88)
+    if role is not None and not near:
+        # What is not nearly one option may be meant as any of the role's.
+        near = difflib.get_close_matches(name, sorted(role.options), 3, 0.6)
+    advice = f"Did you mean {' or '.join(near)}?" if near else ""
+    if role is not None:
+        return f"it begins like an option of role {role.name}, which has no such option", advice, True
+    return ("no role has such an option", advice, False) if near else ("", "", False)
+
+
+def _has_template(value: t.Any) -> bool:
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, dict):
+        return any(map(_has_template, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_has_template, value))
 
 
 def role_problem(inventory: Inventory, role: Role, said: str, names: t.Collection[str]) -> Finding:

@@ -114,6 +114,9 @@ class Variables:
         defaults = {name: value for role in roles.values() for name, value in role.defaults.items()}
         fixed = {name: value for role in roles.values() for name, value in role.variables.items()}
         self.values: dict[str, Values] = {}
+        self.extra: dict[str, t.Any] = {str(key): value for key, value in manager.extra_vars.items()}
+        # Names that a variable of the inventory or of the command line refers to.
+        self.used: set[str] = set()
         hosts = []
         for name, groups in names.items():
             seen = manager.get_vars(play=play, host=manager._inventory.get_host(name))
@@ -122,12 +125,27 @@ class Variables:
             self.values[str(name)] = values
             given = frozenset(str(key) for key in seen if key in options or not str(key).startswith(("ansible_", "__")))
             hosts.append(Host(str(name), frozenset(groups), values, given))
+            for key in given:
+                self._note_use(seen[key])
         self.hosts = tuple(hosts)
+        for value in self.extra.values():
+            self._note_use(value)
 
     def set(self, name: str, value: t.Any) -> None:
         """Give all hosts a value that was found out otherwise, or that would stand in the way of everything else."""
         for values in self.values.values():
             values.variables[name] = value
+
+    def _note_use(self, value: t.Any) -> None:
+        if isinstance(value, str):
+            if "{{" in value or "{%" in value:
+                self.used.update(_NAME.findall(value))
+        elif isinstance(value, dict):
+            for item in value.values():
+                self._note_use(item)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                self._note_use(item)
 
     def _fail(self, host: str, name: str, reason: str) -> None:
         self.failures.setdefault((name, reason), []).append(host)

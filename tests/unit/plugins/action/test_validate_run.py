@@ -1,0 +1,170 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first play of every playbook, as the user calls it: what it refuses, and what it lets pass."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
+
+ROOT = Path(__file__).resolve().parents[4]
+FIRST = "playbooks/parts/has_hosts.yml"
+REFUSED = "This run cannot be started as it was called. No host was contacted, and nothing was changed."
+
+
+def play(inventory: Path, *arguments: str, playbook: str = FIRST, ignore: str = "") -> subprocess.CompletedProcess[str]:
+    """With no configuration of the user's, as from cron; a way to a host leaves a trace."""
+    directory = inventory.parent
+    ssh = directory.parent / f"{directory.name}-ssh"
+    ssh.write_text(f"#!/bin/sh\ntouch {ssh}-used\nexit 255\n", encoding="utf-8")
+    ssh.chmod(0o755)
+    config = directory.parent / f"{directory.name}.cfg"
+    config.write_text(f"[inventory]\nignore_patterns = {ignore}\n" if ignore else "", encoding="utf-8")
+    known = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    ended = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), str(ROOT / playbook), *arguments],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+        check=False,
+        cwd=directory.parent,
+        env={
+            **known,
+            "ANSIBLE_CONFIG": str(config),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+            "ANSIBLE_LOCAL_TEMP": str(directory.parent / "temporary"),
+            "ANSIBLE_SSH_EXECUTABLE": str(ssh),
+            "LC_ALL": "C.UTF-8",
+        },
+    )
+    assert not Path(f"{ssh}-used").exists()
+    return ended
+
+
+def said(ended: subprocess.CompletedProcess[str]) -> str:
+    return " ".join((ended.stdout + ended.stderr).replace("\\n", " ").split())
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Path:
+    """The layout of the README: archives, the licence and the source lie in directories of the inventory."""
+    here = "{{ inventory_dir }}/files"
+    case = {
+        "vars": {"ivy_licence_file": f"{here}/acme.lic", "engine_archive": f"{here}/{site.ENGINE}"},
+        "files": {
+            "files/acme.lic": site.LICENCE,
+            f"files/{site.ENGINE}": "ENGINE",
+            "acme.lic": None,
+            site.ENGINE: None,
+            site.SEARCH: None,
+            "shared_config/configuration/web.yaml": "SecuritySystems:\n  default: {}\n",
+        },
+    }
+    hosts = site.write_site(tmp_path / "inventory", case)
+    # The beginning of an archive that Ansible parses as one line, the name of a host. Others it only warns of.
+    (hosts.parent / "files" / site.ENGINE).write_bytes(b"PK\x03\x04\x14\0\0\0\0\0\x1b|]\0\1\0bin/AxonIvyEngine")
+    return hosts
+
+
+@pytest.mark.parametrize("playbook", ["preflight", "verify", "rollback"])
+def test_files_that_are_no_inventory_are_refused_by_every_playbook(beside: Path, playbook: str) -> None:
+    ended = play(beside, "-i", str(beside.parent), playbook=f"playbooks/{playbook}.yml")
+    assert ended.returncode != 0
+    assert REFUSED in said(ended)
+    assert "inventory/files, inventory/shared_config: " in said(ended)
+    assert f"from inventory/files/{site.ENGINE}" in said(ended)
+    assert "the group SecuritySystems" in said(ended)
+    assert "-i inventory/hosts.yml" in said(ended)
+    assert "ignore_patterns = ^(files|shared_config)$" in said(ended)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", ended.stdout)
+
+
+@pytest.mark.parametrize(
+    ("source", "ignore"), [("hosts.yml", ""), ("", "^(shared_config|files)$")], ids=["the file", "ignore_patterns"]
+)
+def test_both_ways_out_are_accepted(beside: Path, source: str, ignore: str) -> None:
+    ended = play(beside, "-i", str(beside.parent / source), ignore=ignore)
+    assert ended.returncode == 0, said(ended)
+
+
+def test_other_hosts_groups_sources_and_plugins_are_no_matter(tmp_path: Path) -> None:
+    hosts = site.write_site(tmp_path / "inventory", {"vars": {"engine_archive": "REMOVED"}})
+    for name in ("acme.lic", site.ENGINE, site.SEARCH):
+        (tmp_path / name).write_bytes((hosts.parent / name).read_bytes())
+        (hosts.parent / name).unlink()
+    (tmp_path / "source").mkdir()
+    (hosts.parent / "more.ini").write_text("web1\nlocalhost ansible_connection=local\n[web-servers]\nweb[01:20].acme.ch\n")
+    (hosts.parent / "site").mkdir()
+    (hosts.parent / "site/east.yml").write_text("ungrouped: {hosts: {'my old server': {}, größe: {}}}\nempty: {}\n")
+    (hosts.parent / "made.yml").write_text("plugin: ansible.builtin.constructed\nstrict: false\ngroups: {some: true}\n")
+    outside = ["-e", f"ivy_licence_file={tmp_path}/acme.lic", "-e", f"ivy_shared_config_source={tmp_path}/source"]
+    ended = play(hosts, "-i", str(hosts.parent), "-i", "one,two", *outside, "-e", f"engine_archive={tmp_path}/{site.ENGINE}")
+    assert ended.returncode == 0, said(ended)
+
+
+def test_every_misspelt_option_is_told_at_once_with_what_was_meant(tmp_path: Path) -> None:
+    hosts = site.write_site(tmp_path / "inventory", {"vars": {"ivy_proceed_whithout": []}})
+    wrong = ["-e", "rollback_to=CANARY", "-e", '{"rolback_release": "CANARY", "engine_on_drif": "keep"}']
+    ended = play(hosts, "-i", str(hosts), *wrong, playbook="playbooks/rollback.yml")
+    assert ended.returncode != 0
+    assert "-e rollback_to: it begins like an option of role rollback, which has no such option." in said(ended)
+    assert "Did you mean rollback_reason or rollback_release?" in said(ended)
+    assert "-e rolback_release: no role has such an option. Did you mean rollback_release?" in said(ended)
+    assert "-e engine_on_drif:" in said(ended)
+    assert "ivy_proceed_whithout: " in said(ended)
+    assert "Did you mean ivy_proceed_without?" in said(ended)
+    assert "CANARY" not in said(ended)
+
+
+def test_a_value_of_the_wrong_type_is_refused_and_what_a_survey_gives_is_not(tmp_path: Path) -> None:
+    hosts = site.write_site(tmp_path / "inventory", {})
+    survey = ["-e", "drift_fail=true", "-e", "ivy_http_port=8081", "-e", "preflight_fail=no"]
+    assert play(hosts, "-i", str(hosts), *survey).returncode == 0
+    wrong = ["-e", "drift_fail=perhaps", "-e", "ivy_http_port=many", "-e", "engine_on_drift=ask"]
+    wrong += ["-e", "ivy_proceed_without=engine1", "-e", '{"ivy_database_password": ["CANARY"]}']
+    ended = play(hosts, "-i", str(hosts), *wrong)
+    assert ended.returncode != 0
+    for words in ('"perhaps" is not true or false', '"many" is not a whole number', '"ask" is not one of'):
+        assert words in said(ended)
+    assert "ivy_proceed_without: it is a text, where a list is needed" in said(ended)
+    assert "ivy_database_password: it is a list, where a text is needed" in said(ended)
+    assert "CANARY" not in said(ended)
+
+
+def test_variables_of_the_users_own_are_no_matter(tmp_path: Path) -> None:
+    own = {
+        "my_engine_version": "11.3.0",
+        "engine_team_name": "acme",
+        "ivy_cluster_name": "{{ engine_team_name }}",
+        "company": "x",
+        "postgresql_exporter_port": 9187,
+    }
+    hosts = site.write_site(tmp_path / "inventory", {"vars": own})
+    extra = {"awx_job_id": 7, "release": "1.4", "preflight_ok": True, "drift_counts": {}, "ivy_history": [], "company": "y"}
+    ended = play(hosts, "-i", str(hosts), "-e", json.dumps(extra), "--limit", "engine2")
+    assert ended.returncode == 0, said(ended)
+
+
+def test_names_for_other_roles_are_accepted_by_their_kind(tmp_path: Path) -> None:
+    case: dict[str, t.Any] = {"vars": {"haproxy_exporter_port": 9101, "preflight_accept": ["option-unknown"]}}
+    hosts = site.write_site(tmp_path / "inventory", case)
+    assert play(hosts, "-i", str(hosts)).returncode == 0
+    ended = play(hosts, "-i", str(hosts), "-e", "rollback_to=X")
+    assert ended.returncode != 0
+    assert "rollback_to" in said(ended)
+
+
+def test_without_a_host_the_command_line_is_validated_too(tmp_path: Path) -> None:
+    ended = play(tmp_path / "none", "-i", "web1,", "-e", "rollback_to=X")
+    assert ended.returncode != 0
+    assert "-e rollback_to" in said(ended)
