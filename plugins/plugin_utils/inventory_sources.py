@@ -27,6 +27,7 @@ _STATIC_YAML = (".yml", ".yaml", ".json", ".toml")
 # What a line of some text becomes when it is parsed as INI: no name or address has these.
 _NO_NAME = re.compile(r"[\s=<>{}()\"'`;|&$#\\,*?!%^]|:$")
 _LONGEST_NAME = 40
+_LONGEST_PATH = 200
 _MOST_FILES = 500
 _LARGEST_FILE = 256 * 1024
 
@@ -97,10 +98,10 @@ def _is_below(path: str, root: str) -> bool:
     return bool(path) and (path == root or os.path.abspath(path).startswith(f"{root.rstrip('/')}/"))
 
 
-def shown(name: str) -> str:
+def shown(name: str, longest: int = _LONGEST_NAME) -> str:
     """A name that may be anything, for a terminal."""
     text = "".join(char if char.isprintable() else "?" for char in name.encode("utf-8", "replace").decode())
-    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def _is_stray(host: HostEntry) -> bool:
@@ -160,7 +161,7 @@ def _finding(
     where = sorted(_near(entry, directory) for entry in entries) or files
     what = []
     if stray:
-        origin = f" from {listed([shown(file) for file in files], 3)}" if files else ""
+        origin = f" from {listed(files, 3)}" if files else ""
         names = listed([shown(host.name) for host in stray], 3)
         what.append(f"the {'host' if len(stray) == 1 else 'hosts'} {names}{origin}")
     if groups:
@@ -173,16 +174,16 @@ def _finding(
         problem += f" (named by {listed(options)})"
     if not entries:
         advice = "Remove these lines from the inventory, or name another file with -i"
-        return Finding("inventory-stray", AREA, listed(map(shown, where), 4), problem, advice)
+        return Finding("inventory-stray", AREA, listed(where, 4), problem, advice)
     use = " ".join(f"-i {_near(file, directory)}" for file in good[:3]) or "-i <file>"
     parts = "|".join(sorted({re.escape(os.path.basename(entry)).replace(r"\-", "-") for entry in entries}))
     advice = (
         f"Name the file with your hosts instead of its directory: {use}. Or exclude the entries in ansible.cfg, section "
         f"[inventory]: ignore_patterns = ^({parts})$"
     )
-    return Finding("inventory-stray", AREA, listed(map(shown, where), 4), problem, advice)
+    return Finding("inventory-stray", AREA, listed(where, 4), problem, advice)
 
 
 def _near(path: str, directory: str) -> str:
     near = os.path.relpath(path, directory)
-    return path if near.startswith(os.path.join("..", "..")) else near
+    return shown(path if near.startswith(os.path.join("..", "..")) else near, _LONGEST_PATH)
