@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 import typing as t
@@ -15,6 +14,7 @@ from ansible.vars.clean import namespace_facts
 
 from ansible_collections.ivy.cluster.plugins.modules.preflight_look import ARGUMENT_SPEC
 from ansible_collections.ivy.cluster.plugins.plugin_utils import plain
+from ansible_collections.ivy.cluster.plugins.plugin_utils.connection_errors import diagnose
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_host_checks import PYTHON
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_plan import (
     Plan,
@@ -23,9 +23,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_plan import 
     roles_of,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_role_options import RoleOptions
-
-_NO_PYTHON = re.compile(r"(python|interpreter).*(not found|no such file)|no python interpreters", re.DOTALL)
-_NO_ROOT = ("sudo:", "password", "become", "not in the sudoers", "permission denied")
 
 _ANSIBLES_OWN = ("_ansible_parsed", "ansible_facts", "changed", "invocation")
 
@@ -75,7 +72,7 @@ class ActionModule(ActionBase):
         seen = self._run("ivy.cluster.preflight_host", arguments, variables)
         after = time.time()
         if seen["uid"] != 0:
-            raise _UnusableError("no-root", f"it works as the user with number {seen['uid']}")
+            raise _UnusableError("no-root", f"it runs as UID {seen['uid']}, not as root")
         # The way there took less than all the time before the module began, the way back less than all after its end.
         result.update(
             seen={key: value for key, value in seen.items() if key not in _ANSIBLES_OWN},
@@ -89,26 +86,16 @@ class ActionModule(ActionBase):
                 module_name=name, module_args=arguments, task_vars=variables
             )
         except AnsibleConnectionFailure as error:
-            raise _UnusableError("unreachable", _line(str(error))) from error
+            raise _unusable(str(error), connecting=True) from error
         except AnsibleError as error:
-            raise _UnusableError(_kind(str(error)), _line(str(error))) from error
+            raise _unusable(str(error)) from error
         if answer.get("unreachable"):
-            raise _UnusableError("unreachable", _line(str(answer.get("msg", ""))))
+            raise _unusable(str(answer.get("msg", "")), connecting=True)
         if answer.get("failed"):
-            said = " ".join(str(answer.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
-            raise _UnusableError(_kind(said), _line(str(answer.get("module_stderr") or answer.get("msg", ""))))
+            raise _unusable("\n".join(str(answer.get(key, "")) for key in ("module_stdout", "msg", "module_stderr")))
         return answer
 
 
-def _kind(said: str) -> str:
-    """What a failure means, from what the host or Ansible said."""
-    text = said.lower()
-    if any(words in text for words in _NO_ROOT):
-        return "no-root"
-    return "no-python" if _NO_PYTHON.search(text) else "failed"
-
-
-def _line(text: str) -> str:
-    """The line that tells most, short enough for a report."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines[-1] if lines else "")[:200].rstrip(".")
+def _unusable(said: str, connecting: bool = False) -> _UnusableError:
+    found = diagnose(said, connecting)
+    return _UnusableError(found.cause.name, found.detail)

@@ -9,8 +9,8 @@ version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - For messages that say what to run next. The command has the inventories, the vault and the become options of this run, but
-    none of the values that were set with C(-e), which may be secrets.
+  - For messages that say what to run next. The command has the inventories, the vault and the become options of this
+    run, but none of the values that were set with C(-e), which may be secrets.
   - The playbook is named by its full name, or by its path where this run used a path.
   - In AWX, where there is no such command line, it is the name alone.
 positional: _input

@@ -54,10 +54,11 @@ plan:
   type: dict
   sample: {groups: [engine_nodes], address: 192.0.2.21}
 reason:
-  description: Why the host could not be looked at, empty when it could.
+  description:
+    - Why the host could not be looked at, empty when it could. V(unreachable) is the default where there is no
+      connection, V(failed) where there is one.
   returned: always
   type: str
-  choices: ["", unreachable, no-python, old-python, no-root, failed]
   sample: ""
 detail:
   description: What was said, when it could not be looked at.

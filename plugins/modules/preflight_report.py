@@ -54,6 +54,10 @@ options:
         type: str
         choices: [error, warning]
         default: error
+      details:
+        description: What each of the hosts said, by name. The text shows one of them.
+        type: dict
+        default: {}
   accept:
     description: Codes of errors that are to be warnings.
     type: list
@@ -130,6 +134,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "problem": {"type": "str", "required": True},
             "advice": {"type": "str", "default": ""},
             "severity": {"type": "str", "choices": ["error", "warning"], "default": "error"},
+            "details": {"type": "dict", "default": {}},
         },
     },
     "accept": {"type": "list", "elements": "str", "default": []},

@@ -13,8 +13,8 @@ description:
   - Fails with all of the following in one message.
   - Hosts and groups that come from files that are no inventory, such as archives, licences or the source of the shared
     configuration in a directory that was given as an inventory.
-  - Variables that begin like an option of a role and are none, and variables of the command line (C(-e)) that are nearly one. A
-    variable that another one refers to is the user's own.
+  - Variables that begin like an option of a role and are none, and variables of the command line (C(-e)) that are
+    nearly one. A variable that another one refers to is the user's own.
   - Variables of the command line whose value is of the wrong type.
 options:
   inventory_options:

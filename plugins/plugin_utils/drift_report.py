@@ -15,6 +15,7 @@ import shlex
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils import source_tree
+from ansible_collections.ivy.cluster.plugins.plugin_utils.connection_errors import diagnose
 
 FORMAT = 1
 # The order in which a person should read them.
@@ -339,5 +340,6 @@ def _adopt(report: Report, finding: Finding) -> str:
 def node_step(report: Report, node: Node) -> Step:
     again = f"{report.command} ivy.cluster.drift --limit {shlex.quote(node.name)}"
     if node.state == UNREACHABLE:
-        return Step("Bring the host back, then look at it again:", again)
+        advice = diagnose(node.reason, connecting=True).cause.advice
+        return Step(f"{advice}. Then inspect it again:", again)
     return Step("Mend the cause, then look at the node again:", again)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils import rollback
-from ansible_collections.ivy.cluster.plugins.plugin_utils.observed import NO_RECORD, first_line
+from ansible_collections.ivy.cluster.plugins.plugin_utils.observed import NO_RECORD, first_line, lost
 
 Result = t.Mapping[str, t.Any]
 
@@ -17,7 +17,7 @@ def _usable(result: Result | None, key: str) -> str:
     if not result:
         return "not reached"
     if result.get("unreachable"):
-        return f"not reached: {first_line(result.get('msg')).removeprefix('Task failed: ')}"
+        return f"not reached: {lost(result)}"
     if result.get("failed") or key not in result:
         return first_line(result.get("msg")) or "it gave no usable answer"
     return ""

@@ -178,8 +178,8 @@ def _finding(
     use = " ".join(f"-i {_near(file, directory)}" for file in good[:3]) or "-i <file>"
     parts = "|".join(sorted({re.escape(os.path.basename(entry)).replace(r"\-", "-") for entry in entries}))
     advice = (
-        f"Name the file with your hosts instead of its directory: {use}. Or exclude the entries in ansible.cfg, section "
-        f"[inventory]: ignore_patterns = ^({parts})$"
+        f"Name the file with your hosts instead of its directory: {use}. Or exclude the entries in ansible.cfg, "
+        f"section [inventory]: ignore_patterns = ^({parts})$"
     )
     return Finding("inventory-stray", AREA, listed(where, 4), problem, advice)
 

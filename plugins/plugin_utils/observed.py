@@ -12,6 +12,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils import connection_errors
+from ansible_collections.ivy.cluster.plugins.plugin_utils.connection_errors import diagnose
+
 Result = t.Mapping[str, t.Any]
 Endpoint = tuple[str, int]
 
@@ -31,6 +34,8 @@ class Host:
     reachable: bool = True
     why: str = ""
     results: t.Mapping[str, Result] = dataclasses.field(default_factory=dict)
+    # What to do where it is not reachable.
+    advice: str = connection_errors.UNREACHABLE.advice
 
     def look(self, name: str, key: str) -> t.Any:
         """One part of what a look at the host brought."""
@@ -38,7 +43,7 @@ class Host:
         if not result:
             raise LookError("this run did not look at it")
         if result.get("unreachable"):
-            raise LookError(f"the connection to the host was lost: {first_line(result.get('msg'))}")
+            raise LookError(f"the connection to the host was lost: {lost(result)}")
         if key not in result:
             raise LookError(first_line(result.get("msg")) or "the module returned nothing usable")
         return result[key]
@@ -130,8 +135,12 @@ def _service(value: t.Mapping[str, t.Any]) -> Service:
 def _host(name: str, value: t.Mapping[str, t.Any]) -> Host:
     reach = value.get("reach") or {}
     reachable = bool(reach) and not reach.get("unreachable", False)
-    why = "" if reachable else first_line(reach.get("msg")).removeprefix("Task failed: ") or "no answer"
-    return Host(name, str(value.get("address") or name), reachable, why, value.get("results") or {})
+    results = value.get("results") or {}
+    if reachable:
+        return Host(name, str(value.get("address") or name), results=results)
+    found = diagnose(str(reach.get("msg") or ""), connecting=True)
+    why = f"{found.cause.problem} ({found.detail})" if found.detail else "no answer"
+    return Host(name, str(value.get("address") or name), False, why, results, found.cause.advice)
 
 
 def observed_from(value: t.Mapping[str, t.Any]) -> Observed:
@@ -155,6 +164,11 @@ def observed_from(value: t.Mapping[str, t.Any]) -> Observed:
         application_checked=bool(value["application_checked"]),
         check_mode=bool(value["check_mode"]),
     )
+
+
+def lost(result: Result) -> str:
+    """What was said when a host could not be reached, in one line."""
+    return diagnose(str(result.get("msg") or ""), connecting=True).detail
 
 
 def first_line(text: t.Any) -> str:

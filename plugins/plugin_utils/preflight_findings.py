@@ -46,21 +46,36 @@ class Finding:
     problem: str
     advice: str
     severity: str = ERROR
+    # What each host said, where that differs while all the rest is equal.
+    details: tuple[tuple[str, str], ...] = ()
 
-    def to_dict(self) -> dict[str, str]:
-        return dataclasses.asdict(self)
+    def to_dict(self) -> dict[str, t.Any]:
+        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "details"}
+        return {**found, "details": dict(self.details)} if self.details else found
 
     @classmethod
     def from_dict(cls, given: t.Mapping[str, t.Any]) -> Finding:
         """What a task handed on; a severity that is none counts as an error, so that nothing is lost."""
-        texts = {field.name: str(given.get(field.name, "")) for field in dataclasses.fields(cls)}
+        names = [field.name for field in dataclasses.fields(cls) if field.name != "details"]
+        texts = {name: str(given.get(name, "")) for name in names}
         if texts["severity"] not in SEVERITIES:
             texts["severity"] = ERROR
-        return cls(**texts)
+        details = given.get("details") or {}
+        return cls(**texts, details=tuple((str(host), str(said)) for host, said in details.items()))
+
+    @property
+    def example(self) -> str:
+        """What the hosts said, once: in full where it is the same, else what the first of them said."""
+        said = dict.fromkeys(text for _host, text in self.details)
+        if len(said) > 1:
+            return f" ({self.details[0][0]}: {self.details[0][1]})"
+        return f" ({next(iter(said))})" if said else ""
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        return plain_text(" ".join(f"{place}{_sentence(self.problem)} {_sentence(self.advice)}".split()))
+        return plain_text(
+            " ".join(f"{place}{_sentence(f'{self.problem}{self.example}')} {_sentence(self.advice)}".split())
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.connection_errors import BY_NAME, FAILED
 from ansible_collections.ivy.cluster.plugins.plugin_utils.pem import key_fingerprint
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_looks import Limits, Look, Looks
@@ -19,39 +20,15 @@ LOCALE = "C.UTF-8"
 # Beside the services: the kernel, systemd, and what people run there.
 _SYSTEM_MB = 256
 
-_UNUSABLE = {
-    "unreachable": (
-        "host-unreachable",
-        "it cannot be reached",
-        "Bring the host back, or correct ansible_host, the user and the key. An engine node that is to stay off goes "
-        "into ivy_proceed_without",
-    ),
-    "no-python": (
-        "host-no-python",
-        "it has no Python that Ansible finds",
-        "Install the package python3 there, or correct ansible_python_interpreter",
-    ),
-    "no-root": (
-        "host-no-root",
-        "its user does not become root",
-        "Allow it in sudoers, give the password with --ask-become-pass, or correct ansible_become_method",
-    ),
-    "failed": (
-        "host-not-looked-at",
-        "it could not be looked at",
-        "Mend what the message says, and run preflight again",
-    ),
-}
-
 
 def usable(look: Look) -> t.Iterator[Finding]:
     if look.reason == "old-python":
         advice = f"Install {PYTHON[0]}.{PYTHON[1]} or newer, and name it in ansible_python_interpreter"
         yield Finding("host-old-python", "Hosts", look.host, f"its Python is {look.detail}, which is too old", advice)
     elif look.reason:
-        code, problem, advice = _UNUSABLE.get(look.reason, _UNUSABLE["failed"])
-        said = f" ({look.detail})" if look.detail else ""
-        yield Finding(code, "Hosts", look.host, f"{problem}{said}", advice)
+        cause = BY_NAME.get(look.reason, FAILED)
+        details = ((look.host, look.detail),) if look.detail else ()
+        yield Finding(cause.code, "Hosts", look.host, cause.problem, cause.advice, details=details)
 
 
 def system(look: Look) -> t.Iterator[Finding]:

@@ -71,8 +71,15 @@ def looks_from(looked: t.Mapping[str, t.Any], reached: t.Mapping[str, t.Any] | N
 
 
 def merged(findings: t.Iterable[Finding]) -> list[Finding]:
-    """The same thing on several hosts is one finding that names them all."""
-    groups: dict[Finding, list[str]] = {}
+    """The same thing on several hosts is one finding that names them all, and keeps what each of them said."""
+    groups: dict[Finding, list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(dataclasses.replace(finding, where=""), []).append(finding.where)
-    return [dataclasses.replace(one, where=", ".join(dict.fromkeys(where))) for one, where in groups.items()]
+        groups.setdefault(dataclasses.replace(finding, where="", details=()), []).append(finding)
+    return [
+        dataclasses.replace(
+            alike,
+            where=", ".join(dict.fromkeys(finding.where for finding in members)),
+            details=tuple(detail for finding in members for detail in finding.details),
+        )
+        for alike, members in groups.items()
+    ]

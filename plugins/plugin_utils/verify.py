@@ -93,8 +93,7 @@ def _unreachable_row(host: Host, expected: bool) -> Row:
         HOSTS,
         host.name,
         f"not reachable: {host.why}",
-        "Nothing is known about this host. Bring it back; an engine node that is to stay off can be named in "
-        "ivy_proceed_without.",
+        f"Nothing is known about this host. {host.advice}.",
     )
 
 

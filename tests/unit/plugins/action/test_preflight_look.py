@@ -61,10 +61,10 @@ def raising(error: Exception) -> Answer:
     [
         (raising(AnsibleConnectionFailure("No route to host")), "unreachable", "No route to host"),
         (lambda _name: {"unreachable": True, "msg": "Data could not be sent"}, "unreachable", "Data could not be sent"),
-        (raising(AnsibleError("Missing sudo password")), "no-root", "Missing sudo password"),
+        (raising(AnsibleError("Missing sudo password")), "sudo-password-missing", "Missing sudo password"),
         (
             failing({"msg": "MODULE FAILURE", "module_stderr": "sudo: a password is required\n"}),
-            "no-root",
+            "sudo-password-missing",
             "sudo: a password is required",
         ),
         (
@@ -72,14 +72,15 @@ def raising(error: Exception) -> Answer:
                 {"msg": "The module interpreter '/usr/bin/no' was not found.", "module_stderr": "sh: 1: not found"}
             ),
             "no-python",
-            "sh: 1: not found",
+            "The module interpreter '/usr/bin/no' was not found",
         ),
         (
             failing({"msg": "MODULE FAILURE", "module_stderr": "/bin/sh: 1: /usr/bin/python3: not found"}),
             "no-python",
             "/bin/sh: 1: /usr/bin/python3: not found",
         ),
-        (failing({"msg": "No space left on device."}), "failed", "No space left on device"),
+        (failing({"msg": "No space left on device."}), "remote-tmp", "No space left on device"),
+        (failing({"msg": "Something else happened."}), "failed", "Something else happened"),
         (failing({"msg": "the file /x was not found"}), "failed", "the file /x was not found"),
     ],
 )

@@ -103,12 +103,16 @@ def test_other_hosts_groups_sources_and_plugins_are_no_matter(tmp_path: Path) ->
         (tmp_path / name).write_bytes((hosts.parent / name).read_bytes())
         (hosts.parent / name).unlink()
     (tmp_path / "source").mkdir()
-    (hosts.parent / "more.ini").write_text("web1\nlocalhost ansible_connection=local\n[web-servers]\nweb[01:20].acme.ch\n")
+    (hosts.parent / "more.ini").write_text(
+        "web1\nlocalhost ansible_connection=local\n[web-servers]\nweb[01:20].acme.ch\n"
+    )
     (hosts.parent / "site").mkdir()
     (hosts.parent / "site/east.yml").write_text("ungrouped: {hosts: {'my old server': {}, größe: {}}}\nempty: {}\n")
     (hosts.parent / "made.yml").write_text("plugin: ansible.builtin.constructed\nstrict: false\ngroups: {some: true}\n")
     outside = ["-e", f"ivy_licence_file={tmp_path}/acme.lic", "-e", f"ivy_shared_config_source={tmp_path}/source"]
-    ended = play(hosts, "-i", str(hosts.parent), "-i", "one,two", *outside, "-e", f"engine_archive={tmp_path}/{site.ENGINE}")
+    ended = play(
+        hosts, "-i", str(hosts.parent), "-i", "one,two", *outside, "-e", f"engine_archive={tmp_path}/{site.ENGINE}"
+    )
     assert ended.returncode == 0, said(ended)
 
 
@@ -150,7 +154,14 @@ def test_variables_of_the_users_own_are_no_matter(tmp_path: Path) -> None:
         "postgresql_exporter_port": 9187,
     }
     hosts = site.write_site(tmp_path / "inventory", {"vars": own})
-    extra = {"awx_job_id": 7, "release": "1.4", "preflight_ok": True, "drift_counts": {}, "ivy_history": [], "company": "y"}
+    extra = {
+        "awx_job_id": 7,
+        "release": "1.4",
+        "preflight_ok": True,
+        "drift_counts": {},
+        "ivy_history": [],
+        "company": "y",
+    }
     ended = play(hosts, "-i", str(hosts), "-e", json.dumps(extra), "--limit", "engine2")
     assert ended.returncode == 0, said(ended)
 

@@ -166,7 +166,7 @@ def test_an_unreachable_node_is_shown_and_hides_no_other() -> None:
     away = {"address": "192.0.2.22", "reach": {"unreachable": True, "msg": "No route to host\nmore"}, "results": {}}
     text = sut.render(observed(hosts(engine2=away), proceed_without=["engine2"]))
     assert "UNREACHABLE" in line(text, "engine2")
-    assert "No route to host (in ivy_proceed_without)" in text
+    assert "it cannot be reached (No route to host) (in ivy_proceed_without)" in text
     assert "active/running" in line(text, "engine1")
 
 
@@ -396,3 +396,12 @@ def test_local_changes_are_named() -> None:
     assert "drift: configuration/ivy.yaml (modified), configuration/\\x1b[2J (extra)" in text
     assert "unknown" in line(text, "engine2")
     assert "drift: The store is damaged." in text
+
+
+def test_an_unknown_host_key_is_named_with_what_to_do() -> None:
+    said = "Failed to connect to the host via ssh: @@@@@@@@\r\nHost key verification failed."
+    seen = observed(
+        hosts(engine2={"address": "192.0.2.22", "reach": {"unreachable": True, "msg": said}, "results": {}})
+    )
+    assert "its SSH host key is not in known_hosts" in sut.render(seen)
+    assert "ssh-keyscan" in seen.hosts["engine2"].advice
