@@ -22,6 +22,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils import (
     adopt_first,
     adopt_patch,
     adopt_write,
+    commands,
     masking,
     node_call,
     plain,
@@ -96,7 +97,8 @@ class ActionModule(ActionBase):
         else:
             if not answer["applied"]:
                 raise ValueError(
-                    "Nothing was ever applied to this node, so nothing can have changed since. Run site.yml."
+                    "Nothing was ever applied to this node, so nothing can have changed since. "
+                    f"Run: {commands.command('site')}"
                 )
             plan = adopt.plan(findings, answer["engine_owned"], wish, self._context(base, answer, secrets))
         result["local_changes"] = sorted({source_tree.printable(finding.path) for finding in findings})

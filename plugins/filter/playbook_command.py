@@ -16,7 +16,9 @@ description:
 positional: _input
 options:
   _input:
-    description: Name of the playbook, without C(ivy.cluster.) and without C(.yml).
+    description: >-
+      Name of the playbook, without C(ivy.cluster.) and without C(.yml). Empty for the command without a playbook, which
+      one can follow.
     type: str
     required: true
   arguments:
@@ -44,6 +46,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils import commands
 
 
 def playbook_command(playbook: str, *arguments: str) -> str:
+    if not playbook:
+        return commands.current().prefix()
     return commands.command(str(playbook), *(str(argument) for argument in arguments))
 
 

@@ -186,7 +186,7 @@ def _one(finding: Finding, wish: Wish, context: Context, result: Plan) -> None:
 
 def _not_from_source(finding: Finding) -> tuple[str, str]:
     """Why a finding is no matter of the source, and where it is changed instead."""
-    put_right = "site.yml puts it right."
+    put_right = "The playbook ivy.cluster.site restores it."
     if finding.root == "node":
         return "it is a file of this node", "Change the inventory: the role engine writes it from its options."
     if finding.root in ("environment", "secrets"):
@@ -198,9 +198,9 @@ def _not_from_source(finding: Finding) -> tuple[str, str]:
     if problem is not None:
         return problem
     if finding.kind == "attributes":
-        return f"only its mode or owner differs ({finding.detail})", f"The source holds no modes; {put_right}"
+        return f"only its mode or owner differs ({finding.detail})", f"The source holds no modes. {put_right}"
     if finding.irregular:
-        return finding.detail or "it is no regular file", f"Only files can be taken; {put_right}"
+        return finding.detail or "it is no regular file", f"Only files can be taken. {put_right}"
     if finding.too_long:
         return "it is too long to be taken here", "Copy it into the source by hand."
     if any(finding.path.startswith(f"{directory}/") for directory in source_tree.VENDOR_DIRECTORIES):
@@ -216,7 +216,9 @@ def _not_from_source(finding: Finding) -> tuple[str, str]:
 def _missing(finding: Finding, source: source_tree.SourceFile | None, result: Plan) -> None:
     if source is None:
         where = "the vendor delivers it" if finding.origin == "baseline" else "it is made from the inventory"
-        result.name(finding.path, "", f"it is missing on the node, and {where}", "site.yml puts it back.")
+        result.name(
+            finding.path, "", f"it is missing on the node, and {where}", "The playbook ivy.cluster.site restores it."
+        )
     elif source.path.endswith(source_tree.TEMPLATE_SUFFIX):
         advice = "Remove the template yourself if no node is to have it."
         result.name(finding.path, "", f"it is missing on the node and comes from the template {source.path}", advice)
@@ -319,7 +321,7 @@ def _yaml(finding: Finding, source: source_tree.SourceFile | None, wish: Wish, c
         differences = yaml_meaning.compare(finding.before or b"", finding.after or b"").changes
         after = yaml_meaning.decode(finding.after or b"")
     except yaml_tree.YamlError as error:
-        result.name(path, "", f"it is not YAML on the node: {error}", "site.yml puts it right.")
+        result.name(path, "", f"it is not YAML on the node: {error}", "The playbook ivy.cluster.site restores it.")
         return
     if source is not None and source.was_encrypted:
         advice = "Make the change by hand: ansible-vault edit."

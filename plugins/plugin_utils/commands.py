@@ -45,7 +45,7 @@ class Call:
     directory: str = "."
 
     def command(self, playbook: str, *arguments: str) -> str:
-        words = [self.name(playbook), *self.options, *arguments]
+        words = [*self.options, self.name(playbook), *arguments]
         return " ".join(["ansible-playbook", *(_quote(word) for word in words)])
 
     def prefix(self) -> str:
@@ -107,6 +107,11 @@ def current() -> Call:
 def command(playbook: str, *arguments: str) -> str:
     """The command for another playbook of this collection, with the options of this run."""
     return current().command(playbook, *arguments)
+
+
+def playbook(name: str) -> str:
+    """Another playbook of this collection as this run would name it, quoted for a shell."""
+    return _quote(current().name(name))
 
 
 def _with_value(flag: str, value: str, directory: str) -> list[str]:

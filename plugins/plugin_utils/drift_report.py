@@ -15,6 +15,7 @@ import shlex
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils import source_tree
+from ansible_collections.ivy.cluster.plugins.plugin_utils.commands import playbook
 from ansible_collections.ivy.cluster.plugins.plugin_utils.connection_errors import diagnose
 
 FORMAT = 1
@@ -289,9 +290,9 @@ def _alike(side: str, node: Node, item: Item) -> tuple[str, ...]:
 
 def steps(report: Report, finding: Finding) -> list[Step]:
     # While the cluster is pinned, site refuses what the source has now; the rollback brings the pinned release anew.
-    rollout = f"{report.command} ivy.cluster.{'rollback' if report.pin else 'site'}"
+    rollout = f"{report.command} {playbook('rollback' if report.pin else 'site')}"
     if finding.side == "pending" and report.pin:
-        unpin = f"{report.command} ivy.cluster.unpin -e \"rollback_reason='<why>'\""
+        unpin = f"{report.command} {playbook('unpin')} -e \"rollback_reason='<why>'\""
         return [Step("Nothing is wrong: the pin holds it back. To let it go on, lift the pin, then run site:", unpin)]
     if finding.side == "pending":
         return [Step("Nothing is wrong. The next rollout brings it to the nodes:", rollout)]
@@ -334,11 +335,12 @@ def _adopt(report: Report, finding: Finding) -> str:
     options = f"adopt_files={path}"
     if not _PLAIN.fullmatch(path):
         options = json.dumps({"adopt_files": [glob.escape(path)]}, ensure_ascii=False)
-    return f"{report.command} ivy.cluster.adopt -e {shlex.quote(f'adopt_node={node}')} -e {shlex.quote(options)}"
+    chosen = f"-e {shlex.quote(f'adopt_node={node}')} -e {shlex.quote(options)}"
+    return f"{report.command} {playbook('adopt')} {chosen}"
 
 
 def node_step(report: Report, node: Node) -> Step:
-    again = f"{report.command} ivy.cluster.drift --limit {shlex.quote(node.name)}"
+    again = f"{report.command} {playbook('drift')} --limit {shlex.quote(node.name)}"
     if node.state == UNREACHABLE:
         advice = diagnose(node.reason, connecting=True).cause.advice
         return Step(f"{advice}. Then inspect it again:", again)

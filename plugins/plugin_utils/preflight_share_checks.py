@@ -146,5 +146,5 @@ def later(looks: Looks) -> t.Iterator[Finding]:
         what = (
             "the share is not mounted yet, so whether it is shared and writable shows only when the role has mounted it"
         )
-        advice = "Nothing to do; site.yml stops before it touches an engine when the share cannot be used"
+        advice = "Nothing to do; ivy.cluster.site stops before it touches an engine when the share cannot be used"
         yield Finding("share-not-tried", _AREA, ", ".join(waiting), what, advice, WARNING)

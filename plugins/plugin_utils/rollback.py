@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.commands import command
+
 Record = t.Mapping[str, t.Any]
 
 _DONE = " done"
@@ -83,7 +85,7 @@ def choose(wanted: str, known: Known, engine_version: str) -> Choice:
         return _refuse(known, "Nothing was rolled out to this cluster yet, so there is nothing to go back to.")
     fresh = [node for node, store in known.nodes.items() if not store.get("applied")]
     if fresh:
-        return _refuse(known, f"No release was ever applied to {', '.join(fresh)}: set it up first (site.yml).")
+        return _refuse(known, f"No release was ever applied to {', '.join(fresh)}: set it up first: {command('site')}")
     release, problem = _resolve(wanted.strip().lower(), known)
     if problem:
         return _refuse(known, problem)

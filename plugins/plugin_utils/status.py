@@ -14,13 +14,14 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node import fence
 
+from .commands import command
 from .drift_report import plain_text
 from .licence import WARN_DAYS
 from .observed import Host, LookError, Observed, Result
 from .report import count, listed
 
 _COLUMNS = ("NODE", "STATE", "ENGINE", "RELEASE", "DRIFT", "RESTART", "PEERS", "BALANCER", "SINCE")
-# A certificate is renewed by a run of site.yml; a licence has to be bought, an authority handed to all users.
+# A certificate is renewed by a run of ivy.cluster.site; a licence has to be bought, an authority handed to all users.
 _SOON_DAYS = 30
 _AUTHORITY_SOON_DAYS = 90
 _SHOWN = 5
@@ -205,7 +206,7 @@ def _drift(node: Host) -> tuple[str, list[str]]:
     if not found:
         return "no", []
     names = listed((plain_text(f"{item['path']} ({item['kind']})") for item in found), 5)
-    return count(len(found), "FILE", "FILES"), [f"drift: {names}; by key: ansible-playbook ivy.cluster.drift"]
+    return count(len(found), "FILE", "FILES"), [f"drift: {names}; by key: {command('drift')}"]
 
 
 def guard_remarks(node: Host) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .commands import command
 from .observed import Endpoint, Host, LookError, Observed, Result, Service
 from .report import Row, broken, count, failures, holds, left_out, listed, render
 
@@ -108,8 +109,8 @@ def _engine_row(seen: Observed, node: Host) -> Row:
             HOSTS,
             node.name,
             state,
-            f"See why: journalctl -u {seen.unit} -n 50. If the fence keeps it from starting, run "
-            f"site.yml --limit {node.name}.",
+            f"See why: journalctl -u {seen.unit} -n 50. If the fence keeps it from starting, run: "
+            f"{command('site', '--limit', node.name)}",
         )
     if not health.get("ok"):
         return broken(
@@ -123,7 +124,7 @@ def _engine_row(seen: Observed, node: Host) -> Row:
             HOSTS,
             node.name,
             f"engine {version} runs, the inventory says {seen.engine_version}",
-            "All nodes need exactly one version. Run site.yml.",
+            f"All nodes need exactly one version. Run: {command('site')}",
         )
     return holds(
         HOSTS,
@@ -209,8 +210,8 @@ def _connected_row(check: str, node: Host, problems: list[str], text: str, servi
             check,
             node.name,
             "; ".join(problems),
-            f"The node was configured by hand, or cannot reach {service}. Run site.yml: it puts back what was changed "
-            "on the node and restarts it where needed.",
+            f"The node was configured by hand, or cannot reach {service}. This restores what was changed on it and "
+            f"restarts it where needed: {command('site')}",
         )
     return holds(check, node.name, text)
 
@@ -299,7 +300,7 @@ def _search_server_row(seen: Observed, server: Host) -> Row:
             SEARCH,
             server.name,
             f"sees no connection of {listed(missing)}",
-            "These nodes use another search engine or none. Run site.yml.",
+            f"These nodes use another search engine or none. Run: {command('site')}",
         )
     return holds(SEARCH, server.name, f"sees connections of {listed(node.name for node in seen.running)}")
 
@@ -324,7 +325,7 @@ def check_configuration(seen: Observed) -> list[Row]:
                 CONFIGURATION,
                 "cluster record",
                 why or "it names no release yet",
-                "Run site.yml: it keeps the record on the file share.",
+                f"The record is kept on the file share. To write it, run: {command('site')}",
             )
         )
     return rows + _running_rows(CONFIGURATION, seen, "the engine", lambda node: _configuration_row(node, desired))
@@ -350,8 +351,8 @@ def _configuration_row(node: Host, desired: str) -> Row:
             CONFIGURATION,
             node.name,
             "; ".join(problems),
-            f"Run site.yml, or site.yml --limit {node.name}: it brings the node to the cluster's release and restarts "
-            "it where needed.",
+            "This brings the node to the cluster's release and restarts it where needed: "
+            f"{command('site', '--limit', node.name)}",
         )
     return holds(CONFIGURATION, node.name, f"runs release {release[:12]}, no restart outstanding")
 
@@ -370,8 +371,8 @@ def _local_change_row(node: Host) -> Row:
             LOCAL_CHANGE,
             node.name,
             listed(f"{item['path']} ({item['kind']})" for item in drift),
-            "Take over into the source what you want to keep, then run site.yml: it backs the files up in the node's "
-            "store and puts them right.",
+            "Take over into the source what you want to keep. Then this backs the files up in the node's store and "
+            f"restores them: {command('site')}",
         )
     return holds(LOCAL_CHANGE, node.name, "every managed file is as it was rolled out")
 
@@ -413,7 +414,7 @@ def _deployment_row(seen: Observed, node: Host, placed: t.Mapping[str, t.Mapping
             node.name,
             "; ".join(problems),
             "Remove what does not belong there from deploy/ and from the engine. To deploy an application, name it in "
-            f"engine_applications{'' if seen.runtime_deployment else ', stop the engines'} and run site.yml.",
+            f"engine_applications{'' if seen.runtime_deployment else ', stop the engines'} and run: {command('site')}",
         )
     if not artefacts:
         return holds(DEPLOYMENT, node.name, "nothing was deployed through deploy/")
@@ -500,7 +501,8 @@ def _balancer_row(seen: Observed, balancer: Host) -> Row:
             BALANCER,
             balancer.name,
             "; ".join(problems),
-            "status.yml shows each node's place in the balancer; run site.yml if the balancer was changed by hand.",
+            f"Each node's place in the balancer: {command('status')}; if it was changed by hand, this restores it: "
+            f"{command('site')}",
         )
     return holds(
         BALANCER,

@@ -9,14 +9,14 @@ import typing as t
 
 def refusal(applied: str | None, record: t.Mapping[str, t.Any] | None, cluster: str, node: str) -> str:
     """Why the node must not start and what to run; empty when it may."""
-    run = f"Run: ansible-playbook site.yml --limit {node or 'this node'}"
+    run = f"Run: ansible-playbook ivy.cluster.site --limit {node or '<this node>'}"
     if not applied:
         return f"No release was ever applied to this node. {run}"
     if record is None:
         return (
             "There is no cluster record, so nobody can say which release the cluster runs. Make sure that "
             "the file share "
-            "is mounted; on a new cluster run: ansible-playbook site.yml"
+            "is mounted; on a new cluster run: ansible-playbook ivy.cluster.site"
         )
     if cluster and record.get("cluster") and record["cluster"] != cluster:
         return (

@@ -122,7 +122,7 @@ class Place(t.NamedTuple):
 def read_place(path: str) -> Place:
     values = read_json_file(path)
     if values is None:
-        raise NodeError(f"{path} is missing or damaged. Run: ansible-playbook site.yml --limit this node")
+        raise NodeError(f"{path} is missing or damaged. Run: ansible-playbook ivy.cluster.site --limit <this node>")
     return Place(
         node=str(values.get("node", "")),
         cluster=str(values.get("cluster", "")),
@@ -280,7 +280,7 @@ def look(options: Options, attempts: Attempts) -> Outcome:
         if not store.tree.exists:
             raise NodeError(
                 f"The store {place.store} is gone, so nobody knows what was applied to this node. "
-                f"Run: ansible-playbook site.yml --limit {place.node or 'this node'}"
+                f"Run: ansible-playbook ivy.cluster.site --limit {place.node or '<this node>'}"
             )
         with _shared_lock(store):
             applied = store.applied()

@@ -101,14 +101,14 @@ def conditions(outcome: Outcome) -> dict[str, str]:
     if outcome.interrupted:
         found["interrupted"] = (
             "An activation was cut off on this node, so its files are not one whole release. "
-            f"Run: ansible-playbook site.yml --limit {outcome.node or 'this node'}"
+            f"Run: ansible-playbook ivy.cluster.site --limit {outcome.node or '<this node>'}"
         )
     if outcome.record_problem:
         found["record"] = outcome.record_problem
     if outcome.restart_reasons:
         found["restart"] = (
             f"The engine runs with something else than lies on the disk: {'; '.join(outcome.restart_reasons[:5])}. "
-            "Nothing is restarted here; site.yml does it node by node."
+            "Nothing is restarted here; ivy.cluster.site does it node by node."
         )
     if outcome.metrics_problem:
         found["metrics"] = outcome.metrics_problem

@@ -50,7 +50,7 @@ def _settings(path: str) -> dict[str, t.Any]:
         # Missing or damaged, or the disk does not let us read it just now.
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as stream:
             stream.read()
-        raise PermanentError(f"{path} is missing or damaged. Run: ansible-playbook site.yml --limit this node")
+        raise PermanentError(f"{path} is missing or damaged. Run: ansible-playbook ivy.cluster.site --limit <this node>")
     return node
 
 
@@ -131,7 +131,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
     """Record the start. A PermanentError says why the node must not start, any other error why it cannot start now."""
     node = _settings(settings_path)
     name = str(node.get("node", ""))
-    run = f"Run: ansible-playbook site.yml --limit {name or 'this node'}"
+    run = f"Run: ansible-playbook ivy.cluster.site --limit {name or '<this node>'}"
     check_files(node.get("required_files") or (), run)
     with contextlib.ExitStack() as stack:
         with _proven():

@@ -633,7 +633,7 @@ def test_a_record_without_a_release_fences_in_its_own_words() -> None:
     reason = fence.refusal("a" * 32, {"cluster": "demo", "desired_release": None}, "demo", "n1")
     assert "names none" in reason
     assert "None" not in reason
-    assert "site.yml --limit n1" in reason
+    assert "ansible-playbook ivy.cluster.site --limit n1" in reason
 
 
 def test_an_unknown_release_is_named(applied: t.Any) -> None:
