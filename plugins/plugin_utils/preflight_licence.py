@@ -16,6 +16,10 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import Profil
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report import listed
 
 AREA = "Licence"
+UNREADABLE = (
+    "Copy the licence file that the vendor sent you to this path on the controller, readable for the user that runs "
+    "Ansible, or correct ivy_licence_file."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +51,7 @@ def check(inventory: Inventory, files: t.Sequence[LicenceFile], today: datetime.
 def _check_file(inventory: Inventory, file: LicenceFile, today: datetime.date) -> list[Finding]:
     if file.data is None:
         problem = f"the licence cannot be read ({file.reason})"
-        return [Finding("licence-unreadable", AREA, file.name, problem, "Correct ivy_licence_file.")]
+        return [Finding("licence-unreadable", AREA, file.name, problem, UNREADABLE)]
     findings = []
     if not file.name.endswith(".lic"):
         problem = "the engine reads licences from files ending in .lic only"

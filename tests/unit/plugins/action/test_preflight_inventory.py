@@ -408,7 +408,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     ),
     # licence
     "no licence": (v(ivy_licence_file=REMOVED), {"licence-missing": "demo mode"}),
-    "a licence that is not there": ({"files": {"acme.lic": None}}, {"licence-unreadable": "acme.lic"}),
+    "a licence that is not there": ({"files": {"acme.lic": None}}, {"licence-unreadable": "Copy the licence file"}),
     "a foreign licence": ({"files": {"acme.lic": "PK\u0003 not at all"}}, {"licence-foreign": "not a licence"}),
     "an expired licence": (
         {"files": {"acme.lic": site.LICENCE.replace("2199", "2001")}},

@@ -1,0 +1,88 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The certificate authority on the controller: several balancers make one, and nothing else is left there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def make(directory: Path, *arguments: str, **options: t.Any) -> str:
+    """What the role does on the controller, for two balancers at once."""
+    play = {
+        "hosts": "lb1,lb2",
+        "gather_facts": False,
+        "strategy": "ansible.builtin.free",
+        "vars": {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "ivy_cluster_name": "unit",
+            "ivy_engine_version": "11.3.0",
+            "ivy_public_url": "https://ivy.example.com/",
+            "ivy_cluster_key": "0" * 64,
+            "ivy_database_password": "unused",
+            "certificates_directory": str(directory / "pki"),
+            **options,
+        },
+        "tasks": [
+            {
+                "ansible.builtin.include_role": {
+                    "name": "ivy.cluster.certificates",
+                    "tasks_from": entry,
+                    "public": True,
+                    "rolespec_validate": False,
+                }
+            }
+            for entry in ("read_authority", "make_authority")
+        ],
+    }
+    file = directory / "play.yml"
+    file.write_text(yaml.safe_dump([play]), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "lb1,lb2", str(file), *arguments]
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+        "ANSIBLE_LOCAL_TEMP": str(directory / "temporary"),
+        "LC_ALL": "C.UTF-8",
+    }
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env=environment, cwd=directory
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def held(directory: Path) -> set[str]:
+    return {path.name for path in (directory / "pki").iterdir()}
+
+
+def test_two_balancers_make_one_authority_and_leave_nothing_else(tmp_path: Path) -> None:
+    make(tmp_path)
+    assert held(tmp_path) == {".gitignore", "ca.key", "ca.pem"}
+    first = (tmp_path / "pki/ca.pem").read_bytes()
+    assert "changed=0" in make(tmp_path)
+    assert (tmp_path / "pki/ca.pem").read_bytes() == first
+
+
+def test_a_renewal_replaces_it_and_a_later_run_removes_what_it_left(tmp_path: Path) -> None:
+    make(tmp_path, certificates_ca_lifetime_days=10, certificates_ca_renew_before_days=5)
+    first = (tmp_path / "pki/ca.pem").read_bytes()
+    make(tmp_path, certificates_ca_lifetime_days=100, certificates_ca_renew_before_days=50)
+    assert (tmp_path / "pki/ca.pem").read_bytes() != first
+    left = held(tmp_path) - {".gitignore", "ca.key", "ca.pem"}
+    assert len(left) == 1
+    # Made by earlier versions, and never removed.
+    (tmp_path / "pki/ca.pem.after-none").write_bytes(first)
+    for name in (*left, "ca.pem.after-none"):
+        os.utime(tmp_path / "pki" / name, (1_700_000_000, 1_700_000_000))
+    make(tmp_path, certificates_ca_lifetime_days=100, certificates_ca_renew_before_days=50)
+    assert held(tmp_path) == {".gitignore", "ca.key", "ca.pem"}
