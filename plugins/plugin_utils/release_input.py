@@ -102,8 +102,8 @@ def _licence(path: str, findings: list[Finding], loader: t.Any) -> tuple[str, by
         return file.name, read_file(file, loader)
     except OSError as error:
         advice = (
-            "Copy the licence file that the vendor sent you to this path on the controller, correct ivy_licence_file, or "
-            "leave it empty where the source has the licence."
+            "Copy the licence file that the vendor sent you to this path on the controller, correct ivy_licence_file, "
+            "or leave it empty where the source has the licence."
         )
         findings.append(Finding(str(file), 0, f"the licence cannot be read ({error.strerror})", advice))
     except source_tree.DecryptError as error:
