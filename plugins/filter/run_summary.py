@@ -9,15 +9,15 @@ version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Says at which URL and release the cluster is, what happened to each node, what preflight warned of, and what to run
-    next.
+  - Says at which URL and release the cluster is, what happened to each node, what preflight warned of, and what to
+    run next.
 positional: _input
 options:
   _input:
     description:
       - C(cluster), C(engine_version), C(url), C(release), C(check_mode), C(pinned), C(left_out) (names), C(findings) of
-        preflight, and in C(nodes) by name what the rollout planned (C(restart), C(start), C(activate)), empty for a node
-        that did not get to the end.
+        preflight, and in C(nodes) by name what the rollout planned (C(restart), C(start), C(activate)), empty for a
+        node that did not get to the end.
     type: dict
     required: true
 """

@@ -74,7 +74,8 @@ def test_2_the_node_that_was_off_does_not_start_with_the_old_release(lab: Lab) -
     absent = lab.nodes[-1]
     node = lab.host(absent)
     assert node.run(f"systemctl start {UNIT}").rc != 0
-    assert "ansible-playbook ivy.cluster.site --limit" in node.check_output(f"journalctl -u {UNIT} -n 20 --no-pager -o cat")
+    command = "ansible-playbook ivy.cluster.site --limit"
+    assert command in node.check_output(f"journalctl -u {UNIT} -n 20 --no-pager -o cat")
     assert lab.info(absent) is None
 
     screen = lab.playbook("playbooks/status.yml").succeeded().output
