@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import ansible
 import yaml
+from blocks import blocks
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[3]
+# The Python package `ansible` puts its collections beside ansible-core.
+PACKAGES = Path(ansible.__file__).resolve().parents[1]
 
 
 def load(name: str) -> dict[str, Any]:
@@ -47,3 +52,28 @@ def test_no_collection_is_used_that_is_not_required() -> None:
             for found in re.findall(r"^[\s-]*((?:\w+\.){2})\w+:", path.read_text(encoding="utf-8"), re.MULTILINE):
                 used[found.rstrip(".")] = str(path.relative_to(ROOT))
     assert {name: path for name, path in used.items() if name not in allowed} == {}
+
+
+def readme_installation() -> list[str]:
+    """The commands with which the README installs the collection."""
+    found = blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+    return next(block.commands for block in found if block.heading == "Your own hosts" and block.language == "sh")
+
+
+def test_the_readme_gets_the_collection_from_where_galaxy_says_it_is() -> None:
+    galaxy = load("galaxy.yml")
+    assert f"git clone {galaxy['repository']}" in readme_installation()
+    assert str(galaxy["documentation"]).startswith(galaxy["repository"])
+    assert galaxy["issues"] == f"{galaxy['repository']}/issues"
+
+
+def test_the_readme_installs_the_ansible_that_the_tests_run_with() -> None:
+    package = f'"ansible{requirements("requirements.in")["ansible"]}"'
+    assert [line.split()[2] for line in readme_installation() if line.startswith("pip install ")] == [package]
+
+
+def test_galaxy_accepts_the_collections_of_the_ansible_that_is_installed() -> None:
+    for name, wanted in load("galaxy.yml")["dependencies"].items():
+        manifest = PACKAGES / "ansible_collections" / name.replace(".", "/") / "MANIFEST.json"
+        version = json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"]
+        assert Requirement(f"collection{wanted}").specifier.contains(version), f"{name} {version}"
