@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements.txt, the full list of pinned versions, from requirements.in.
+# Writes requirements.txt and requirements-newest.txt, the full lists of pinned versions, from the files that end in .in.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -7,12 +7,19 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
 "${PYTHON:-python3}" -m venv "$work"
+
+# Takes the list from standard input.
+# The backquotes are for the reader.
+# shellcheck disable=SC2016
+write() {
+    { echo '# Written by `make lock` from '"$1.in"'. Do not edit.' && cat; } > "$work/$1.txt"
+    mv "$work/$1.txt" "$1.txt"
+    echo "$1.txt has $(($(wc -l < "$1.txt") - 1)) packages"
+}
+
 "$work/bin/pip" install --quiet --disable-pip-version-check --requirement requirements.in
-{
-    # The backquotes are for the reader.
-    # shellcheck disable=SC2016
-    echo '# Written by `make lock` from requirements.in. Do not edit.'
-    "$work/bin/pip" freeze
-} > "$work/requirements.txt"
-mv "$work/requirements.txt" requirements.txt
-echo "requirements.txt has $(($(wc -l < requirements.txt) - 1)) packages"
+"$work/bin/pip" freeze | write requirements
+
+# For another Python than this one, so the names of the files have to do.
+tests/lab/newest_ansible.sh download requirements-newest.in "$work/wheels" "$work/bin/pip"
+find "$work/wheels" -name '*.whl' -printf '%f\n' | sed -E 's/^([^-]+)-([^-]+)-.*$/\1==\2/' | LC_ALL=C sort -f | write requirements-newest

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: molecule.sh SCENARIO create|converge|idempotence|verify|destroy
+# Usage: molecule.sh SCENARIO create|converge|idempotence|side-effect|verify|destroy
 # One action of a molecule scenario. Before the hosts go, their logs are kept.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

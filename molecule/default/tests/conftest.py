@@ -26,9 +26,22 @@ import testinfra
 from testinfra.host import Host
 
 ROOT = Path(__file__).resolve().parents[3]
-# Other hosts of the same groups can be tested, too: OUTSIDE_TESTS_INVENTORY is read after the demo's inventory.
-OWN_INVENTORY = os.environ.get("OUTSIDE_TESTS_INVENTORY") or str(ROOT / "molecule/default/inventory")
-INVENTORY = ["-i", str(ROOT / "inventories/demo"), "-i", OWN_INVENTORY]
+SCENARIO = ROOT / "molecule/default"
+README = ROOT / ".cache/readme"
+
+
+def inventories() -> list[Path]:
+    """Those that the hosts were installed with, by tests/lab/readme_way.py: first the one that the README shows."""
+    other = os.environ.get("OUTSIDE_TESTS_INVENTORY")
+    if other:
+        # Hosts of the same groups that were installed as the demo is.
+        return [ROOT / "inventories/demo", Path(other)]
+    os.environ["ANSIBLE_VAULT_PASSWORD_FILE"] = str(README / "vault_password")
+    more = [SCENARIO / name / "hosts.yml" for name in ("inventory", "lab", "application")]
+    return [README / "ivy/inventory/hosts.yml", *more]
+
+
+INVENTORY = [word for path in inventories() for word in ("-i", str(path))]
 UNIT = "axonivy-engine.service"
 # Ends what hangs. However slow the machine is, nothing that works takes as long.
 PATIENCE = 120.0
