@@ -50,3 +50,22 @@ def test_every_option_is_described(role: str) -> None:
 def test_every_role_knows_the_cluster_wide_options(role: str) -> None:
     dependencies = load(ROOT / "roles" / role / "meta/main.yml").get("dependencies", [])
     assert "ivy.cluster.topology" in [dependency.get("role") for dependency in dependencies]
+
+
+def tasks_of(content: Any) -> list[dict[str, Any]]:
+    """All tasks of a file, those of its blocks included."""
+    found: list[dict[str, Any]] = []
+    for task in content or []:
+        found.append(task)
+        for part in ("block", "rescue", "always"):
+            found += tasks_of(task.get(part))
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_file_of_the_controller_may_be_a_symbolic_link(role: str) -> None:
+    """What the user names in an option is the user's to arrange. Of a link, stat gives neither the kind nor the checksum."""
+    for file in sorted((ROOT / "roles" / role / "tasks").glob("*.yml")):
+        for task in tasks_of(yaml.safe_load(file.read_text(encoding="utf-8"))):
+            if task.get("delegate_to") == "localhost" and "ansible.builtin.stat" in task:
+                assert task["ansible.builtin.stat"].get("follow") is True, f"{file}: {task['name']}"
