@@ -4,9 +4,9 @@
 
 Usage: readme_way.py follow | again | newest | application
 
-Files are written and commands are typed at a terminal as they stand in the README, in a home directory of their own. Only this
-is replaced: the repository (the checkout), the passwords, the archives, the licence, and, by a second and a third inventory
-(OVERLAY), the addresses and what containers cannot do.
+Files are written and commands are typed at a terminal as they stand in the README, in a home directory of their own.
+This is replaced: the repository (by the checkout), passwords, archives and licence, and, by inventories that are read
+after the README's (OVERLAY), addresses and what containers cannot do.
 """
 
 from __future__ import annotations
