@@ -28,8 +28,7 @@ for wheel in "$newest"/wheels/*.whl; do
 done
 rm -rf "$newest/wheels"
 # The commands are part of the installation that is left out here.
-printf '#!/bin/sh\nexec python3 -m ansible adhoc "$@"\n' > "$newest/bin/ansible"
-for command in playbook galaxy vault; do
+for command in playbook galaxy; do
     printf '#!/bin/sh\nexec python3 -m ansible %s "$@"\n' "$command" > "$newest/bin/ansible-$command"
 done
 chmod 0755 "$newest"/bin/*

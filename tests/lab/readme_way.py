@@ -299,7 +299,7 @@ def again_with_the_newest() -> None:
     shell = newest()
     shutil.rmtree(NEWEST / "home", ignore_errors=True)
     (NEWEST / "home").mkdir()
-    output = shell.run("ansible --version && ansible-galaxy collection install --force ivy-cluster-*.tar.gz")
+    output = shell.run("ansible-playbook --version && ansible-galaxy collection install --force ivy-cluster-*.tar.gz")
     if "was installed successfully" not in output or "Downloading" in output:
         raise SystemExit("the archive does not accept the collections of the newest `ansible`")
     for command in commands_of("preflight"):

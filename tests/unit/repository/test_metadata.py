@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ansible
+import pytest
 import yaml
 from blocks import blocks
 from packaging.requirements import Requirement
@@ -36,11 +37,12 @@ def test_the_collections_needed_are_the_same_for_galaxy_and_for_awx() -> None:
     assert listed == load("galaxy.yml")["dependencies"]
 
 
-def test_requirements_are_pinned_and_contain_what_was_asked_for() -> None:
-    pinned = requirements("requirements.txt")
-    assert [name for name, version in pinned.items() if not re.fullmatch(r"==[^,*]+", version)] == []
-    for name, version in requirements("requirements.in").items():
-        assert pinned[name] == (version or pinned[name])
+@pytest.mark.parametrize("name", ["requirements", "requirements-newest"])
+def test_requirements_are_pinned_and_contain_what_was_asked_for(name: str) -> None:
+    pinned = requirements(f"{name}.txt")
+    assert [one for one, version in pinned.items() if not re.fullmatch(r"==[^,*]+", version)] == []
+    for one, version in requirements(f"{name}.in").items():
+        assert pinned[one] == (version or pinned[one])
 
 
 def test_no_collection_is_used_that_is_not_required() -> None:
@@ -70,6 +72,17 @@ def test_the_readme_gets_the_collection_from_where_galaxy_says_it_is() -> None:
 def test_the_readme_installs_the_ansible_that_the_tests_run_with() -> None:
     package = f'"ansible{requirements("requirements.in")["ansible"]}"'
     assert [line.split()[2] for line in readme_installation() if line.startswith("pip install ")] == [package]
+
+
+def test_the_readme_names_the_versions_of_ansible_that_the_tests_run_with() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("requirements", "requirements-newest"):
+        package, core = (requirements(f"{name}.txt")[one].removeprefix("==") for one in ("ansible", "ansible-core"))
+        short = ".".join(core.split(".")[:2])
+        assert re.search(rf"{re.escape(short)}\s+\(`ansible` {re.escape(package)}", text), (
+            f"{short} (`ansible` {package}"
+        )
+    assert load("meta/runtime.yml")["requires_ansible"].startswith(">=2.19")
 
 
 def test_galaxy_accepts_the_collections_of_the_ansible_that_is_installed() -> None:

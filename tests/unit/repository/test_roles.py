@@ -64,7 +64,7 @@ def tasks_of(content: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_file_of_the_controller_may_be_a_symbolic_link(role: str) -> None:
-    """What the user names in an option is the user's to arrange. Of a link, stat gives neither the kind nor the checksum."""
+    """Users arrange files as they like. Of a link itself, stat reports neither kind nor checksum of its target."""
     for file in sorted((ROOT / "roles" / role / "tasks").glob("*.yml")):
         for task in tasks_of(yaml.safe_load(file.read_text(encoding="utf-8"))):
             if task.get("delegate_to") == "localhost" and "ansible.builtin.stat" in task:
