@@ -51,7 +51,11 @@ BROUGHT = {
     "AxonIvyEngine11.3.0.zip": "AxonIvyEngine11.3.0.*_All_x64.zip",
     "elasticsearch-7.17.28.zip": "elasticsearch-7.17.28.zip",
 }
+PROMPT = re.compile(rb"[Vv]ault password[^\n]*: $")
 LINES_OF_A_FAILURE = 80
+
+# In the home directory, the path of a socket would be too long where the checkout's own is long.
+CONTROL_PATHS = str(Path(tempfile.gettempdir()) / f"ivy-readme-{os.getuid()}")
 
 # Blocks of the README that are not part of the way, and why. A unit test wants every other block to be.
 NOT_FOLLOWED = {
@@ -64,11 +68,6 @@ def log(text: str) -> None:
     print(text, flush=True)
     with LOG.open("a", encoding="utf-8") as stream:
         stream.write(f"{text}\n")
-
-
-def chapter(text: str) -> list[Block]:
-    """The blocks that the user works through, in their order."""
-    return [block for block in blocks(text) if block.heading == CHAPTER]
 
 
 def replaced(command: str) -> str:
@@ -96,7 +95,7 @@ class Secrets:
         return text
 
 
-def environment(extra: Mapping[str, str]) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """That of a user who knows nothing of the checkout: no setting of Ansible, none of the checkout's programs."""
     kept = {
         key: value for key, value in os.environ.items() if not re.match(r"ANSIBLE_|MOLECULE_|PYTHON|VIRTUAL_ENV", key)
@@ -104,15 +103,14 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     path = [part for part in os.environ["PATH"].split(os.pathsep) if not Path(part).is_relative_to(ROOT)]
     return {
         **kept,
+        "HOME": str(HOME),
         "PATH": os.pathsep.join([str(HERE / "bin"), *path]),
         "LC_ALL": "C.UTF-8",
         "TERM": "dumb",
         "ANSIBLE_NOCOLOR": "1",
         # Thousands of files that are never imported.
         "PIP_NO_COMPILE": "1",
-        # In the home directory, the path of a socket would be too long where the checkout's own is long.
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(Path(tempfile.gettempdir()) / f"ivy-readme-{os.getuid()}"),
-        **extra,
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": CONTROL_PATHS,
     }
 
 
@@ -135,7 +133,7 @@ def typed(argv: list[str], directory: Path, env: Mapping[str, str], password: st
             stream.write(part.replace(b"\r\n", b"\n"))
             stream.flush()
             output += part
-            if re.search(rb"[Vv]ault password[^\n]*: $", output):
+            if PROMPT.search(output[-200:]):
                 os.write(terminal, f"{password}\n".encode())
                 output += b"\n"
     os.close(terminal)
@@ -180,7 +178,7 @@ class Shell:
 
 def user() -> Shell:
     """The user's shell, in the directory and the environment that the first block made."""
-    return Shell(WORK, environment({"HOME": str(HOME)}), ". .venv/bin/activate")
+    return Shell(WORK, environment(), ". .venv/bin/activate")
 
 
 def newest() -> Shell:
@@ -195,6 +193,7 @@ def newest() -> Shell:
         "LC_ALL": "C.UTF-8",
         "TERM": "dumb",
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": CONTROL_PATHS,
     }
     container = [
         *("docker", "run", "--rm", "--interactive", "--tty", "--network", "host", "--label", "ivy-lab=ivy-molecule"),
@@ -208,12 +207,13 @@ def newest() -> Shell:
 
 
 def readme() -> list[Block]:
-    return chapter((ROOT / "README.md").read_text(encoding="utf-8"))
+    """The blocks of the chapter, in the order in which the user works through them."""
+    found = blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+    return [block for block in found if block.heading == CHAPTER]
 
 
-def commands_of(playbook: str, **wanted: bool) -> list[str]:
-    """The README's commands for a playbook; check=True chooses those with --check."""
-    check = wanted.get("check", False)
+def commands_of(playbook: str, check: bool = False) -> list[str]:
+    """The README's commands for a playbook, with or without --check."""
     found = [replaced(command) for block in readme() if block.language == "sh" for command in block.commands]
     return [one for one in found if f" ivy.cluster.{playbook} " in one and (" --check" in one) == check]
 
@@ -221,6 +221,7 @@ def commands_of(playbook: str, **wanted: bool) -> list[str]:
 def prepare() -> None:
     """An empty directory, a home, passwords, and the Python that make was started with as python3."""
     shutil.rmtree(HERE, ignore_errors=True)
+    HERE.mkdir(mode=0o700, parents=True)
     for directory in (HERE / "bin", HOME, LAB / "secrets", LOG.parent):
         directory.mkdir(parents=True, exist_ok=True)
     LOG.write_text("", encoding="utf-8")
@@ -259,7 +260,7 @@ def follow() -> None:
     for block in steps:
         if not WORK.exists():
             # One script, since it changes its directory and its environment.
-            Shell(HERE, environment({"HOME": str(HOME)})).run("\n".join(map(replaced, block.commands)))
+            Shell(HERE, environment()).run("\n".join(map(replaced, block.commands)))
         elif block.language == "sh":
             for command in block.commands:
                 if " ivy.cluster." in command and not (WORK / "inventory" / "files").exists():
@@ -272,7 +273,9 @@ def follow() -> None:
             log(f"wrote {block.file}")
         elif block is not vault:
             raise SystemExit(f"README.md:{block.line}: it is not said what this block is for")
-    user().run(f"ansible-playbook {inventories()} {ROOT}/molecule/shared/mark_first_run.yml --ask-vault-pass")
+    (HERE / "vault.txt").unlink()
+    mark = shlex.quote(str(ROOT / "molecule/shared/mark_first_run.yml"))
+    user().run(f"ansible-playbook {inventories()} {mark} --ask-vault-pass")
 
 
 def inventories(*more: Path) -> str:

@@ -112,6 +112,6 @@ def test_a_command_that_fails_ends_the_run(tmp_path: Path, monkeypatch: pytest.M
 def test_the_user_has_nothing_of_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
     monkeypatch.setenv("PATH", f"{ROOT}/.venv/bin:/usr/bin")
-    found = readme_way.environment({})
+    found = readme_way.environment()
     assert "ANSIBLE_CONFIG" not in found
     assert f"{ROOT}/.venv/bin" not in found["PATH"].split(":")
