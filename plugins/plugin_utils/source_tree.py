@@ -228,7 +228,9 @@ def directories_of(path: str) -> set[str]:
     return {"/".join(parts[:depth]) for depth in range(1, len(parts))}
 
 
-_NODE_ADVICE = "site.yml removes it from the node after a backup; to keep it there, name it in engine_drift_ignore."
+_NODE_ADVICE = (
+    "The next rollout removes it from the node after a backup; to keep it there, name it in engine_drift_ignore."
+)
 
 
 def _is_repository_file(name: str) -> bool:

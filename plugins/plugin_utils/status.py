@@ -171,7 +171,7 @@ def _stopped(seen: Observed, node: str, engine: Result) -> tuple[str, list[str]]
     state = f"{unit['active']}/{unit['sub']}"
     if engine.get("applied") is None:
         return state, []
-    again = f"ansible-playbook site.yml --limit {node}"
+    again = command("site", "--limit", node)
     reason = str(start.get("reason") or "")
     fenced = fence_reason(seen, node, engine)
     if fenced:

@@ -31,6 +31,7 @@ _DATABASE_SECONDS = 5.0
 # The client of a file system has gone, or the server has forgotten the client: only a new mount ends that.
 _DEAD_MOUNT = (errno.ENOTCONN, errno.ESTALE)
 _ANY_ADDRESS = ("0.0.0.0", "::")
+_RUN = "Run: ansible-playbook ivy.cluster.site"
 _SYSTEMD_TRIES = "systemd mounts it again"
 
 
@@ -50,7 +51,7 @@ def _settings(path: str) -> dict[str, t.Any]:
         # Missing or damaged, or the disk does not let us read it just now.
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as stream:
             stream.read()
-        raise PermanentError(f"{path} is missing or damaged. Run: ansible-playbook ivy.cluster.site --limit <this node>")
+        raise PermanentError(f"{path} is missing or damaged. {_RUN} --limit <this node>")
     return node
 
 
@@ -131,7 +132,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
     """Record the start. A PermanentError says why the node must not start, any other error why it cannot start now."""
     node = _settings(settings_path)
     name = str(node.get("node", ""))
-    run = f"Run: ansible-playbook ivy.cluster.site --limit {name or '<this node>'}"
+    run = f"{_RUN} --limit {name or '<this node>'}"
     check_files(node.get("required_files") or (), run)
     with contextlib.ExitStack() as stack:
         with _proven():

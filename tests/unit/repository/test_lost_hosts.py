@@ -20,7 +20,7 @@ PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 CHECKPOINT = "stop_after_lost_host.yml"
 ASSERTION = f"tasks/{CHECKPOINT}"
 # They contact no host.
-CONTACT_NONE = ("Look whether there is a cluster at all", "Check the inventory")
+CONTACT_NONE = ("Validate the inventory and the options", "Check the inventory", "Show what the cluster is now")
 # Everything they do on hosts is one task of theirs, and nothing follows that another host could go on with.
 ONE_STEP = ("preflight.yml", "unpin.yml")
 GROUPS = {
@@ -143,6 +143,13 @@ if "msg" in answer:
     module.fail_json(**answer)
 module.exit_json(**answer)
 """
+VALIDATE_RUN = """
+from ansible.plugins.action import ActionBase
+class ActionModule(ActionBase):
+    _requires_connection = False
+    def run(self, tmp=None, task_vars=None):
+        return {"changed": False}
+"""
 # In place of every task file of every role: it logs, and the connection to the host that is to be lost in it breaks.
 STUB = """
 - name: Log the step
@@ -177,7 +184,9 @@ class Cluster:
         self.directory = directory
         self.collection = directory / "ansible_collections/ivy/cluster"
         shutil.copytree(ROOT / "playbooks", self.collection / "playbooks")
-        (self.collection / "plugins/modules").mkdir(parents=True)
+        shutil.copytree(ROOT / "plugins", self.collection / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
+        # It reads the specifications of the roles, and the stubs have none.
+        self.write(self.collection / "plugins/action/validate_run.py", VALIDATE_RUN)
         self.write(self.collection / "plugins/modules/balancer_info.py", BALANCER_INFO)
         for path in ROOT.glob("roles/*/tasks/*.yml"):
             step = f"{path.parent.parent.name}/{path.stem}"
@@ -215,6 +224,10 @@ class Cluster:
             "__engine_push_state": "",
             "__rollback_choice": {"release": "1"},
             "__rollback_why": "",
+            "__engine_release": {"release": {"id": "1"}},
+            "ivy_cluster_name": "test",
+            "ivy_engine_version": "11.3.0",
+            "ivy_public_url": "https://ivy.example.com/",
             "engine_start_timeout": 1,
             "ansible_become": False,
             "ansible_python_interpreter": sys.executable,
