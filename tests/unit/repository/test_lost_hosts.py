@@ -106,7 +106,7 @@ def all_tasks(found: list[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
 @pytest.mark.parametrize("path", task_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_host_that_is_ignored_takes_the_others_out_of_the_run(path: Path) -> None:
     """With run_once or any_errors_fatal, it does in spite of ignore_unreachable."""
-    in_fatal_plays = path.parts[-3] in ("engine", "preflight", "parts")
+    in_fatal_plays = path.parts[-3] in ("engine", "topology", "preflight", "parts")
     for task in all_tasks(yaml.safe_load(path.read_text(encoding="utf-8")) or []):
         if task.get("ignore_unreachable"):
             assert "run_once" not in task, task["name"]
@@ -160,7 +160,7 @@ STUB = """
     [ '{{ lost }}' != 'STEP {{ inventory_hostname }}' ] || { > 'DIRECTORY/away/{{ inventory_hostname }}'; exit 255; }
 """
 ONCE = ("engine/open_rollout", "engine/create_schema")
-REAL = ("engine/reach_balancers", "engine/report_lost_hosts", "engine/gate")
+REAL = ("engine/reach_balancers", "topology/report_lost_hosts", "engine/gate")
 # The steps on hosts by play. What belongs to a later play than the one that lost a host must not have begun.
 ROLL_OUT = [
     ["engine/stage"],
@@ -174,7 +174,7 @@ PLAYS = {
     "rollback.yml": [["rollback/main"], *ROLL_OUT],
     "site.yml": [["preflight/main"], ["engine/build_release"], SET_UP, *ROLL_OUT, ["config_guard/main"]],
 }
-REAL = ("engine/reach_balancers", "engine/report_lost_hosts", "engine/gate")
+REAL = ("engine/reach_balancers", "topology/report_lost_hosts", "engine/gate")
 
 
 class Cluster:
