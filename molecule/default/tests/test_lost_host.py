@@ -48,7 +48,7 @@ def power_off(lab: Lab, host: str) -> None:
 def power_on(lab: Lab, host: str) -> None:
     """Starts the host and waits until it can be logged in to; where it runs already, nothing happens."""
     subprocess.run(["docker", "start", container(lab, host)], check=True, capture_output=True)
-    lab.until(lambda: answers(lab, host, 22), 60, f"{host} takes connections")
+    lab.until(lambda: answers(lab, host, 22), 180, f"{host} takes connections")
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_2_a_balancer_that_is_lost_during_the_gate_ends_the_rollout(lab: Lab, ho
     assert lab.pids(*lab.nodes) == before
 
     power_on(lab, balancer)
-    lab.until(lambda: answers(lab, balancer, 443), 60, f"HAProxy on {balancer} serves")
+    lab.until(lambda: answers(lab, balancer, 443), 180, f"HAProxy on {balancer} serves")
     lab.roll_out().succeeded()
 
     (new,) = releases(lab)
