@@ -452,7 +452,7 @@ def tls(protocol: str) -> ssl.SSLContext:
 
 
 def open_tls(client: Client, source: str, protocol: str) -> socket.socket:
-    plain = socket.create_connection(("127.0.0.1", HTTPS), timeout=10, source_address=(source, 0))
+    plain = socket.create_connection(("127.0.0.1", HTTPS), timeout=60, source_address=(source, 0))
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return tls(protocol).wrap_socket(plain, server_hostname=client.host)
 

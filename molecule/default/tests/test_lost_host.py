@@ -35,7 +35,7 @@ def container(lab: Lab, host: str) -> str:
 
 def answers(lab: Lab, host: str, port: int) -> bool:
     try:
-        with socket.create_connection((lab.addresses[host], port), timeout=2):
+        with socket.create_connection((lab.addresses[host], port), timeout=60):
             return True
     except OSError:
         return False

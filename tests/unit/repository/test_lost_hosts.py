@@ -228,7 +228,7 @@ class Cluster:
             "ivy_cluster_name": "test",
             "ivy_engine_version": "11.3.0",
             "ivy_public_url": "https://ivy.example.com/",
-            "engine_start_timeout": 1,
+            "engine_start_timeout": 120,
             "ansible_become": False,
             "ansible_python_interpreter": sys.executable,
             **variables,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 import threading
 import time
@@ -27,6 +28,10 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node import (
 )
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError, PermanentError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store import Store
+
+
+# What hangs never answers, so the verdict is the same however slow the machine is.
+NO_TIME = 0.2
 
 
 class Enough(Exception):
@@ -309,10 +314,8 @@ def test_a_damaged_state_is_none(tmp_path: Path, content: str) -> None:
 
 
 def test_a_call_that_hangs_ends_in_time_and_leaves_no_process() -> None:
-    begin = time.monotonic()
     with pytest.raises(TimeoutError, match="no answer within 0 seconds"):
-        bounded.call(lambda: time.sleep(1000), 0.2)
-    assert time.monotonic() - begin < 60
+        bounded.call(signal.pause, NO_TIME)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
@@ -342,9 +345,9 @@ def test_other_errors_of_a_bounded_call_are_errors_of_the_system() -> None:
 
 
 def test_a_share_that_hangs_is_named(starter: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "stat", lambda _path: time.sleep(1000))
+    monkeypatch.setattr(os, "stat", lambda _path: signal.pause())
     with pytest.raises(NodeError, match="does not answer within 0 seconds"):
-        record_start.check_share("/srv/ivy", 0.2)
+        record_start.check_share("/srv/ivy", NO_TIME)
 
 
 # --- mounts
@@ -464,7 +467,7 @@ def test_what_a_database_answers(answer: bytes, problem: str) -> None:
 
         server = threading.Thread(target=serve)
         server.start()
-        found = database.problem("127.0.0.1", listener.getsockname()[1], "ivy", "ivydb", 30)
+        found = database.problem("127.0.0.1", listener.getsockname()[1], "ivy", "ivydb", 120)
         server.join()
     assert found == problem
     assert asked[0][4:8] == b"\0\x03\0\0"
@@ -476,7 +479,7 @@ def test_a_database_that_accepts_and_says_nothing_is_not_waited_for_in_one_check
     with socket.create_server(("127.0.0.1", 0)) as listener:
         place = {"address": "127.0.0.1", "port": listener.getsockname()[1], "name": "d", "user": "u"}
         with pytest.raises(NodeError, match="does not take connections: "):
-            record_start.check_database(place, 0.2)
+            record_start.check_database(place, NO_TIME)
 
 
 def test_the_program_that_the_unit_starts_waits_where_its_package_cannot_be_read(
