@@ -29,7 +29,6 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node import (
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError, PermanentError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store import Store
 
-
 # What hangs never answers, so the verdict is the same however slow the machine is.
 NO_TIME = 0.2
 
