@@ -141,9 +141,9 @@ def plan(target: str) -> list[Step]:
         "contract": [*everything, TRIXIE, *contract(check=False)],
         "test": [
             *everything,
+            *scenario("default", keep),
             TRIXIE,
             NEWEST,
-            *scenario("default", keep),
             *LINT,
             UNIT,
             SANITY,
