@@ -93,6 +93,11 @@ def test_the_longest_pause_and_the_checks_after_it_end_before_the_start_times_ou
     assert longest + 2 * record.READ_SECONDS <= int(unit["TimeoutStartSec"][0])
 
 
+def test_the_database_waits_for_its_addresses() -> None:
+    unit = lines((ROOT / "roles/postgres/templates/service.conf.j2").read_text(encoding="utf-8"))
+    assert unit == {"Wants": ["network-online.target"], "After": ["network-online.target"]}
+
+
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
 def test_no_service_gives_up(path: Path) -> None:
     unit = lines(path.read_text(encoding="utf-8"))
