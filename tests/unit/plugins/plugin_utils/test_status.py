@@ -220,14 +220,14 @@ AWAY = "The file share is not mounted at /srv/ivy."
         (
             stopped("failed", "failed", begun("refused", "An activation was cut off."), result="exit-code"),
             "FAILED",
-            ["refused at 2026-01-05T11:00:00Z: An activation was cut off.", "site.yml --limit engine2"],
+            ["refused at 2026-01-05T11:00:00Z: An activation was cut off.", "ivy.cluster.site --limit engine2"],
         ),
         (
             stopped("failed", "failed", None, result="protocol"),
             "FAILED",
-            ["result protocol", "site.yml --limit engine2"],
+            ["result protocol", "ivy.cluster.site --limit engine2"],
         ),
-        (stopped("inactive", "dead"), "inactive/dead", ["it was stopped", "site.yml --limit engine2"]),
+        (stopped("inactive", "dead"), "inactive/dead", ["it was stopped", "ivy.cluster.site --limit engine2"]),
     ],
 )
 def test_a_node_that_does_not_run_says_why_and_what_to_run(
