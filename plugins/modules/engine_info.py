@@ -153,9 +153,9 @@ engine:
     start:
       description:
         - What became of the last attempt to start the engine since the host was started; null when there was none.
-        - RV(engine.start.state) is V(started), or V(waiting) for something that passes (such as a file share or a
+        - C(state) is V(started), or V(waiting) for something that passes (such as a file share or a
           database that is away), V(pausing) because the engine ended too often, or V(refused) until somebody acts.
-        - RV(engine.start.failures) is how often in a row the engine ended soon after its start.
+        - C(failures) is how often in a row the engine ended soon after its start.
       type: dict
       sample: {state: started, reason: "", since: "2026-01-31T12:00:00Z", failures: 0}
     process:

@@ -54,7 +54,8 @@ CONNECTION = [
     (
         "host-key-unknown",
         "sshpass",
-        "Using a SSH password instead of a key is not possible because Host Key checking is enabled and sshpass does not support this.  Please add this host's fingerprint to your known_hosts file to manage this host.",
+        "Using a SSH password instead of a key is not possible because Host Key checking is enabled and sshpass does not "
+        "support this.  Please add this host's fingerprint to your known_hosts file to manage this host.",
     ),
     ("host-key-changed", "known_hosts:3", CHANGED),
     (
@@ -147,7 +148,10 @@ WORKING = [
     (
         "remote-tmp",
         "temporary",
-        'Failed to create temporary directory. In some cases, you may have been able to authenticate and did not have permissions on the target directory. Consider changing the remote tmp path in ansible.cfg to a path rooted in "/tmp", for more error information use -vvv. Failed command was: ( umask 77 && mkdir -p ...), exited with result 1',
+        "Failed to create temporary directory. In some cases, you may have been able to authenticate and did not have "
+        "permissions on the target directory. Consider changing the remote tmp path in ansible.cfg to a path rooted in "
+        '"/tmp", for more error information use -vvv. Failed command was: ( umask 77 && mkdir -p ...), exited with '
+        "result 1",
     ),
     ("failed", "unheard of", "Traceback (most recent call last):\nRuntimeError: something unheard of"),
     ("failed", "", ""),
