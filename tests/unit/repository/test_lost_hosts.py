@@ -283,6 +283,7 @@ def cluster(tmp_path: Path) -> Cluster:
         ("rollout.yml", "engine/activate", "engine3"),
         ("rollout.yml", "engine/start", "engine3"),
         ("rollback.yml", "engine/start", "engine1"),
+        ("site.yml", "preflight/main", "engine2"),
         ("site.yml", "engine/build_release", "engine2"),
         ("site.yml", "haproxy/main", "lb1"),
     ],
