@@ -18,6 +18,8 @@ _LIMIT = 1 << 16
 # Classes of SQLSTATE: connection exceptions, no resources (too many connections), operator intervention (starting up,
 # shutting down, standby that takes no connections).
 _NOT_NOW = ("08", "53", "57")
+# In the first class, but about what was sent: PgBouncer answers so where it wants TLS, which nothing here speaks.
+_DISLIKED = "08P01"
 
 
 class Answer(t.NamedTuple):
@@ -48,7 +50,8 @@ def problem_of(answer: Answer) -> str:
     if answer.kind == "R":
         return ""
     if answer.kind == "E" and answer.code:
-        return answer.text or answer.code if answer.code[:2] in _NOT_NOW else ""
+        wait = answer.code[:2] in _NOT_NOW and answer.code != _DISLIKED
+        return answer.text or answer.code if wait else ""
     if not answer.kind:
         return "it closes the connection without an answer"
     return "it does not answer as PostgreSQL does"

@@ -140,7 +140,10 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
             applied = store.applied()
             intent = store.intent()
         if intent:
-            if store.busy():
+            # Read again once nobody holds the lock: that run may have come to its end meanwhile.
+            with _proven():
+                under_way = store.busy() or not store.intent()
+            if under_way:
                 raise NodeError("A run is activating a release on this node.")
             raise PermanentError(
                 f"An activation was cut off on this node, so its files are not one whole release. {run}"
@@ -215,13 +218,14 @@ class Attempt:
             try:
                 prepare(self.settings_path, self.run_directory)
             except PermanentError as exc:
-                self._note(start_state.REFUSED, str(exc))
-                self._say(f"the engine is not started. {exc}")
+                reason = start_state.one_line(str(exc))
+                self._note(start_state.REFUSED, reason)
+                self._say(f"the engine is not started. {reason}")
                 return 1
             except (NodeError, OSError) as exc:
-                reason = str(exc)
+                reason = start_state.one_line(str(exc))
             except Exception as exc:  # an error of this program must not keep a node from starting for good
-                reason = f"{type(exc).__name__}: {exc}"
+                reason = start_state.one_line(f"{type(exc).__name__}: {exc}")
             else:
                 self._note(start_state.STARTED)
                 return 0

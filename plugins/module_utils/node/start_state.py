@@ -29,6 +29,7 @@ _LONGEST_PAUSE = 30.0
 # Seconds between two looks at what an attempt waits for, by the number of looks.
 _DELAYS = (1.0, 1.0, 2.0, 4.0)
 _LONGEST_DELAY = 8.0
+_LONGEST_REASON = 2000
 
 
 class StartState(t.NamedTuple):
@@ -44,6 +45,11 @@ class StartState(t.NamedTuple):
 
     def to_dict(self) -> dict[str, t.Any]:
         return {"format": FORMAT, **self._asdict()}
+
+
+def one_line(reason: str) -> str:
+    """A reason for the journal and for terminals. It may hold what a database or whoever writes to the share says."""
+    return "".join(one if one.isprintable() else "?" for one in reason[:_LONGEST_REASON])
 
 
 def pause(failures: int) -> float:

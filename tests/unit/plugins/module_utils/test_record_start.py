@@ -241,6 +241,34 @@ def test_the_record_appears_while_it_is_waited_for(starter: Starter) -> None:
     assert starter.state.state == "started"
 
 
+def test_an_activation_that_ends_during_a_look_was_not_cut_off(
+    starter: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intent = starter.node.store / "intent.json"
+    intent.write_text('{"release": "%s"}' % ("b" * 32))
+
+    def busy(_store: Store) -> bool:
+        intent.unlink()
+        return False
+
+    monkeypatch.setattr(Store, "busy", busy)
+    clock = Clock(2)
+    assert starter.attempt(clock) == 0
+    assert len(clock.slept) == 1
+
+
+@pytest.mark.parametrize("length", [1, 1 << 17])
+def test_what_others_wrote_stays_on_one_line_of_bounded_length(
+    starter: Starter, capsys: pytest.CaptureFixture[str], length: int
+) -> None:
+    starter.want(starter.release.id, "\n\x1b[2J" + "x" * length)
+    assert starter.attempt(Clock(1)) == 1
+    assert "belongs to cluster ??[2Jx" in starter.state.reason
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert len(said) < 4000
+
+
 def test_an_unreadable_disk_is_no_missing_setting(starter: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_start, "read_json_file", lambda _path: None)
     starter.file.unlink()
@@ -449,6 +477,7 @@ def error(code: str, text: str) -> bytes:
         (error("08006", "no connection"), "no connection"),
         # It works, and what it has against the account is for the engine's log.
         (error("28000", "no pg_hba.conf entry"), ""),
+        (error("08P01", "SSL required"), ""),
         (error("3D000", "no such database"), ""),
         (b"", "it closes the connection without an answer"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not answer as PostgreSQL does"),
