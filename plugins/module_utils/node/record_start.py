@@ -181,10 +181,11 @@ class Attempt:
         self.before = start_state.read(run_directory)
         self.unit = "the engine's unit"
         self.failures = 0
+        self.restarts = 0
 
     def _note(self, state: str, reason: str = "") -> None:
         now = start_state.following(self.before, state, reason, self.failures, time.time())
-        self.before = now
+        self.before = now = now._replace(restarts=self.restarts)
         # That nobody can read the reason is no reason to keep the engine from starting.
         with contextlib.suppress(NodeError, OSError):
             start_state.write(now, self.run_directory)
@@ -198,8 +199,8 @@ class Attempt:
         """Start an engine that ends again and again less and less often."""
         with contextlib.suppress(NodeError, OSError):
             self.unit = str((read_json_file(self.settings_path) or {}).get("unit") or self.unit)
-        restarts = show(self.unit).restarts if "." in self.unit else 0
-        self.failures = start_state.failures_before(self.before, restarts, time.time())
+        self.restarts = show(self.unit).restarts if "." in self.unit else 0
+        self.failures = start_state.failures_before(self.before, self.restarts, time.time())
         seconds = start_state.pause(self.failures)
         if seconds:
             reason = (

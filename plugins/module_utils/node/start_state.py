@@ -42,6 +42,8 @@ class StartState(t.NamedTuple):
     at: float = 0.0
     # How often in a row the engine ended soon after its start.
     failures: int = 0
+    # How often systemd had started the engine again by itself; -1 where nobody wrote that down.
+    restarts: int = -1
 
     def to_dict(self) -> dict[str, t.Any]:
         return {"format": FORMAT, **self._asdict()}
@@ -63,8 +65,11 @@ def delay(looks: int) -> float:
 
 
 def failures_before(previous: StartState | None, restarts: int, now: float) -> int:
-    """Early ends of the engine in a row, seen at the begin of an attempt. A start by hand begins to count anew."""
-    if previous is None or restarts == 0:
+    """Early ends of the engine in a row, seen at the begin of an attempt. A start by hand begins to count anew.
+
+    systemd's own count begins anew only with some of them: not where the engine was between two attempts.
+    """
+    if previous is None or restarts == 0 or restarts <= previous.restarts:
         return 0
     if previous.state != STARTED:
         return previous.failures
@@ -89,6 +94,7 @@ def from_dict(value: t.Mapping[str, t.Any] | None) -> StartState | None:
             str(value.get("since") or ""),
             float(value.get("at") or 0.0),
             int(value.get("failures") or 0),
+            int(value.get("restarts", -1)),
         )
     except (TypeError, ValueError, OverflowError):
         return None

@@ -330,6 +330,18 @@ def test_a_wait_does_not_count_as_an_end_and_a_long_run_begins_anew() -> None:
     assert start_state.failures_before(None, 9, 1010.0) == 0
 
 
+def test_a_start_by_hand_between_two_attempts_counts_anew(starter: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then systemd keeps its count. The gate would see too many early ends of an engine that is on its way."""
+    monkeypatch.setattr(record_start, "show", lambda _name: starter.node.unit()._replace(restarts=7))
+    start_state.write(start_state.StartState("started", "", "", time.time() - 5, 6), str(starter.node.run))
+    assert starter.attempt(Clock(2)) == 0
+    assert starter.state.failures == 7
+
+    clock = Clock(1)
+    assert starter.attempt(clock) == 0
+    assert (clock.slept, starter.state.failures) == ([], 0)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 1}', '{"format": 1, "state": "odd"}'])
 def test_a_damaged_state_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "start.json").write_text(content)
