@@ -14,6 +14,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 
 from .digest import sha256_of_fd
 from .errors import NodeError
@@ -112,23 +113,26 @@ def lstat_at(directory: int, name: str) -> os.stat_result | None:
         return None
 
 
-def read_all(fd: int) -> bytes:
+def read_all(fd: int, limit: int = sys.maxsize) -> bytes:
+    """All bytes, or the first ones up to the limit."""
     blocks: list[bytes] = []
-    while True:
-        block = os.read(fd, 1 << 20)
+    while limit > 0:
+        block = os.read(fd, min(1 << 20, limit))
         if not block:
-            return b"".join(blocks)
+            break
         blocks.append(block)
+        limit -= len(block)
+    return b"".join(blocks)
 
 
-def read_at(directory: int, name: str) -> tuple[bytes, os.stat_result]:
-    """Content of one regular file; a link or anything special in its place is an error, never followed."""
+def read_at(directory: int, name: str, limit: int = sys.maxsize) -> tuple[bytes, os.stat_result]:
+    """Content of one regular file, or its begin; a link or anything special there is an error, never followed."""
     fd = os.open(name, _READ, dir_fd=directory)
     try:
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode):
             raise NodeError(f"{name} is not a regular file.")
-        return read_all(fd), info
+        return read_all(fd, limit), info
     finally:
         os.close(fd)
 

@@ -124,14 +124,15 @@ def _content(directory: str, uid: int, gid: int) -> dict[str, t.Any] | None:
                 "file share mounted?"
             ) from exc
         try:
-            content, info = read_at(fd, FILE_NAME)
+            # Whoever writes there may make it as large as it likes.
+            content, info = read_at(fd, FILE_NAME, _LIMIT + 1)
         except FileNotFoundError:
             return None
         except OSError as exc:
             raise NodeError(f"The cluster record {where} cannot be read ({exc.strerror}).") from exc
         finally:
             os.close(fd)
-    return {"text": content[: _LIMIT + 1].decode("utf-8", "surrogateescape"), "size": info.st_size}
+    return {"text": content.decode("utf-8", "surrogateescape"), "size": info.st_size}
 
 
 def read(directory: str, uid: int, gid: int) -> Record | None:

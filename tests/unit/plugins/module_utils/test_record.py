@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import fence, record
+from ansible_collections.ivy.cluster.plugins.module_utils.node import bounded, fence, record
 from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
 from ansible_collections.ivy.cluster.tests.timing import Clock
 
@@ -278,3 +278,21 @@ class TestFenceAtTheStart:
     def test_a_node_to_which_nothing_was_applied(self, node: t.Any) -> None:
         node.environment.mkdir()
         assert "No release was ever applied" in node.start()
+
+
+def test_no_more_is_read_than_a_record_can_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / record.FILE_NAME).open("wb") as stream:
+        stream.truncate(8 << 20)
+    lengths: list[int] = []
+    real = os.read
+
+    def read(fd: int, length: int) -> bytes:
+        block = real(fd, length)
+        lengths.append(len(block))
+        return block
+
+    monkeypatch.setattr(os, "read", read)
+    monkeypatch.setattr(bounded, "call", lambda function, _seconds: function())
+    with pytest.raises(NodeError, match="larger than any record"):
+        record.read(str(tmp_path), os.geteuid(), os.getegid())
+    assert sum(lengths) < 2 << 20

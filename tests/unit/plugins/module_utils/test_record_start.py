@@ -223,7 +223,7 @@ def test_no_error_of_the_operating_system_ends_the_start(
 ) -> None:
     """By rule and not by a list: whatever number the share answers a reader with, the node waits."""
 
-    def fail(_directory: int, _name: str) -> t.Any:
+    def fail(*_arguments: t.Any) -> t.Any:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(record, "read_at", fail)
