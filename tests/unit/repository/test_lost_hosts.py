@@ -174,7 +174,6 @@ PLAYS = {
     "rollback.yml": [["rollback/main"], *ROLL_OUT],
     "site.yml": [["preflight/main"], ["engine/build_release"], SET_UP, *ROLL_OUT, ["config_guard/main"]],
 }
-REAL = ("engine/reach_balancers", "topology/report_lost_hosts", "engine/gate")
 
 
 class Cluster:
