@@ -195,7 +195,7 @@ def relative_problem(relative: str) -> tuple[str, str] | None:
         return "on a node its name would be none that a file can have", "Rename it."
     if any(_begins_with_dot(part) for part in parts):
         return _DOT, "Remove it, or rename it."
-    if name.casefold() == "head":
+    if _without_format(name).casefold() == "head":
         return "git takes a directory with a file of this name for a repository and runs its commands", "Rename it."
     if len(encoded) > _LONGEST_PATH or any(len(part.encode("utf-8")) > _LONGEST_NAME for part in parts):
         return "its name is longer than a file system takes", "Make it shorter."
@@ -208,7 +208,11 @@ _DOT = "a name in its path begins with a dot"
 
 def _begins_with_dot(name: str) -> bool:
     """As file systems see it: some ignore format characters, and then `.git` is what has one before its dot, too."""
-    return next((one for one in name if unicodedata.category(one) != "Cf"), "") == "."
+    return _without_format(name).startswith(".")
+
+
+def _without_format(name: str) -> str:
+    return "".join(one for one in name if unicodedata.category(one) != "Cf")
 
 
 def node_path_problem(relative: str) -> tuple[str, str] | None:

@@ -126,6 +126,7 @@ def test_leftovers_of_editors_are_not_taken_and_named(source: Path, name: str) -
         ("configuration/.g\u200cit/config", "begins with a dot"),
         ("configuration/HEAD", "for a repository"),
         ("configuration/a/head.j2", "for a repository"),
+        ("configuration/HEA\u200dD", "for a repository"),
     ],
 )
 def test_places_that_are_refused(source: Path, name: str, expected: str) -> None:
