@@ -194,6 +194,11 @@ def describe(spec: t.Mapping[str, t.Any]) -> str:
     return f"{words}."
 
 
+# Where Ansible puts what it finds on the command line beside name=value.
+_NOT_PARSED = "_raw_params"
+# Playbooks without a role of their name, so without options that begin like it.
+_NO_ROLE = ("rollout_", "unpin_")
+
 # Names that the roles publish with set_stats: a workflow hands them to the next job as extra variables.
 PUBLISHED = frozenset(
     {
@@ -226,9 +231,8 @@ def check_names(
                 by_name.setdefault(name, []).append(host.name)
     findings = []
     for name, names in sorted(by_name.items()):
-        problem, advice, sure = _unknown(name, roles)
+        problem, advice, sure = _unknown(name, roles, "option-unknown")
         if problem:
-            advice = advice or "Correct it, or choose another name if it is a variable of yours."
             severity = ERROR if sure else WARNING
             findings.append(Finding("option-unknown", AREA, inventory.place(name, names), problem, advice, severity))
     return findings
@@ -247,10 +251,17 @@ def check_extra(
             if not _has_template(value):
                 said = judge(name, spec, value, bool(spec.get("no_log")))
                 findings += [Finding("option", AREA, name, *one) for one in said]
+        elif name == _NOT_PARSED:
+            if str(value).strip():
+                # Not shown: it may be a part of a secret.
+                problem = "what follows is no name=value, and would be ignored"
+                advice = 'Write -e name=value, without spaces around =, or -e \'{"name": "a value with spaces"}\'.'
+                findings.append(Finding("extra-unknown", AREA, "-e", problem, advice))
         elif name not in known and name not in used:
-            problem, advice, _sure = _unknown(name, roles)
+            problem, advice, _sure = _unknown(name, roles, "extra-unknown")
+            if not problem and name.startswith(_NO_ROLE):
+                problem, advice = "no role has such an option", _meant_by_playbook(name, roles)
             if problem:
-                advice = advice or "Correct it, or choose another name if it is a variable of yours."
                 findings.append(Finding("extra-unknown", AREA, f"-e {name}", problem, advice))
     return findings
 
@@ -259,18 +270,30 @@ def _known(roles: t.Mapping[str, Role]) -> set[str]:
     return {name for role in roles.values() for name in (*role.options, *role.variables)} | PUBLISHED
 
 
-def _unknown(name: str, roles: t.Mapping[str, Role]) -> tuple[str, str, bool]:
+def _unknown(name: str, roles: t.Mapping[str, Role], code: str) -> tuple[str, str, bool]:
     """What is wrong with a name that is no option, what to do, and whether it is sure that an option was meant."""
     role = next((role for role in roles.values() if name.startswith(role.prefix)), None)
     options = sorted(option for one in roles.values() for option in one.options)
-    near = difflib.get_close_matches(name, options, 1, 0.88)
+    near = difflib.get_close_matches(name.lower(), options, 1, 0.88)
+    other = "" if near else f"If it is meant for something else, rename it or set preflight_accept: [{code}]."
     if role is not None and not near:
         # What is not nearly one option may be meant as any of the role's.
         near = difflib.get_close_matches(name, sorted(role.options), 3, 0.6)
-    advice = f"Did you mean {' or '.join(near)}?" if near else ""
+    advice = " ".join(filter(None, [_did_you_mean(near), other]))
     if role is not None:
         return f"it begins like an option of role {role.name}, which has no such option", advice, True
     return ("no role has such an option", advice, False) if near else ("", "", False)
+
+
+def _did_you_mean(near: t.Sequence[str]) -> str:
+    return f"Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _meant_by_playbook(name: str, roles: t.Mapping[str, Role]) -> str:
+    """An option of another role that ends alike: those playbooks take their options from there."""
+    rest = name.partition("_")[2]
+    near = sorted(option for one in roles.values() for option in one.options if option == f"{one.prefix}{rest}")
+    return _did_you_mean(near) or "Remove it, or correct it."
 
 
 def _has_template(value: t.Any) -> bool:

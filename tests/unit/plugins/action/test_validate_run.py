@@ -130,6 +130,27 @@ def test_every_misspelt_option_is_told_at_once_with_what_was_meant(tmp_path: Pat
     assert "CANARY" not in said(ended)
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("rollback_release: CANARY", "-e: what follows is no name=value"),
+        ("rollback_release = CANARY", "-e: what follows is no name=value"),
+        ("rollback_reason=mails CANARY", "-e: what follows is no name=value"),
+        ("ROLLBACK_RELEASE=CANARY", "Did you mean rollback_release?"),
+        ("unpin_reason=CANARY", "-e unpin_reason: no role has such an option. Did you mean rollback_reason?"),
+        ("rollout_nodes=CANARY", "-e rollout_nodes: no role has such an option."),
+    ],
+)
+def test_nothing_on_the_command_line_is_ignored_that_was_meant_for_the_run(
+    tmp_path: Path, written: str, told: str
+) -> None:
+    hosts = site.write_site(tmp_path / "inventory", {})
+    ended = play(hosts, "-i", str(hosts), "-e", written)
+    assert ended.returncode != 0
+    assert told in said(ended)
+    assert "CANARY" not in said(ended)
+
+
 def test_a_value_of_the_wrong_type_is_refused_and_what_a_survey_gives_is_not(tmp_path: Path) -> None:
     hosts = site.write_site(tmp_path / "inventory", {})
     survey = ["-e", "drift_fail=true", "-e", "ivy_http_port=8081", "-e", "preflight_fail=no"]
@@ -168,6 +189,9 @@ def test_variables_of_the_users_own_are_no_matter(tmp_path: Path) -> None:
 
 def test_names_for_other_roles_are_accepted_by_their_kind(tmp_path: Path) -> None:
     case: dict[str, t.Any] = {"vars": {"haproxy_exporter_port": 9101, "preflight_accept": ["option-unknown"]}}
+    refused = play(site.write_site(tmp_path / "refused", {"vars": {"haproxy_exporter_port": 9101}}), "-i", "refused")
+    assert refused.returncode != 0
+    assert "preflight_accept: [option-unknown]" in said(refused)
     hosts = site.write_site(tmp_path / "inventory", case)
     assert play(hosts, "-i", str(hosts)).returncode == 0
     ended = play(hosts, "-i", str(hosts), "-e", "rollback_to=X")
