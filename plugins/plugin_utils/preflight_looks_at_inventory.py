@@ -359,7 +359,7 @@ class Look:
                 preflight_options.AREA,
                 self._inventory.place(name, failures[name, reason]),
                 masking.scrub(reason.removeprefix(f"{name} "), known),
-                "Correct the variable; give the vault's password if it needs one.",
+                _advice_for_unusable(reason),
             )
             for name, reason in causes
         ]
@@ -373,6 +373,14 @@ class Look:
             for name in options | own:
                 found += masking.leaves(host.values.get(name))
         return [text for text in set(found) if len(text) >= _SHORTEST_SCRUBBED]
+
+
+def _advice_for_unusable(reason: str) -> str:
+    advice = "Correct the variable; give the vault's password if it needs one."
+    # What a password that is taken for a template leads to.
+    if "emplate" in reason or "is undefined" in reason:
+        advice += " If it is no template but a text that contains {{, {% or {#, write !unsafe before it."
+    return advice
 
 
 def _without_consequences(findings: t.Sequence[Finding]) -> list[Finding]:

@@ -267,6 +267,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "a misspelt option": (v(haproxy_htps_port=443), {"option-unknown": "Did you mean haproxy_https_port?"}),
     "a misspelt role": (v(posgres_version=15), {"option-unknown": "Did you mean postgres_version?"}),
     "a variable that cannot be had": (v(ivy_time_zone="{{ nothing }}"), {"option-unusable": "'nothing' is undefined"}),
+    "a password that is taken for a template": (
+        v(ivy_database_password="kT9{{vxQ2mLr8"),
+        {"option-unusable": "write !unsafe before it"},
+    ),
     "a lookup that fails": (
         v(ivy_database_password="{{ lookup('ansible.builtin.file', '/nowhere/at/all') }}"),
         {"option-unusable": "ivy_database_password"},
@@ -562,6 +566,7 @@ BROKEN = {
     "a whole number as version",
     "an empty required option",
     "a variable that cannot be had",
+    "a password that is taken for a template",
     "a lookup that fails",
     "a vault without password",
 }
