@@ -14,23 +14,27 @@ from ansible.errors import AnsibleError
 from ansible.inventory.manager import IGNORED
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import payload, sealing
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.modules.config_adopt import argument_spec
-from ansible_collections.ivy.cluster.plugins.plugin_utils import (
-    adopt,
-    adopt_first,
-    adopt_patch,
-    adopt_write,
-    commands,
-    masking,
-    node_call,
-    plain,
-    source_tree,
-    templates,
+from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import (
+    bootstrap,
 )
-from ansible_collections.ivy.cluster.plugins.plugin_utils.findings import FindingsError
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import ENGINE_KEYS
+from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import (
+    patch as adopt_patch,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import (
+    plan as adopt,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import (
+    write as adopt_write,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import commands, masking, native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import FindingsError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import session
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source as source_tree
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import templates
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import ENGINE_KEYS
 
 # What the node's half needs; the rest is the controller's own business.
 _FOR_THE_NODE = ("source", "roots", "store", "owner", "group", "unit", "ignore", "engine_owned", "restart_rules")
@@ -49,7 +53,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         _validation, checked = self.validate_argument_spec(argument_spec=argument_spec())
-        args = t.cast(Result, plain.plain({name: value for name, value in checked.items() if value is not None}))
+        args = t.cast(Result, native.plain({name: value for name, value in checked.items() if value is not None}))
         base = Path(self._loader.path_dwim(args["source"]))
         result: Result = {
             "changed": False,
@@ -81,19 +85,19 @@ class ActionModule(ActionBase):
         if "sealed" not in result:
             return result
         try:
-            return t.cast(Result, sealing.unseal(key, result["sealed"]))
+            return t.cast(Result, encryption.unseal(key, result["sealed"]))
         except NodeError as error:
             raise AnsibleError(str(error)) from error
 
     def _adopt(self, args: Result, task_vars: Result, base: Path, answer: Result, result: Result) -> Result:
         findings = [adopt.finding_from(item) for item in answer["findings"]]
         wish = adopt.Wish(tuple(args["files"]), tuple(args["keys"]))
-        secrets = tuple(node_call.known_secrets(self, task_vars))
+        secrets = tuple(session.known_secrets(self, task_vars))
         if result["first"]:
-            result["files"] = adopt_first.fingerprint(findings, args["cluster_key"] or os.urandom(16).hex())
+            result["files"] = bootstrap.fingerprint(findings, args["cluster_key"] or os.urandom(16).hex())
             if not args["chosen"]:
                 return result
-            plan, result["secrets"] = adopt_first.first_source(findings, answer["engine_owned"], wish, args["profile"])
+            plan, result["secrets"] = bootstrap.first_source(findings, answer["engine_owned"], wish, args["profile"])
         else:
             if not answer["applied"]:
                 raise ValueError(
@@ -141,10 +145,10 @@ class ActionModule(ActionBase):
 
         return adopt.Context({file.path: file for file in source.files}, keys, secrets, render)
 
-    def _value(self, name: str) -> dict[str, plain.Plain]:
+    def _value(self, name: str) -> dict[str, native.Plain]:
         try:
-            value = plain.plain(self._templar.resolve_variable_expression(name))
-        except (AnsibleError, plain.PlainError) as error:
+            value = native.plain(self._templar.resolve_variable_expression(name))
+        except (AnsibleError, native.PlainError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise AnsibleError(f"{name} cannot be used: {masking.mask('', first)}") from error
         if not isinstance(value, dict):

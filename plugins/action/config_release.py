@@ -10,10 +10,16 @@ from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 
 from ansible_collections.ivy.cluster.plugins.modules.config_release import ARGUMENT_SPEC
-from ansible_collections.ivy.cluster.plugins.plugin_utils import plain, release, release_input
-from ansible_collections.ivy.cluster.plugins.plugin_utils.findings import Finding, FindingsError
-from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import ProfileError
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError, prune, write_release
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding, FindingsError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import build as release
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import (
+    CacheError,
+    prune,
+    write_release,
+)
 
 
 class ActionModule(ActionBase):
@@ -26,7 +32,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        arguments = t.cast("dict[str, t.Any]", plain.plain(checked))
+        arguments = t.cast("dict[str, t.Any]", native.plain(checked))
         result["changed"] = False
         try:
             built = self._build(arguments)
@@ -53,14 +59,14 @@ class ActionModule(ActionBase):
         findings: list[Finding] = []
         names = (arguments["values_variable"], arguments["secrets_variable"])
         by_node = self._resolve(arguments["nodes"], names, findings)
-        return release_input.build(arguments, by_node, findings, self._loader)
+        return inputs.build(arguments, by_node, findings, self._loader)
 
     def _resolve(
         self, nodes: list[str], names: tuple[str, ...], findings: list[Finding]
-    ) -> dict[str, dict[str, plain.Plain]]:
+    ) -> dict[str, dict[str, native.Plain]]:
         """Each variable as each node sees it: the arguments of this task were templated for one host only."""
         manager = self._task.get_variable_manager()
-        resolved: dict[str, dict[str, plain.Plain]] = {name: {} for name in names}
+        resolved: dict[str, dict[str, native.Plain]] = {name: {} for name in names}
         failed: dict[str, list[str]] = {}
         if not nodes:
             findings.append(Finding("", 0, "there is no engine node", "Put hosts into the group engine_nodes."))
@@ -75,7 +81,7 @@ class ActionModule(ActionBase):
             seen = manager.get_vars(play=self._task.play, host=host, task=self._task)
             templar = Templar(loader=self._loader, variables=seen)
             for name in names:
-                value, reason = release_input.value_of(templar, name)
+                value, reason = inputs.value_of(templar, name)
                 if reason:
                     failed.setdefault(reason, []).append(node)
                 else:

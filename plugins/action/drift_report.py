@@ -12,8 +12,17 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.drift_report import ARGUMENT_SPEC
-from ansible_collections.ivy.cluster.plugins.plugin_utils import drift_page, drift_report, drift_text, plain
-from ansible_collections.ivy.cluster.plugins.plugin_utils.report_files import write_files
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.report_files import write_files
+from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import (
+    page,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import (
+    report as drift_report,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import (
+    text as drift_text,
+)
 
 
 class ActionModule(ActionBase):
@@ -27,7 +36,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        given = t.cast("dict[str, t.Any]", plain.plain(checked))
+        given = t.cast("dict[str, t.Any]", native.plain(checked))
         report = drift_report.build(
             given["cluster"],
             given["engine_version"],
@@ -54,7 +63,7 @@ class ActionModule(ActionBase):
         texts = {
             directory / f"{given['name']}.json": json.dumps(data, indent=2, sort_keys=True) + "\n",
             directory / f"{given['name']}.md": markdown,
-            directory / f"{given['name']}.html": drift_page.render(report),
+            directory / f"{given['name']}.html": page.render(report),
         }
         try:
             result["changed"] = write_files(texts, check=bool(self._task.check_mode))

@@ -10,10 +10,10 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import payload, sealing
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.plugin_utils import release_copy
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import node_copy
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
 
 
 class _RefusedError(Exception):
@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
         if not release:
             listed: dict[str, t.Any] = self._execute_module(module_args=args, task_vars=task_vars)
             if cache and not listed.get("failed") and not listed.get("unreachable"):
-                listed["cached"] = release_copy.cached(cache)
+                listed["cached"] = node_copy.cached(cache)
             return listed
         if not cache or not cluster_key:
             raise AnsibleError("With release, name the controller's cache and the cluster_key too.")
@@ -49,10 +49,10 @@ class ActionModule(ActionBase):
             result = self._execute_module(module_args={**args, "payload": bundle}, task_vars=task_vars)
             if "sealed" not in result:
                 raise _RefusedError(result)
-            return t.cast("dict[str, t.Any]", sealing.unseal(key, result["sealed"]))
+            return t.cast("dict[str, t.Any]", encryption.unseal(key, result["sealed"]))
 
         try:
-            return {"changed": False, "copied": release_copy.copy(cache, release, cluster_key, ask)}
+            return {"changed": False, "copied": node_copy.copy(cache, release, cluster_key, ask)}
         except _RefusedError as refused:
             refused.result.pop("invocation", None)
             return refused.result

@@ -9,8 +9,9 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.preflight_hosts import ARGUMENT_SPEC
-from ansible_collections.ivy.cluster.plugins.plugin_utils import plain, preflight_hosts
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_looks import Limits, looks_from
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import host_check
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import Limits, looks_from
 
 
 class ActionModule(ActionBase):
@@ -23,8 +24,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        given = t.cast("dict[str, t.Any]", plain.plain(checked))
+        given = t.cast("dict[str, t.Any]", native.plain(checked))
         limits = Limits(**{key: value for key, value in given["limits"].items() if value is not None})
-        findings = preflight_hosts.judge(looks_from(given["looked"], given["reached"]), limits)
+        findings = host_check.judge(looks_from(given["looked"], given["reached"]), limits)
         result.update(changed=False, findings=[finding.to_dict() for finding in findings])
         return result

@@ -10,8 +10,13 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.preflight_inventory import ARGUMENT_SPEC
-from ansible_collections.ivy.cluster.plugins.plugin_utils import preflight_looks_at_inventory as looks
-from ansible_collections.ivy.cluster.plugins.plugin_utils import preflight_options, preflight_variables
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import inventory_check as looks
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
+    options,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
+    variables as preflight_variables,
+)
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
@@ -26,7 +31,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        roles = preflight_options.read_roles(ROLES, self._read)
+        roles = options.read_roles(ROLES, self._read)
         manager = self._task.get_variable_manager()
         variables = preflight_variables.Variables(manager, self._task.play, self._loader, roles)
         look = looks.Look(variables, roles, self._loader)

@@ -13,16 +13,16 @@ from ansible.plugins.action import ActionBase
 from ansible.vars.clean import namespace_facts
 
 from ansible_collections.ivy.cluster.plugins.modules.preflight_look import ARGUMENT_SPEC
-from ansible_collections.ivy.cluster.plugins.plugin_utils import plain
-from ansible_collections.ivy.cluster.plugins.plugin_utils.connection_errors import diagnose
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_host_checks import PYTHON
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_plan import (
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_errors import diagnose
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks.host import PYTHON
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_requirements import (
     Plan,
     module_arguments,
     plan_for,
     roles_of,
 )
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_role_options import RoleOptions
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.role_options import RoleOptions
 
 _ANSIBLES_OWN = ("_ansible_parsed", "ansible_facts", "changed", "invocation")
 
@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
         variables = dict(task_vars or {})
         result: dict[str, t.Any] = super().run(tmp, variables)
         _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        given = t.cast("dict[str, t.Any]", plain.plain(checked))
+        given = t.cast("dict[str, t.Any]", native.plain(checked))
         result.update(changed=False, plan=Plan((), "").to_dict(), reason="", detail="")
         try:
             facts = self._facts(variables, given["gather_subset"])

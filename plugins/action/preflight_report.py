@@ -12,8 +12,9 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.preflight_report import ARGUMENT_SPEC
-from ansible_collections.ivy.cluster.plugins.plugin_utils import plain, preflight_findings
-from ansible_collections.ivy.cluster.plugins.plugin_utils.report_files import write_files
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.report_files import write_files
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import findings as preflight_findings
 
 
 class ActionModule(ActionBase):
@@ -27,7 +28,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        given = t.cast("dict[str, t.Any]", plain.plain(checked))
+        given = t.cast("dict[str, t.Any]", native.plain(checked))
         findings = [preflight_findings.Finding.from_dict(finding) for finding in given["findings"]]
         report = preflight_findings.build(given["cluster"], given["scope"], findings, given["accept"])
         data = report.to_dict()

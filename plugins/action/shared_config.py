@@ -9,8 +9,8 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import node_call
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import session
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
 
 
 class ActionModule(ActionBase):
@@ -24,6 +24,6 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         try:
-            return node_call.SharedConfigCall(self, dict(self._task.args), task_vars, keeps_code=True).run()
+            return session.SharedConfigCall(self, dict(self._task.args), task_vars, keeps_code=True).run()
         except CacheError as exc:
             raise AnsibleError(str(exc)) from exc

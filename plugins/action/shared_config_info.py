@@ -9,8 +9,8 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import node_call
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release_cache import CacheError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import session
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
 
 
 class ActionModule(ActionBase):
@@ -22,7 +22,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         try:
-            return node_call.SharedConfigCall(
+            return session.SharedConfigCall(
                 self, dict(self._task.args), task_vars or {}, module="shared_config_info", keeps_code=True
             ).run()
         except CacheError as exc:

@@ -12,14 +12,20 @@ from ansible.inventory.manager import IGNORED
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.validate_run import ARGUMENT_SPEC
-from ansible_collections.ivy.cluster.plugins.plugin_utils import (
-    inventory_sources,
-    masking,
-    preflight_findings,
-    preflight_options,
-    preflight_variables,
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
+    findings as preflight_findings,
 )
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_inventory import GROUPS, Inventory
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
+    inventory_sources,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
+    options as preflight_options,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
+    variables as preflight_variables,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import GROUPS, Inventory
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 # Options whose value is a path on the controller, or holds some.

@@ -33,12 +33,12 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import adopt_first
+from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import bootstrap
 
 
 def adopt_differences(by_node: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
-    found = adopt_first.differences(by_node)
-    return {"text": "\n".join(adopt_first.lines(found)), "differences": found}
+    found = bootstrap.differences(by_node)
+    return {"text": "\n".join(bootstrap.lines(found)), "differences": found}
 
 
 class FilterModule:

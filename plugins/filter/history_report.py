@@ -41,7 +41,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import history
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import history
 
 
 def history_report(seen: t.Mapping[str, t.Mapping[str, t.Any]], cluster: str) -> dict[str, t.Any]:

@@ -36,7 +36,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.licence import LicenceError, parse_licence
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import LicenceError, parse_licence
 
 
 def licence(text: t.Any) -> dict[str, t.Any]:

@@ -42,7 +42,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import commands
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import commands
 
 
 def playbook_command(playbook: str, *arguments: str) -> str:

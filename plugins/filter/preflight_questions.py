@@ -36,15 +36,16 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import plain, preflight_network_checks, preflight_share_checks
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_looks import looks_from
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import network, share
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import looks_from
 
 
 def preflight_questions(looked: t.Any, host: str) -> dict[str, list[dict[str, t.Any]]]:
-    looks = looks_from(t.cast("dict[str, t.Any]", plain.plain(looked)))
+    looks = looks_from(t.cast("dict[str, t.Any]", native.plain(looked)))
     return {
-        "targets": [one.arguments() for one in preflight_network_checks.questions(looks, str(host))],
-        "files": preflight_share_checks.files(looks, str(host)),
+        "targets": [one.arguments() for one in network.questions(looks, str(host))],
+        "files": share.files(looks, str(host)),
     }
 
 

@@ -42,7 +42,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import ProfileError, resolve_profile
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError, resolve_profile
 
 
 def profile(ranges: t.Any, version: t.Any) -> dict[str, t.Any]:

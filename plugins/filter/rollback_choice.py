@@ -48,7 +48,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import rollback
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import rollback
 
 
 def rollback_choice(

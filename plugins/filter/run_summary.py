@@ -36,7 +36,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import run_summary as summary
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import run_summary as summary
 
 
 def run_summary(seen: t.Mapping[str, t.Any]) -> str:

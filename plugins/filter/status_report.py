@@ -39,8 +39,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.observed import observed_from
-from ansible_collections.ivy.cluster.plugins.plugin_utils.status import render
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import observed_from
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.status import render
 
 
 def status_report(seen: t.Any) -> str:

@@ -41,8 +41,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.observed import observed_from
-from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import report
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import observed_from
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.evaluate import report
 
 
 def verify_report(seen: t.Any) -> dict[str, t.Any]:

@@ -99,10 +99,11 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import accounts, applications
-from ansible_collections.ivy.cluster.plugins.module_utils.node.atomic import Tree
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.node.store import Store
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import applications
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import accounts
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.atomic import Tree
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.store.store import Store
 
 
 def _options(value: object) -> bytes | None:

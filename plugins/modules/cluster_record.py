@@ -159,8 +159,9 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import accounts, record
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import accounts
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
 _STATES = ["read", "opened", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed"]
 

@@ -157,9 +157,9 @@ files:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import request, sealing
-from ansible_collections.ivy.cluster.plugins.module_utils.node.collect import collect
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, request
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config.collect import collect
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
 
 def argument_spec() -> dict[str, dict[str, object]]:
@@ -190,7 +190,7 @@ def main() -> None:
     except OSError as exc:
         module.fail_json(msg=f"The node's files could not be read: {exc}.")
     # With enough verbosity Ansible prints what a module answers, so the contents leave the node sealed.
-    module.exit_json(changed=False, sealed=sealing.seal(wish.key, found))
+    module.exit_json(changed=False, sealed=encryption.seal(wish.key, found))
 
 
 if __name__ == "__main__":

@@ -133,8 +133,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import sockets
-from ansible_collections.ivy.cluster.plugins.module_utils.node import unit as units
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import sockets
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import unit as units
 
 _PAUSE = 0.25
 

@@ -86,11 +86,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import look
-from ansible_collections.ivy.cluster.plugins.module_utils.node import unit as units
-from ansible_collections.ivy.cluster.plugins.module_utils.node.applications import digest_of
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.node.store import Store
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import unit as units
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine.applications import digest_of
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import state as look
+from ansible_collections.ivy.cluster.plugins.module_utils.node.store.store import Store
 
 _STATES = {".deployed": "deployed", ".notDeployed": "failed"}
 _ARTEFACTS = (".zip", ".iar")

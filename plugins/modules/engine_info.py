@@ -233,8 +233,9 @@ log_tail:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import look, request
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import request
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import state as look
 
 
 def argument_spec() -> dict[str, dict[str, object]]:

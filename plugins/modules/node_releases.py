@@ -127,8 +127,8 @@ copied:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import payload, sealing, stored_releases
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload, releases
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
 
 def argument_spec() -> dict[str, dict[str, object]]:
@@ -143,13 +143,13 @@ def argument_spec() -> dict[str, dict[str, object]]:
 
 def run(params: dict[str, str]) -> dict[str, object]:
     if not params["release"]:
-        return {"changed": False, **stored_releases.listing(params["store"])}
+        return {"changed": False, **releases.listing(params["store"])}
     if not params["payload"]:
         raise NodeError("A release can only be copied by the controller's half of this module.")
     header, _blobs = payload.unpack(payload.from_text(params["payload"]))
-    found = stored_releases.pieces(params["store"], params["release"], header.get("wanted") or [])
+    found = releases.pieces(params["store"], params["release"], header.get("wanted") or [])
     # Files of a release hold secrets, and with enough verbosity Ansible prints what a module answers.
-    return {"changed": False, "sealed": sealing.seal(bytes.fromhex(header["key"]), found)}
+    return {"changed": False, "sealed": encryption.seal(bytes.fromhex(header["key"]), found)}
 
 
 def main() -> None:

@@ -122,9 +122,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import accounts
-from ansible_collections.ivy.cluster.plugins.module_utils.node.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.node.record import acting_as
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.record import acting_as
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import accounts
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
 _PAUSE = 0.25

@@ -262,7 +262,7 @@ files:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import entry, request
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import entry, request
 
 REQUIRED_IF = [
     ("state", "baseline", ("engine_version",)),

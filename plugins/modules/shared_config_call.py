@@ -139,9 +139,14 @@ def compiled(text: str, digest: str) -> dict[str, bytes] | None:
     if hashlib.sha256(listed.encode()).hexdigest() != digest:
         return None
     return {
-        name: marshal.dumps(compile(source, f"<{PACKAGE}/{name}.py>", "exec", dont_inherit=True))
+        name: marshal.dumps(compile(source, f"<{PACKAGE}/{name.replace('.', '/')}.py>", "exec", dont_inherit=True))
         for name, source in sources.items()
     }
+
+
+def code_of_package(part: str) -> str:
+    """The name under which a package's own code is listed."""
+    return f"{part}.__init__" if part else "__init__"
 
 
 class Loader:
@@ -152,16 +157,18 @@ class Loader:
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
         package, _dot, part = name.partition(".")
-        if package != PACKAGE or (part or "__init__") not in self.modules:
+        if package != PACKAGE or not {part, code_of_package(part)} & self.modules.keys():
             return None
-        return type(json.__spec__)(name, self, is_package=not part)  # type: ignore[arg-type]
+        is_package = code_of_package(part) in self.modules
+        return type(json.__spec__)(name, self, is_package=is_package)  # type: ignore[arg-type]
 
     def create_module(self, _spec: ModuleSpec) -> ModuleType | None:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        part = module.__name__.partition(".")[2] or "__init__"
-        exec(marshal.loads(self.modules[part]), module.__dict__)
+        part = module.__name__.partition(".")[2]
+        code = self.modules.get(code_of_package(part)) or self.modules[part]
+        exec(marshal.loads(code), module.__dict__)
 
 
 def note(arguments: dict[str, t.Any]) -> None:
@@ -188,13 +195,13 @@ def answer(arguments: dict[str, t.Any]) -> dict[str, t.Any]:
         return {"lacks_code": True, "unfit": bool(sent), "fresh": not os.path.lexists(store)}
     note(arguments)
     sys.meta_path.insert(0, Loader(modules))
-    from ivy_cluster_node import entry  # type: ignore[import-not-found]
+    from ivy_cluster_node.config import entry  # type: ignore[import-not-found]
 
     result: dict[str, t.Any] = entry.call(arguments["module"], parameters, check, bool(arguments.get("_ansible_diff")))
     if sent and not check and arguments["module"] == "shared_config":
-        from ivy_cluster_node import kept_code
+        from ivy_cluster_node.store import code_cache  # type: ignore[import-not-found]
 
-        kept_code.keep(store, digest, modules)
+        code_cache.keep(store, digest, modules)
     # Ansible leaves out what is empty.
     if not result.get("warnings"):
         result.pop("warnings", None)

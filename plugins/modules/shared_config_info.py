@@ -129,7 +129,7 @@ restart_reasons:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import entry, request
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import entry, request
 
 
 def argument_spec() -> dict[str, dict[str, object]]:

@@ -35,7 +35,8 @@ def main() -> None:
     digest = os.listdir(f"{parameters['store']}/code")[0].split("-")[0]
     modules = call.kept(parameters["store"], digest)
     sys.meta_path.insert(0, call.Loader(modules))
-    from ivy_cluster_node import converge, entry, store, view  # type: ignore[import-not-found]
+    from ivy_cluster_node.config import converge, entry, view  # type: ignore[import-not-found]
+    from ivy_cluster_node.store import store  # type: ignore[import-not-found]
 
     clock["code"] = time.perf_counter() - begin
     converge.show = timed("systemctl", converge.show)

@@ -16,15 +16,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import guard
-from ansible_collections.ivy.cluster.tests.unit.plugins.module_utils.conftest import File, Node, build
+from ansible_collections.ivy.cluster.plugins.module_utils.node.agent import guard
+from ansible_collections.ivy.cluster.tests.unit.plugins.module_utils.node.conftest import File, Node, build
 
 REPETITIONS = 7
 SIZE = 8192
 PERIOD = 60.0
 # As on a node: the package alone, in an interpreter of its own that keeps no compiled code.
 PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); from ivy_node import guard; "
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); from ivy_node.agent import guard; "
     "sys.exit(guard.guard(guard.Options('report', *sys.argv[1:])))"
 )
 
@@ -36,7 +36,7 @@ def used() -> float:
 
 
 def measure(directory: Path, files: int) -> list[float]:
-    (directory / "ivy_node").symlink_to(Path(guard.__file__).parent)
+    (directory / "ivy_node").symlink_to(Path(guard.__file__).parents[1])
     node = Node(directory)
     node.record_baseline()
     many = {f"engine:configuration/many/{number:04d}.txt": File(b"x" * SIZE) for number in range(files)}

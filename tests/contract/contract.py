@@ -26,7 +26,8 @@ import report
 import yaml
 from assumptions import REGISTRY, Assumption
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils import jgroups, licence, profiles
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import licence, profiles
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import jgroups
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = Path(__file__).resolve().parent

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils import haproxy_socket
-from ansible_collections.ivy.cluster.plugins.module_utils.node import health, unit
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import health, unit
 from ansible_collections.ivy.cluster.tests.timing import PATIENCE, Clock
 
 # No database: a run leaves nothing in the checkout, and a failure prints what reproduces it.

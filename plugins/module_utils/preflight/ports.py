@@ -10,8 +10,8 @@ import os
 import pwd
 import typing as t
 
-from ..node import sockets
-from ..node import unit as units
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import sockets
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import unit as units
 
 _ANY = ("0.0.0.0", "::")
 

@@ -10,7 +10,7 @@ import stat
 import time
 import typing as t
 
-from ..node.record import acting_as
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.record import acting_as
 
 _PAUSE = 0.2
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight_options import PUBLISHED
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.options import PUBLISHED
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
@@ -20,7 +20,7 @@ PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 FILE = re.compile(rf"\b(?:{'|'.join(re.escape(path.name) for path in PLAYBOOKS)})\b")
 COMMAND = re.compile(r"ansible-playbook (?!ivy\.cluster\.)|ansible-playbook \S+(?: -i)")
 ON_NODES = ROOT / "plugins/module_utils"
-HELPER = ROOT / "plugins/plugin_utils/commands.py"
+HELPER = ROOT / "plugins/plugin_utils/common/commands.py"
 
 
 def texts(value: t.Any) -> t.Iterator[str]:

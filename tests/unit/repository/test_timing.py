@@ -38,12 +38,13 @@ EXCEPTIONS = {
     "molecule/default/tests/test_l_details.py::test_the_ends_of_licence_and_certificates_are_metrics": (
         "compares the day on which something ends, months away, with today"
     ),
-    "tests/unit/plugins/module_utils/test_preflight.py::test_it_lets_go_by_itself": (
+    "tests/unit/plugins/module_utils/preflight/test_preflight.py::test_it_lets_go_by_itself": (
         "waits until the short time is over, and nothing has to happen before"
     ),
-    "tests/unit/plugins/module_utils/test_preflight.py::test_a_client_that_says_nothing_blocks_nobody_for_long": (
-        "waits until the short time is over, and nothing has to happen before"
-    ),
+    (
+        "tests/unit/plugins/module_utils/preflight/test_preflight.py"
+        "::test_a_client_that_says_nothing_blocks_nobody_for_long"
+    ): ("waits until the short time is over, and nothing has to happen before"),
 }
 
 PATIENT = 60

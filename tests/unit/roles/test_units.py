@@ -86,7 +86,8 @@ def test_the_engine_is_started_without_end_and_requires_nothing(tmp_path: Path) 
 
 
 def test_the_longest_pause_and_the_checks_after_it_end_before_the_start_times_out(tmp_path: Path) -> None:
-    from ansible_collections.ivy.cluster.plugins.module_utils.node import record, start_state
+    from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
+    from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import start_state
 
     unit = rendered(tmp_path, ivy_share_directory="/srv/ivy")
     longest = max(start_state.pause(failures) for failures in range(100))

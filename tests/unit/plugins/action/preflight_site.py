@@ -225,7 +225,7 @@ def main() -> None:
     # Most templates are the same in each case, and half of the time goes into compiling them.
     jinja2.Environment.compile = _compiled_once(jinja2.Environment.compile)  # type: ignore[method-assign]
     init_plugin_loader([str(ROOT / "collections")])
-    from ansible_collections.ivy.cluster.plugins.plugin_utils import preflight_options
+    from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import options as preflight_options
 
     # The roles are the same in each case, and reading them takes longer than the look.
     read = preflight_options.read_roles

@@ -19,7 +19,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.template import Templar
 
 from ansible_collections.ivy.cluster.plugins.action import config_adopt
-from ansible_collections.ivy.cluster.plugins.module_utils.node import payload, sealing
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload
 
 IVY = "configuration/ivy.yaml"
 KEYSTORE = "configuration/keystore.p12"
@@ -70,7 +70,7 @@ class Site:
             {**strange, "path": path, "after": encoded(self.contents.get(path, b"planted\n"))} for path in self.extra
         ]
         answer = {**self.answer, "findings": [{**finding, **sides}, *extra]}
-        return {"changed": False, "sealed": sealing.seal(bytes.fromhex(header["key"]), answer)}
+        return {"changed": False, "sealed": encryption.seal(bytes.fromhex(header["key"]), answer)}
 
     def run(self, check: bool = False, **changes: t.Any) -> dict[str, t.Any]:
         loader = DataLoader()

@@ -8,7 +8,11 @@ import socket
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.sockets import ESTABLISHED, LISTEN, Socket
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine.sockets import (
+    ESTABLISHED,
+    LISTEN,
+    Socket,
+)
 from ansible_collections.ivy.cluster.plugins.modules import connections_info as sut
 from ansible_collections.ivy.cluster.tests.timing import Clock
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.profiles import resolve_profile
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import resolve_profile
 
 ROOT = Path(__file__).resolve().parents[4]
 

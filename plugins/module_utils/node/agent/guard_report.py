@@ -1,0 +1,350 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the guard tells what it found: lines for the journal, a status file, a Prometheus text file.
+
+The status file is the guard's memory, too: a line is written when something becomes different, not each minute.
+"""
+
+from __future__ import annotations
+
+import calendar
+import collections
+import dataclasses
+import json
+import os
+import time
+import typing as t
+
+from ..files.atomic import Tree, commit_at, prepare_at
+from ..files.errors import NodeError
+from ..store.store import read_json_file
+
+FORMAT = 1
+STATUS = "status.json"
+METRICS = "ivy_config_guard.prom"
+KINDS = ("modified", "missing", "extra", "attributes")
+# Priorities as systemd reads them from the start of a line.
+_ERROR, _WARNING, _NOTICE = "<3>", "<4>", "<5>"
+_LINES = 30
+_RESTORED = 20
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What one look found."""
+
+    node: str
+    cluster: str
+    error: str = ""
+    release: str = ""
+    desired: str = ""
+    operation: str = ""
+    record_problem: str = ""
+    stale: str = ""
+    interrupted: bool = False
+    metrics_problem: str = ""
+    # The last day of the licence that lies on the node; empty where none says it.
+    licence_until: str = ""
+    files: int = 0
+    engine_owned: int = 0
+    restart_reasons: list[str] = dataclasses.field(default_factory=list)
+    findings: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
+    # Why nothing is put back although mode restore is on.
+    waits: str = ""
+    restored: dict[str, str] = dataclasses.field(default_factory=dict)
+    backup: str = ""
+    time: str = ""
+    duration: float = 0.0
+    cpu: float = 0.0
+
+
+class Attempts:
+    """When which file was put back."""
+
+    def __init__(self, known: t.Mapping[str, t.Any]) -> None:
+        self._times = {
+            str(key): [float(one) for one in times if isinstance(one, (int, float))]
+            for key, times in known.items()
+            if isinstance(times, list)
+        }
+
+    def count(self, key: str, since: float) -> int:
+        return sum(one >= since for one in self._times.get(key, ()))
+
+    def add(self, key: str, now: float) -> None:
+        self._times.setdefault(key, []).append(now)
+
+    def plain(self, since: float) -> dict[str, list[float]]:
+        recent = {key: [one for one in times if one >= since] for key, times in self._times.items()}
+        return {key: times for key, times in recent.items() if times}
+
+
+def one_line(text: str) -> str:
+    """A text that stays one line: whoever may make files may put anything into their names."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def where(item: t.Mapping[str, t.Any]) -> str:
+    return str(item["path"]) if item["root"] in ("engine", "node") else f"{item['root']}: {item['path']}"
+
+
+def _said(item: t.Mapping[str, t.Any]) -> str:
+    text = f"{where(item)}: {item['kind']} ({item['detail']})"
+    return f"{text}; {item['left_alone']}" if item.get("left_alone") else text
+
+
+def conditions(outcome: Outcome) -> dict[str, str]:
+    """What is wrong beside single files."""
+    found = {}
+    if outcome.stale:
+        found["stale"] = outcome.stale
+    if outcome.interrupted:
+        found["interrupted"] = (
+            "An activation was cut off on this node, so its files are not one whole release. "
+            f"Run: ansible-playbook ivy.cluster.site --limit {outcome.node or '<this node>'}"
+        )
+    if outcome.record_problem:
+        found["record"] = outcome.record_problem
+    if outcome.restart_reasons:
+        found["restart"] = (
+            f"The engine runs with something else than lies on the disk: {'; '.join(outcome.restart_reasons[:5])}. "
+            "Nothing is restarted here; ivy.cluster.site does it node by node."
+        )
+    if outcome.metrics_problem:
+        found["metrics"] = outcome.metrics_problem
+    if outcome.waits:
+        found["waits"] = f"Nothing is put back for now: {outcome.waits}"
+    return found
+
+
+_OVER = {
+    "stale": "This node has the release that the cluster wants again",
+    "interrupted": "The activation that was cut off is finished",
+    "metrics": "The metrics can be written again",
+    "record": "The cluster record can be read again",
+    "restart": "The engine runs with what lies on the disk again",
+    "waits": "What differs is put back again",
+}
+
+
+class Memory:
+    """What the guard told before."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        known = read_json_file(os.path.join(directory, STATUS), limit=16 << 20) or {}
+        if known.get("format") != FORMAT:
+            known = {}
+        self._known = known
+        self.node = str(known.get("node", ""))
+        self.cluster = str(known.get("cluster", ""))
+        self.said: dict[str, str] = self._mapping("said")
+        self.attempts = Attempts(self._mapping("attempts"))
+        self.last_success = str(known.get("last_success") or "")
+        total = known.get("restored_total")
+        self.restored_total = total if isinstance(total, int) else 0
+
+    def _mapping(self, name: str) -> dict[str, t.Any]:
+        value = self._known.get(name)
+        return value if isinstance(value, dict) else {}
+
+    def count(self, outcome: Outcome) -> None:
+        if not outcome.error:
+            self.last_success = outcome.time
+        self.restored_total += len(outcome.restored)
+
+    # --- the journal
+
+    def tell(self, outcome: Outcome) -> list[str]:
+        """The lines that are new; everything told before stays untold until it is over."""
+        if outcome.error:
+            # What was found before is neither there nor gone: nobody could look.
+            told = {**self.said, "error": outcome.error}
+            lines = [] if self.said.get("error") == outcome.error else [f"{_ERROR}{outcome.error}"]
+            self.said = told
+            return [one_line(line) for line in lines]
+        files = {f"file {key}": _said(item) for key, item in outcome.findings.items()}
+        others = conditions(outcome)
+        copy = f"; what was there lies in {outcome.backup}" if outcome.backup else ""
+        lines = [f"{_WARNING}{text}" for name, text in others.items() if self.said.get(name) != text]
+        changed = [f"{_WARNING}Differs: {text}" for name, text in files.items() if self.said.get(name) != text]
+        changed += [f"{_NOTICE}{action.capitalize()}: {_path(key)}{copy}" for key, action in outcome.restored.items()]
+        gone = {name for name in self.said if name not in files and name not in others}
+        changed += [
+            f"{_NOTICE}As applied again: {_path(name[5:])}"
+            for name in sorted(gone)
+            if name.startswith("file ") and name[5:] not in outcome.restored
+        ]
+        lines += _limited(changed)
+        lines += [f"{_NOTICE}{_OVER[name]}." for name in sorted(gone) if name in _OVER]
+        if "error" in gone:
+            lines.append(f"{_NOTICE}The guard can look at this node again.")
+        self.said = {**files, **others}
+        return [one_line(line) for line in lines]
+
+    # --- the status file
+
+    def write(self, outcome: Outcome, mode: str) -> None:
+        restored = list(self._known.get("restored") or [])
+        if outcome.restored:
+            files = [_path(key) for key in outcome.restored]
+            restored = [{"time": outcome.time, "files": files, "backup": outcome.backup}, *restored]
+        # What nobody could look at now is what it was.
+        findings = (self._known.get("findings") or []) if outcome.error else list(outcome.findings.values())
+        self._put(
+            {
+                "format": FORMAT,
+                "time": outcome.time,
+                "last_success": self.last_success,
+                "node": outcome.node,
+                "cluster": outcome.cluster,
+                "mode": mode,
+                "error": outcome.error,
+                "release": outcome.release,
+                "desired_release": outcome.desired,
+                "operation": outcome.operation,
+                "stale": outcome.stale,
+                "record_problem": outcome.record_problem,
+                "interrupted": outcome.interrupted,
+                "restart_reasons": outcome.restart_reasons,
+                "waits": outcome.waits,
+                "findings": findings,
+                "engine_owned": outcome.engine_owned,
+                "restored": restored[:_RESTORED],
+                "restored_total": self.restored_total,
+                "files": outcome.files,
+                "duration": round(outcome.duration, 3),
+                "cpu": round(outcome.cpu, 3),
+                "said": self.said,
+                "attempts": self.attempts.plain(time.time() - 86400),
+            }
+        )
+
+    def _put(self, value: dict[str, t.Any]) -> None:
+        data = json.dumps(value, indent=1, sort_keys=True).encode("ascii") + b"\n"
+        _write(self.directory, STATUS, data)
+
+
+def _path(key: str) -> str:
+    return key if key.startswith("/") else key.split(":", 1)[-1]
+
+
+def _limited(lines: list[str]) -> list[str]:
+    if len(lines) <= _LINES:
+        return lines
+    return [
+        *lines[:_LINES],
+        f"{_WARNING}... and {len(lines) - _LINES} more files; all of them stand in the status file.",
+    ]
+
+
+def _write(directory: str, name: str, data: bytes) -> None:
+    """A whole file or none, for everybody to read; what is written anew each minute need not outlive a crash."""
+    tree = Tree(directory)
+    try:
+        if not tree.exists:
+            raise NodeError(f"{directory} does not exist, so {name} cannot be written there.")
+        prepare_at(tree.fd, name, data, 0o644, os.geteuid(), os.getegid(), durable=False)
+        commit_at(tree.fd, name)
+    finally:
+        tree.close()
+
+
+# --- metrics
+
+
+def _label(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def seconds(stamp: str) -> int:
+    try:
+        return calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")) if stamp else 0
+    except ValueError:
+        # Whoever owns a file may give it any time.
+        return 0
+
+
+class _Metric(t.NamedTuple):
+    name: str
+    text: str
+    value: float
+    labels: t.Mapping[str, str] | None = None
+    kind: str = "gauge"
+
+    def sample(self) -> str:
+        labels = ",".join(f'{name}="{_label(value)}"' for name, value in (self.labels or {}).items())
+        number = f"{self.value:.3f}".rstrip("0").rstrip(".")
+        return f"ivy_config_{self.name}{{{labels}}} {number}" if labels else f"ivy_config_{self.name} {number}"
+
+
+def _of_the_guard(outcome: Outcome, mode: str, memory: Memory) -> list[_Metric]:
+    last = seconds(memory.last_success)
+    return [
+        _Metric("guard_success", "Whether the last run of the guard could look at the node.", not outcome.error),
+        _Metric("guard_last_run_timestamp_seconds", "When the guard ran last.", seconds(outcome.time)),
+        _Metric("guard_last_success_timestamp_seconds", "When the guard last could look at the node.", last),
+        _Metric("guard_duration_seconds", "How long the last run took.", outcome.duration),
+        _Metric("guard_cpu_seconds", "Processor time of the last run.", outcome.cpu),
+        _Metric("guard_mode_info", "What the guard does with a difference.", 1, {"mode": mode}),
+        _Metric(
+            "guard_restored_files_total",
+            "Files put back since the host started.",
+            memory.restored_total,
+            kind="counter",
+        ),
+    ]
+
+
+def _of_the_licence(outcome: Outcome) -> list[_Metric]:
+    """A time and no number of days, so that it stays right between two looks."""
+    end = seconds(f"{outcome.licence_until}T00:00:00Z") if outcome.licence_until else 0
+    if not end:
+        return []
+    return [_Metric("licence_expiry_timestamp_seconds", "When the last day of the engine's licence begins.", end)]
+
+
+def _of_the_node(outcome: Outcome) -> list[_Metric]:
+    kinds = collections.Counter(str(item["kind"]) for item in outcome.findings.values())
+    release = {
+        "cluster": outcome.cluster,
+        "node": outcome.node,
+        "applied": outcome.release,
+        "desired": outcome.desired,
+    }
+    return [
+        *(
+            _Metric("drift_files", "Files that differ from what was applied, by kind.", kinds[kind], {"kind": kind})
+            for kind in KINDS
+        ),
+        _Metric("files", "Files that the guard looked at.", outcome.files),
+        _Metric("engine_owned_files", "Files that the engine itself keeps.", outcome.engine_owned),
+        _Metric("release_info", "The release applied to this node and the one that the cluster wants.", 1, release),
+        *_of_the_licence(outcome),
+        _Metric("stale", "Whether the fence would keep this node from starting.", bool(outcome.stale)),
+        _Metric("record_readable", "Whether the cluster record could be read.", not outcome.record_problem),
+        _Metric("activation_interrupted", "Whether an activation was cut off.", outcome.interrupted),
+        _Metric(
+            "restart_required",
+            "Whether the engine runs with something else than lies on the disk.",
+            bool(outcome.restart_reasons),
+        ),
+    ]
+
+
+def metrics(outcome: Outcome, mode: str, memory: Memory) -> str:
+    """The text file for a Prometheus node exporter; where nobody could look, better no number than an old one."""
+    listed = [*_of_the_guard(outcome, mode, memory), *([] if outcome.error else _of_the_node(outcome))]
+    lines: list[str] = []
+    for number, one in enumerate(listed):
+        if number == 0 or listed[number - 1].name != one.name:
+            lines.append(f"# HELP ivy_config_{one.name} {one.text}")
+            lines.append(f"# TYPE ivy_config_{one.name} {one.kind}")
+        lines.append(one.sample())
+    return "\n".join(lines) + "\n"
+
+
+def write_metrics(directory: str, outcome: Outcome, mode: str, memory: Memory) -> None:
+    """Write the text file where somebody collects them; no directory, no collector."""
+    if os.path.isdir(directory):
+        _write(directory, METRICS, metrics(outcome, mode, memory).encode("utf-8"))

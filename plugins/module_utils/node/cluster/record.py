@@ -1,0 +1,357 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster record: what all nodes agree on, kept on the file share.
+
+The share may not let root in, so all of it is read and written as the engine's user. Root then believes nothing of it
+without looking: it is data from somebody with fewer rights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import time
+import typing as t
+
+from ..files import bounded
+from ..files.atomic import open_directory, read_at, write_at
+from ..files.errors import NodeError, PermanentError
+from ..files.manifest import check_id
+from ..store.store import timestamp
+
+FORMAT = 1
+FILE_NAME = "record.json"
+HISTORY = 100
+ROLLBACK = "rollback"
+# What a rollback may take over without asking: the rollout that it is to undo was most likely left open by a failure.
+_UNDONE = "site"
+_LIMIT = 1 << 20
+# A hard mount of a server that is away would hold a reader for ever.
+READ_SECONDS = 10.0
+
+Record = dict[str, t.Any]
+
+
+@contextlib.contextmanager
+def acting_as(uid: int, gid: int) -> t.Iterator[None]:
+    """Do file work as another user, so that a share that refuses root accepts it; without root, as oneself."""
+    if os.geteuid() != 0 or uid == 0:
+        yield
+        return
+    groups = os.getgroups()
+    own_gid = os.getegid()
+    os.setgroups([gid])
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(own_gid)
+        os.setgroups(groups)
+
+
+def empty(cluster: str) -> Record:
+    return {
+        "format": FORMAT,
+        "cluster": cluster,
+        "desired_release": None,
+        "previous_release": None,
+        "allowed_releases": [],
+        "engine_version": None,
+        "pin": None,
+        "operation": None,
+        "drained": [],
+        "schema": None,
+        "applications": {},
+        "history": [],
+    }
+
+
+def parse(data: bytes, where: str) -> Record:
+    """Read a record; whoever wrote it, a wrong one is refused in words."""
+    advice = (
+        f"Look at {where}. Where it is beyond repair, move it away: the next run writes a new one, and until then "
+        "no node starts."
+    )
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as exc:
+        raise PermanentError(f"The cluster record is damaged ({exc}). {advice}") from exc
+    if not isinstance(value, dict):
+        raise PermanentError(f"The cluster record is damaged (not a mapping). {advice}")
+    version = value.get("format")
+    if not isinstance(version, int) or version > FORMAT:
+        raise PermanentError(
+            f"The cluster record {where} was written by a newer version of the collection (format "
+            f"{version!r}, this one "
+            f"knows {FORMAT}). Use that version or a newer one."
+        )
+    record = {**empty(str(value.get("cluster", ""))), **value}
+    for name, kinds in (
+        ("desired_release", (str, type(None))),
+        ("previous_release", (str, type(None))),
+        ("allowed_releases", (list,)),
+        ("operation", (dict, type(None))),
+        ("drained", (list,)),
+        ("history", (list,)),
+        ("applications", (dict,)),
+        ("schema", (dict, type(None))),
+        ("pin", (dict, type(None))),
+    ):
+        if not isinstance(record[name], kinds):
+            raise PermanentError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
+    for name, kind in (("allowed_releases", str), ("drained", str), ("history", dict)):
+        if not all(isinstance(one, kind) for one in record[name]):
+            raise PermanentError(f"The cluster record is damaged ({name} holds what it cannot hold). {advice}")
+    return record
+
+
+def _content(directory: str, uid: int, gid: int) -> dict[str, t.Any] | None:
+    """Text and size of the record's file; None where there is none."""
+    where = os.path.join(directory, FILE_NAME)
+    with acting_as(uid, gid):
+        try:
+            fd = open_directory(directory)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise NodeError(
+                f"The directory of the cluster record {directory} cannot be opened ({exc.strerror}). Is the "
+                "file share mounted?"
+            ) from exc
+        try:
+            # Whoever writes there may make it as large as it likes.
+            content, info = read_at(fd, FILE_NAME, _LIMIT + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise NodeError(f"The cluster record {where} cannot be read ({exc.strerror}).") from exc
+        finally:
+            os.close(fd)
+    return {"text": content.decode("utf-8", "surrogateescape"), "size": info.st_size}
+
+
+def read(directory: str, uid: int, gid: int) -> Record | None:
+    """The record; None where none was ever written. A file share that hangs is an error within some seconds."""
+    where = os.path.join(directory, FILE_NAME)
+    try:
+        found = bounded.call(lambda: _content(directory, uid, gid), READ_SECONDS)
+    except OSError as exc:
+        raise NodeError(
+            f"The cluster record {where} cannot be read ({exc.strerror}). Check the file share and its server."
+        ) from exc
+    if found is None:
+        return None
+    if found["size"] > _LIMIT:
+        raise PermanentError(
+            f"The cluster record {where} is larger than any record could be ({found['size']} bytes). Look at "
+            "it before you run again."
+        )
+    return parse(found["text"].encode("utf-8", "surrogateescape"), where)
+
+
+def write(directory: str, record: Record, uid: int, gid: int) -> None:
+    data = (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
+    with acting_as(uid, gid):
+        fd = open_directory(directory)
+        try:
+            write_at(fd, FILE_NAME, data, 0o640, os.geteuid(), os.getegid())
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def locked(directory: str, uid: int, gid: int, seconds: float = 30.0) -> t.Iterator[None]:
+    """One writer at a time, on all nodes."""
+    with acting_as(uid, gid):
+        try:
+            directory_fd = open_directory(directory)
+        except OSError as exc:
+            raise NodeError(
+                f"The directory of the cluster record {directory} cannot be opened ({exc.strerror}). Is the file share "
+                "mounted, and does the engine's user own the directory?"
+            ) from exc
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            try:
+                fd = os.open("record.lock", flags, 0o640, dir_fd=directory_fd)
+            except OSError as exc:
+                raise NodeError(f"{directory}/record.lock cannot be opened ({exc.strerror}).") from exc
+        finally:
+            os.close(directory_fd)
+    try:
+        limit = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as exc:
+                if exc.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise NodeError(f"The file share does not support locks ({directory}: {exc.strerror}).") from exc
+                if time.monotonic() >= limit:
+                    raise NodeError(
+                        f"{directory}/record.lock is held by another run for more than {seconds:.0f} seconds."
+                    ) from exc
+                time.sleep(0.1)
+        yield
+    finally:
+        os.close(fd)
+
+
+class Change(t.NamedTuple):
+    """What a run wants of the record."""
+
+    state: str
+    release: str
+    engine_version: str
+    operation: str
+    owner: str
+    step: str
+    node: str
+    take_over: str
+    reason: str
+    drained: list[str] | None
+    applications: dict[str, str] | None = None
+    pin: bool = False
+
+
+def _remember(record: Record, operation: str, change: Change, **more: t.Any) -> None:
+    entry = {
+        "time": timestamp(),
+        "operation": operation,
+        "release": record["desired_release"],
+        "owner": change.owner,
+        **more,
+    }
+    record["history"] = [*record["history"], {k: v for k, v in entry.items() if v not in (None, "")}][-HISTORY:]
+
+
+def _held_by(operation: t.Mapping[str, t.Any]) -> str:
+    return (
+        f"operation {operation.get('name')} of {operation.get('owner')}, since {operation.get('since')}, "
+        f"step: {operation.get('step') or 'none'}"
+    )
+
+
+def _pin(record: Record, release: str, change: Change) -> bool:
+    """Whether the pin is a new one."""
+    if record["pin"] and record["pin"].get("release") == release:
+        return False
+    record["pin"] = {"release": release, "reason": change.reason, "owner": change.owner, "time": timestamp()}
+    return True
+
+
+def _open(record: Record, change: Change) -> None:
+    """Begin or go on with an operation; where nothing is to be rolled out and none is open, there is none to begin."""
+    operation = record["operation"]
+    pin = record["pin"]
+    if change.release:
+        check_id(change.release)
+    if pin and change.release and change.release != pin.get("release") and change.operation != ROLLBACK:
+        raise NodeError(
+            f"The cluster is pinned to release {pin.get('release')} since {pin.get('time')} "
+            f"({pin.get('reason') or 'no reason given'}). "
+            "Lift the pin first, or roll out that release."
+        )
+    if operation is not None and operation.get("name") != change.operation:
+        take_over = change.take_over
+        if change.operation == ROLLBACK and operation.get("name") == _UNDONE:
+            take_over = take_over or change.reason or "rolled back"
+        if not take_over:
+            again = (
+                "run ivy.cluster.rollback again, which brings it to its end"
+                if operation.get("name") == ROLLBACK
+                else ""
+            )
+            raise NodeError(
+                f"Another operation is under way: {_held_by(operation)}. Wait until it is over; if nobody works on it "
+                f"any more, {again or 'take it over by naming a reason'}."
+            )
+        _remember(record, "take over", change, reason=take_over, from_owner=operation.get("owner"))
+        record["operation"] = operation = {
+            **operation,
+            "name": change.operation,
+            "owner": change.owner,
+            "step": change.step,
+            "since": timestamp(),
+        }
+    new_release = bool(change.release) and record["desired_release"] != change.release
+    if operation is None and (new_release or not change.release):
+        record["operation"] = operation = {
+            "name": change.operation,
+            "owner": change.owner,
+            "since": timestamp(),
+            "step": change.step,
+        }
+    elif operation is not None and change.step and operation.get("step") != change.step:
+        record["operation"] = operation = {**operation, "step": change.step}
+    if new_release:
+        before = record["desired_release"]
+        if before:
+            # A rollout that failed half way may have left nodes on any of these; all may start until it is closed.
+            record["allowed_releases"] = sorted({*record["allowed_releases"], before})
+            if record["previous_release"] is None:
+                record["previous_release"] = before
+        record["desired_release"] = change.release
+        _remember(record, change.operation, change, node=change.node, reason=change.reason)
+    if change.pin and change.release and _pin(record, change.release, change) and not new_release:
+        _remember(record, "pin", change, reason=change.reason)
+    if change.engine_version and record["engine_version"] != change.engine_version:
+        record["engine_version"] = change.engine_version
+
+
+def _close(record: Record, change: Change) -> None:
+    operation = record["operation"]
+    if change.release and record["desired_release"] not in (None, change.release):
+        raise NodeError(
+            f"The rollout of {change.release} cannot be closed: the cluster record wants "
+            f"{record['desired_release']} by now. "
+            "Another run was faster; run again."
+        )
+    if operation is not None:
+        if change.operation and operation.get("name") != change.operation and not change.take_over:
+            raise NodeError(f"Another operation is under way: {_held_by(operation)}.")
+        record["operation"] = None
+        _remember(record, f"{operation.get('name')} done", change)
+    record["previous_release"] = None
+    record["allowed_releases"] = []
+
+
+def apply(record: Record, change: Change) -> Record:
+    """The record after the change; the given one is not touched. The same change again changes nothing."""
+    new: Record = json.loads(json.dumps(record))
+    if change.state == "opened":
+        _open(new, change)
+    elif change.state == "closed":
+        _close(new, change)
+    elif change.state == "schema_created":
+        if new["schema"] is None or (
+            change.engine_version and new["schema"].get("engine_version") != change.engine_version
+        ):
+            new["schema"] = {"engine_version": change.engine_version, "created_at": timestamp(), "node": change.node}
+            _remember(new, "schema created", change, node=change.node)
+    elif change.state == "pinned":
+        release = change.release or new["desired_release"]
+        if not release:
+            raise NodeError("There is no release to pin: nothing was rolled out yet.")
+        check_id(release)
+        if _pin(new, release, change):
+            _remember(new, "pin", change, reason=change.reason)
+    elif change.state == "unpinned":
+        if new["pin"]:
+            new["pin"] = None
+            _remember(new, "unpin", change, reason=change.reason)
+    elif change.state == "drained":
+        if change.drained is None:
+            raise NodeError("drained: name the drained nodes, or give an empty list.")
+        new["drained"] = sorted(set(change.drained))
+    elif change.state == "deployed":
+        wanted = dict(sorted((change.applications or {}).items()))
+        if new["applications"] != wanted:
+            new["applications"] = wanted
+            _remember(new, "deployed", change, applications=", ".join(wanted))
+    return new

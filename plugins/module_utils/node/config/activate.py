@@ -1,0 +1,488 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what lies there to what should: a plan, its effect predicted, and its execution.
+
+Prediction and execution share the plan, so check mode cannot say anything else than what a run does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+import typing as t
+
+from ..files import atomic
+from ..files.atomic import (
+    Tree,
+    commit_at,
+    digest_at,
+    discard_at,
+    lstat_at,
+    open_directory,
+    prepare_at,
+    read_at,
+    remove_tree_at,
+    set_attributes_at,
+    temporary_name,
+)
+from ..files.digest import sha256
+from ..files.errors import NodeError
+from ..files.scan import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    NODE,
+    Expected,
+    Found,
+    Scene,
+    attribute_problem,
+    directories_in_disorder,
+)
+from ..store.store import Store
+
+CREATE, UPDATE, DELETE, ATTRIBUTES = "create", "update", "delete", "attributes"
+_ORDER = {"secrets": 0, "environment": 1, NODE: 2, "engine": 3}
+# Left free on each file system, since an engine without space for its own files fails in stranger ways.
+_RESERVE = 4 << 20
+# So many files are made durable one by one, more of them together.
+BATCH = 16
+
+
+class Action(t.NamedTuple):
+    """One step of an activation."""
+
+    action: str
+    root: str
+    path: str
+    key: str
+    target: Expected | None
+    found: Found | None
+    backup: bool
+    detail: str = ""
+    # What lies where the release needs a directory goes before anything is written.
+    first: bool = False
+
+    @property
+    def secret(self) -> bool:
+        return self.target.secret if self.target else self.root == "secrets"
+
+
+def plan(
+    scene: Scene,
+    target: t.Mapping[str, Expected],
+    applied: t.Mapping[str, Expected],
+    extra: t.Iterable[str],
+    known: t.Callable[[str], t.Container[str]],
+    keep: t.Container[str],
+    available: t.Callable[[Expected], bool],
+    owner: tuple[int, int],
+) -> list[Action]:
+    """What must be done; known tells which contents of a file would be no loss, available which can be written."""
+    actions: list[Action] = []
+    for key, want in target.items():
+        if key in keep:
+            continue
+        found = scene.files.get(key) or scene.directories.get(key)
+        if found is None:
+            if available(want):
+                actions.append(Action(CREATE, want.root, want.path, key, want, None, False))
+        elif found.kind != FILE:
+            if available(want):
+                actions.append(Action(UPDATE, want.root, want.path, key, want, found, True, "replaces what is no file"))
+        elif found.sha256 not in want.digests:
+            if available(want):
+                lost = found.sha256 not in known(key)
+                actions.append(Action(UPDATE, want.root, want.path, key, want, found, lost))
+        else:
+            problem = attribute_problem(want, found)
+            if problem:
+                actions.append(Action(ATTRIBUTES, want.root, want.path, key, want, found, False, problem))
+    blocking = in_the_way(scene, target)
+    gone = [key for key in applied if key not in target]
+    for key in dict.fromkeys((*blocking, *gone, *extra)):
+        if key in keep:
+            continue
+        found = scene.files.get(key)
+        if found is None:
+            continue
+        root, path = (NODE, key) if key.startswith("/") else key.split(":", 1)
+        lost = found.kind != FILE or found.sha256 not in known(key)
+        actions.append(Action(DELETE, root, path, key, None, found, lost, first=key in blocking))
+    actions.extend(one for one in _directories(scene, target, owner) if one.key not in keep)
+    return sorted(actions, key=lambda one: (_phase(one), _ORDER[one.root], one.path))
+
+
+def _phase(one: Action) -> int:
+    if one.action != DELETE:
+        return 1
+    return 0 if one.first else 2
+
+
+def in_the_way(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
+    """Files and links that lie where the release needs a directory."""
+    needed = {
+        f"{want.root}:{'/'.join(want.path.split('/')[:depth])}"
+        for want in target.values()
+        if want.root != NODE
+        for depth in range(1, want.path.count("/") + 1)
+    }
+    return sorted(key for key in needed if key in scene.files)
+
+
+def _directories(scene: Scene, target: t.Mapping[str, Expected], owner: tuple[int, int]) -> list[Action]:
+    return [
+        Action(ATTRIBUTES, one.root, one.path.rstrip("/"), one.key, None, one.found, False, one.detail)
+        for one in directories_in_disorder(scene, target, owner)
+    ]
+
+
+def predict(scene: Scene, actions: t.Iterable[Action]) -> dict[str, Found]:
+    """The files as they are after the plan."""
+    files = dict(scene.files)
+    now = time.time()
+    for one in actions:
+        if one.action == DELETE:
+            files.pop(one.key, None)
+        elif one.action in (CREATE, UPDATE) and one.target is not None:
+            want = one.target
+            if one.found is not None and one.found.kind == DIRECTORY:
+                for below in [key for key in files if key.startswith(one.key + "/")]:
+                    del files[below]
+            files[one.key] = Found(FILE, want.digests[0], 0, want.mode or 0, want.uid or 0, want.gid or 0, now)
+    return files
+
+
+def _needed_space(
+    actions: t.Iterable[Action], sizes: t.Callable[[Expected], int], trees: t.Mapping[str, Tree]
+) -> dict[str, int]:
+    by_place: dict[str, int] = {}
+    for one in actions:
+        if one.action in (CREATE, UPDATE) and one.target is not None:
+            place = os.path.dirname(one.path) if one.root == NODE else trees[one.root].base
+            by_place[place] = by_place.get(place, 0) + sizes(one.target) + 4096
+    return by_place
+
+
+def _free(path: str) -> tuple[int, int]:
+    """Device and free bytes of the file system that a path lies on, or will; none where it is read-only."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    info = os.statvfs(path)
+    return os.stat(path).st_dev, -1 if info.f_flag & os.ST_RDONLY else info.f_bavail * info.f_frsize
+
+
+def check_space(needs: t.Mapping[str, int]) -> None:
+    """Refuse before the first write what would end in the middle."""
+    by_device: dict[int, tuple[int, int, str]] = {}
+    for path, size in needs.items():
+        device, free = _free(path)
+        known = by_device.get(device, (0, free, path))
+        by_device[device] = (known[0] + size, free, known[2])
+    read_only = [path for _size, free, path in by_device.values() if free < 0]
+    if read_only:
+        raise NodeError(
+            f"The release cannot be activated: {', '.join(read_only)} lies on a file system that is mounted read-only. "
+            "Nothing was changed. Mount it for writing and run again."
+        )
+    problems = [
+        f"{path}: {size + _RESERVE} bytes are needed, {free} are free"
+        for size, free, path in by_device.values()
+        if size and size + _RESERVE > free
+    ]
+    if problems:
+        raise NodeError(
+            f"There is not enough space to activate the release ({'; '.join(problems)}). Nothing was changed. "
+            "Make room and run again."
+        )
+
+
+class Executor:
+    """Carries a plan out."""
+
+    def __init__(
+        self,
+        store: Store,
+        trees: t.Mapping[str, Tree],
+        owners: t.Mapping[str, tuple[int, int]],
+        content: t.Callable[[Expected], bytes],
+    ) -> None:
+        self.store = store
+        self.trees = trees
+        self.owners = owners
+        self.content = content
+        # Whether the files are no longer those of before.
+        self.replaced = False
+
+    def check_space(self, actions: t.Sequence[Action], sizes: t.Callable[[Expected], int]) -> None:
+        needs = _needed_space(actions, sizes, self.trees)
+        saved = sum(one.found.size + 4096 for one in actions if one.backup and one.found is not None)
+        needs[self.store.path] = needs.get(self.store.path, 0) + saved + 65536
+        check_space(needs)
+
+    # --- backup
+
+    def backup(self, actions: t.Iterable[Action]) -> str:
+        """Copy everything that the plan would lose; empty when it loses nothing."""
+        items: list[tuple[dict[str, t.Any], bytes | None]] = []
+        for one in actions:
+            if one.backup:
+                self._collect(one, items)
+        return self.store.backup(items) if items else ""
+
+    def _collect(self, one: Action, items: list[tuple[dict[str, t.Any], bytes | None]]) -> None:
+        place = self._open(one.root, one.path)
+        if place is None:
+            return
+        fd, name = place
+        try:
+            _save(fd, name, one.root, one.path, items)
+        finally:
+            os.close(fd)
+
+    def _open(self, root: str, path: str) -> tuple[int, str] | None:
+        if root != NODE:
+            return self.trees[root].open_parent(path)
+        head, name = os.path.split(path)
+        try:
+            return open_directory(head), name
+        except FileNotFoundError:
+            return None
+
+    # --- execution
+
+    def run(self, actions: t.Sequence[Action], scene: Scene, cut_off: t.Iterable[str] = ()) -> None:
+        """Write everything under temporary names, make it durable, then rename; so a mixture exists for moments only.
+
+        Cut off are keys whose temporary files an interrupted run may have left where no scan looks for them.
+        """
+        self._clean(scene, cut_off)
+        for one in actions:
+            if one.action == DELETE and one.first:
+                self._delete(one)
+        prepared = self._prepare([one for one in actions if one.action != DELETE])
+        changed: set[tuple[str, str]] = set()
+        try:
+            self._still_as_seen(actions)
+        except (OSError, NodeError):
+            self._discard_all(prepared)
+            raise
+        for one in prepared:
+            self.replaced = True
+            self._commit(one)
+            changed.add((one.root, os.path.dirname(one.path)))
+        self._sync_directories(changed)
+        for one in actions:
+            if one.action == DELETE and not one.first:
+                self._delete(one)
+
+    def _clean(self, scene: Scene, cut_off: t.Iterable[str]) -> None:
+        places = list(scene.leftovers)
+        for key in cut_off:
+            root, path = (NODE, key) if key.startswith("/") else key.split(":", 1)
+            head, name = os.path.split(path)
+            places.append((root, os.path.join(head, temporary_name(name))))
+        for root, path in places:
+            place = self._open(root, path)
+            if place is not None:
+                try:
+                    discard_at(*place)
+                finally:
+                    os.close(place[0])
+
+    def _prepare(self, actions: t.Sequence[Action]) -> list[Action]:
+        """Everything but the renaming; returns what is to be renamed."""
+        prepared: list[Action] = []
+        # A few files are made durable one by one, since a whole file system may hold much that is not ours.
+        together = sum(one.target is not None for one in actions) > BATCH
+        file_systems: dict[int, int] = {}
+        try:
+            for one in actions:
+                if one.target is None:
+                    self._fix_directory(one)
+                elif self._put(one, one.target, not together, file_systems):
+                    prepared.append(one)
+            if together:
+                for fd in file_systems.values():
+                    atomic.sync_filesystem(fd)
+        except (OSError, NodeError):
+            # A full disk must not stay full because of us.
+            self._discard_all(prepared)
+            raise
+        finally:
+            for fd in file_systems.values():
+                os.close(fd)
+        return prepared
+
+    def _still_as_seen(self, actions: t.Iterable[Action]) -> None:
+        """Whether nobody edited meanwhile what is about to be replaced: no backup has that, and it would be lost."""
+        for one in actions:
+            found = one.found
+            if one.action == ATTRIBUTES or one.first or (found is not None and found.kind != FILE):
+                continue
+            place = self._open(one.root, one.path)
+            if place is None:
+                continue
+            try:
+                info = lstat_at(*place)
+                if info is None or (found and info.st_mtime == found.mtime and info.st_size == found.size):
+                    continue
+                hit = digest_at(*place)
+                # Where nothing was seen, what is about to be written may lie there.
+                harmless = (found.sha256,) if found else one.target.digests if one.target else ()
+                if hit is None or hit[0] not in harmless:
+                    raise NodeError(
+                        f"{one.path} was changed on the node while the release was being activated. It was not "
+                        "overwritten. Run again: the change is then reported, and backed up first."
+                    )
+            finally:
+                os.close(place[0])
+
+    def _discard_all(self, prepared: t.Iterable[Action]) -> None:
+        for one in prepared:
+            with contextlib.suppress(OSError):
+                self._discard(one)
+
+    def _discard(self, one: Action) -> None:
+        place = self._open(one.root, one.path)
+        if place is not None:
+            try:
+                discard_at(place[0], temporary_name(place[1]))
+            finally:
+                os.close(place[0])
+
+    def _commit(self, one: Action) -> None:
+        place = self._open(one.root, one.path)
+        if place is None:
+            raise NodeError(f"The directory of {one.path} went away while the release was activated. Run again.")
+        fd, name = place
+        try:
+            if one.found is not None and one.found.kind == DIRECTORY:
+                remove_tree_at(fd, name)
+            commit_at(fd, name)
+        finally:
+            os.close(fd)
+
+    def _sync_directories(self, changed: t.Iterable[tuple[str, str]]) -> None:
+        for root, directory in changed:
+            place = self._open(root, os.path.join(directory, ".names"))
+            if place is not None:
+                try:
+                    os.fsync(place[0])
+                finally:
+                    os.close(place[0])
+
+    def _delete(self, one: Action) -> None:
+        self.replaced = True
+        if one.root != NODE:
+            self.trees[one.root].remove(one.path)
+            return
+        place = self._open(one.root, one.path)
+        if place is not None:
+            try:
+                discard_at(*place)
+                os.fsync(place[0])
+            finally:
+                os.close(place[0])
+
+    def _fix_directory(self, one: Action) -> None:
+        if one.path == ".":
+            directory = os.dup(self.trees[one.root].fd)
+        else:
+            place = self._open(one.root, one.path)
+            if place is None:
+                return
+            try:
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                directory = os.open(place[1], flags, dir_fd=place[0])
+            finally:
+                os.close(place[0])
+        try:
+            uid, gid = self.owners[one.root]
+            info = os.fstat(directory)
+            if (info.st_uid, info.st_gid) != (uid, gid):
+                os.fchown(directory, uid, gid)
+            mode = stat.S_IMODE(info.st_mode)
+            os.fchmod(directory, (mode | 0o750) & ~0o002 if one.root == "engine" else mode & ~0o022)
+        finally:
+            os.close(directory)
+
+    def _place(self, want: Expected) -> tuple[int, str]:
+        if want.root == NODE:
+            head, name = os.path.split(want.path)
+            tree = Tree(head)
+            try:
+                tree.create_base(0o755, os.geteuid(), os.getegid())
+                return os.dup(tree.fd), name
+            finally:
+                tree.close()
+        tree = self.trees[want.root]
+        uid, gid = self.owners[want.root]
+        if not tree.exists:
+            if want.root == "engine":
+                raise NodeError(
+                    f"The engine's directory {tree.base} does not exist. Unpack the engine first (role engine does)."
+                )
+            tree.create_base(0o750 if want.root == "secrets" else 0o700, uid, gid)
+        return tree.make_parent(want.path, 0o750, uid, gid)
+
+    def _put(self, one: Action, want: Expected, durable: bool, file_systems: dict[int, int]) -> bool:
+        """Prepare one file; False where correcting its attributes was enough."""
+        found = one.found
+        mode = want.mode if want.mode is not None else (found.mode & ~0o002 if found and found.kind == FILE else 0o640)
+        owner = self.owners["engine"] if want.root == "engine" else (os.geteuid(), os.getegid())
+        uid = want.uid if want.uid is not None else owner[0]
+        gid = want.gid if want.gid is not None else owner[1]
+        fd, name = self._place(want)
+        try:
+            if one.action == ATTRIBUTES and set_attributes_at(fd, name, mode, uid, gid):
+                return False
+            # Where another name shares the file, its owner must not be touched: a new file takes its place, with the
+            # very bytes that lie there, since they may be an accepted rewriting.
+            data = self._present(fd, name, want) if one.action == ATTRIBUTES else self.content(want)
+            prepare_at(fd, name, data, mode, uid, gid, durable)
+            device = os.fstat(fd).st_dev
+            if device not in file_systems:
+                file_systems[device] = os.dup(fd)
+            return True
+        finally:
+            os.close(fd)
+
+    def _present(self, directory: int, name: str, want: Expected) -> bytes:
+        """What lies there, if it is still what was seen: a link planted since could lead to anybody's secret."""
+        data = read_at(directory, name)[0]
+        return data if sha256(data) in want.digests else self.content(want)
+
+
+def _save(directory: int, name: str, root: str, path: str, items: list[tuple[dict[str, t.Any], bytes | None]]) -> None:
+    """Add one name, or all below it, to what a backup keeps."""
+    info = lstat_at(directory, name)
+    if info is None:
+        return
+    item: dict[str, t.Any] = {
+        "root": root,
+        "path": path,
+        "mode": f"{stat.S_IMODE(info.st_mode):04o}",
+        "uid": info.st_uid,
+        "gid": info.st_gid,
+        "mtime": info.st_mtime,
+    }
+    if stat.S_ISLNK(info.st_mode):
+        items.append((dict(item, kind=LINK, link=os.readlink(name, dir_fd=directory)), None))
+    elif stat.S_ISDIR(info.st_mode):
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            items.append((dict(item, kind=DIRECTORY), None))
+            for child in sorted(os.listdir(fd)):
+                _save(fd, child, root, f"{path}/{child}", items)
+        finally:
+            os.close(fd)
+    elif stat.S_ISREG(info.st_mode):
+        content, now = read_at(directory, name)
+        items.append((dict(item, kind=FILE, size=now.st_size), content))
+    else:
+        items.append((dict(item, kind="special"), None))
+
+
+__all__ = ["Action", "Executor", "check_space", "in_the_way", "plan", "predict"]

@@ -1,0 +1,42 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node answers for the controller's eyes only.
+
+With enough verbosity Ansible prints every byte that a module answers, before any plugin can take something out. So
+content of files, and digests from which a secret could be guessed, leave the node under a key that the controller made
+for this one call and sent as a secret. Authenticity is the connection's business.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import typing as t
+import zlib
+
+from ..files.errors import NodeError
+
+_NONCE = 16
+
+
+def _mask(key: bytes, nonce: bytes, data: bytes) -> bytes:
+    stream = hashlib.shake_256(b"ivy-cluster answer" + len(key).to_bytes(1, "big") + key + nonce).digest(len(data))
+    size = len(data)
+    return (int.from_bytes(data, "big") ^ int.from_bytes(stream, "big")).to_bytes(size, "big")
+
+
+def seal(key: bytes, value: t.Any) -> str:
+    nonce = os.urandom(_NONCE)
+    data = zlib.compress(json.dumps(value, separators=(",", ":")).encode("ascii"))
+    return base64.b64encode(nonce + _mask(key, nonce, data)).decode("ascii")
+
+
+def unseal(key: bytes, text: str) -> t.Any:
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+        return json.loads(zlib.decompress(_mask(key, data[:_NONCE], data[_NONCE:])))
+    except (binascii.Error, zlib.error, ValueError) as exc:
+        raise NodeError(f"The node's answer is damaged ({type(exc).__name__}). Run again.") from exc

@@ -1,0 +1,118 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a module's arguments to what the node half understands."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+
+from ..files.errors import NodeError
+from . import encryption, payload
+from .run import Request
+from .view import Settings, settings_from
+
+# Options that the modules looking at a node have in common.
+COMMON: dict[str, dict[str, t.Any]] = {
+    "roots": {
+        "type": "dict",
+        "required": True,
+        "options": {
+            "engine": {"type": "path", "required": True},
+            "environment": {"type": "path", "default": "/etc/ivy-cluster"},
+            "secrets": {"type": "path", "default": "/etc/ivy-cluster/secrets"},
+        },
+    },
+    "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
+    "owner": {"type": "str", "default": "ivy"},
+    "group": {"type": "str", "default": "ivy"},
+    "unit": {"type": "str", "default": "axonivy-engine.service"},
+    "ignore": {"type": "list", "elements": "str", "default": []},
+    "engine_owned": {"type": "list", "elements": "str"},
+    "restart_rules": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "pattern": {"type": "str", "required": True},
+            "restart": {"type": "str", "required": True, "choices": ["never", "always"]},
+        },
+    },
+}
+
+NODE_FILES: dict[str, t.Any] = {
+    "type": "list",
+    "elements": "dict",
+    "options": {
+        "path": {"type": "path", "required": True},
+        "content": {"type": "str"},
+        "helper": {"type": "bool", "default": False},
+        "mode": {"type": "str", "default": "0644"},
+        "owner": {"type": "str", "default": "root"},
+        "group": {"type": "str", "default": "root"},
+        "secret": {"type": "bool", "default": False},
+        "restart": {"type": "str", "choices": ["always", "never"]},
+    },
+}
+
+# How the controller half hands over what is not for anybody's eyes.
+TRANSPORT: dict[str, dict[str, t.Any]] = {
+    "payload": {"type": "str", "default": "", "no_log": True},
+    "bundle": {"type": "path", "default": ""},
+}
+
+# Parts of an answer that nobody but the controller may read.
+_CONFIDENTIAL = ("have", "questions", "texts", "comparisons", "digests")
+
+
+def settings(params: t.Mapping[str, t.Any]) -> Settings:
+    rules = [(rule["pattern"], rule["restart"]) for rule in params.get("restart_rules") or []]
+    return settings_from({**params, "restart_rules": rules})
+
+
+def transported(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, bytes]]:
+    """Header and blobs that came along, inline or as a file beside the module."""
+    if not params.get("payload"):
+        return {}, {}
+    header, blobs = payload.unpack(payload.from_text(params["payload"]))
+    if not params.get("bundle"):
+        return header, blobs
+    with open(params["bundle"], "rb") as stream:
+        data = stream.read()
+    if hashlib.sha256(data).hexdigest() != header.get("bundle_digest"):
+        raise NodeError("The bundle was damaged on its way to the node. Nothing was changed; run again.")
+    return payload.unpack(data)
+
+
+def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) -> Request:
+    header, blobs = transported(params)
+    manifest = header.get("manifest")
+    return Request(
+        state=state,
+        release=params["release"],
+        manifest_digest=str(header.get("manifest_digest") or ""),
+        settings=settings(params),
+        store=params["store"],
+        node_files=header.get("node_files"),
+        on_drift=params.get("on_drift") or "overwrite",
+        keep_releases=params.get("keep_releases") or 5,
+        keep_backups=params.get("keep_backups") or 10,
+        check=check,
+        # Without a key there is nobody who could read the texts.
+        diff=diff and bool(header.get("key")),
+        judge=bool(header.get("judge") and header.get("key")),
+        manifest=payload.from_text(manifest) if manifest else None,
+        blobs=blobs,
+        verdicts=header.get("verdicts") or {},
+        key=bytes.fromhex(str(header.get("key") or "")),
+        accept_new_key=bool(params.get("accept_new_key")),
+    )
+
+
+def conceal(result: dict[str, t.Any], key: bytes) -> dict[str, t.Any]:
+    """The answer as it may be printed by anybody: confidential parts sealed, or left out where there is no key."""
+    shown = {name: value for name, value in result.items() if name not in _CONFIDENTIAL}
+    hidden = {name: result[name] for name in _CONFIDENTIAL if name in result}
+    if key and hidden:
+        shown["sealed"] = encryption.seal(key, hidden)
+    return shown

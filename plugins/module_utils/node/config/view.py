@@ -1,0 +1,317 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One node seen as a whole: what is configured, what is applied, what lies there.
+
+The module that applies, the one that only looks, the start of the engine and its gate all see the node through this,
+so that they can never disagree about what belongs to the shared configuration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ..engine.run_state import Present, Rules, java_state, kinds_of, present
+from ..engine.unit import Unit, belongs, own_drop_ins
+from ..files import accounts
+from ..files.atomic import Tree, resolve
+from ..files.errors import NodeError
+from ..files.manifest import Manifest, Restart
+from ..files.scan import (
+    BASELINE,
+    ENGINE_OWNED,
+    NODE,
+    Drift,
+    Expected,
+    Found,
+    Patterns,
+    Scene,
+    compare,
+    declared_applications,
+    directories_in_disorder,
+    expected_of_baseline,
+    expected_of_release,
+    strangers,
+    survey,
+)
+from ..store.store import Store, read_json_file
+from .running_copy import CopyTree
+
+# The files the engine makes for itself at a first start.
+_MADE_BY_ENGINE = ("configuration/keystore.p12", "configuration/truststore.p12")
+
+
+class Settings(t.NamedTuple):
+    """What describes a node; the same wherever it comes from (module arguments or the store)."""
+
+    roots: dict[str, str]
+    owner: str
+    group: str
+    unit: str
+    ignore: tuple[str, ...]
+    engine_owned: tuple[str, ...]
+    restart_rules: tuple[tuple[str, str], ...]
+
+    def plain(self) -> dict[str, t.Any]:
+        return {
+            "roots": self.roots,
+            "owner": self.owner,
+            "group": self.group,
+            "unit": self.unit,
+            "ignore": list(self.ignore),
+            "engine_owned": list(self.engine_owned),
+            "restart_rules": [list(rule) for rule in self.restart_rules],
+        }
+
+
+def settings_from(value: t.Mapping[str, t.Any]) -> Settings:
+    return Settings(
+        roots={str(k): os.path.normpath(str(v)) for k, v in value.get("roots", {}).items()},
+        owner=str(value.get("owner", "")),
+        group=str(value.get("group", "")),
+        unit=str(value.get("unit", "")),
+        ignore=tuple(value.get("ignore") or ()),
+        engine_owned=tuple(value.get("engine_owned") or (*ENGINE_OWNED, *_MADE_BY_ENGINE)),
+        restart_rules=tuple((str(rule[0]), str(rule[1])) for rule in value.get("restart_rules") or ()),
+    )
+
+
+class Assessment(t.NamedTuple):
+    """What a look at the node found."""
+
+    drift: list[Drift]
+    engine_owned: list[str]
+    warnings: list[str]
+
+
+class View:
+    """The managed places of one node, opened once."""
+
+    def __init__(self, settings: Settings, store: Store, must_exist: bool = True) -> None:
+        self.settings = settings
+        self.store = store
+        self.uid = accounts.uid_of(settings.owner, must_exist)
+        self.gid = accounts.gid_of(settings.group, must_exist)
+        ours = (os.geteuid(), os.getegid())
+        self.owners = {
+            "engine": (self.uid, self.gid),
+            "environment": ours,
+            "secrets": (ours[0], self.gid),
+        }
+        self.engine_directory = resolve(settings.roots["engine"])
+        self.trees = {root: Tree(path) for root, path in settings.roots.items()}
+        self.rules = Rules(settings.restart_rules)
+        self.owned = Patterns(settings.engine_owned)
+        self.ignored = Patterns(settings.ignore)
+        self._manifests: dict[str, Manifest | None] = {}
+        self._of_release: tuple[Manifest, t.Any, dict[str, Expected]] | None = None
+        self._copies: dict[str, CopyTree] = {}
+
+    def close(self) -> None:
+        for tree in (*self.trees.values(), *self._copies.values()):
+            tree.close()
+
+    def copy_tree(self, place: str) -> CopyTree:
+        """Where an engine with read-only files works on a copy of them."""
+        if place not in self._copies:
+            self._copies[place] = CopyTree(os.path.join(self.engine_directory, place))
+        return self._copies[place]
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # --- knowledge
+
+    def manifest(self, release: str | None) -> Manifest | None:
+        if not release:
+            return None
+        if release not in self._manifests:
+            self._manifests[release] = self.store.manifest(release)
+        return self._manifests[release]
+
+    def applied_manifest(self, applied: t.Mapping[str, t.Any]) -> Manifest | None:
+        release = applied.get("release")
+        if not release:
+            return None
+        found = self.manifest(str(release))
+        if found is None:
+            raise NodeError(
+                f"The store is damaged: release {release} is applied but its manifest is missing from "
+                f"{self.store.path}/releases. Move {self.store.path}/applied.json away and run again: what differs "
+                "is backed up first."
+            )
+        return found
+
+    def expected(
+        self,
+        release: Manifest | None,
+        accepted: t.Mapping[str, t.Mapping[str, t.Sequence[str]]],
+        baseline: t.Mapping[str, t.Any] | None,
+        node_files: t.Mapping[str, t.Mapping[str, t.Any]],
+        engine_matches: bool = True,
+    ) -> dict[str, Expected]:
+        """The vendor's files, over them the release, over both the node files.
+
+        In an engine directory to which nothing was applied yet, only the vendor's files can be expected.
+        """
+        out = expected_of_baseline(baseline, accepted) if baseline else {}
+        if release is not None:
+            for key, one in self._expected_of(release, accepted).items():
+                if one.root != "engine" or engine_matches:
+                    out[key] = one
+        for path, item in node_files.items():
+            inside = self.engine_path(path)
+            if inside is not None:
+                out.pop(f"engine:{inside}", None)
+                if not engine_matches:
+                    continue
+            out[path] = Expected(
+                NODE,
+                path,
+                (str(item["sha256"]),),
+                int(item["mode"]),
+                int(item["uid"]),
+                int(item["gid"]),
+                NODE,
+                bool(item.get("secret")),
+                "text",
+            )
+        return out
+
+    def _expected_of(
+        self, release: Manifest, accepted: t.Mapping[str, t.Mapping[str, t.Sequence[str]]]
+    ) -> dict[str, Expected]:
+        # On a clean node the release that is applied is also the one that is wanted.
+        known = self._of_release
+        if known is None or known[0] is not release or known[1] is not accepted:
+            known = self._of_release = (release, accepted, expected_of_release(release, accepted, self.owners))
+        return known[2]
+
+    def engine_path(self, path: str) -> str | None:
+        """The place of an absolute path inside the engine's directory, by its given or its real name."""
+        for base in (self.settings.roots["engine"], self.engine_directory):
+            if path.startswith(base.rstrip("/") + "/"):
+                return os.path.normpath(path[len(base.rstrip("/")) + 1 :])
+        return None
+
+    # --- the disk
+
+    def look(self, expected: t.Iterable[t.Mapping[str, Expected]], unit: Unit) -> Scene:
+        """Survey everything that any of the given expectations names, and the unit's files."""
+        singles: dict[str, set[str]] = {}
+        absolute: set[str] = set(unit.files)
+        for one in expected:
+            for want in one.values():
+                if want.root == NODE:
+                    absolute.add(want.path)
+                else:
+                    singles.setdefault(want.root, set()).add(want.path)
+        absolute.update(own_drop_ins(self.settings.unit) if self.settings.unit else ())
+        return survey(self.trees, singles, absolute)
+
+    def alias(self, key: str) -> str:
+        """The key that a node file in the engine's directory would have as a file of the release; empty if none."""
+        inside = self.engine_path(key) if key.startswith("/") else None
+        return f"engine:{inside}" if inside is not None else ""
+
+    def without_aliases(self, found: t.Mapping[str, Found], expected: t.Mapping[str, Expected]) -> dict[str, Found]:
+        """Each file under one name only: that of a node file where it is one."""
+        out = dict(found)
+        for key in found:
+            other = self.alias(key)
+            if other:
+                out.pop(other if key in expected else key, None)
+        return out
+
+    def assess(
+        self,
+        scene: Scene,
+        expected: t.Mapping[str, Expected],
+        known: t.Container[str],
+        paths: t.Iterable[str],
+        baseline_known: bool,
+    ) -> Assessment:
+        """Drift of the disk from what is expected; known names files that are nobody's surprise."""
+        drift, owned, warnings = [], [], []
+        for one in compare(scene, expected):
+            want = expected[one.key]
+            if self.left_alone(want):
+                owned.append(one.key)
+            else:
+                drift.append(one)
+        drift.extend(directories_in_disorder(scene, expected, self.owners["engine"]))
+        directories = {
+            f"{want.root}:{'/'.join(want.path.split('/')[:depth])}"
+            for want in expected.values()
+            if want.root != NODE
+            for depth in range(1, want.path.count("/") + 1)
+        }
+        extra, kept = strangers(scene, known, directories, self.owned, self.ignored, declared_applications(paths))
+        if not baseline_known:
+            unknown = [one for one in extra if one.root == "engine"]
+            extra = [one for one in extra if one.root != "engine"]
+            if unknown:
+                warnings.append(
+                    f"No vendor baseline is recorded for {self.engine_directory}, so {len(unknown)} files that the "
+                    "release does not name cannot be told from the vendor's. Record it right after unpacking "
+                    "(state: baseline)."
+                )
+        drift.extend(extra)
+        drift.extend(self._strange_drop_ins(scene, expected))
+        return Assessment(drift, sorted([*owned, *kept]), warnings)
+
+    def left_alone(self, want: Expected) -> bool:
+        """A vendor's file that the engine or the user said to be theirs; what a release names is always managed."""
+        return want.origin == BASELINE and (self.owned.match(want.path) or self.ignored.match(want.path))
+
+    def _strange_drop_ins(self, scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
+        unit = self.settings.unit
+        declared = [want for want in expected.values() if want.root == NODE]
+        if not unit or not any(belongs(want.path, unit) for want in declared):
+            # Where the unit itself is not declared, its drop-ins are somebody else's business.
+            return []
+        return [
+            Drift(NODE, key, "extra", "nobody declared this drop-in of the engine's unit", found)
+            for key, found in sorted(scene.files.items())
+            if key.startswith("/etc/") and belongs(key, unit) and key not in expected and not self.ignored.match(key)
+        ]
+
+    # --- restart
+
+    def java_home(self, node_json: t.Mapping[str, t.Any] | None = None) -> str:
+        if node_json is None:
+            node_json = read_json_file(os.path.join(self.settings.roots["environment"], "node.json")) or {}
+        return str(node_json.get("java_home") or "")
+
+    def present(
+        self,
+        found: t.Mapping[str, Found],
+        expected: t.Mapping[str, Expected],
+        release: Manifest | None,
+        java_home: str,
+    ) -> Present:
+        restarts: dict[str, Restart] = {}
+        if release is not None:
+            restarts = {entry.key: entry.restart for entry in release.entries}
+        return present(
+            self.without_aliases(found, expected),
+            expected,
+            restarts,
+            self.engine_directory,
+            java_state(java_home),
+            release.id if release else "",
+            bool(release and release.read_only),
+        )
+
+    def kinds(self, node_files: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:
+        return kinds_of(node_files)
+
+
+@contextlib.contextmanager
+def opened(settings: Settings, store_path: str, must_exist: bool = True) -> t.Iterator[View]:
+    with Store(store_path) as store, View(settings, store, must_exist) as view:
+        yield view

@@ -1,0 +1,169 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts an artefact where the engine deploys from, once, and reads what the engine says about it.
+
+The engine watches that directory and renames what it deployed, so a file must appear there whole, and what was deployed
+already must be known from elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import time
+import typing as t
+
+from ..files.atomic import Tree, discard_at, lstat_at, temporary_name, write_at
+from ..files.digest import sha256
+from ..files.errors import NodeError
+from ..store.store import Store, timestamp
+
+DEPLOYED, FAILED, WAITING, ABSENT = "deployed", "failed", "waiting", "absent"
+_MARKERS = (".deployed", ".notDeployed", ".deploymentLog", ".deploymentError")
+_POLL = 0.5
+_BLOCK = 1 << 20
+
+
+class Artefact(t.NamedTuple):
+    """What is to be deployed."""
+
+    source: str
+    name: str
+    deploy_directory: str
+    options: bytes | None
+    uid: int
+    gid: int
+
+    @property
+    def key(self) -> str:
+        return os.path.join(self.deploy_directory, self.name)
+
+    @property
+    def options_name(self) -> str:
+        return f"{self.name}.options.yaml"
+
+
+def check_name(name: str) -> None:
+    base = os.path.basename(name)
+    parts = name.split("/")
+    if len(parts) > 4 or any(part in ("", ".", "..") for part in parts) or not base.endswith((".zip", ".iar")):
+        raise NodeError(
+            f"{name!r} is not the name of an artefact. Use a name such as demo.zip, or app/project.iar for a "
+            "directory of an application."
+        )
+
+
+def digest_of(path: str) -> str:
+    state = hashlib.sha256()
+    try:
+        with open(path, "rb") as stream:
+            while True:
+                block = stream.read(_BLOCK)
+                if not block:
+                    return state.hexdigest()
+                state.update(block)
+    except FileNotFoundError as exc:
+        raise NodeError(f"The artefact {path} is not on this host. Copy it there first.") from exc
+
+
+def marker(tree: Tree, artefact: Artefact) -> str:
+    """What the engine has said about the artefact so far."""
+    place = tree.open_parent(artefact.name)
+    if place is None:
+        return ABSENT
+    directory, name = place
+    try:
+        there = {suffix: lstat_at(directory, name + suffix) is not None for suffix in ("", *_MARKERS)}
+    finally:
+        os.close(directory)
+    if there[""]:
+        return WAITING
+    if there[".notDeployed"] or there[".deploymentError"]:
+        return FAILED
+    return DEPLOYED if there[".deployed"] else ABSENT
+
+
+def log_of(tree: Tree, artefact: Artefact) -> list[str]:
+    lines: list[str] = []
+    for suffix in (".deploymentError", ".deploymentLog"):
+        with contextlib.suppress(NodeError, OSError):
+            read = tree.read(artefact.name + suffix)
+            if read is not None:
+                lines.extend(read[0][-16384:].decode("utf-8", "replace").splitlines()[-30:])
+    return lines
+
+
+def is_placed(store: Store, tree: Tree, artefact: Artefact, digest: str) -> bool:
+    """Whether exactly this artefact, with these options, was placed and has not failed."""
+    known = store.applications().get(artefact.key) if store.tree.exists else None
+    if not known or known.get("sha256") != digest:
+        return False
+    options = sha256(artefact.options) if artefact.options is not None else None
+    return known.get("options") == options and marker(tree, artefact) in (DEPLOYED, WAITING)
+
+
+def _copy(source: str, directory: int, name: str, uid: int, gid: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    discard_at(directory, name)
+    target = os.open(name, flags, 0o600, dir_fd=directory)
+    try:
+        with open(source, "rb") as stream:
+            while True:
+                block = stream.read(_BLOCK)
+                if not block:
+                    break
+                view = memoryview(block)
+                while view:
+                    view = view[os.write(target, view) :]
+        os.fchown(target, uid, gid)
+        os.fchmod(target, 0o640)
+        os.fsync(target)
+    finally:
+        os.close(target)
+
+
+def put(store: Store, tree: Tree, artefact: Artefact, digest: str) -> None:
+    """Place the artefact. It is written beside the watched directory and renamed into it."""
+    head, _name = os.path.split(artefact.deploy_directory)
+    beside = Tree(head)
+    directory, name = tree.make_parent(artefact.name, 0o750, artefact.uid, artefact.gid)
+    temporary = temporary_name(artefact.key)
+    try:
+        for suffix in ("", *_MARKERS):
+            discard_at(directory, name + suffix)
+        if artefact.options is None:
+            discard_at(directory, f"{name}.options.yaml")
+        else:
+            write_at(directory, f"{name}.options.yaml", artefact.options, 0o640, artefact.uid, artefact.gid)
+        _copy(artefact.source, beside.fd, temporary, artefact.uid, artefact.gid)
+        try:
+            os.rename(temporary, name, src_dir_fd=beside.fd, dst_dir_fd=directory)
+        except OSError as exc:
+            discard_at(beside.fd, temporary)
+            if exc.errno == errno.EXDEV:
+                raise NodeError(
+                    f"{artefact.deploy_directory} is a file system of its own, so an artefact cannot be moved "
+                    "into it as a "
+                    "whole. Mount the directory above it instead."
+                ) from exc
+            raise
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+        beside.close()
+    options = sha256(artefact.options) if artefact.options is not None else None
+    store.put_application(artefact.key, {"sha256": digest, "options": options, "time": timestamp()})
+    store.journal("placed", artefact=artefact.key)
+
+
+def await_marker(tree: Tree, artefact: Artefact, seconds: float) -> tuple[str, float]:
+    """Wait until the engine has said something; returns that and the seconds it took."""
+    start = time.monotonic()
+    while True:
+        said = marker(tree, artefact)
+        waited = time.monotonic() - start
+        if said in (DEPLOYED, FAILED) or waited >= seconds:
+            return said, waited
+        time.sleep(_POLL)

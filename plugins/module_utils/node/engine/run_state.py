@@ -1,0 +1,303 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the engine must be restarted, decided from what was on the disk when it started.
+
+The unit's ExecStartPre records digests; later they are compared with what is on the disk now. So reboots, restarts by
+hand and edits made before a restart all count, and a run that failed half way loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+
+from ..files import manifest as manifests
+from ..files.atomic import Tree, make_directory, write_at
+from ..files.digest import sha256
+from ..files.errors import NodeError
+from ..files.scan import FILE, Expected, Found, Patterns, printable
+from ..store.store import read_json_file, timestamp
+from .unit import Unit
+
+FORMAT = 1
+RUN_DIRECTORY = "/run/ivy-cluster"
+
+# For files that no release describes. First match counts.
+DEFAULT_RULES: tuple[tuple[str, str], ...] = (
+    ("configuration/applications/**", "never"),
+    ("configuration/reference/**", "never"),
+    ("configuration/templates/**", "never"),
+    ("configuration/log4j2.xml", "never"),
+    ("**", "always"),
+)
+
+
+class Rules:
+    """Restart classes by path, for files of which nothing better is known."""
+
+    def __init__(self, rules: t.Iterable[tuple[str, str]]) -> None:
+        self._rules = [(Patterns([glob]), kind) for glob, kind in (*rules, *DEFAULT_RULES)]
+
+    def kind(self, path: str) -> str:
+        for compiled, kind in self._rules:
+            if compiled.match(path):
+                return kind
+        return "always"
+
+
+def boot_id() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
+
+
+def java_state(home: str) -> dict[str, str] | None:
+    """The Java that a home directory leads to: an update in place changes its release file."""
+    if not home:
+        return None
+    real = os.path.realpath(home)
+    try:
+        with open(os.path.join(real, "release"), "rb") as stream:
+            data = stream.read(1 << 16)
+    except OSError:
+        data = b""
+    version = ""
+    for line in data.decode("utf-8", "replace").splitlines():
+        if line.startswith("JAVA_VERSION="):
+            version = line.split("=", 1)[1].strip().strip('"')
+    return {"home": home, "real": real, "release": sha256(data), "version": version}
+
+
+class Present(t.NamedTuple):
+    """What a start of the engine would read now."""
+
+    files: dict[str, str]
+    restarts: dict[str, manifests.Restart]
+    engine_directory: str
+    java: dict[str, str] | None
+    release: str
+    read_only: bool = False
+
+
+def present(
+    found: t.Mapping[str, Found],
+    expected: t.Mapping[str, Expected],
+    restarts: t.Mapping[str, manifests.Restart],
+    engine_directory: str,
+    java: dict[str, str] | None,
+    release: str,
+    read_only: bool = False,
+) -> Present:
+    """Digests of all that is there, with the restart knowledge of those files that are what the release says."""
+    files = {key: one.sha256 for key, one in found.items() if one.kind == FILE}
+    known = {}
+    for key, restart in restarts.items():
+        want = expected.get(key)
+        if want is not None and files.get(key) in want.digests:
+            known[key] = restart
+    return Present(files, known, engine_directory, java, release, read_only)
+
+
+def record(now: Present, modified: t.Iterable[str], unit: Unit | None, invocation: str) -> dict[str, t.Any]:
+    """The content of started.json; modified names the files that were not what the release says."""
+    files: dict[str, dict[str, t.Any]] = {}
+    for key, digest in now.files.items():
+        item: dict[str, t.Any] = {"sha256": digest}
+        restart = now.restarts.get(key)
+        if restart is not None:
+            item["restart"] = restart.plain()
+        files[key] = item
+    return {
+        "format": FORMAT,
+        "time": timestamp(),
+        "boot_id": boot_id(),
+        "invocation": invocation,
+        "release": now.release,
+        "read_only": now.read_only,
+        "engine_directory": now.engine_directory,
+        "java": now.java,
+        "unit_outdated": bool(unit and unit.need_reload),
+        "modified": sorted(modified),
+        "files": files,
+    }
+
+
+def write(value: dict[str, t.Any], directory: str = RUN_DIRECTORY) -> None:
+    """Write started.json for root and the release's id for everybody."""
+    parent, name = os.path.split(directory)
+    uid, gid = os.geteuid(), os.getegid()
+    above = Tree(parent)
+    try:
+        if not above.exists:
+            raise NodeError(f"{parent} does not exist, so the start of the engine cannot be recorded.")
+        make_directory(above.fd, name, 0o755, uid, gid)
+    finally:
+        above.close()
+    tree = Tree(directory)
+    try:
+        write_at(tree.fd, "started.json", json.dumps(value, sort_keys=True).encode("ascii") + b"\n", 0o600, uid, gid)
+        write_at(tree.fd, "release", (str(value["release"]) + "\n").encode("utf-8"), 0o644, uid, gid)
+    finally:
+        tree.close()
+
+
+def read(directory: str = RUN_DIRECTORY) -> dict[str, t.Any] | None:
+    """What was recorded at the last start in this boot; None where nothing usable is there."""
+    value = read_json_file(os.path.join(directory, "started.json"), limit=64 << 20)
+    if value is None or value.get("format") != FORMAT or not isinstance(value.get("files"), dict):
+        return None
+    return value
+
+
+def _keys(values: t.Iterable[str]) -> str:
+    listed = sorted(values)
+    shown = ", ".join(listed[:8])
+    return shown if len(listed) <= 8 else f"{shown} and {len(listed) - 8} more"
+
+
+def _shown(key: str) -> str:
+    return printable(key if key.startswith("/") else key.split(":", 1)[-1])
+
+
+def _restart(value: t.Any) -> manifests.Restart | None:
+    try:
+        return manifests.restart_from(value)
+    except ValueError:
+        return None
+
+
+def _file_reason(
+    key: str,
+    before: str | None,
+    then: manifests.Restart | None,
+    after: str | None,
+    now: manifests.Restart | None,
+    rules: Rules,
+    kinds: t.Mapping[str, str],
+) -> str:
+    """Why this file asks for a restart; empty when it does not."""
+    name = _shown(key)
+    if before == after:
+        return ""
+    if then is not None and now is not None:
+        if (then.kind == "never" and now.kind == "never") or (then.digest == now.digest and then.kind == now.kind):
+            return ""
+        changed = {k for k in {*then.keys, *now.keys} if then.keys.get(k) != now.keys.get(k)}
+        if changed:
+            return f"{name}: {_keys(changed)} changed since the engine started"
+        return f"{name} changed since the engine started"
+    known = then or now
+    if known is not None:
+        kind = known.kind
+    elif key.startswith("/"):
+        kind = kinds.get(key, "always")
+    else:
+        kind = rules.kind(name)
+    if kind == "never":
+        return ""
+    if before is None:
+        return f"{name} was added since the engine started"
+    if after is None:
+        return f"{name} was removed since the engine started"
+    if now is not None and then is None and not key.startswith("/"):
+        return f"the engine started with other content in {name} than the release has"
+    return f"{name} changed since the engine started"
+
+
+def reasons(
+    started: dict[str, t.Any],
+    now: Present,
+    rules: Rules,
+    kinds: t.Mapping[str, str],
+) -> list[tuple[str, str]]:
+    """All reasons for a restart, each with the file it is about; an empty list means that none is needed."""
+    out: list[tuple[str, str]] = []
+    if started.get("engine_directory") != now.engine_directory:
+        # Every file of the new directory differs by necessity; naming the directory says it all.
+        return [("", f"the engine started from {started.get('engine_directory')}, now it is {now.engine_directory}")]
+    if started.get("unit_outdated"):
+        out.append(("", "the engine started before systemd had loaded the unit file that is on the disk"))
+    if bool(started.get("read_only")) != now.read_only:
+        # Who works on a copy notices nothing of the originals, whatever is in them.
+        state = ("writable", "read-only")
+        out.append(
+            (
+                "",
+                f"the configuration is {state[now.read_only]} now, the engine started with it "
+                f"{state[not now.read_only]}",
+            )
+        )
+    java = started.get("java")
+    if java and now.java and (java.get("real"), java.get("release")) != (now.java["real"], now.java["release"]):
+        if java.get("version") != now.java["version"]:
+            out.append(("", f"Java is now {now.java['version']}, the engine started with {java.get('version')}"))
+        else:
+            out.append(("", "Java was replaced since the engine started"))
+    files = started["files"]
+    for key in sorted({*files, *now.files}):
+        item = files.get(key)
+        before = str(item.get("sha256")) if isinstance(item, dict) else None
+        then = _restart(item.get("restart")) if isinstance(item, dict) and item.get("restart") else None
+        reason = _file_reason(key, before, then, now.files.get(key), now.restarts.get(key), rules, kinds)
+        if reason:
+            out.append((key, reason))
+    return out
+
+
+class Verdict(t.NamedTuple):
+    """What runs, and whether it must be restarted."""
+
+    running: dict[str, t.Any] | None
+    restart_required: bool
+    reasons: list[str]
+    keys: frozenset[str] = frozenset()
+
+
+def judge(
+    started: dict[str, t.Any] | None,
+    unit: Unit,
+    now: Present,
+    rules: Rules,
+    kinds: t.Mapping[str, str],
+    drifted: t.Sequence[str],
+) -> Verdict:
+    """Compare a recorded start with the present; drifted names the files that are not what the release says now."""
+    if not unit.running:
+        return Verdict(None, False, [])
+    if (
+        started is None
+        or started.get("boot_id") not in ("", boot_id())
+        or (started.get("invocation") and unit.invocation and started["invocation"] != unit.invocation)
+    ):
+        why = "nothing recorded what the engine read at its start"
+        unknown: dict[str, t.Any] = {
+            "active": True,
+            "release": None,
+            "started_release": None,
+            "started": None,
+            "modified": [],
+        }
+        return Verdict(unknown, True, [why])
+    why_not = reasons(started, now, rules, kinds)
+    at_start = [str(path) for path in started.get("modified", [])]
+    release: str | None
+    if why_not:
+        # What differs for a restart is still what the start read; so that release runs, if it was whole.
+        release, modified = (None if at_start else started.get("release")), at_start
+    else:
+        release, modified = now.release, sorted(drifted)
+    running = {
+        "active": True,
+        "release": release or None,
+        "started_release": started.get("release") or None,
+        "started": started.get("time"),
+        "modified": modified,
+    }
+    return Verdict(running, bool(why_not), [text for _key, text in why_not], frozenset(key for key, _text in why_not))
+
+
+def kinds_of(node_files: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:
+    return {path: str(item.get("restart", "always")) for path, item in node_files.items()}

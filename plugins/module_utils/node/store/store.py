@@ -1,0 +1,572 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node's own memory: releases, what is applied, backups, the vendor's baseline, accepted rewritings.
+
+Everything lies in one directory that only root may enter. A file that decides something is written as a whole or
+not at all; a release counts as staged once its manifest is there, which is written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import stat
+import time
+import typing as t
+
+from ..files import atomic
+from ..files import manifest as manifests
+from ..files.atomic import (
+    Tree,
+    commit_at,
+    discard_at,
+    is_temporary,
+    lstat_at,
+    make_directory,
+    prepare_at,
+    read_at,
+    remove_tree_at,
+    write_all,
+    write_at,
+)
+from ..files.digest import sha256
+from ..files.errors import NodeError
+
+FORMAT = 1
+_PRIVATE_DIRECTORY = 0o700
+_PRIVATE_FILE = 0o600
+# What one rewriting after another of the same file may leave behind; the oldest goes.
+_ACCEPTED_PER_FILE = 4
+_JOURNAL_SIZE = 1 << 20
+
+_START_OVER = (
+    "Move the file away and run again: the node is then treated as one to which nothing was applied, and what differs "
+    "is backed up first."
+)
+_NEWER = "It was written by a newer version of the collection; use that version or a newer one."
+# What is lost when a small file of the store is moved away, for its message.
+_ADVICE = {
+    "format.json": "Move the file away and run again.",
+    "intent.json": "Move the file away and run again: what the activation that was cut off had written already is then "
+    "reported as changed on the node, and backed up.",
+    "accepted.json": "Move the file away and run again: what the engine encrypted by itself is then written anew.",
+    "applications.json": "Move the file away and run again: the artefacts are then placed again.",
+}
+
+
+def timestamp(now: float | None = None) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+
+
+class Store:
+    """The store below one directory. Reading never creates anything, so that check mode and scans stay pure."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.tree = Tree(path)
+        if self.tree.exists:
+            self._check()
+
+    def close(self) -> None:
+        self.tree.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # --- the directory itself
+
+    def _check(self) -> None:
+        info = os.fstat(self.tree.fd)
+        if info.st_uid != os.geteuid():
+            raise NodeError(
+                f"The store {self.path} belongs to uid {info.st_uid} instead of {os.geteuid()}. Find out who "
+                "changed it, "
+                f"then run: chown -R root:root {self.path}"
+            )
+        if info.st_mode & 0o077:
+            raise NodeError(
+                f"The store {self.path} has mode {stat.S_IMODE(info.st_mode):04o}, so others may have read "
+                "secrets in it. "
+                f"Run: chmod 0700 {self.path} - and renew the secrets if that is not a slip of your own."
+            )
+        found = self._json("format.json")
+        if found is not None:
+            version = found.get("format")
+            if not isinstance(version, int) or version > FORMAT:
+                raise NodeError(
+                    f"The store {self.path} was written by a newer version of the collection (format {version}, "
+                    f"this one knows {FORMAT}). Use that version or a newer one."
+                )
+
+    def prepare(self) -> None:
+        """Make the store's directories where they are missing."""
+        uid, gid = os.geteuid(), os.getegid()
+        if not self.tree.exists:
+            self.tree.create_base(_PRIVATE_DIRECTORY, uid, gid)
+            self._check()
+        for name in ("releases", "blobs", "backups", "baseline"):
+            if lstat_at(self.tree.fd, name) is None:
+                make_directory(self.tree.fd, name, _PRIVATE_DIRECTORY, uid, gid)
+        if lstat_at(self.tree.fd, "format.json") is None:
+            self._put("format.json", {"format": FORMAT})
+
+    @contextlib.contextmanager
+    def lock(self, seconds: float = 120.0) -> t.Iterator[None]:
+        """One run at a time: two controllers must not activate at once."""
+        try:
+            self.prepare()
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open("lock", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
+        except OSError as exc:
+            raise NodeError(
+                f"The store {self.path} cannot be written ({exc.strerror}). Nothing was changed. Make room, or mount "
+                "its file system for writing, and run again."
+            ) from exc
+        try:
+            limit = time.monotonic() + seconds
+            while True:
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError as exc:
+                    if exc.errno not in (errno.EAGAIN, errno.EACCES):
+                        raise
+                    if time.monotonic() >= limit:
+                        holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip() or "an unknown process"
+                        raise NodeError(
+                            f"Another run holds the store {self.path} ({holder}) for more than {seconds:.0f} seconds. "
+                            "Wait until it is over, or end that process, then run again."
+                        ) from exc
+                    time.sleep(0.1)
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"process {os.getpid()} since {timestamp()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(fd)
+
+    def busy(self) -> bool:
+        """Whether another run is at work right now; what it has half done is no damage."""
+        try:
+            fd = os.open("lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.tree.fd)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except OSError:
+            return True
+        finally:
+            os.close(fd)
+
+    # --- small files
+
+    def _json(self, path: str, **parts: type) -> dict[str, t.Any] | None:
+        """One small file; parts names what must be of a certain kind where it is there."""
+        try:
+            found = self.tree.read(path)
+        except NodeError as exc:
+            raise NodeError(f"The store is damaged: {self.path}/{path}: {exc} {self._advice(path)}") from exc
+        if found is None:
+            return None
+        try:
+            value = json.loads(found[0].decode("utf-8"))
+            if not isinstance(value, dict):
+                raise ValueError("not a mapping")
+            for name, kind in parts.items():
+                if value.get(name) is not None and not isinstance(value[name], kind):
+                    raise ValueError(f"{name} is not of the right kind")
+        except (ValueError, RecursionError) as exc:
+            raise NodeError(
+                f"The store is damaged: {self.path}/{path} cannot be read ({exc}). {self._advice(path)}"
+            ) from exc
+        version = value.get("format", FORMAT)
+        if path != "format.json" and (not isinstance(version, int) or version > FORMAT):
+            raise NodeError(f"{self.path}/{path} has format {version!r}, this version knows {FORMAT}. {_NEWER}")
+        return value
+
+    @staticmethod
+    def _advice(path: str) -> str:
+        if path.startswith("baseline/"):
+            return "Move the file away: the vendor's files are then not told from others until the engine is unpacked."
+        return _ADVICE.get(path, _START_OVER)
+
+    def _records(self, path: str, value: t.Any, kind: type) -> None:
+        """Check a mapping of mappings (or of lists), so that what reads it need not."""
+        if not all(isinstance(one, kind) for one in (value or {}).values()):
+            raise NodeError(
+                f"The store is damaged: {self.path}/{path} cannot be read (an entry is not of the right kind). "
+                f"{self._advice(path)}"
+            )
+
+    def _put(self, path: str, value: t.Any) -> None:
+        data = (json.dumps(value, sort_keys=True, indent=1) + "\n").encode("ascii")
+        self._put_bytes(path, data)
+
+    def _put_bytes(self, path: str, data: bytes) -> None:
+        uid, gid = os.geteuid(), os.getegid()
+        fd, name = self.tree.make_parent(path, _PRIVATE_DIRECTORY, uid, gid)
+        try:
+            write_at(fd, name, data, _PRIVATE_FILE, uid, gid)
+        finally:
+            os.close(fd)
+
+    def _remove(self, path: str) -> None:
+        place = self.tree.open_parent(path)
+        if place is None:
+            return
+        try:
+            discard_at(*place)
+            os.fsync(place[0])
+        finally:
+            os.close(place[0])
+
+    def _names(self, path: str) -> list[str]:
+        place = self.tree.open_parent(path + "/.names") if self.tree.exists else None
+        if place is None:
+            return []
+        try:
+            with os.scandir(place[0]) as entries:
+                return sorted(entry.name for entry in entries if not is_temporary(entry.name))
+        finally:
+            os.close(place[0])
+
+    # --- releases and blobs
+
+    def releases(self) -> list[str]:
+        return [name for name in self._names("releases") if self.tree.read(f"releases/{name}/manifest.json")]
+
+    def manifest(self, release: str) -> manifests.Manifest | None:
+        manifests.check_id(release)
+        found = self.tree.read(f"releases/{release}/manifest.json")
+        if found is None:
+            return None
+        where = f"{self.path}/releases/{release}/manifest.json"
+        try:
+            parsed = manifests.parse(found[0], where)
+            if parsed.id != release:
+                raise NodeError(f"It is the manifest of {parsed.id}.")
+        except NodeError as exc:
+            raise NodeError(
+                f"The store is damaged: {exc} Remove the directory {self.path}/releases/{release}; where this release "
+                f"is the applied one, move {self.path}/applied.json away too. Then run again: the release is sent "
+                "anew, and what differs is backed up first."
+            ) from exc
+        return parsed
+
+    def blob_names(self) -> set[str]:
+        return set(self._names("blobs"))
+
+    def blob_if_sound(self, digest: str) -> bytes | None:
+        try:
+            return self.blob(digest)
+        except NodeError:
+            return None
+
+    def blob(self, digest: str) -> bytes:
+        """Content by digest, checked, since a damaged store must not reach the engine."""
+        found = self.tree.read(f"blobs/{digest}")
+        if found is None:
+            raise NodeError(
+                f"The store is damaged: {self.path}/blobs/{digest} is missing. Run again: it is sent anew; a "
+                "vendor's file comes back by unpacking the engine again."
+            )
+        if sha256(found[0]) != digest:
+            raise NodeError(
+                f"The store is damaged: {self.path}/blobs/{digest} has other content than its name says. "
+                "Remove the file and run again."
+            )
+        return found[0]
+
+    def put_blob(self, digest: str, data: bytes) -> None:
+        if sha256(data) != digest:
+            raise NodeError(f"The content received for {digest[:8]}... is damaged: its digest differs. Run again.")
+        self._put_bytes(f"blobs/{digest}", data)
+
+    def _put_blobs(self, blobs: t.Mapping[str, bytes]) -> None:
+        """Many at once: durable together, and under their names only then."""
+        uid, gid = os.geteuid(), os.getegid()
+        directory, _name = self.tree.make_parent("blobs/.names", _PRIVATE_DIRECTORY, uid, gid)
+        try:
+            for digest, content in blobs.items():
+                if sha256(content) != digest:
+                    raise NodeError(f"The content received for {digest[:8]}... is damaged. Run again.")
+                prepare_at(directory, digest, content, _PRIVATE_FILE, uid, gid, durable=False)
+            if blobs:
+                atomic.sync_filesystem(directory)
+            for digest in blobs:
+                commit_at(directory, digest)
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def stage(self, data: bytes, blobs: t.Mapping[str, bytes]) -> manifests.Manifest:
+        """Keep a release. Blobs first, the manifest last: a release with a manifest is complete."""
+        newest = max((age for age, _name in self._by_age()), default=0.0)
+        parsed = manifests.parse(data, "received from the controller")
+        present = self.blob_names()
+        self._put_blobs({digest: content for digest, content in blobs.items() if digest not in present})
+        present.update(blobs)
+        missing = sorted({entry.path for entry in parsed.entries if entry.sha256 not in present})
+        if missing:
+            raise NodeError(
+                f"The release {parsed.id} came without the content of {', '.join(missing[:10])}. Run again."
+            )
+        self._put_bytes(f"releases/{parsed.id}/manifest.json", data)
+        self._make_newest(parsed.id, newest)
+        return parsed
+
+    def _make_newest(self, release: str, newest: float) -> None:
+        """Pruning goes by age, and the clock may have been moved back since the others came."""
+        place = self.tree.open_parent(f"releases/{release}/manifest.json")
+        if place is None:
+            return
+        try:
+            info = lstat_at(*place)
+            if info is not None and info.st_mtime <= newest:
+                os.utime(place[1], (newest + 1, newest + 1), dir_fd=place[0], follow_symlinks=False)
+        finally:
+            os.close(place[0])
+
+    def _by_age(self) -> list[tuple[float, str]]:
+        """The staged releases, the one that came last first."""
+        found = []
+        for name in self._names("releases"):
+            read = self.tree.read(f"releases/{name}/manifest.json")
+            if read is not None:
+                found.append((read[1].st_mtime, name))
+        return sorted(found, reverse=True)
+
+    # --- what is applied
+
+    def applied(self) -> dict[str, t.Any]:
+        value = self._json("applied.json", release=str, previous=str, node_files=dict, settings=dict) or {}
+        self._records("applied.json", value.get("node_files"), dict)
+        self._check_release("applied.json", value)
+        return value
+
+    def _check_release(self, path: str, value: t.Mapping[str, t.Any]) -> None:
+        try:
+            if value.get("release"):
+                manifests.check_id(value["release"])
+        except NodeError as exc:
+            raise NodeError(f"The store is damaged: {self.path}/{path}: {exc} {self._advice(path)}") from exc
+
+    def put_applied(self, value: dict[str, t.Any]) -> None:
+        self._put("applied.json", value)
+
+    def intent(self) -> dict[str, t.Any]:
+        """What an activation was about to reach when it was cut off; empty when none was."""
+        value = self._json("intent.json", release=str, node_files=dict) or {}
+        self._records("intent.json", value.get("node_files"), dict)
+        self._check_release("intent.json", value)
+        return value
+
+    def put_intent(self, value: dict[str, t.Any]) -> None:
+        self._put("intent.json", value)
+
+    def clear_intent(self) -> None:
+        self._remove("intent.json")
+
+    # --- baseline
+
+    def baselines(self) -> list[dict[str, t.Any]]:
+        found = []
+        for name in self._names("baseline"):
+            value = self._json(f"baseline/{name}", files=dict)
+            if value:
+                self._records(f"baseline/{name}", value.get("files"), dict)
+                found.append(value)
+        return found
+
+    def baseline(self, engine_directory: str, version: str) -> dict[str, t.Any] | None:
+        """The vendor's files of this engine directory; by version where the directory was moved."""
+        by_version = None
+        for value in self.baselines():
+            if value.get("engine_directory") == engine_directory:
+                return value
+            if value.get("engine_version") == version:
+                by_version = value
+        return by_version
+
+    def put_baseline(self, version: str, value: dict[str, t.Any]) -> None:
+        if "/" in version or version in ("", ".", ".."):
+            raise NodeError(f"{version!r} is not an engine version.")
+        self._put(f"baseline/{version}.json", value)
+
+    # --- accepted rewritings: by file and by the digest of what the release has there
+
+    def accepted(self) -> dict[str, dict[str, list[str]]]:
+        value: dict[str, t.Any] = (self._json("accepted.json", files=dict) or {}).get("files") or {}
+        self._records("accepted.json", value, dict)
+        for by_digest in value.values():
+            self._records("accepted.json", by_digest, list)
+        return value
+
+    def accept(self, key: str, released: str, content: bytes) -> None:
+        files = self.accepted()
+        known = files.setdefault(key, {}).setdefault(released, [])
+        digest = sha256(content)
+        if digest in known:
+            return
+        self.put_blob(digest, content)
+        known.append(digest)
+        del known[:-_ACCEPTED_PER_FILE]
+        self._put("accepted.json", {"format": FORMAT, "files": files})
+
+    def forget_accepted(self, keys: t.Container[str]) -> None:
+        """What was accepted for a file is over once the release's own bytes lie there again."""
+        files = self.accepted()
+        kept = {key: by_digest for key, by_digest in files.items() if key not in keys}
+        if kept != files:
+            self._put("accepted.json", {"format": FORMAT, "files": kept})
+
+    # --- artefacts given to the engine
+
+    def applications(self) -> dict[str, t.Any]:
+        return (self._json("applications.json", artefacts=dict) or {}).get("artefacts") or {}
+
+    def put_application(self, key: str, value: dict[str, t.Any]) -> None:
+        self._put("applications.json", {"format": FORMAT, "artefacts": {**self.applications(), key: value}})
+
+    # --- backups and journal
+
+    def backup(self, items: t.Sequence[tuple[dict[str, t.Any], bytes | None]]) -> str:
+        """Keep what an activation is about to overwrite. The list is written last: a backup with a list is whole."""
+        name = self._next_backup(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+        listed = []
+        for index, (item, content) in enumerate(items):
+            entry = dict(item)
+            if content is not None:
+                entry["file"] = f"{index:04d}"
+                self._put_bytes(f"backups/{name}/{entry['file']}", content)
+            listed.append(entry)
+        self._put(f"backups/{name}/list.json", {"format": FORMAT, "time": timestamp(), "items": listed})
+        return f"{self.path}/backups/{name}"
+
+    def _next_backup(self, now: str) -> str:
+        """A name that sorts after all others even if the clock was moved back, or pruning would take the newest."""
+        taken = self._names("backups")
+        if not taken or now > taken[-1]:
+            return now
+        stem, _dot, number = taken[-1].partition(".")
+        return f"{stem}.{int(number or 0) + 1:08d}" if number.isdigit() or not number else f"{taken[-1]}.00000001"
+
+    def journal(self, event: str, **details: t.Any) -> None:
+        line = json.dumps({"time": timestamp(), "event": event, **details}, sort_keys=True)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open("journal.jsonl", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
+        try:
+            size = os.fstat(fd).st_size
+            # A run that was cut off may have left half a line; it must not take this one with it.
+            start = b"\n" if size and os.pread(fd, 1, size - 1) != b"\n" else b""
+            write_all(fd, start + line.encode("utf-8") + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def prune(self, keep_releases: int, keep_backups: int) -> None:
+        """Forget old releases and backups, then the blobs that nothing names any more."""
+        applied = self.applied()
+        protected = {applied.get("release"), applied.get("previous"), self.intent().get("release")}
+        for name in self._names("releases"):
+            # What a run that was cut off left behind, or what is damaged: no release that could be activated.
+            if name not in protected and self._unusable(name):
+                self._remove_release(name)
+        by_age = self._by_age()
+        unprotected = [name for _age, name in by_age if name not in protected]
+        kept = sum(1 for _age, name in by_age if name in protected)
+        for name in unprotected[max(keep_releases - kept, 0) :]:
+            self._remove_release(name)
+        for name in self._names("backups"):
+            # The list is written last, and nothing is overwritten before: what lies here still lies in its place too.
+            if self.tree.read(f"backups/{name}/list.json") is None:
+                self._remove_tree("backups", name)
+        for name in sorted(self._names("backups"), reverse=True)[max(keep_backups, 1) :]:
+            self._remove_tree("backups", name)
+        self._collect(applied)
+        self._shorten_journal()
+
+    def _unusable(self, release: str) -> bool:
+        try:
+            return self.manifest(release) is None
+        except NodeError:
+            return True
+
+    def _remove_release(self, name: str) -> None:
+        # The manifest first: what is left of a removal that is cut off must not pass for a staged release.
+        self._remove(f"releases/{name}/manifest.json")
+        self._remove_tree("releases", name)
+
+    def _shorten_journal(self) -> None:
+        found = self.tree.read("journal.jsonl")
+        if found is not None and len(found[0]) > _JOURNAL_SIZE:
+            self._put_bytes("journal.jsonl", found[0][-_JOURNAL_SIZE // 2 :].split(b"\n", 1)[-1])
+
+    def _remove_tree(self, directory: str, name: str) -> None:
+        place = self.tree.open_parent(f"{directory}/{name}")
+        if place is None:
+            return
+        try:
+            remove_tree_at(*place)
+        finally:
+            os.close(place[0])
+
+    def _accepted_and_needed(self, released: t.Container[str]) -> set[str]:
+        """Accepted digests that still stand for a file of a release; the others are forgotten."""
+        before = self.accepted()
+        after: dict[str, dict[str, list[str]]] = {}
+        for key, by_digest in before.items():
+            kept = {digest: accepted for digest, accepted in by_digest.items() if digest in released}
+            if kept:
+                after[key] = kept
+        if after != before:
+            self._put("accepted.json", {"format": FORMAT, "files": after})
+        return {digest for by_digest in after.values() for accepted in by_digest.values() for digest in accepted}
+
+    def _collect(self, applied: dict[str, t.Any]) -> None:
+        needed: set[str] = set()
+        for release in self.releases():
+            try:
+                parsed = self.manifest(release)
+            except NodeError:
+                # Whoever mends it will want its files too.
+                return
+            if parsed:
+                needed.update(entry.sha256 for entry in parsed.entries)
+        for baseline in self.baselines():
+            needed.update(str(item.get("sha256")) for item in baseline.get("files", {}).values())
+        needed.update(self._accepted_and_needed(needed))
+        needed.update(str(item.get("sha256")) for item in applied.get("node_files", {}).values())
+        place = self.tree.open_parent("blobs/.names")
+        if place is None:
+            return
+        try:
+            for name in os.listdir(place[0]):
+                if name not in needed:
+                    discard_at(place[0], name)
+        finally:
+            os.close(place[0])
+
+
+def read_json_file(path: str, limit: int = 4 << 20) -> dict[str, t.Any] | None:
+    """A small JSON file by absolute path; None where it is missing or unreadable."""
+    head, name = os.path.split(path)
+    tree = Tree(head)
+    try:
+        if not tree.exists:
+            return None
+        content, info = read_at(tree.fd, name)
+        if info.st_size > limit:
+            return None
+        value = json.loads(content.decode("utf-8"))
+        return value if isinstance(value, dict) else None
+    except (OSError, ValueError):
+        return None
+    finally:
+        tree.close()

@@ -1,0 +1,232 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node's answer becomes before anybody sees it: YAML taken apart by keys, secrets taken out.
+
+A node compares bytes only. Which key of a YAML file differs, and on whose side, is found out here, from texts that the
+node sealed for the controller's eyes.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import hmac
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config.running_copy import COPY
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import meaning, merge, tree
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.merge import KeyTruth, Side
+
+Item = dict[str, t.Any]
+
+LISTS = ("drift", "pending", "conflict")
+
+# What of a finding describes the file on the node, whichever list the finding stands in.
+_OF_THE_FILE = ("root", "path", "secret", "size", "mode", "owner", "modified")
+
+
+def decoded(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
+
+
+def masked_text(text: str, secrets: t.Sequence[str]) -> str:
+    """A text file as it may be shown: known secrets out, and the values of names that sound like secrets."""
+    return masking.replaced(masking.scrub(text, secrets), lambda _span, _value: masking.MASK)
+
+
+# --- one YAML file
+
+
+@dataclasses.dataclass(frozen=True)
+class Texts:
+    """The texts of one YAML file on one node, and what of it is secret."""
+
+    applied: bytes
+    actual: bytes
+    accepted: bytes | None
+    wanted: bytes | None
+    mask: masking.Mask
+
+    @classmethod
+    def of(
+        cls, question: t.Mapping[str, t.Any], secrets: t.Sequence[str], wanted: bytes | None, entry: Item | None
+    ) -> Texts:
+        applied, actual = base64.b64decode(question["applied"]), base64.b64decode(question["actual"])
+        accepted = decoded(question.get("accepted"))
+        return cls(
+            applied,
+            actual,
+            accepted,
+            wanted,
+            mask_of((applied, actual, accepted, wanted), (question, entry or {}), secrets),
+        )
+
+    def truths(self) -> tuple[KeyTruth, ...]:
+        return merge.classify(self.applied, self.actual, self.wanted, self.accepted)
+
+
+def mask_of(
+    texts: t.Iterable[bytes | None], described: t.Iterable[t.Mapping[str, t.Any]], secrets: t.Sequence[str]
+) -> masking.Mask:
+    """What to hide of one YAML file: the keys that its releases name, and what these keys hold wherever it stands."""
+    listed = list(described)
+    keys = masking.SecretKeys(key for item in listed for key in item.get("secret_keys") or ())
+    if any(item.get("secret") and not item.get("secret_keys") for item in listed):
+        # It holds a secret and nobody says where.
+        keys = masking.SecretKeys((), everything=True)
+    values = list(secrets)
+    for text in texts:
+        try:
+            held = meaning.held(text or b"")
+        except tree.YamlError:
+            continue
+        values += [str(one) for key, ones in held.items() if key in keys or masking.must_be_secret(key) for one in ones]
+    return masking.Mask(keys, tuple(values))
+
+
+def judge(question: t.Mapping[str, t.Any], secrets: t.Sequence[str] = ()) -> tuple[str, list[Item]]:
+    """Whether what lies on a node means what was applied: the verdict for the node, and the keys that differ."""
+    texts = Texts.of(question, secrets, None, None)
+    try:
+        truths = texts.truths()
+    except tree.YamlError as exc:
+        return "different", [_unreadable(exc)]
+    if not truths:
+        return "same", []
+    verdict = "rewriting" if all(one.change == "rewritten" for one in truths) else "different"
+    return verdict, [shown(one, texts.mask) for one in truths]
+
+
+def shown(one: KeyTruth, mask: masking.Mask) -> Item:
+    return {
+        "key": mask.text(one.key),
+        "change": one.change,
+        "before": mask.value(one.key, one.before),
+        "after": mask.value(one.key, one.after),
+        "wanted": mask.value(one.key, one.wanted),
+    }
+
+
+def _unreadable(exc: tree.YamlError) -> Item:
+    return {"key": "", "change": "unreadable", "before": None, "after": str(exc), "wanted": None}
+
+
+# --- the three lists
+
+
+class Comparable:
+    """Turns what two nodes have alike into texts that are alike, and from which nobody guesses a secret."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = hmac.digest(key, b"ivy.cluster: findings alike", "sha256")
+
+    def of(self, *parts: t.Any) -> str:
+        return hmac.new(self._key, canonical(list(parts)), hashlib.sha256).hexdigest()[:32]
+
+
+class Lists:
+    """Drift, pending and conflict of one node, by keys where the file is YAML."""
+
+    def __init__(
+        self,
+        result: Item,
+        read_wanted: t.Callable[[Item], bytes],
+        entries: t.Mapping[tuple[str, str], Item] | None,
+        secrets: t.Sequence[str],
+        comparable: Comparable,
+    ) -> None:
+        self._result = result
+        self._comparisons = {one["key"]: one for one in result.get("comparisons") or []}
+        self._digests: dict[str, str] = result.get("digests") or {}
+        self._read_wanted = read_wanted
+        # None where no release was named: then nothing is wanted but what was applied.
+        self._entries = entries
+        self._secrets = secrets
+        self._comparable = comparable
+        self._lists: dict[str, list[Item]] = {name: [] for name in LISTS}
+
+    def made(self) -> dict[str, list[Item]]:
+        for name in LISTS:
+            for item in self._result.get(name) or []:
+                comparison = self._comparisons.get(self._key_of(item))
+                if comparison is None:
+                    self._add(name, item)
+                else:
+                    self._take_apart(name, item, comparison)
+        for name in LISTS:
+            self._lists[name].sort(key=lambda one: (one["root"], one["path"]))
+        return self._lists
+
+    @staticmethod
+    def _key_of(item: Item) -> str:
+        return str(item["path"]) if item["root"] == "node" else f"{item['root']}:{item['path']}"
+
+    def _add(self, name: str, item: Item, raw: t.Any = None) -> None:
+        if raw is None:
+            raw = [self._digests.get(self._key_of(item)), item.get("mode"), item.get("owner"), item.get("detail")]
+        basis = (name, item["root"], item["path"], item.get("kind"), item.get("change"), raw)
+        self._lists[name].append({**item, "comparable": self._comparable.of(*basis)})
+
+    def _take_apart(self, name: str, item: Item, comparison: Item) -> None:
+        # A read-only engine's copy of a file stands beside the file itself, and the release knows one of them.
+        root = "engine" if item["root"] == COPY else item["root"]
+        entry = (self._entries or {}).get((root, item["path"]))
+        wanted = self._read_wanted(entry) if entry is not None else None
+        texts = Texts.of(comparison, self._secrets, wanted, entry)
+        try:
+            truths = texts.truths()
+        except tree.YamlError as exc:
+            self._add(name, {**item, "keys": [_unreadable(exc)]})
+            return
+        if entry is None and item.get("change"):
+            # The release has the file no more, so whatever somebody changed in it is changed on both sides.
+            truths = tuple(
+                dataclasses.replace(one, side=Side.CONFLICT, wanted=None) for one in truths if one.side is Side.DRIFT
+            )
+            if not truths:
+                self._add(name, item)
+                return
+        of_file = {part: item[part] for part in _OF_THE_FILE if part in item}
+        kind = item.get("kind")
+        if kind == "attributes":
+            self._add("drift", {**of_file, "kind": kind, "detail": item["detail"]})
+        self._add_keys("drift", {**of_file, "kind": "modified", "detail": item["detail"]}, truths, texts)
+        both = {**of_file, "kind": "modified", "detail": item["detail"], "change": item.get("change")}
+        self._add_keys("conflict", both, truths, texts)
+        pending = {**of_file, "change": item.get("change"), "detail": ""}
+        if any(one.side is Side.PENDING for one in truths):
+            self._add_keys("pending", pending, truths, texts)
+        elif item.get("change") and kind != "modified" and not truths:
+            self._add("pending", {**pending, "detail": "its form changes, no key does", "keys": []}, [])
+
+    def _add_keys(self, name: str, item: Item, truths: t.Iterable[KeyTruth], texts: Texts) -> None:
+        mine = [one for one in truths if one.side.value == name]
+        if mine:
+            # Of what is pending, the text on a node counts for nothing: each encrypts with a salt of its own.
+            raw = [
+                [one.key, one.change, one.before, None if name == "pending" else one.after, one.wanted] for one in mine
+            ]
+            self._add(name, {**item, "keys": [shown(one, texts.mask) for one in mine]}, raw)
+
+
+# --- differences as text
+
+
+def yaml_lines(before: bytes | None, after: bytes | None, mask: masking.Mask) -> tuple[str, str] | None:
+    """Both sides as lines of the keys that differ; None where one of them is no YAML."""
+    try:
+        differences = meaning.compare(before or b"", after or b"").differences
+    except tree.YamlError:
+        return None
+    old, new = [], []
+    for one in differences:
+        key, was, now = mask.text(one.key), mask.value(one.key, one.before), mask.value(one.key, one.after)
+        if was is not None:
+            old.append(f"{key}: {was}\n")
+        if now is not None:
+            # Two different secrets look the same once masked, and no difference at all would be shown.
+            new.append(f"{key}: {now}{' (changed)' if was == now else ''}\n")
+    return "".join(old), "".join(new)

@@ -1,0 +1,176 @@
+# Copyright: the ivy.cluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run saw of a cluster: the input of the reports.
+
+A look at a host can fail without failing the run; then its result lacks what it should hold, and whoever needs that
+says so instead of guessing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import connection_errors
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_errors import diagnose
+
+Result = t.Mapping[str, t.Any]
+Endpoint = tuple[str, int]
+
+NO_RECORD = "there is no cluster record yet"
+
+
+class LookError(Exception):
+    """A fact is missing; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """One host: whether it answered, and the result of each look at it by the name of the look."""
+
+    name: str
+    address: str
+    reachable: bool = True
+    why: str = ""
+    results: t.Mapping[str, Result] = dataclasses.field(default_factory=dict)
+    # What to do where it is not reachable.
+    advice: str = connection_errors.UNREACHABLE.advice
+
+    def look(self, name: str, key: str) -> t.Any:
+        """One part of what a look at the host brought."""
+        result = self.results.get(name)
+        if not result:
+            raise LookError("this run did not look at it")
+        if result.get("unreachable"):
+            raise LookError(f"the connection to the host was lost: {lost(result)}")
+        if key not in result:
+            raise LookError(first_line(result.get("msg")) or "the module returned nothing usable")
+        return result[key]
+
+    @property
+    def engine(self) -> Result:
+        found: Result = self.look("engine", "engine")
+        return found
+
+    @property
+    def runs(self) -> bool:
+        if not self.reachable:
+            return False
+        try:
+            return bool(self.engine["unit"]["active"] == "active")
+        except LookError:
+            return False
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """An address that all nodes must use, and the host of the inventory that serves it, if there is one."""
+
+    address: str
+    port: int
+    host: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed:
+    """The hosts of a run together with what the inventory says about the cluster."""
+
+    cluster: str
+    unit: str
+    engine_version: str
+    nodes: t.Sequence[str]
+    balancers: t.Sequence[str]
+    hosts: t.Mapping[str, Host]
+    database: Service
+    database_name: str
+    database_user: str
+    search: Service
+    transport: str = "tcp"
+    runtime_deployment: bool = False
+    proceed_without: t.Collection[str] = ()
+    accept_unsupported: t.Sequence[str] = ()
+    other_services: t.Collection[Endpoint] = ()
+    application_checked: bool = False
+    check_mode: bool = False
+
+    @property
+    def present(self) -> list[Host]:
+        """The engine nodes of this run, in the order of the inventory."""
+        return [self.hosts[name] for name in self.nodes if name in self.hosts]
+
+    @property
+    def reached(self) -> list[Host]:
+        return [node for node in self.present if node.reachable]
+
+    @property
+    def running(self) -> list[Host]:
+        return [node for node in self.present if node.runs]
+
+    def record(self) -> tuple[Result, str]:
+        """The cluster record, or why it is not known. It is shared, so any node can tell."""
+        why = "no node of this run could be asked for the cluster record"
+        for node in self.reached:
+            try:
+                record = node.look("record", "record")
+            except LookError as exc:
+                why = f"the cluster record could not be read: {exc}"
+                continue
+            if record:
+                return record, ""
+            why = NO_RECORD
+        return {}, why
+
+
+def _service(value: t.Mapping[str, t.Any]) -> Service:
+    """Which host of the inventory serves an address; none does where the address is that of something in between."""
+    address = str(value["address"])
+    hosts = [str(name) for name, own in value["servers"].items() if own == address]
+    return Service(address, int(value["port"]), hosts[0] if hosts else "")
+
+
+def _host(name: str, value: t.Mapping[str, t.Any]) -> Host:
+    reach = value.get("reach") or {}
+    reachable = bool(reach) and not reach.get("unreachable", False)
+    results = value.get("results") or {}
+    if reachable:
+        return Host(name, str(value.get("address") or name), results=results)
+    found = diagnose(str(reach.get("msg") or ""), connecting=True)
+    why = f"{found.cause.problem} ({found.detail})" if found.detail else "no answer"
+    return Host(name, str(value.get("address") or name), False, why, results, found.cause.advice)
+
+
+def observed_from(value: t.Mapping[str, t.Any]) -> Observed:
+    """The facts as the role hands them over. A key that is missing is a KeyError that names it."""
+    return Observed(
+        cluster=str(value["cluster"]),
+        unit=str(value["unit"]),
+        engine_version=str(value["engine_version"]),
+        nodes=[str(name) for name in value["nodes"]],
+        balancers=[str(name) for name in value["balancers"]],
+        hosts={str(name): _host(str(name), host) for name, host in value["hosts"].items()},
+        database=_service(value["database"]),
+        database_name=str(value["database"]["name"]),
+        database_user=str(value["database"]["user"]),
+        search=_service(value["search"]),
+        transport=str(value["transport"]),
+        runtime_deployment=bool(value["runtime_deployment"]),
+        proceed_without=[str(name) for name in value["proceed_without"]],
+        accept_unsupported=[str(name) for name in value["accept_unsupported"]],
+        other_services={(str(item["address"]), int(item["port"])) for item in value["other_services"]},
+        application_checked=bool(value["application_checked"]),
+        check_mode=bool(value["check_mode"]),
+    )
+
+
+def lost(result: Result) -> str:
+    """What was said when a host could not be reached, in one line."""
+    return diagnose(str(result.get("msg") or ""), connecting=True).detail
+
+
+def first_line(text: t.Any) -> str:
+    lines = str(text or "").strip().splitlines()
+    return lines[0] if lines else ""

@@ -1,0 +1,138 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the controller half of shared_config reaches the node half, with as little sent and compiled as possible.
+
+The node keeps the code of the first call. Later calls name its digest, which costs a node less than Ansible's ping. A
+node that has other code, or none, says so and is sent it; one whose Python cannot run it gets the whole module, which
+tells what is wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload
+from ansible_collections.ivy.cluster.plugins.modules import shared_config, shared_config_info
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import bundle as node_code
+
+# Above this a file transfer is cheaper than an argument: arguments are held several times in the memory of a fork.
+INLINE_LIMIT = 1 << 20
+KEPT_CODE_MODULE = "ivy.cluster.shared_config_call"
+
+Result = dict[str, t.Any]
+
+
+class Host(t.Protocol):
+    """What of an action plugin is needed here."""
+
+    _task: t.Any
+    _templar: t.Any
+    _connection: t.Any
+
+    def _execute_module(self, **kwargs: t.Any) -> Result: ...
+
+    def _make_tmp_path(self) -> str: ...
+
+    def _remove_tmp_path(self, tmp_path: str) -> None: ...
+
+    def _transfer_file(self, local_path: str, remote_path: str) -> str: ...
+
+    def _fixup_perms2(self, remote_paths: list[str]) -> None: ...
+
+
+def validator(module: str) -> ArgumentSpecValidator:
+    if module == "shared_config_info":
+        return ArgumentSpecValidator(shared_config_info.argument_spec())
+    return ArgumentSpecValidator(shared_config.argument_spec(), required_if=shared_config.REQUIRED_IF)
+
+
+def complete(module: str, args: dict[str, t.Any]) -> Result | None:
+    """The module's options with their defaults; None where only the node can tell them, or what is wrong with them."""
+    checked = validator(module).validate(args)
+    if checked.error_messages:
+        return None
+    parameters: Result = checked.validated_parameters
+    given = [*(args.get("roots") or {}).values(), args.get("store") or ""]
+    if any(str(path).startswith("~") or "$" in str(path) for path in given):
+        # The node's home directories and environment decide what these mean.
+        return None
+    return parameters
+
+
+class Transport:
+    """The calls of one task on one node."""
+
+    def __init__(self, host: Host, module: str, task_vars: dict[str, t.Any], keeps_code: bool) -> None:
+        self.host = host
+        self.module = module
+        self.task_vars = task_vars
+        self.keeps_code = keeps_code
+        self.fresh = False
+
+    def call(self, args: dict[str, t.Any], header: dict[str, t.Any], blobs: dict[str, bytes]) -> Result:
+        if not header:
+            return self._execute(args)
+        # At high verbosity Ansible prints what a module answers, so the node seals what must not be seen.
+        key = os.urandom(32)
+        size = sum(map(len, blobs.values()))
+        bundle = payload.pack({**header, "key": key.hex()}, blobs, level=6 if size <= INLINE_LIMIT else 1)
+        if len(bundle) <= INLINE_LIMIT:
+            result = self._execute({**args, "payload": payload.to_text(bundle)})
+        else:
+            result = self._call_with_file(args, bundle)
+        if "sealed" in result:
+            result.update(encryption.unseal(key, result.pop("sealed")))
+        return result
+
+    def _call_with_file(self, args: dict[str, t.Any], bundle: bytes) -> Result:
+        announced = payload.pack({"bundle_digest": hashlib.sha256(bundle).hexdigest()}, {})
+        descriptor, local = tempfile.mkstemp(prefix="ivy-cluster-")
+        remote_directory = self.host._make_tmp_path()
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(bundle)
+            remote = self.host._connection._shell.join_path(remote_directory, "bundle")
+            self.host._transfer_file(local, remote)
+            self.host._fixup_perms2([remote_directory, remote])
+            return self._execute({**args, "payload": payload.to_text(announced), "bundle": remote})
+        finally:
+            os.unlink(local)
+            self.host._remove_tmp_path(remote_directory)
+
+    def _execute(self, args: dict[str, t.Any]) -> Result:
+        result = self._with_kept_code(args) if self.keeps_code else None
+        if result is None:
+            result = self._run(f"ivy.cluster.{self.module}", args)
+        invocation = result.get("invocation")
+        if isinstance(invocation, dict) and isinstance(invocation.get("module_args"), dict):
+            for name in ("payload", "bundle"):
+                invocation["module_args"].pop(name, None)
+        return result
+
+    def _with_kept_code(self, args: dict[str, t.Any]) -> Result | None:
+        """The answer of the code on the node; None where the whole module has to be sent."""
+        parameters = complete(self.module, args)
+        if parameters is None:
+            return None
+        call: Result = {"module": self.module, "digest": node_code.DIGEST, "parameters": parameters}
+        result: Result = {"lacks_code": True} if self.fresh else self._run(KEPT_CODE_MODULE, call)
+        if result.get("lacks_code") and not result.get("unfit"):
+            if result.get("fresh") and not self.fresh and parameters.get("state") in ("staged", "applied"):
+                # A node without a store lacks everything else as well, so that all of it may travel at once.
+                self.fresh = True
+                return {"need_release": True, "need_contents": True, "have": ""}
+            result = self._run(KEPT_CODE_MODULE, {**call, "code": node_code.packed()})
+        if result.get("lacks_code"):
+            self.keeps_code = False
+            return None
+        self.fresh = False
+        result["invocation"] = {"module_args": parameters}
+        return result
+
+    def _run(self, name: str, args: dict[str, t.Any]) -> Result:
+        return self.host._execute_module(module_name=name, module_args=args, task_vars=self.task_vars)

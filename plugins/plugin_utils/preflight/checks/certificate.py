@@ -1,0 +1,206 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates that the inventory brings: whether browsers would take them. The role follows their chain."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import ipaddress
+import re
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import listed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
+    BALANCERS,
+    Host,
+    Inventory,
+)
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    HAS_CRYPTOGRAPHY = True
+except ImportError:
+    HAS_CRYPTOGRAPHY = False
+
+AREA = "Certificates"
+SOON = datetime.timedelta(days=30)
+# Each can be given as a file or as a text.
+CERTIFICATE = ("certificates_certificate_file", "certificates_certificate")
+KEY = ("certificates_key_file", "certificates_key")
+CHAIN = ("certificates_chain_file", "certificates_chain")
+AUTHORITY = ("certificates_ca_file", "certificates_ca_certificate")
+
+_BLOCK = re.compile(
+    r"-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----.*?-----END \1-----",
+    re.DOTALL,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What a file of the controller holds. ``data`` is None where it cannot be read, ``reason`` says why."""
+
+    data: bytes | None
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One of the things that are given, and the option that gives it."""
+
+    option: str
+    data: bytes | None
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        return (self.data or b"").decode("latin-1")
+
+
+Read = t.Callable[[str], "Content | None"]
+
+
+def check(inventory: Inventory, read: Read, now: datetime.datetime) -> list[Finding]:
+    """``read`` gives the content of a file, None where there is no such file: the role tells that of its options."""
+    findings: list[Finding] = []
+    for host in inventory.of(BALANCERS):
+        for finding in _check_host(host, read, now):
+            if finding not in findings:
+                findings.append(finding)
+    return findings
+
+
+def _check_host(host: Host, read: Read, now: datetime.datetime) -> list[Finding]:
+    certificate, key, chain, authority = (_part(host, pair, read) for pair in (CERTIFICATE, KEY, CHAIN, AUTHORITY))
+    parts = [part for part in (certificate, key, chain, authority) if part]
+    if parts and not HAS_CRYPTOGRAPHY:
+        problem = "it was not looked at: Python's cryptography is not installed on the controller"
+        advice = "Install it there, beside Ansible."
+        return [Finding("certificate-not-looked-at", AREA, parts[0].option, problem, advice, WARNING)]
+    findings = [_unreadable(part, f"it cannot be read ({part.reason})") for part in parts if part.data is None]
+    leaf = None
+    for part in (certificate, chain, authority):
+        if part is None or part.data is None:
+            continue
+        certificates, problems = _certificates(part)
+        findings += problems
+        for one in certificates:
+            findings += _check_dates(part, one, now)
+        if part is certificate and certificates and not problems:
+            leaf = certificates[0]
+    if leaf is not None and certificate is not None:
+        findings += _check_names(certificate, leaf, host)
+    if key is not None and key.data is not None:
+        findings += _check_key(key, leaf)
+    return findings
+
+
+def _part(host: Host, options: tuple[str, str], read: Read) -> Part | None:
+    """What a pair of options gives. Both at once, the role refuses."""
+    given = [(option, host.text(option)) for option in options if host.text(option)]
+    if len(given) != 1:
+        return None
+    option, value = given[0]
+    if option == options[1]:
+        return Part(option, value.encode("utf-8", "replace"))
+    content = read(value)
+    return None if content is None else Part(option, content.data, content.reason)
+
+
+def _unreadable(part: Part, problem: str) -> Finding:
+    what = "the key as PEM, without a passphrase" if part.option in KEY else "certificates as PEM"
+    return Finding("certificate-unreadable", AREA, part.option, problem, f"Give {what}.")
+
+
+def _certificates(part: Part) -> tuple[list[x509.Certificate], list[Finding]]:
+    blocks = [found[0] for found in _BLOCK.finditer(part.text)]
+    if not blocks:
+        return [], [_unreadable(part, "there is no certificate in it (no PEM block CERTIFICATE)")]
+    found, problems = [], []
+    for number, block in enumerate(blocks, 1):
+        try:
+            certificate = x509.load_pem_x509_certificate(block.encode("latin-1"))
+            _names(certificate)
+            _public(certificate.public_key())
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+            problems.append(_unreadable(part, f"its block {number} cannot be read as a certificate"))
+            continue
+        found.append(certificate)
+    return found, problems
+
+
+def _check_dates(part: Part, certificate: x509.Certificate, now: datetime.datetime) -> list[Finding]:
+    subject = certificate.subject.rfc4514_string() or "the certificate without a subject"
+    start, end = _moment(certificate, "not_valid_before"), _moment(certificate, "not_valid_after")
+    if end <= now:
+        problem = f"{subject} expired on {end:%Y-%m-%d}"
+        return [Finding("certificate-expired", AREA, part.option, problem, "Get a new one.")]
+    if start > now:
+        problem = f"{subject} is valid only from {start:%Y-%m-%d %H:%M} UTC on"
+        advice = "Use one that is valid already, or correct the controller's clock."
+        return [Finding("certificate-not-yet-valid", AREA, part.option, problem, advice)]
+    if end - now < SOON:
+        problem = f"{subject} ends on {end:%Y-%m-%d}"
+        return [Finding("certificate-ends-soon", AREA, part.option, problem, "Get a new one in time.", WARNING)]
+    return []
+
+
+def _moment(certificate: x509.Certificate, name: str) -> datetime.datetime:
+    """Older releases of the library know the moment without its time zone only."""
+    aware = getattr(certificate, f"{name}_utc", None)
+    moment: datetime.datetime = aware or getattr(certificate, name).replace(tzinfo=datetime.timezone.utc)
+    return moment
+
+
+def _check_names(part: Part, leaf: x509.Certificate, host: Host) -> list[Finding]:
+    wanted = [host.text("ivy_public_host"), *(str(name) for name in host.items("certificates_extra_names"))]
+    covered = _names(leaf)
+    missing = [name for name in dict.fromkeys(wanted) if name and not _covers(covered, name)]
+    if not missing:
+        return []
+    shown = listed(covered) or "no name at all (no subject alternative name)"
+    problem = f"it does not cover {listed(missing)}; it covers {shown}"
+    return [Finding("certificate-names", AREA, part.option, problem, "Get one for each name that users type.")]
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+    return [*(name.lower() for name in names.get_values_for_type(x509.DNSName)), *addresses]
+
+
+def _covers(covered: t.Collection[str], name: str) -> bool:
+    """A wildcard stands for exactly one label, and for no address."""
+    try:
+        return str(ipaddress.ip_address(name.strip("[]"))) in covered
+    except ValueError:
+        plain = name.lower().rstrip(".")
+    return plain in covered or re.sub(r"^[^.]+", "*", plain) in covered
+
+
+def _check_key(part: Part, leaf: x509.Certificate | None) -> list[Finding]:
+    # What the library says may quote the key, so none of it is told.
+    try:
+        key = serialization.load_pem_private_key(part.data or b"", None)
+        public = _public(key.public_key())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return [_unreadable(part, "it cannot be read as a PEM private key without a passphrase")]
+    if leaf is None or public == _public(leaf.public_key()):
+        return []
+    problem = "the key does not belong to the certificate"
+    advice = "Give the key with which it was asked for; the certificate for the server has to come first in its file."
+    return [Finding("certificate-key", AREA, part.option, problem, advice)]
+
+
+def _public(key: t.Any) -> bytes:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    data: bytes = key.public_bytes(serialization.Encoding.DER, form)
+    return data

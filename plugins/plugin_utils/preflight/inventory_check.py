@@ -1,0 +1,405 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The half of preflight that contacts no host: what is looked at, and in which order."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import typing as t
+from pathlib import Path
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking, native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding as ReleaseFinding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import FindingsError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import LicenceError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError, resolve_profile
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import (
+    addresses,
+    archives,
+    certificate,
+    secrets,
+    topology,
+    versions,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import (
+    licence as preflight_licence,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
+    finding_codes,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
+    options as preflight_options,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import (
+    ERROR,
+    WARNING,
+    Finding,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
+    BALANCERS,
+    DATABASES,
+    ENGINES,
+    SEARCHES,
+    Host,
+    Inventory,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.options import TOPOLOGY, Role
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.variables import Values, Variables
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, source
+
+INVENTORY = "inventory"
+CLUSTER = "cluster"
+FACTS = "facts"
+# What the role preflight registers for each host that it looks at.
+LOOK = "__preflight_look"
+# Kinds of findings of the first look of which the look at the hosts knows more.
+SETTLED_BY_FACTS = ("archive-needed",)
+# Taken for a key that is too short, which is a finding already: the digests of this build go nowhere.
+_STAND_IN_KEY = "0123456789abcdef" * 4
+# Shorter ones would be found inside harmless words.
+_SHORTEST_SCRUBBED = 6
+_ADDRESSES = {
+    "ivy_engine_addresses": ENGINES,
+    "ivy_load_balancer_addresses": BALANCERS,
+    "ivy_database_server_addresses": DATABASES,
+    "ivy_search_server_addresses": SEARCHES,
+}
+
+
+class Look:
+    """One look at all variables of all hosts."""
+
+    def __init__(self, variables: Variables, roles: t.Mapping[str, Role], loader: t.Any) -> None:
+        self._variables = variables
+        self._roles = roles
+        self._loader = loader
+        self._inventory = Inventory(variables.hosts, None, variables.group_names)
+
+    def at(self, stage: str) -> list[Finding]:
+        findings = self._find_profile()
+        if stage == FACTS:
+            # Said already, by the look that needs no facts.
+            findings = []
+        self._give_addresses()
+        secret_options = self._secret_options()
+        if stage == FACTS:
+            findings += preflight_options.check(self._inventory, self._roles, self._options_by_facts())
+            findings += self._check_roles(facts=True)
+            findings += self._check_installed()
+        elif stage == CLUSTER:
+            wanted = {TOPOLOGY: self._roles[TOPOLOGY]}
+            findings += preflight_options.check(self._inventory, wanted)
+            findings += self._check_cluster(secret_options)
+        else:
+            findings += self._check_licence()
+            findings += preflight_options.check(self._inventory, self._roles)
+            findings += preflight_options.check_names(
+                self._inventory, self._roles, self._variables.extra, self._variables.used
+            )
+            findings += self._check_cluster(secret_options)
+            findings += secrets.check(self._inventory, secret_options)
+            findings += finding_codes.check(self._inventory)
+            findings += self._check_archives()
+            findings += self._check_certificates()
+            findings += self._check_roles(facts=False)
+            findings += self._check_release()
+        findings += self._unusable(findings)
+        return _without_consequences(findings)
+
+    def hosts_can_be_looked_at(self, findings: t.Iterable[Finding]) -> bool:
+        """Whether what the other half asks for has a value."""
+        broken = any(
+            finding.severity == ERROR
+            and finding.code in ("option-missing", "option-unusable")
+            and finding.where.startswith("ivy_")
+            for finding in findings
+        )
+        return bool(self._inventory.hosts) and self._inventory.profile is not None and not broken
+
+    def _find_profile(self) -> list[Finding]:
+        version = self._inventory.text("ivy_engine_version")
+        ranges = native.plain(self._roles[TOPOLOGY].variables["ivy_profiles"])
+        if not version:
+            return []
+        try:
+            profile = resolve_profile(t.cast("t.Any", ranges), version)
+        except ProfileError as error:
+            advice = "Choose a version of one of them." if "Known ranges" in str(error) else "Correct it."
+            return [Finding("engine-version", "Versions", "ivy_engine_version", str(error), advice)]
+        self._inventory = dataclasses.replace(self._inventory, profile=profile)
+        self._variables.set("ivy_profile", profile)
+        return []
+
+    def _give_addresses(self) -> None:
+        """The same as the roles derive, once and not once for each host and each use."""
+        for name, group in _ADDRESSES.items():
+            self._variables.set(name, {host.name: host.address for host in self._inventory.of(group)})
+
+    def _secret_options(self) -> list[str]:
+        names = [name for role in self._roles.values() for name in role.secret_options]
+        return [name for name in names if name != "ivy_shared_secrets"]
+
+    def _check_cluster(self, secret_options: t.Sequence[str]) -> list[Finding]:
+        return [
+            *topology.check(self._inventory, self._roles[TOPOLOGY].options, secret_options),
+            *addresses.check(self._inventory),
+            *versions.check(self._inventory),
+        ]
+
+    def _check_licence(self) -> list[Finding]:
+        files = []
+        path = self._inventory.text("ivy_licence_file")
+        if path:
+            files.append(self._read_licence(self._path(path)))
+        in_source = [file for file in self._source().files if file.path.endswith(".lic")]
+        files += [preflight_licence.LicenceFile(file.path, file.data) for file in in_source]
+        findings = preflight_licence.check(self._inventory, files, inputs.today())
+        # What is derived from the licence must not fail as well and hide what else is wrong.
+        self._variables.set("ivy_licence", self._parsed(files[0]) if path else {})
+        return findings
+
+    def _read_licence(self, path: Path) -> preflight_licence.LicenceFile:
+        try:
+            return preflight_licence.LicenceFile(path.name, inputs.read_file(path, self._loader))
+        except OSError as error:
+            return preflight_licence.LicenceFile(str(path), None, error.strerror or "it cannot be opened")
+        except source.DecryptError as error:
+            return preflight_licence.LicenceFile(str(path), None, f"it cannot be decrypted: {error}")
+
+    def _check_certificates(self) -> list[Finding]:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return certificate.check(self._inventory, self._read_certificate, now)
+
+    def _read_certificate(self, text: str) -> certificate.Content | None:
+        path = self._path(text)
+        if not path.is_file():
+            return None
+        try:
+            return certificate.Content(inputs.read_file(path, self._loader))
+        except OSError as error:
+            return certificate.Content(None, error.strerror or "it cannot be opened")
+        except source.DecryptError as error:
+            return certificate.Content(None, f"it cannot be decrypted: {error}")
+
+    def _parsed(self, file: preflight_licence.LicenceFile) -> dict[str, t.Any]:
+        try:
+            return preflight_licence.parse(file.data or b"").to_dict()
+        except LicenceError:
+            return {}
+
+    def _source(self) -> source.Source:
+        path = self._inventory.text("ivy_shared_config_source")
+        return inputs.read_source(path, self._loader) if path else source.Source((), (), ())
+
+    def _check_archives(self) -> list[Finding]:
+        cache = self._inventory.text("ivy_controller_cache")
+        memory = archives.Memory(self._path(cache) / "archives.json" if cache else None)
+        findings = archives.check(self._inventory, self._path, memory)
+        memory.save()
+        return findings
+
+    def _path(self, text: str) -> Path:
+        """Where the controller has it; a character that no path can hold makes it one that is not there."""
+        return Path(self._loader.path_dwim(text.replace("\0", "\ufffd")))
+
+    def _check_installed(self) -> list[Finding]:
+        """Whether the hosts that this run has looked at still need an archive that is not there."""
+        looks = {host: values.variables.get(LOOK) for host, values in self._variables.values.items()}
+        installed = {
+            host: look["seen"].get("installed", {}) if look.get("seen") else None
+            for host, look in looks.items()
+            if isinstance(look, dict) and "plan" in look
+        }
+        return archives.check_installed(self._inventory, self._path, installed)
+
+    def _check_roles(self, *, facts: bool) -> list[Finding]:
+        """What each role says of its own options; ``facts`` tells whether of those that only facts can judge.
+
+        What a role says of a host (``__<role>_host_problems``) the look at that host tells.
+        """
+        findings = []
+        for role in self._roles.values():
+            said: dict[str, list[str]] = {}
+            known: dict[str, list[str]] = {}
+            for host in self._inventory.hosts:
+                values = self._variables.values[host.name]
+                if not role.works_on(host) or (facts and values.lacks_facts):
+                    continue
+                # Hosts with the same options get the same answers, which take a while to work out.
+                alike = host.name if facts else self._options_of(host)
+                if alike not in known:
+                    known[alike] = list(self._said(role, host, values, facts))
+                for problem in known[alike]:
+                    said.setdefault(problem, []).append(host.name)
+            for problem, names in said.items():
+                findings.append(preflight_options.role_problem(self._inventory, role, problem, names))
+        findings += self._acknowledged(facts)
+        return findings
+
+    def _options_by_facts(self) -> set[str]:
+        options = {name for role in self._roles.values() for name in role.options}
+        return {
+            name
+            for host in self._inventory.hosts
+            for name in host.given & options
+            if self._variables.values[host.name].needs_facts(name)
+        }
+
+    def _options_of(self, host: Host) -> str:
+        names = sorted(
+            name
+            for role in self._roles.values()
+            if role.works_on(host)
+            for name in role.options
+            if name in host.given and name not in topology.PER_HOST
+        )
+        return json.dumps([(name, host.values.get(name)) for name in names], sort_keys=True, default=str)
+
+    def _said(self, role: Role, host: Host, values: Values, facts: bool) -> t.Iterator[str]:
+        checks = f"__{role.name}_option_checks"
+        names = [checks if checks in role.variables else f"__{role.name}_option_problems"]
+        if f"__{role.name}_version_checks" in role.variables and f"{role.name}_version" in host.given:
+            names.append(f"__{role.name}_version_checks")
+        for name in names:
+            raw = role.variables.get(name, [])
+            templates = [
+                one for one in (raw if isinstance(raw, list) else [raw]) if not facts or values.text_needs_facts(one)
+            ]
+            together, reason = values.text_in_role(role, templates)
+            # One by one only where that is needed: one that cannot be judged must hide no other.
+            answers = [values.text_in_role(role, one) for one in templates] if reason else [(together, "")]
+            for template, (answer, why) in zip(templates, answers):
+                if why and not (values.lacks_facts and values.text_needs_facts(template)):
+                    self._variables.failures.setdefault((name, why), []).append(host.name)
+                yield from (text.strip() for text in masking.leaves(answer) if text.strip())
+
+    def _acknowledged(self, facts: bool) -> list[Finding]:
+        profile = self._inventory.profile
+        findings: list[Finding] = []
+        if profile is None:
+            return findings
+        for role, group, acknowledgement, product, supported in (
+            ("postgres", DATABASES, "postgresql-version", "PostgreSQL", profile["postgresql"]),
+            ("elasticsearch", SEARCHES, "search-version", profile["search"]["product"], profile["search"]),
+        ):
+            for host in self._inventory.of(group):
+                known = bool(host.text(f"{role}_version")) or role == "elasticsearch"
+                if known == facts:
+                    continue
+                version = host.text(f"__{role}_version")
+                findings += versions.outside(self._inventory, acknowledgement, host.name, product, version, supported)
+        return findings
+
+    def _check_release(self) -> list[Finding]:
+        """Everything that building the release would find; nothing is written."""
+        nodes = self._inventory.of(ENGINES)
+        if not nodes or self._inventory.profile is None:
+            return []
+        first = nodes[0]
+        arguments = {
+            "source": self._inventory.text("ivy_shared_config_source"),
+            "topology": self._entries(first, "__engine_release_topology"),
+            "jgroups": first.values.get("__engine_release_jgroups"),
+            "nodes": [host.name for host in nodes],
+            "cluster": self._inventory.text("ivy_cluster_name"),
+            "engine_version": self._inventory.text("ivy_engine_version"),
+            "profile": self._inventory.profile,
+            "cluster_key": self._key(),
+            "licence_file": "",
+            "values_variable": "ivy_shared_values",
+            "secrets_variable": "ivy_shared_secrets",
+            "read_only": first.flag("engine_read_only_configuration")
+            and bool(self._inventory.profile.get("read_only_config", True)),
+            "read_only_copy": first.text("engine_read_only_copy"),
+        }
+        if not arguments["source"]:
+            # Found to be missing.
+            return []
+        by_node = {
+            name: {host.name: host.values[name] for host in nodes if name in host.values}
+            for name in ("ivy_shared_values", "ivy_shared_secrets")
+        }
+        found: list[ReleaseFinding] = []
+        try:
+            built = inputs.build(arguments, by_node, found, self._loader)
+        except FindingsError as error:
+            return [_of_release(finding) for finding in error.findings if not finding.file.endswith(".lic")]
+        except (ProfileError, TypeError, ValueError) as error:
+            problem = f"it cannot be built ({masking.mask('', str(error).splitlines()[0])})"
+            return [Finding("release", "Shared configuration", "", problem, "Correct the options that it is made of.")]
+        return [
+            Finding("release-warning", "Shared configuration", "", text, "", WARNING)
+            for text in built.warnings
+            if not text.startswith("The licence")
+        ]
+
+    def _entries(self, host: Host, name: str) -> dict[str, native.Plain]:
+        """The entries of a role's dictionary that can be had: one that cannot hides nothing of the rest."""
+        engine = self._roles["engine"]
+        answers = {
+            key: self._variables.values[host.name].text_in_role(engine, template)
+            for key, template in engine.variables[name].items()
+        }
+        # One of the wrong kind is told as that.
+        return {
+            key: value for key, (value, reason) in answers.items() if not reason and not isinstance(value, (dict, list))
+        }
+
+    def _key(self) -> str:
+        key = self._inventory.text("ivy_cluster_key")
+        return key if len(key) >= secrets.SHORTEST_KEY else _STAND_IN_KEY
+
+    def _unusable(self, findings: t.Sequence[Finding]) -> list[Finding]:
+        """Variables that could not be had; what is only derived from others is no finding beside their own."""
+        given = {name for host in self._inventory.hosts for name in host.given}
+        failures = self._variables.failures
+        causes = [key for key in failures if key[0] in given]
+        if not causes and not any(finding.severity == ERROR for finding in findings):
+            causes = list(failures)
+        known = self._known_secrets() if causes else ()
+        return [
+            Finding(
+                "option-unusable",
+                preflight_options.AREA,
+                self._inventory.place(name, failures[name, reason]),
+                masking.scrub(reason.removeprefix(f"{name} "), known),
+                _advice_for_unusable(reason),
+            )
+            for name, reason in causes
+        ]
+
+    def _known_secrets(self) -> list[str]:
+        found: list[str] = []
+        options = {*self._secret_options(), "ivy_shared_secrets"}
+        for host in self._inventory.hosts:
+            # Vaults commonly hold variables of the user's own that the options refer to.
+            own = {name for name in host.given if name.startswith("vault") or masking.is_secret_key(name)}
+            for name in options | own:
+                found += masking.leaves(host.values.get(name))
+        return [text for text in set(found) if len(text) >= _SHORTEST_SCRUBBED]
+
+
+def _advice_for_unusable(reason: str) -> str:
+    advice = "Correct the variable; give the vault's password if it needs one."
+    # What a password that is taken for a template leads to.
+    if "emplate" in reason or "is undefined" in reason:
+        advice += " If it is no template but a text that contains {{, {% or {#, write !unsafe before it."
+    return advice
+
+
+def _without_consequences(findings: t.Sequence[Finding]) -> list[Finding]:
+    """Drop what a role says of an option whose value is of the wrong kind: it follows from that."""
+    kinds = ("option", "option-missing", "no-list", "directory", "system-name", "address-list")
+    wrong = {finding.where.split(",")[0] for finding in findings if finding.code in kinds}
+    return [
+        finding
+        for finding in findings
+        if finding.code != "option-refused" or not wrong.intersection(finding.where.split(", "))
+    ]
+
+
+def _of_release(finding: ReleaseFinding) -> Finding:
+    where = f"{finding.file}:{finding.line}" if finding.line else finding.file
+    return Finding("release", "Shared configuration", where, finding.problem, finding.advice)

@@ -1,0 +1,85 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one look at one host brought, and the limits that it is held to."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_requirements import Plan
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Where a finding begins."""
+
+    disk_minimum_mb: int = 512
+    disk_wanted_mb: int = 2048
+    inodes_minimum: int = 10000
+    clock_tolerance: float = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """One host. Without an answer `reason` says in one word why, and `detail` what was said."""
+
+    host: str
+    plan: Plan
+    reason: str = ""
+    detail: str = ""
+    # What ivy.cluster.preflight_host returned.
+    seen: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    token: str = ""
+    # By how much the host's clock is ahead of the controller's: at least and at most.
+    clock: tuple[float, float] = (0.0, 0.0)
+    # What ivy.cluster.preflight_reach returned, in the order of the questions; None when it was not asked.
+    reached: tuple[str, ...] | None = None
+    files: dict[str, t.Any] | None = None
+
+    @property
+    def seen_at_all(self) -> bool:
+        return not self.reason and bool(self.seen)
+
+    def in_group(self, name: str) -> bool:
+        return name in self.plan.groups
+
+
+Looks = t.Mapping[str, Look]
+
+
+def looks_from(looked: t.Mapping[str, t.Any], reached: t.Mapping[str, t.Any] | None = None) -> dict[str, Look]:
+    """The hosts that were looked at; one that this run leaves out has no answer and no reason either."""
+    found = {}
+    for host, answer in looked.items():
+        if not isinstance(answer, dict) or "plan" not in answer:
+            continue
+        other = (reached or {}).get(host) or {}
+        found[host] = Look(
+            host=host,
+            plan=Plan.from_dict(answer["plan"]),
+            reason=str(answer.get("reason", "")),
+            detail=str(answer.get("detail", "")),
+            seen=dict(answer.get("seen") or {}),
+            token=str(answer.get("token", "")),
+            clock=(float(answer["clock"][0]), float(answer["clock"][1])) if answer.get("clock") else (0.0, 0.0),
+            reached=tuple(other["targets"]) if "targets" in other else None,
+            files=dict(other["files"]) if "files" in other else None,
+        )
+    return found
+
+
+def merged(findings: t.Iterable[Finding]) -> list[Finding]:
+    """The same thing on several hosts is one finding that names them all, and keeps what each of them said."""
+    groups: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(dataclasses.replace(finding, where="", details=()), []).append(finding)
+    return [
+        dataclasses.replace(
+            alike,
+            where=", ".join(dict.fromkeys(finding.where for finding in members)),
+            details=tuple(detail for finding in members for detail in finding.details),
+        )
+        for alike, members in groups.items()
+    ]

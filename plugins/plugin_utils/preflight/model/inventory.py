@@ -1,0 +1,107 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An inventory as preflight sees it: hosts, their groups, and what each variable is on each of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import listed
+
+ENGINES = "engine_nodes"
+BALANCERS = "load_balancers"
+DATABASES = "database_servers"
+SEARCHES = "search_servers"
+GROUPS = (BALANCERS, ENGINES, DATABASES, SEARCHES)
+# Known, and without a role of their own so far.
+OTHER_GROUPS = ("file_servers", "etcd_members")
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """One host. ``values`` knows every option, ``given`` names what the inventory itself sets."""
+
+    name: str
+    groups: frozenset[str]
+    values: t.Mapping[str, t.Any]
+    given: frozenset[str] = frozenset()
+
+    def text(self, name: str) -> str:
+        """A value as text; none where it is a list or a dictionary, which the look at the options tells."""
+        value = self.values.get(name)
+        return "" if value is None or isinstance(value, (dict, list, tuple)) else str(value).strip()
+
+    def spoilt(self, name: str) -> bool:
+        """Whether the inventory says something that cannot be had, or is no text: another finding tells that."""
+        return name in self.given and (
+            name not in self.values or isinstance(self.values[name], (dict, list, tuple, type(None)))
+        )
+
+    def number(self, name: str) -> int | None:
+        """A whole number, however it is written; none where it is none, which is a finding of its own."""
+        value = self.values.get(name)
+        try:
+            return None if isinstance(value, bool) else int(str(value).strip())
+        except ValueError:
+            return None
+
+    def flag(self, name: str) -> bool:
+        return str(self.values.get(name, "")).strip().lower() in ("true", "yes", "on", "1", "y", "t")
+
+    def items(self, name: str) -> list[t.Any]:
+        value = self.values.get(name)
+        return list(value) if isinstance(value, (list, tuple)) else []
+
+    @property
+    def address(self) -> str:
+        return self.text("ivy_address") or self.text("ansible_host") or self.name
+
+
+@dataclasses.dataclass(frozen=True)
+class Inventory:
+    """The hosts of the cluster's groups, each once, and the facts of the engine's version if there are any."""
+
+    hosts: tuple[Host, ...]
+    profile: t.Mapping[str, t.Any] | None = None
+    group_names: tuple[str, ...] = ()
+
+    def of(self, group: str) -> list[Host]:
+        return [host for host in self.hosts if group in host.groups]
+
+    def text(self, name: str) -> str:
+        """An option that is the same everywhere, from the first host that has a value for it."""
+        return next((host.text(name) for host in self.hosts if host.text(name)), "")
+
+    def spoilt(self, name: str) -> bool:
+        return any(host.spoilt(name) for host in self.hosts)
+
+    def number(self, name: str) -> int | None:
+        return next((number for host in self.hosts if (number := host.number(name)) is not None), None)
+
+    def items(self, name: str) -> list[t.Any]:
+        return next((host.items(name) for host in self.hosts if host.items(name)), [])
+
+    def place(self, name: str, hosts: t.Collection[str]) -> str:
+        """Where a finding lies: the option, and the hosts unless it is the same on all of them."""
+        everywhere = {host.name for host in self.hosts} <= set(hosts)
+        return name if everywhere and name else ", ".join(part for part in (name, _on(hosts, bool(name))) if part)
+
+
+def _on(hosts: t.Collection[str], after_name: bool) -> str:
+    return f"{'on ' if after_name else ''}{listed(hosts)}" if hosts else ""
+
+
+def ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(address.strip().strip("[]"))
+    except ValueError:
+        return None
+
+
+def is_loopback(address: str) -> bool:
+    """An address that means another host on each host."""
+    found = ip(address)
+    name = address.strip().lower().rstrip(".")
+    return found.is_loopback if found is not None else name in ("localhost", "ip6-localhost") or name.startswith("127.")

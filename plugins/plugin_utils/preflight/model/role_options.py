@@ -1,0 +1,54 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of other roles as one host sees them.
+
+Preflight looks at a host before any role has run there, and a role's defaults are known to its own tasks only.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleError
+from ansible.template import Templar, trust_as_template
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+
+ROLES = Path(__file__).resolve().parents[4] / "roles"
+
+
+class Options(t.Protocol):
+    """What a plan is made from."""
+
+    def get(self, expression: str) -> t.Any:
+        """The value of an expression, None where it cannot be had."""
+
+
+class RoleOptions:
+    """Evaluates expressions over the variables of a host and those of some roles."""
+
+    def __init__(self, loader: t.Any, variables: t.Mapping[str, t.Any], roles: t.Iterable[str]) -> None:
+        defaults: dict[str, t.Any] = {}
+        internal: dict[str, t.Any] = {}
+        for role in roles:
+            defaults.update(_read(loader, ROLES / role / "defaults"))
+            internal.update(_read(loader, ROLES / role / "vars"))
+        self._templar = Templar(loader=loader, variables={**defaults, **variables, **internal})
+        self.failed: dict[str, str] = {}
+
+    def get(self, expression: str) -> t.Any:
+        """The value; None where it cannot be had, since the half that looks at the inventory says why."""
+        try:
+            return native.plain(self._templar.evaluate_expression(trust_as_template(expression)))
+        except (AnsibleError, native.PlainError, TypeError, ValueError) as error:
+            self.failed[expression] = str(error)
+            return None
+
+
+def _read(loader: t.Any, directory: Path) -> dict[str, t.Any]:
+    found: dict[str, t.Any] = {}
+    for file in sorted([directory / "main.yml", *directory.glob("main/*.yml")]):
+        if file.is_file():
+            found.update(loader.load_from_file(str(file), trusted_as_template=True) or {})
+    return found

@@ -1,0 +1,152 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Variables as each host would see them in a role, without running one.
+
+``hostvars`` lacks the defaults and the variables of roles, and a task's arguments are templated for one host only.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible.template import Templar
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import GROUPS, Host
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.options import Role
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_OF_FACTS = re.compile(r"ansible_facts|ansible_(?:distribution|memtotal|processor|architecture|default_ipv|os_family)")
+
+
+class Values(t.Mapping[str, t.Any]):
+    """The variables of one host. Each is templated when it is asked for; one that cannot be had is left out."""
+
+    def __init__(self, host: str, variables: dict[str, t.Any], loader: t.Any, failed: t.Callable[..., None]) -> None:
+        self.variables = variables
+        self._host = host
+        self._loader = loader
+        self._failed = failed
+        self._templar = Templar(loader=loader, variables=variables)
+        self._known: dict[str, native.Plain] = {}
+        self._unknown: set[str] = set()
+        self._by_facts: dict[str, bool] = {}
+
+    def __getitem__(self, name: str) -> native.Plain:
+        if name in self._known:
+            return self._known[name]
+        if name in self._unknown or name not in self.variables:
+            raise KeyError(name)
+        raw = self.variables[name]
+        value, reason = (raw, "") if _is_literal(raw) else inputs.value_of(self._templar, name)
+        if reason:
+            self._unknown.add(name)
+            if not (self.lacks_facts and self.needs_facts(name)):
+                self._failed(self._host, name, reason)
+            raise KeyError(name)
+        self._known[name] = native.plain(value)
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            self[str(name)]
+        except KeyError:
+            return False
+        return True
+
+    def __iter__(self) -> t.Iterator[str]:
+        return iter(self.variables)
+
+    def __len__(self) -> int:
+        return len(self.variables)
+
+    def text_in_role(self, role: Role, template: t.Any) -> tuple[native.Plain, str]:
+        """A template as the role would see it: its look-ups find the role's own files."""
+        own = {"role_path": str(role.path), "role_name": role.name, "ansible_search_path": [str(role.path)]}
+        templar = Templar(loader=self._loader, variables={**self.variables, **own, "__preflight_template": template})
+        return inputs.value_of(templar, "__preflight_template")
+
+    @property
+    def lacks_facts(self) -> bool:
+        return not self.variables.get("ansible_facts")
+
+    def needs_facts(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
+        """Whether a template leads to a fact, by whatever other variables."""
+        if name in seen or name not in self.variables or name in ("hostvars", "groups", "vars"):
+            return False
+        if name not in self._by_facts:
+            self._by_facts[name] = self.text_needs_facts(self.variables[name], seen | {name})
+        return self._by_facts[name]
+
+    def text_needs_facts(self, value: t.Any, seen: frozenset[str] = frozenset()) -> bool:
+        text = str(value) if isinstance(value, (str, dict, list)) else ""
+        if "{{" not in text and "{%" not in text:
+            return False
+        return bool(_OF_FACTS.search(text)) or any(
+            self.needs_facts(other, seen) for other in set(_NAME.findall(text)) - seen
+        )
+
+
+def _is_literal(value: t.Any) -> bool:
+    """Whether a value means itself. Most do, and to find that out by templating takes most of the time."""
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value and "{#" not in value
+    if isinstance(value, dict):
+        return all(_is_literal(item) for item in (*value, *value.values()))
+    if isinstance(value, list):
+        return all(_is_literal(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float))
+
+
+class Variables:
+    """The hosts of the cluster's groups, whatever part of them this run is limited to."""
+
+    def __init__(self, manager: t.Any, play: t.Any, loader: t.Any, roles: t.Mapping[str, Role]) -> None:
+        self.failures: dict[tuple[str, str], list[str]] = {}
+        self.group_names = tuple(str(name) for name in manager._inventory.groups if name not in ("all", "ungrouped"))
+        names: dict[str, list[str]] = {}
+        for group in GROUPS:
+            if group in manager._inventory.groups:
+                for host in manager._inventory.groups[group].get_hosts():
+                    names.setdefault(host.name, []).append(group)
+        options = {name for role in roles.values() for name in role.options}
+        defaults = {name: value for role in roles.values() for name, value in role.defaults.items()}
+        fixed = {name: value for role in roles.values() for name, value in role.variables.items()}
+        self.values: dict[str, Values] = {}
+        self.extra: dict[str, t.Any] = {str(key): value for key, value in manager.extra_vars.items()}
+        # Names that a variable of the inventory or of the command line refers to.
+        self.used: set[str] = set()
+        hosts = []
+        for name, groups in names.items():
+            seen = manager.get_vars(play=play, host=manager._inventory.get_host(name))
+            variables = {**defaults, **seen, **fixed, **manager.extra_vars}
+            values = Values(str(name), variables, loader, self._fail)
+            self.values[str(name)] = values
+            given = frozenset(str(key) for key in seen if key in options or not str(key).startswith(("ansible_", "__")))
+            hosts.append(Host(str(name), frozenset(groups), values, given))
+            for key in given:
+                self._note_use(seen[key])
+        self.hosts = tuple(hosts)
+        for value in self.extra.values():
+            self._note_use(value)
+
+    def set(self, name: str, value: t.Any) -> None:
+        """Give all hosts a value that was found out otherwise, or that would stand in the way of everything else."""
+        for values in self.values.values():
+            values.variables[name] = value
+
+    def _note_use(self, value: t.Any) -> None:
+        if isinstance(value, str):
+            if "{{" in value or "{%" in value:
+                self.used.update(_NAME.findall(value))
+        elif isinstance(value, dict):
+            for item in value.values():
+                self._note_use(item)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                self._note_use(item)
+
+    def _fail(self, host: str, name: str, reason: str) -> None:
+        self.failures.setdefault((name, reason), []).append(host)

@@ -1,0 +1,96 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a file needs a restart of the engine when it changes.
+
+The answer goes into the manifest as keyed digests, so that a node compares without knowing the rules or the values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree as yaml_tree
+
+Rule = t.Mapping[str, t.Any]
+Restart = dict[str, t.Any]
+
+NEVER: t.Final = "never"
+ALWAYS: t.Final = "always"
+KEYS: t.Final = "keys"
+
+HOT_RELOAD_FILE = "configuration/ivy.yaml"
+
+
+class KeyedDigest:
+    """Digests that nobody can try guesses against without the cluster's key."""
+
+    def __init__(self, cluster_key: str) -> None:
+        self._key = cluster_key.encode("utf-8")
+
+    def __call__(self, value: t.Any) -> str:
+        return hmac.new(self._key, canonical(value), hashlib.sha256).hexdigest()
+
+
+def rule_for(path: str, rules: t.Sequence[Rule]) -> Rule:
+    """The first rule whose pattern matches; without one, a restart is the safe answer."""
+    for rule in rules:
+        if _pattern(str(rule["pattern"])).fullmatch(path):
+            return rule
+    return {"pattern": path, "restart": ALWAYS}
+
+
+def describe(
+    path: str,
+    data: bytes,
+    document: yaml_tree.Document | None,
+    profile: t.Mapping[str, t.Any],
+    digest: KeyedDigest,
+    read_only: bool = False,
+) -> Restart:
+    """The manifest's ``restart`` of a file in the engine's directory.
+
+    ``read_only``: the engine works on a copy that it takes at its start, so nothing reloads.
+    """
+    rule = rule_for(path, profile.get("restart_rules", ()))
+    kind = rule["restart"]
+    if read_only and kind == NEVER:
+        kind = ALWAYS
+    if kind == NEVER:
+        return {"kind": NEVER, "digest": ""}
+    if kind == KEYS and document is not None:
+        hot = profile.get("hot_reload_keys", ()) if path == HOT_RELOAD_FILE and not read_only else ()
+        tree = document.tree()
+        classed = {
+            key: _value(value)
+            for key, value in tree.items()
+            if not any(yaml_tree.has_prefix(key, prefix) for prefix in hot)
+        }
+        return by_keys(path, classed, digest)
+    content = data
+    for attribute in rule.get("ignore", ()):
+        content = _without_attribute(content, str(attribute))
+    return {"kind": ALWAYS, "digest": digest(["restart", path, hashlib.sha256(content).hexdigest()])[:16]}
+
+
+def by_keys(path: str, values: t.Mapping[str, t.Any], digest: KeyedDigest) -> Restart:
+    """Kind ``keys``: one digest for the decision, one for each key so that the reason can name it."""
+    keys = {key: digest(["restart", path, key, values[key]])[:16] for key in sorted(values)}
+    return {"kind": KEYS, "digest": digest(["restart", path, keys])[:16], "keys": keys}
+
+
+def _value(value: yaml_tree.Value) -> list[str]:
+    return [value.kind, value.text]
+
+
+def _pattern(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*|\*)", pattern)
+    return re.compile("".join({"**": ".*", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts), re.DOTALL)
+
+
+def _without_attribute(data: bytes, attribute: str) -> bytes:
+    name = re.escape(attribute.encode("utf-8"))
+    return re.sub(rb"\b" + name + rb"\s*=\s*(?:\"[^\"]*\"|'[^']*')", attribute.encode("utf-8"), data)

@@ -1,0 +1,170 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of the engine's own YAML files, each giving findings with a line."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError, parse_version
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
+
+IVY_YAML = "configuration/ivy.yaml"
+WEBSERVER_YAML = "configuration/ivy.webserver.yaml"
+SYSTEM_FILES = (IVY_YAML, WEBSERVER_YAML)
+
+# At the end of a line: the value only looks like a secret.
+NOT_A_SECRET = "not a secret"
+
+_APP_YAML = re.compile(r"configuration/applications/(?:.+/)?app\.yaml")
+_SCHEMA = re.compile(r"https://json-schema\.axonivy\.com/(\w+)/([^/]+)/(\w+)\.json")
+_CLEAR_MACRO = re.compile(r"\$\{(?:encrypt|hash):")
+_NOT_SECRET_COMMENT = re.compile(rf"#.*\b{NOT_A_SECRET}\b", re.IGNORECASE)
+
+
+def is_engine_yaml(path: str) -> bool:
+    return path in SYSTEM_FILES or _APP_YAML.fullmatch(path) is not None
+
+
+def schema_kind(path: str) -> str:
+    """Which schema a file has: ``ivy``, ``app``, or none."""
+    if path == IVY_YAML:
+        return "ivy"
+    return "app" if _APP_YAML.fullmatch(path) else ""
+
+
+def header_line(path: str, profile: t.Mapping[str, t.Any], engine_version: str) -> str:
+    """The first line that a file of this engine has; empty where the range has no headers."""
+    kind = schema_kind(path)
+    address = str(profile.get("schema_header", {}).get(kind, "")) if kind else ""
+    if not address:
+        return ""
+    version = ".".join(str(number) for number in parse_version(engine_version))
+    return f"# yaml-language-server: $schema={address.replace('{version}', version)}"
+
+
+def check_header(
+    path: str, name: str, document: tree.Document, profile: t.Mapping[str, t.Any], engine_version: str
+) -> list[Finding]:
+    kind = schema_kind(path)
+    if not kind:
+        return []
+    if not document.header:
+        if not profile.get("schema_header", {}).get("required"):
+            return []
+        line = header_line(path, profile, engine_version)
+        advice = f"Make this its first line: {line} (with the version that the file was written for)."
+        return [Finding(name, 1, "it has no schema header, so the engine takes it for its newest form", advice)]
+    findings = []
+    if document.header_line != 1:
+        problem = "the schema header is not the first line"
+        findings.append(Finding(name, document.header_line, problem, "Move it there."))
+    match = _SCHEMA.fullmatch(document.header)
+    if match is None or match[1] != kind or match[3] != kind:
+        advice = f"It has the form https://json-schema.axonivy.com/{kind}/<version>/{kind}.json."
+        findings.append(Finding(name, document.header_line, f"'{document.header}' is no schema of this file", advice))
+    elif _is_newer(match[2], engine_version):
+        problem = f"the schema header is of version {match[2]}, the engine is {engine_version}"
+        advice = "Write the file for this engine; an engine does not migrate backwards."
+        findings.append(Finding(name, document.header_line, problem, advice))
+    return findings
+
+
+def check_duplicates(name: str, document: tree.Document) -> list[Finding]:
+    """Keys that are there twice, in one mapping or once dotted and once nested."""
+    findings = [
+        Finding(
+            name, entry.line, f"the key '{entry.key}' is there twice, first in line {entry.first_line}", "Keep one."
+        )
+        for entry in document.duplicates
+    ]
+    reported = {entry.key for entry in document.duplicates}
+    seen: dict[str, tree.Leaf] = {}
+    for leaf in document.leaves:
+        first = seen.setdefault(leaf.key, leaf)
+        if first is not leaf and not any(tree.has_prefix(leaf.key, key) for key in reported):
+            differing = "with another value" if first.value != leaf.value else "with the same value"
+            problem = f"'{leaf.key}' is set twice, {differing}, first in line {first.line}"
+            advice = "Keep one; dotted and nested spelling are the same key."
+            findings.append(Finding(name, leaf.line, problem, advice))
+    return findings
+
+
+def check_tags(name: str, document: tree.Document) -> list[Finding]:
+    findings = []
+    for leaf in document.leaves:
+        if leaf.tag:
+            advice = "Remove it."
+            if leaf.tag in ("!vault", "!vault-encrypted"):
+                advice = "Put the value into ivy_shared_secrets, and use it in a template (.j2) as secret.<name>."
+            problem = f"'{leaf.key}' has the tag {leaf.tag}, which the engine does not know"
+            findings.append(Finding(name, leaf.line, problem, advice))
+    return findings
+
+
+def check_renamed(
+    path: str, name: str, document: tree.Document, profile: t.Mapping[str, t.Any], engine_version: str
+) -> list[Finding]:
+    if path not in SYSTEM_FILES:
+        return []
+    findings = []
+    for rename in profile.get("renamed_keys", ()):
+        old, new = str(rename["from"]), str(rename.get("to") or "")
+        if rename.get("file", path) != path:
+            continue
+        if old == "*":
+            line = document.leaves[0].line if document.leaves else 0
+            advice = f"Move its keys to {rename['to_file']} and remove this file."
+            findings.append(Finding(name, line, f"engine {engine_version} does not read this file", advice))
+            continue
+        for leaf in document.leaves:
+            if tree.has_prefix(leaf.key, old):
+                problem = f"engine {engine_version} does not read '{leaf.key}'"
+                advice = f"Its name is '{new}{leaf.key.removeprefix(old)}'." if new else str(rename["advice"])
+                findings.append(Finding(name, leaf.line, problem, advice))
+    return findings
+
+
+def check_clear_text(
+    name: str, text: str, document: tree.Document, from_secrets: t.Container[str] = (), rendered: bool = False
+) -> list[Finding]:
+    """Values of keys that can only be secrets, and passwords inside addresses, that stand in the source as they are."""
+    lines = text.splitlines()
+    findings = []
+    for leaf in document.leaves:
+        if leaf.key in from_secrets or leaf.value.kind != "text" or not leaf.value.text:
+            continue
+        if not 0 < leaf.line <= len(lines) or _NOT_SECRET_COMMENT.search(lines[leaf.line - 1]):
+            continue
+        place = " (line of the rendered text)" if rendered else ""
+        value = leaf.value.text
+        if masking.must_be_secret(leaf.key) and _is_clear(value):
+            problem = f"'{leaf.key}' holds a secret in clear text{place}"
+            advice = (
+                "Put it into ivy_shared_secrets (from the vault), rename the file to .j2 and write "
+                "{{ ('${encrypt:' ~ secret.<name> ~ '}') | to_json }} - or, for a key of ivy.yaml, remove it here "
+                "and add it to ivy_shared_secrets.engine_keys. "
+                f"If it is none, end the line with '# {NOT_A_SECRET}'."
+            )
+            findings.append(Finding(name, leaf.line, problem, advice))
+        elif "${" not in value and masking.mask("", value) != value:
+            problem = f"'{leaf.key}' is an address with a password in clear text{place}"
+            advice = "Rename the file to .j2 and take the password from ivy_shared_secrets with {{ secret.<name> }}."
+            findings.append(Finding(name, leaf.line, problem, advice))
+    return findings
+
+
+def _is_clear(value: str) -> bool:
+    if value in ("true", "false"):
+        return False
+    return not value.startswith("${") or _CLEAR_MACRO.match(value) is not None
+
+
+def _is_newer(schema_version: str, engine_version: str) -> bool:
+    try:
+        return parse_version(schema_version) > parse_version(engine_version)
+    except ProfileError:
+        return False

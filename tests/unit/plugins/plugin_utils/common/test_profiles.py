@@ -1,0 +1,129 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import (
+    ProfileError,
+    parse_version,
+    resolve_profile,
+)
+
+Ranges = list[dict[str, t.Any]]
+
+SETTINGS = {
+    "database_url", "database_user", "database_driver", "database_password", "database_pool_size", "search_url",
+    "search_user", "search_password", "base_url", "http_port", "http_address", "data_directory", "app_directory",
+    "maintenance_mode",
+}  # fmt: skip
+
+FACTS = (
+    "java",
+    "postgresql",
+    "search",
+    "health",
+    "transport",
+    "runtime_deployment",
+    "applications_shared",
+    "read_only_config",
+    "read_only_copy",
+    "enterprise_native",
+    "schema_header",
+    "hot_reload_keys",
+    "restart_rules",
+    "renamed_keys",
+)
+
+
+def facts_of(value: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    if isinstance(value, dict) and "value" in value:
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from facts_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from facts_of(item)
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        ("10.0", "10.0"), ("10.0.23", "10.0"), ("11.1.0", "11.x"), ("11.3.0.2402281200", "11.x"),
+        ("12.0.0", "12.0.0-12.0.6"), ("12.0.6", "12.0.0-12.0.6"), ("12.0.7", "12.0.7-12.0.8"),
+        ("12.0.8", "12.0.7-12.0.8"), ("12.0.9", "12.0.9+"), ("12.0.30", "12.0.9+"), ("13.1.1", "13.1"),
+        ("13.2.9", "13.2"), ("14.0.0-m8", "14"), ("14.0.3", "14"),
+    ],
+)  # fmt: skip
+def test_each_version_has_its_range(ranges: Ranges, version: str, name: str) -> None:
+    assert resolve_profile(ranges, version)["name"] == name
+
+
+def test_the_ranges_leave_no_gap(ranges: Ranges) -> None:
+    bounds = [entry["versions"] for entry in ranges]
+    assert [bound["max"] for bound in bounds[:-1]] == [bound["min"] for bound in bounds[1:]]
+
+
+def test_every_fact_has_a_source_and_a_certainty(ranges: Ranges) -> None:
+    facts = list(facts_of([{key: v for key, v in entry.items() if key != "versions"} for entry in ranges]))
+    assert len(facts) > 60
+    for fact in facts:
+        assert fact["source"], fact
+        assert fact["certainty"] in ("stated", "observed", "inferred"), fact
+
+
+def test_every_range_has_every_fact(ranges: Ranges) -> None:
+    for entry in ranges:
+        profile = resolve_profile(ranges, entry["versions"]["min"])
+        assert set(profile["settings"]) == SETTINGS, entry["name"]
+        for fact in FACTS:
+            assert fact in profile, (entry["name"], fact)
+
+
+def test_what_differs_between_the_lines(ranges: Ranges) -> None:
+    old, new = resolve_profile(ranges, "11.3.0"), resolve_profile(ranges, "12.0.9")
+    assert old["settings"]["http_port"] == {"file": "configuration/ivy.webserver.yaml", "key": "Connector.HTTP.Port"}
+    assert new["settings"]["http_port"] == {"file": "configuration/ivy.yaml", "key": "Connector.HTTP.Port"}
+    assert (old["transport"], new["transport"]) == ("multicast", "tcp")
+    assert (old["health"]["path"], new["health"]["path"]) == ("/", "/system/health")
+    assert (old["search"]["product"], new["search"]["product"]) == ("elasticsearch", "opensearch")
+    assert {"from": "Elasticsearch", "to": "SearchEngine"} in new["renamed_keys"]
+    assert {"from": "SearchEngine", "to": "Elasticsearch"} in old["renamed_keys"]
+    assert "SearchEngine" not in [rename["from"] for rename in new["renamed_keys"]]
+
+
+def test_13_1_does_not_inherit_what_came_with_12_0_7(ranges: Ranges) -> None:
+    profile = resolve_profile(ranges, "13.1.0")
+    assert profile["health"]["path"] == "/"
+    assert profile["transport"] == "multicast"
+    assert profile["enterprise_native"] is False
+
+
+def test_a_fact_with_since_holds_from_that_version_on(ranges: Ranges) -> None:
+    assert resolve_profile(ranges, "11.2.0")["read_only_config"] is False
+    assert resolve_profile(ranges, "11.3.0")["read_only_config"] is True
+    assert resolve_profile(ranges, "11.2.0")["read_only_copy"] == ""
+    assert resolve_profile(ranges, "13.2.0")["read_only_copy"] == "work/configuration"
+    assert resolve_profile(ranges, "11.1.0")["schema_header"]["required"] is False
+    assert resolve_profile(ranges, "11.2.0")["schema_header"]["required"] is True
+
+
+def test_an_unknown_version_names_the_known_ranges(ranges: Ranges) -> None:
+    with pytest.raises(ProfileError, match=r"9\.4.*10\.0 \(from 10\.0\.0, below 11\.0\.0\).*14"):
+        resolve_profile(ranges, "9.4")
+
+
+@pytest.mark.parametrize("text", ["", "12", "latest", "a.b", "11.x"])
+def test_what_is_no_version_is_refused(text: str) -> None:
+    with pytest.raises(ProfileError, match="is not an engine version"):
+        parse_version(text)
+
+
+def test_a_range_based_on_nothing_is_an_error() -> None:
+    data = [{"name": "x", "based_on": "y", "versions": {"min": "1.0", "max": "2.0"}}]
+    with pytest.raises(ProfileError, match="based on 'y'"):
+        resolve_profile(data, "1.5")

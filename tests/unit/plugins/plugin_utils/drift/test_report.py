@@ -1,0 +1,423 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a report belongs together, what to do next, and that nothing in it becomes markup or gives a secret away."""
+
+from __future__ import annotations
+
+import fnmatch
+import html.parser
+import json
+import re
+import shlex
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import report_files
+from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import (
+    page as drift_page,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import (
+    report as drift_report,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import (
+    text as drift_text,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import result
+
+TIME = "2026-01-31T12:00:00Z"
+IVY = "configuration/ivy.yaml"
+HOST = {"key": "EMail.Server.Host", "change": "changed", "before": "mail1", "after": "mail2", "wanted": "mail1"}
+
+
+def item(path: str = IVY, **more: t.Any) -> dict[str, t.Any]:
+    found = {
+        "root": "engine",
+        "path": path,
+        "kind": "modified",
+        "detail": "the content differs",
+        "secret": False,
+        "size": 10,
+        "mode": "0640",
+        "owner": "ivy",
+        "modified": "2026-01-31T11:00:00Z",
+        "comparable": "c1",
+    }
+    return {**found, **more}
+
+
+def seen(**more: t.Any) -> dict[str, t.Any]:
+    answer = {
+        "drift": [],
+        "pending": [],
+        "conflict": [],
+        "engine_owned": [],
+        "applied": "3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6",
+        "applied_time": TIME,
+        "restart_required": False,
+        "restart_reasons": [],
+        "interrupted": False,
+    }
+    return {**answer, **more}
+
+
+def build(**results: t.Any) -> drift_report.Report:
+    return drift_report.build("demo", "11.3.0", TIME, "0123456789abcdef" * 2, "", "ansible-playbook -i hosts", results)
+
+
+def forms(report: drift_report.Report) -> dict[str, str]:
+    return {
+        "json": json.dumps(report.plain()),
+        "markdown": drift_text.markdown(report),
+        "html": drift_page.render(report),
+        "terminal": drift_text.terminal(report),
+    }
+
+
+def test_nodes_that_differ_in_the_same_way_are_one_finding() -> None:
+    report = build(
+        engine1=seen(drift=[item(keys=[HOST])]),
+        engine2=seen(drift=[item(keys=[HOST], modified="2026-01-31T09:00:00Z")]),
+        engine3=seen(drift=[item(keys=[HOST], comparable="c2")]),
+    )
+    assert [finding.nodes for finding in report.findings] == [["engine1", "engine2"], ["engine3"]]
+    assert [place.modified for place in report.findings[0].places] == ["2026-01-31T11:00:00Z", "2026-01-31T09:00:00Z"]
+    assert report.summary()["drift"] == 2
+    assert report.summary()["drifted"] == ["engine1", "engine2", "engine3"]
+
+
+def test_without_a_comparable_each_node_stands_for_itself() -> None:
+    report = build(engine1=seen(drift=[item(comparable=None)]), engine2=seen(drift=[item(comparable=None)]))
+    assert [finding.nodes for finding in report.findings] == [["engine1"], ["engine2"]]
+
+
+def test_a_node_that_was_not_looked_at_is_shown_and_hides_nothing() -> None:
+    report = build(
+        engine1=seen(drift=[item()]),
+        engine2={"unreachable": True, "msg": "No route to host"},
+        engine3={"failed": True, "msg": "The store is damaged."},
+        engine4={},
+    )
+    assert report.summary()["unreachable"] == ["engine2"]
+    assert report.summary()["failed"] == ["engine3", "engine4"]
+    assert not report.ok
+    for form, text in forms(report).items():
+        assert "No route to host" in text, form
+        assert "The store is damaged" in text, form
+        assert "ivy.cluster.drift --limit engine2" in text, form
+        assert IVY in text, form
+
+
+def test_a_source_that_cannot_be_built_hides_no_drift() -> None:
+    problem = "The shared configuration cannot be built, 1 problem:\n  - ivy.yaml: line 3: <b>"
+    answers = {"engine1": seen(drift=[item()])}
+    report = drift_report.build("demo", "11.3.0", TIME, "", problem, "ansible-playbook", answers)
+    assert "    - ivy.yaml: line 3: <b>" in drift_text.terminal(report).splitlines()
+    assert "- ivy.yaml: line 3: &lt;b&gt;" in drift_page.render(report)
+    for form, text in forms(report).items():
+        assert "cannot be built" in text, form
+        assert IVY in text, form
+
+
+def test_pending_alone_is_no_drift() -> None:
+    report = build(engine1=seen(pending=[item(kind=None, change="update")]), engine2=seen())
+    assert (report.ok, report.drift_found) == (True, False)
+    assert "1 change of the source pending" in drift_text.headline(report)
+
+
+def test_conflicts_come_first_and_say_all_three_values() -> None:
+    conflict = item(change="update", keys=[{**HOST, "wanted": "mail3"}])
+    report = build(engine1=seen(drift=[item("configuration/a.xml")], conflict=[conflict]))
+    assert [finding.side for finding in report.findings] == ["conflict", "drift"]
+    for form, text in forms(report).items():
+        assert {"mail1", "mail2", "mail3"} <= set(re.findall(r"mail\d", text)), form
+
+
+@pytest.mark.parametrize(
+    ("finding", "command"),
+    [
+        (item(), "ivy.cluster.adopt -e adopt_node=engine1 -e adopt_files=configuration/ivy.yaml"),
+        (item(kind="extra"), "ivy.cluster.adopt"),
+        (item("/etc/systemd/system/x.service", root="node"), ""),
+        (item("shared.env", root="environment", secret=True), ""),
+        (item(kind="attributes"), ""),
+        (item("configuration/new\nline"), ""),
+    ],
+)
+def test_what_to_do_next(finding: dict[str, t.Any], command: str) -> None:
+    report = build(engine1=seen(drift=[finding]))
+    found = drift_report.steps(report, report.findings[0])
+    assert found[0].command == "ansible-playbook -i hosts ivy.cluster.site"
+    commands = [step.command for step in found[1:] if step.command]
+    assert [command in one for one in commands] == [True] * bool(command)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20))
+def test_a_command_survives_any_name(name: str) -> None:
+    report = build(engine1=seen(drift=[item(f"configuration/{name}")]))
+    for step in drift_report.steps(report, report.findings[0]):
+        words = shlex.split(step.command)
+        if "ivy.cluster.adopt" in words:
+            said = words[-1]
+            plain = said.removeprefix("adopt_files=")
+            (pattern,) = [plain] if plain != said else json.loads(said)["adopt_files"]
+            assert fnmatch.fnmatchcase(f"configuration/{name}", pattern)
+
+
+def test_a_changed_secret_is_shown_as_changed() -> None:
+    key = {"key": "A.Password", "change": "changed", "before": "********", "after": "********", "wanted": "********"}
+    report = build(engine1=seen(drift=[item(keys=[key])]))
+    for form, text in forms(report).items():
+        if form != "json":
+            assert "******** (changed)" in text, form
+
+
+# --- hostile names and values
+
+HOSTILE = (
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    *(
+                        "<script>alert(1)</script>",
+                        '"><img src=x onerror=alert(1)>',
+                        "</style><b>",
+                        "<!--",
+                        "&lt;",
+                        "a</td>",
+                    ),
+                    *(
+                        "| a | b |",
+                        "\\|",
+                        "``",
+                        "`",
+                        "![x](http://h/y.png)",
+                        "[a](javascript:b)",
+                        "<a href=b>",
+                        "# x",
+                        "\n| engine1 |",
+                    ),
+                    *(
+                        "\x1b[2J",
+                        "\r",
+                        "\x00",
+                        "\x9b",
+                        "\u202e",
+                        "\u2066",
+                        "\u200b",
+                        "{{ lookup('pipe', 'id') }}",
+                        "$(id)",
+                    ),
+                ]
+            ),
+            st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+    .map("".join)
+    .filter(bool)
+)
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, tuple[tuple[str, str | None], ...]]] = []
+        self.shown = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.shown += data
+
+
+def with_text(text: str) -> drift_report.Report:
+    keys = [{"key": text, "change": "changed", "before": text, "after": text, "wanted": text}]
+    hostile = item(text, keys=keys, detail=text, owner=text)
+    return drift_report.build(
+        "demo",
+        "11.3.0",
+        TIME,
+        "",
+        text,
+        "ansible-playbook",
+        {
+            "engine1": seen(
+                drift=[hostile],
+                conflict=[{**hostile, "change": "update"}],
+                engine_owned=[text],
+                restart_required=True,
+                restart_reasons=[text],
+            ),
+            "engine2": {"unreachable": True, "msg": text},
+        },
+    )
+
+
+def rows(text: str) -> int:
+    return len([line for line in drift_text.markdown(with_text(text)).splitlines() if line.startswith("|")])
+
+
+HARMLESS = {tag for tag, _attributes in Page(drift_page.render(with_text("harmless"))).tags}
+
+
+@given(HOSTILE)
+@settings(max_examples=60, deadline=None)
+def test_nothing_of_a_node_becomes_markup(text: str) -> None:
+    report = with_text(text)
+    page = drift_page.render(report)
+    tags = [tag for tag, _attributes in Page(page).tags]
+    assert set(tags) <= HARMLESS
+    assert not {"script", "img", "a", "link", "iframe", "svg", "object"} & set(tags)
+    assert drift_report.plain_text(text).strip() in Page(page).shown
+    for form, shown in forms(report).items():
+        assert all(character.isprintable() or character == "\n" for character in shown), form
+
+
+@given(HOSTILE)
+@settings(max_examples=60, deadline=None)
+def test_nothing_of_a_node_ends_a_code_span_or_a_row(text: str) -> None:
+    assert rows(text) == rows("harmless")
+    span = drift_text.code(text)
+    fence = re.match("`+", span)
+    assert fence is not None
+    inner = span[len(fence[0]) : -len(fence[0])]
+    assert span.endswith(fence[0])
+    assert fence[0] not in re.findall("`+", inner)
+    # A table splits at each bar that has no backslash right before it, in a code span too.
+    assert all(span[at.start() - 1] == "\\" for at in re.finditer(r"\|", span))
+
+
+def test_the_page_loads_nothing() -> None:
+    page = drift_page.render(build(engine1=seen(drift=[item(keys=[HOST])]), engine2={"unreachable": True}))
+    parsed = Page(page)
+    assert not [attributes for _tag, attributes in parsed.tags if {"src", "href", "onload"} & set(dict(attributes))]
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "default-src 'none'" in page
+
+
+def test_the_same_input_gives_the_same_report() -> None:
+    answers = {"engine1": seen(drift=[item(keys=[HOST])]), "engine2": seen(drift=[item(keys=[HOST])])}
+    assert forms(build(**answers)) == forms(build(**dict(reversed(answers.items()))))
+
+
+# --- no secret in any form
+
+SECRETS = st.text("GHJKQXZ", min_size=8, max_size=12)
+
+
+@given(SECRETS, SECRETS, SECRETS, st.sampled_from(["Plain.Name", "Mail.Password", "List"]))
+@settings(max_examples=60, deadline=None)
+def test_no_secret_gets_into_any_form(applied: str, actual: str, wanted: str, key: str) -> None:
+    """A secret of the release, whatever its key is called and wherever on the node somebody copied it to."""
+
+    def text(secret: str, **more: t.Any) -> bytes:
+        value: t.Any = [secret, "x"] if key == "List" else secret
+        return yaml.safe_dump({key: value, "Url": f"http://u:{secret}@h/", **more}).encode()
+
+    keys = {"secret": True, "secret_keys": ["List[0]", "Plain.Name", "Url"]}
+    question = {
+        "key": f"engine:{IVY}",
+        "applied": _encoded(text(applied)),
+        "actual": _encoded(text(actual, Copy=f"see {applied}", Other=actual)),
+        **keys,
+    }
+    entry = {"root": "engine", "path": IVY, "sha256": "0" * 64, **keys}
+    lists = result.Lists(
+        {"drift": [item()], "comparisons": [question], "digests": {f"engine:{IVY}": "0" * 64}},
+        lambda _entry: text(wanted),
+        {("engine", IVY): entry},
+        [],
+        result.Comparable(b"k" * 32),
+    ).made()
+    shown = [*forms(build(engine1=seen(**lists))).values(), json.dumps(lists)]
+    verdict, differences = result.judge(question)
+    shown.append(json.dumps(differences))
+    mask = result.mask_of((text(applied), text(actual)), (question,), [])
+    shown += result.yaml_lines(text(applied), text(actual), mask) or ()
+    assert verdict == "different"
+    for one in shown:
+        for secret in (applied, actual, wanted):
+            assert secret not in one
+
+
+def _encoded(data: bytes) -> str:
+    import base64
+
+    return base64.b64encode(data).decode()
+
+
+# --- files
+
+
+def test_files_are_whole_and_not_for_everybody(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "drift.md"
+    assert report_files.write_files({path: "one\n"}, check=True)
+    assert not path.parent.exists()
+    assert report_files.write_files({path: "one\n"}, check=False)
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("one\n", 0o640)
+    assert not report_files.write_files({path: "one\n"}, check=False)
+    path.chmod(0o666)
+    assert report_files.write_files({path: "one\n"}, check=True)
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    path.unlink()
+    path.symlink_to(outside)
+    assert report_files.write_files({path: "two\n"}, check=False)
+    assert (path.read_text(), path.is_symlink(), outside.read_text()) == ("two\n", False, "kept")
+    assert [one.name for one in path.parent.iterdir()] == ["drift.md"]
+
+
+PIN = {"release": "3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6", "time": TIME, "owner": "anna", "reason": "mails are lost"}
+
+
+def test_what_to_do_on_a_pinned_cluster_names_what_works_there() -> None:
+    results = {
+        "engine1": seen(
+            drift=[item(keys=[HOST])],
+            pending=[item("configuration/web.xml", kind="", change="update")],
+            conflict=[item("configuration/log4j2.xml", change="update")],
+        )
+    }
+    report = drift_report.build("demo", "11.3.0", TIME, "", "", "ansible-playbook", results, PIN)
+    commands = {
+        finding.side: [step.command for step in drift_report.steps(report, finding)] for finding in report.findings
+    }
+
+    assert "ansible-playbook ivy.cluster.rollback" in commands["drift"]
+    assert "ansible-playbook ivy.cluster.rollback" in commands["conflict"]
+    assert commands["pending"] == ["ansible-playbook ivy.cluster.unpin -e \"rollback_reason='<why>'\""]
+    for text in forms(report).values():
+        assert "3f2a9c0d1e4b" in text
+        assert "mails are lost" in text
+        assert "ivy.cluster.site" not in text
+
+
+def test_a_conflict_is_nothing_that_adopt_takes() -> None:
+    report = build(engine1=seen(conflict=[item(keys=[HOST], change="update")]))
+    (finding,) = report.findings
+    texts = [f"{step.text} {step.command}" for step in drift_report.steps(report, finding)]
+    assert not any("adopt" in text for text in texts)
+    assert any("by hand" in text for text in texts)
+
+
+@pytest.mark.parametrize("path", ["configuration/.git/config", "configuration/HEAD", "configuration/ivy.yaml~"])
+def test_a_file_that_adopt_never_takes_is_reported_without_that_advice(path: str) -> None:
+    report = build(engine1=seen(drift=[item(path, kind="extra")]))
+    (finding,) = report.findings
+    texts = [f"{step.text} {step.command}" for step in drift_report.steps(report, finding)]
+    assert finding.path == path
+    assert not any("ivy.cluster.adopt" in text for text in texts)
+    assert "engine_drift_ignore" in texts[-1]

@@ -1,0 +1,166 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import history, rollback
+
+A, B, C, D = "a" * 32, "b" * 32, "bc" + "c" * 30, "d" * 32
+
+
+def made(*steps: tuple[str, str, str]) -> dict[str, t.Any]:
+    """A record to which these changes were made: state, operation, release."""
+    value = record.empty("demo")
+    for state, operation, release in steps:
+        change = record.Change(state, release, "", operation, "kim", "", "n1", "", "why", None, None, state == "back")
+        value = record.apply(value, change._replace(state="opened" if state == "back" else state))
+    return value
+
+
+def rolled(*releases: str) -> dict[str, t.Any]:
+    return made(*((state, "site", release) for release in releases for state in ("opened", "closed")))
+
+
+def store(*releases: str, applied: str | None = A, version: str = "11.3.0", incomplete: str = "") -> dict[str, t.Any]:
+    return {
+        "applied": applied,
+        "releases": [
+            {"id": one, "staged": "2026-01-01T00:00:00Z", "engine_version": version, "complete": one != incomplete}
+            for one in releases
+        ],
+    }
+
+
+def known(value: t.Mapping[str, t.Any], *cached: str, **nodes: dict[str, t.Any]) -> rollback.Known:
+    return rollback.Known(value, nodes, [{"id": one, "engine_version": "11.3.0"} for one in cached])
+
+
+def choose(wanted: str, what: rollback.Known) -> rollback.Choice:
+    return rollback.choose(wanted, what, "11.3.0")
+
+
+def test_the_one_before_is_the_last_that_reached_all_nodes() -> None:
+    assert choose("", known(rolled(A, B), n1=store(A, B))).release == A
+    failed_twice = made(
+        ("opened", "site", A), ("closed", "site", A), ("opened", "site", B), ("opened", "site", D)
+    )  # neither B nor D was ever rolled out to its end
+    assert choose("", known(failed_twice, n1=store(A, B, D))).release == A
+
+
+def test_a_release_is_named_by_its_beginning() -> None:
+    what = known(rolled(A, B, D), n1=store(A, B, C, D))
+    assert choose("d", what).release == D
+    assert choose("BC", what).release == C
+    assert "More than one release begins with b" in choose("b", what).problem
+
+
+def test_an_unknown_release_is_refused_with_what_there_is() -> None:
+    choice = choose("feed", known(rolled(A, B), C, n1=store(A, B, applied=B), n2=store(B)))
+    assert choice.release == ""
+    assert "There is no release feed. Nothing was changed." in choice.problem
+    lines = choice.problem.splitlines()
+    assert lines[1] == "n1 has:"
+    assert lines[2].split()[0] == A
+    assert "applied, wanted" in lines[3]
+    assert lines[4:] == ["n2 has:", lines[5], f"the controller's cache has: {C}"]
+    gone = choose("", known(rolled(A, B), n1=store(B)))
+    assert "was rolled out once, but neither a node of this run nor the controller's cache has it" in gone.problem
+
+
+def test_where_the_release_comes_from() -> None:
+    choice = choose(A, known(rolled(A, B), n1=store(B), n2=store(A, B), n3=store(A, incomplete=A)))
+    assert (choice.sources, choice.in_cache) == (("n2",), False)
+    only_cache = choose(A, known(rolled(A, B), A, n1=store(B)))
+    assert (only_cache.sources, only_cache.in_cache) == ((), True)
+    half = choose("", known(rolled(A, B), A, n1=store(A, B, incomplete=A)))
+    assert (half.release, half.sources, half.in_cache) == (A, (), True)
+    assert "not complete" in choose(A, known(rolled(A, B), n1=store(A, incomplete=A))).problem
+
+
+def test_a_second_rollback_goes_no_further_back() -> None:
+    stores = {"n1": store(A, B, D)}
+    cut_off = made(
+        ("opened", "site", A),
+        ("closed", "site", A),
+        ("opened", "site", B),
+        ("closed", "site", B),
+        ("back", "rollback", A),
+    )
+    assert choose("", known(cut_off, **stores)).release == A
+    assert choose("", known({**cut_off, "pin": None}, **stores)).release == A
+    pinned = record.apply(cut_off, record.Change("closed", A, "", "rollback", "kim", "", "", "", "", None))
+    assert pinned["operation"] is None
+    assert choose("", known(pinned, **stores)).release == A
+    assert choose(D, known(pinned, **stores)).release == D
+    lifted = record.apply(pinned, record.Change("unpinned", "", "", "", "kim", "", "", "", "", None))
+    assert choose("", known(lifted, **stores)).release == B
+
+
+@pytest.mark.parametrize(
+    ("value", "nodes", "problem"),
+    [
+        (record.empty("demo"), {"n1": store(A)}, "Nothing was rolled out"),
+        (None, {"n1": store(A)}, "Nothing was rolled out"),
+        (rolled(A), {"n1": store(A)}, "no release before"),
+        (rolled(A, B), {"n1": store(A, B), "n2": store(applied=None)}, "No release was ever applied to n2"),
+        (rolled(A, B), {"n1": store(A, version="10.0.1"), "n2": store(B)}, "built for engine 10.0.1"),
+    ],
+)
+def test_what_cannot_be_rolled_back_is_refused(value: t.Any, nodes: t.Any, problem: str) -> None:
+    choice = choose("", rollback.Known(value or {}, nodes, []))
+    assert choice.release == ""
+    assert problem in choice.problem
+    assert "Nothing was changed." in choice.problem
+
+
+class TestHistory:
+    def report(self, value: t.Any, **more: t.Any) -> dict[str, t.Any]:
+        seen = {"n1": {"record": {"record": value}, "releases": store(B, A, applied=B)}, **more}
+        return history.report(seen, "demo")
+
+    def test_everything_is_named(self) -> None:
+        value = made(
+            ("opened", "site", A),
+            ("closed", "site", A),
+            ("opened", "site", B),
+            ("closed", "site", B),
+            ("back", "rollback", A),
+        )
+        found = self.report(value, n2={"record": {"unreachable": True, "msg": "Task failed: no route"}})
+        text, data = found["text"], found["data"]
+        assert found["problem"] == ""
+        assert f"wanted     {A}" in text
+        assert f"before     {B}" in text
+        assert f"PINNED     to {A}" in text
+        assert "OPEN       rollback of kim" in text
+        assert "n2: not reached" in text
+        events = text.partition("newest first")[2].splitlines()
+        assert "rollback" in events[1]
+        assert "(why)" in events[1]
+        assert "by kim" in events[1]
+        assert "site done" in events[2]
+        assert data["nodes"] == {"n1": {"applied": B, "releases": [B, A]}}
+        assert data["not_reached"] == {"n2": "not reached"}
+        assert [one["release"] for one in data["history"]] == [A, A, B, B, A]
+
+    def test_one_node_that_answers_is_enough(self) -> None:
+        seen: dict[str, t.Any] = {
+            "n1": {"record": {"failed": True, "msg": "the share is away"}, "releases": {"unreachable": True}},
+            "n2": {"record": {"record": rolled(A)}, "releases": store(A)},
+        }
+        assert history.report(seen, "demo")["data"]["desired_release"] == A
+
+    def test_what_cannot_be_read_is_said(self) -> None:
+        assert self.report(None)["problem"] == "there is no cluster record yet"
+        assert (
+            "The cluster record is damaged"
+            in history.report(
+                {"n1": {"record": {"failed": True, "msg": "The cluster record is damaged (x)."}}}, "demo"
+            )["problem"]
+        )
+        assert history.report({"n1": {}}, "demo")["problem"] == "not reached"

@@ -1,0 +1,82 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run says at its end."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import run_summary
+
+ROOT = Path(__file__).resolve().parents[5]
+PLANS = {
+    "engine1": {"activate": True, "start": False, "restart": True, "reasons": ["ivy.yaml: Port"]},
+    "engine2": {"activate": True, "start": True, "restart": False, "reasons": []},
+    "engine3": {"activate": True, "start": False, "restart": False, "reasons": []},
+    "engine4": {"activate": False, "start": False, "restart": False, "reasons": []},
+    "engine5": None,
+}
+
+
+def text(**changes: t.Any) -> str:
+    seen = {
+        "cluster": "demo",
+        "engine_version": "11.3.0",
+        "url": "https://ivy.example.com/",
+        "release": "3f2a9c0d1234567890",
+        "check_mode": False,
+        "pinned": False,
+        "left_out": [],
+        "findings": [],
+        "nodes": PLANS,
+    }
+    return run_summary.render({**seen, **changes})
+
+
+def test_it_names_the_release_the_url_each_node_and_what_comes_next() -> None:
+    assert text(left_out=["engine9"]).splitlines() == [
+        "Cluster demo is at release 3f2a9c0d1234, engine 11.3.0",
+        "  URL      https://ivy.example.com/",
+        "  restarted: engine1",
+        "  started: engine2",
+        "  changed without a restart: engine3",
+        "  unchanged: engine4",
+        "  not finished, see the error above: engine5",
+        "  not in this run: engine9",
+        "  prove it ansible-playbook ivy.cluster.verify",
+        "  watch it ansible-playbook ivy.cluster.status",
+    ]
+
+
+def test_check_mode_says_what_would_be() -> None:
+    found = text(check_mode=True)
+    assert "would be at release" in found
+    assert "would be restarted: engine1" in found
+    assert "unchanged: engine4" in found
+    assert "verify" not in found
+
+
+def test_a_pinned_cluster_says_how_to_lift_the_pin() -> None:
+    assert "ansible-playbook ivy.cluster.unpin -e \"rollback_reason='<why>'\"" in text(pinned=True)
+
+
+def test_the_warnings_of_preflight_come_again_and_are_bounded() -> None:
+    one = {"code": "disk-low", "area": "Hosts", "where": "db1", "problem": "little room", "advice": "Make room."}
+    findings = [{**one, "severity": "warning", "where": f"db{number}"} for number in range(12)]
+    found = text(findings=[*findings, {**one, "severity": "error", "where": "never"}])
+    assert "  12 warnings of preflight:\n    - db0: little room. Make room." in found
+    assert "and 2 more" in found
+    assert "never" not in found
+
+
+@pytest.mark.parametrize("playbook", ["site", "rollout", "rollback"])
+def test_what_rolls_a_release_out_ends_with_it(playbook: str) -> None:
+    plays = yaml.safe_load((ROOT / f"playbooks/{playbook}.yml").read_text(encoding="utf-8"))
+    assert plays[-1]["ansible.builtin.import_playbook"] == "parts/summary.yml"
+    tasks = yaml.safe_load((ROOT / "playbooks/parts/summary.yml").read_text(encoding="utf-8"))[-1]["tasks"]
+    assert tasks[-1]["run_once"] is True
+    assert "ivy.cluster.run_summary" in tasks[-1]["ansible.builtin.debug"]["msg"]

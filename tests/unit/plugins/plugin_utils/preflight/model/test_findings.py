@@ -1,0 +1,83 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.finding_codes import KINDS
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import (
+    AREAS,
+    WARNING,
+    Finding,
+    build,
+    headline,
+    text,
+)
+
+ROOT = Path(__file__).resolve().parents[6]
+LICENCE = Finding("licence-expired", "Licence", "acme.lic", "the licence ended", "Get a new one")
+PORT = Finding("port-range", "Options", "ivy_http_port", "0 is no port.", "Use another.")
+LATER = Finding("licence-ends-soon", "Licence", "acme.lic", "it ends soon", "", WARNING)
+
+
+def test_errors_come_first_in_the_order_of_the_areas_and_each_once() -> None:
+    report = build("acme", "all", [LATER, LICENCE, PORT, LICENCE])
+    assert report.findings == (PORT, LICENCE, LATER)
+    assert text(report).splitlines() == [
+        "Preflight of cluster acme looked at the inventory and the hosts: 2 errors and 1 warning. Nothing was changed.",
+        "",
+        "Errors",
+        "  Options",
+        "    - ivy_http_port: 0 is no port. Use another. [port-range]",
+        "  Licence",
+        "    - acme.lic: the licence ended. Get a new one. [licence-expired]",
+        "",
+        "Warnings",
+        "  Licence",
+        "    - acme.lic: it ends soon. [licence-ends-soon]",
+    ]
+    assert (report.to_dict()["ok"], report.to_dict()["errors"], report.to_dict()["warnings"]) == (False, 2, 1)
+
+
+def test_an_accepted_error_is_a_warning_that_says_so() -> None:
+    report = build("acme", "inventory", [LICENCE, PORT], ["licence-expired"])
+    assert [finding.code for finding in report.errors] == ["port-range"]
+    assert [finding.advice for finding in report.warnings] == ["Get a new one. Accepted by preflight_accept."]
+
+
+def test_nothing_wrong_is_said_in_one_sentence() -> None:
+    report = build("acme", "inventory", [])
+    assert text(report) == headline(report) == "Preflight of cluster acme: nothing is wrong with the inventory."
+    assert report.to_dict()["ok"]
+
+
+def test_what_a_host_says_cannot_steer_a_terminal() -> None:
+    evil = Finding("x", "Hosts", "db1", "it says \x1b[31m\nred", "")
+    assert "\x1b" not in text(build("acme", "all", [evil]))
+    assert str(evil) == "db1: it says \\x1b[31m red. "[:-1]
+
+
+def test_a_severity_that_is_none_is_an_error() -> None:
+    assert Finding.from_dict({**LATER.to_dict(), "severity": "info"}).severity == "error"
+    assert Finding.from_dict(LATER.to_dict()) == LATER
+
+
+def test_every_kind_of_finding_is_explained_to_people() -> None:
+    documented: set[str] = set()
+    for line in (ROOT / "roles/preflight/README.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            documented |= set(re.findall(r"`([a-z0-9-]+)`", line.split("|")[1]))
+    made: set[str] = set()
+    for path in (ROOT / "plugins/plugin_utils/preflight").rglob("*.py"):
+        pattern = r"""Finding\(\s*"([a-z0-9-]+)",\s*(?:"([A-Z][A-Za-z ]+)"|_?AREA|area)"""
+        for code, area in re.findall(pattern, path.read_text(encoding="utf-8")):
+            made.add(code)
+            assert not area or area in AREAS
+    licence = (ROOT / "plugins/plugin_utils/common/licence.py").read_text(encoding="utf-8")
+    remarks = set(re.findall(r"""Remark\("([a-z-]+)\"""", licence))
+    assert len(made) > 60
+    assert len(remarks) > 5
+    assert (made | remarks) - documented == set()
+    assert documented == KINDS

@@ -1,0 +1,152 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import resolve_profile
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import yaml_checks
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.tree import parse
+
+Profile = dict[str, t.Any]
+IVY = "configuration/ivy.yaml"
+APP = "configuration/applications/demo/app.yaml"
+HEADER = "# yaml-language-server: $schema=https://json-schema.axonivy.com/{kind}/{version}/{kind}.json\n"
+
+
+def header_problems(path: str, text: str, profile: Profile, version: str) -> list[tuple[int, str]]:
+    findings = yaml_checks.check_header(path, path, parse(text), profile, version)
+    return [(finding.line, finding.problem) for finding in findings]
+
+
+def test_a_good_header(profile_11: Profile) -> None:
+    for version in ("11.2.0", "11.3.0"):
+        text = HEADER.format(kind="ivy", version=version)
+        assert header_problems(IVY, text, profile_11, "11.3.0") == []
+    assert header_problems(APP, HEADER.format(kind="app", version="0.0.1"), profile_11, "11.3.0") == []
+
+
+def test_a_missing_header_says_what_to_write(profile_11: Profile) -> None:
+    (finding,) = yaml_checks.check_header(IVY, "x", parse("a: 1\n"), profile_11, "11.3.0.123")
+    assert finding.line == 1
+    assert "$schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json" in finding.advice
+
+
+def test_where_no_header_is_needed(profile_11: Profile, ranges: list[Profile]) -> None:
+    assert header_problems("configuration/ivy.webserver.yaml", "a: 1\n", profile_11, "11.3.0") == []
+    assert header_problems("configuration/other.yaml", "a: 1\n", profile_11, "11.3.0") == []
+    assert header_problems(IVY, "a: 1\n", resolve_profile(ranges, "10.0.2"), "10.0.2") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        (HEADER.format(kind="ivy", version="12.0.6"), 1, "is of version 12.0.6, the engine is 11.3.0"),
+        ("# ours\n" + HEADER.format(kind="ivy", version="11.3.0"), 2, "not the first line"),
+        (HEADER.format(kind="app", version="0.0.1"), 1, "is no schema of this file"),
+        ("# yaml-language-server: $schema=./local.json\n", 1, "is no schema of this file"),
+    ],
+)
+def test_a_bad_header(profile_11: Profile, text: str, line: int, problem: str) -> None:
+    ((found_line, found),) = header_problems(IVY, text, profile_11, "11.3.0")
+    assert found_line == line
+    assert problem in found
+
+
+def test_keys_that_are_there_twice() -> None:
+    document = parse("A:\n  B: 1\n  B: 2\nC.D: 1\nC:\n  D: 2\nE.F: 1\nE:\n  F: '1'\n")
+    assert [(finding.line, finding.problem) for finding in yaml_checks.check_duplicates("x", document)] == [
+        (3, "the key 'A.B' is there twice, first in line 2"),
+        (6, "'C.D' is set twice, with another value, first in line 4"),
+        (9, "'E.F' is set twice, with the same value, first in line 7"),
+    ]
+
+
+def renamed(path: str, text: str, profile: Profile, version: str) -> list[tuple[int, str]]:
+    findings = yaml_checks.check_renamed(path, path, parse(text), profile, version)
+    return [(finding.line, f"{finding.problem}. {finding.advice}") for finding in findings]
+
+
+def test_renamed_keys_forward(profile_12: Profile) -> None:
+    text = (
+        "BaseUrl: x\n"
+        "Elasticsearch:\n"
+        "  ExternalServer:\n"
+        "    Url: x\n"
+        "Data.FilesDirectory: x\n"
+        "Connector: {AJP: {Port: 1}}\n"
+    )
+    assert sorted(renamed(IVY, text, profile_12, "12.0.9")) == [
+        (
+            4,
+            "engine 12.0.9 does not read 'Elasticsearch.ExternalServer.Url'. "
+            "Its name is 'SearchEngine.ExternalServer.Url'.",
+        ),
+        (5, "engine 12.0.9 does not read 'Data.FilesDirectory'. Its name is 'Data.Directory'."),
+        (6, "engine 12.0.9 does not read 'Connector.AJP.Port'. AJP was removed; let the load balancer use HTTP."),
+    ]
+
+
+def test_renamed_keys_backward(profile_11: Profile) -> None:
+    ((_line, text),) = renamed(IVY, "SearchEngine.ExternalServer.Url: x\n", profile_11, "11.3.0")
+    assert "Its name is 'Elasticsearch.ExternalServer.Url'" in text
+    assert renamed(IVY, "Elasticsearch.ExternalServer.Url: x\nElasticsearchX: 1\n", profile_11, "11.3.0") == []
+
+
+def test_a_file_that_is_no_longer_read(profile_12: Profile) -> None:
+    ((_line, text),) = renamed("configuration/ivy.webserver.yaml", "Connector.HTTP.Port: 1\n", profile_12, "12.0.9")
+    assert "does not read this file. Move its keys to configuration/ivy.yaml" in text
+
+
+def test_applications_have_keys_of_their_own(profile_12: Profile) -> None:
+    assert renamed(APP, "Data.FilesDirectory: x\nSSO: y\n", profile_12, "12.0.9") == []
+
+
+def clear(text: str, from_secrets: tuple[str, ...] = ()) -> list[tuple[int, str]]:
+    findings = yaml_checks.check_clear_text("x", text, parse(text), from_secrets)
+    return [(finding.line, finding.problem) for finding in findings]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Password: s3cret", "Password: 12345", "A.apiKey: 'x'", 'Password: "${encrypt:s3cret}"',
+        'Password: "${hash:s3cret}"', "A: {Token: x}", "client_secret: x", "KeystorePass: changeit",
+    ],
+)  # fmt: skip
+def test_clear_text_is_found(line: str) -> None:
+    ((number, problem),) = clear(f"Before: 1\n{line}\n")
+    assert number == 2
+    assert "in clear text" in problem
+    assert "s3cret" not in problem
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Password:", "Password: ''", "Token: true", 'Password: "${decrypt:abc}"', 'Password: "${ivy.var.X}"',
+        "TokenUrl: https://x/", "PasswordPolicy: strict", "Password: s3cret  # Not a secret: a public demo",
+    ],
+)  # fmt: skip
+def test_what_is_no_clear_text(line: str) -> None:
+    assert clear(f"{line}\n") == []
+
+
+def test_what_came_from_a_secret_is_no_clear_text() -> None:
+    assert clear('Password: "${encrypt:x}"\n', ("Password",)) == []
+
+
+def test_passwords_in_addresses() -> None:
+    ((line, problem),) = clear("a: 1\nUrl: http://user:s3cret@host/\n")
+    assert (line, "s3cret" in problem) == (2, False)
+    assert clear("Url: http://user@host/\nOther: jdbc:x://h/d?user=a\n") == []
+    assert clear('Url: "http://u:${decrypt:x}@h"\n') == []
+
+
+def test_tags() -> None:
+    (finding,) = yaml_checks.check_tags("x", parse("a: 1\nb: !vault |\n  abc\n"))
+    assert finding.line == 2
+    assert "ivy_shared_secrets" in finding.advice

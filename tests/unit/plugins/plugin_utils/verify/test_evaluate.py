@@ -1,0 +1,436 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each restriction holds on a sound cluster and breaks for the right reason."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import typing as t
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import Row, Verdict, failures, render
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Observed, Service
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import evaluate as sut
+
+NODES = {"engine1": "192.0.2.21", "engine2": "192.0.2.22", "engine3": "192.0.2.23"}
+RELEASE = "a" * 32
+Results = dict[str, dict[str, t.Any]]
+
+
+def connection(direction: str, local: str, local_port: int, remote: str, remote_port: int) -> dict[str, t.Any]:
+    return {
+        "direction": direction,
+        "local_address": local,
+        "local_port": local_port,
+        "remote_address": remote,
+        "remote_port": remote_port,
+    }
+
+
+def node_results(address: str) -> Results:
+    others = [other for other in NODES.values() if other != address]
+    names = [{"name": name, "same": True} for name in NODES]
+    return {
+        "engine": {
+            "engine": {
+                "installed_version": "11.3.0",
+                "unit": {"active": "active", "sub": "running", "since": "2026-01-05 10:00:00"},
+                "health": {"ok": True, "status": 200, "reason": ""},
+                "running": {"release": RELEASE, "modified": []},
+                "restart_required": False,
+                "restart_reasons": [],
+                "peers": {"connected": others, "missing": []},
+            },
+        },
+        "record": {"record": {"desired_release": RELEASE}},
+        "scan": {"drift": []},
+        "connections": {
+            "addresses": [address],
+            "resolved": {"db.example.com": ["192.0.2.30"], "192.0.2.40": ["192.0.2.40"]},
+            "connections": [
+                connection("out", address, 40001, "192.0.2.30", 5432),
+                connection("out", address, 40002, "192.0.2.40", 9200),
+                connection("in", address, 7800, others[0], 50000),
+            ],
+        },
+        "deployments": {
+            "artefacts": [{"name": "demo.zip", "state": "deployed", "sha256": "d1", "time": 1030}],
+            "placed": {"demo.zip": "d1"},
+            "started": 1000,
+        },
+        "share_write": {"written": ["/srv/ivy/data/.ivy-probe"]},
+        "share_read": {"files": names},
+        "application_write": {"answers": [{"name": "store", "ok": True, "problem": ""}]},
+        "application_read": {"answers": [{"name": "read engine1", "ok": True, "problem": ""}]},
+    }
+
+
+def session(address: str, database: str = "ivydb", user: str = "ivy", port: int = 40001) -> dict[str, t.Any]:
+    return {"client_addr": address, "client_port": port, "datname": database, "usename": user}
+
+
+def sound() -> dict[str, Host]:
+    hosts = {name: Host(name, address, results=node_results(address)) for name, address in NODES.items()}
+    sessions = [session(address) for address in NODES.values()]
+    clients = [connection("in", "192.0.2.40", 9200, address, 40002) for address in NODES.values()]
+    probe = {
+        "problems": [],
+        "new_users": {"nodes": dict.fromkeys(NODES, 4)},
+        "returns": {"nodes": {"engine2": 5}},
+        "cookie": {"name": "IVYNODE", "secure": True, "http_only": True},
+    }
+    hosts["lb1"] = Host("lb1", "192.0.2.10", results={"probe": probe})
+    hosts["db1"] = Host("db1", "192.0.2.30", results={"sessions": {"query_result": sessions}})
+    hosts["search1"] = Host("search1", "192.0.2.40", results={"clients": {"connections": clients}})
+    return hosts
+
+
+def observed(hosts: dict[str, Host] | None = None, **changes: t.Any) -> Observed:
+    seen = Observed(
+        cluster="demo",
+        unit="axonivy-engine.service",
+        engine_version="11.3.0",
+        nodes=list(NODES),
+        balancers=["lb1"],
+        hosts=sound() if hosts is None else hosts,
+        database=Service("db.example.com", 5432, "db1"),
+        database_name="ivydb",
+        database_user="ivy",
+        search=Service("192.0.2.40", 9200, "search1"),
+        application_checked=True,
+    )
+    return dataclasses.replace(seen, **changes)
+
+
+def with_change(name: str, change: t.Callable[[Results], t.Any]) -> dict[str, Host]:
+    hosts = sound()
+    results = copy.deepcopy(dict(hosts[name].results))
+    change(t.cast(Results, results))
+    hosts[name] = dataclasses.replace(hosts[name], results=results)
+    return hosts
+
+
+def broken_rows(seen: Observed) -> list[tuple[str, str]]:
+    return [(row.check, row.subject) for row in failures(sut.evaluate(seen))]
+
+
+def row_of(seen: Observed, check: str, subject: str) -> Row:
+    rows = [row for row in sut.evaluate(seen) if (row.check, row.subject) == (check, subject)]
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_a_sound_cluster_passes_every_check_on_every_host() -> None:
+    rows = sut.evaluate(observed())
+    assert {row.verdict for row in rows} == {Verdict.HOLDS}
+    assert {row.check for row in rows} == set(sut.TITLES)
+    for check in set(sut.TITLES) - {sut.BALANCER}:
+        assert [row.subject for row in rows if row.check == check][:3] == list(NODES)
+
+
+# --- restriction 1
+
+
+def test_a_session_in_another_database_breaks_restriction_1_on_that_node_only() -> None:
+    hosts = with_change("db1", lambda r: r["sessions"]["query_result"].append(session("192.0.2.22", "other")))
+    seen = observed(hosts)
+    assert broken_rows(seen) == [(sut.DATABASE, "engine2")]
+    assert "other as ivy" in row_of(seen, sut.DATABASE, "engine2").seen
+
+
+def test_a_session_of_the_engine_as_another_user_counts_by_its_port() -> None:
+    hosts = with_change("db1", lambda r: r["sessions"]["query_result"].append(session("192.0.2.22", "ivydb", "root")))
+    assert broken_rows(observed(hosts)) == [(sut.DATABASE, "engine2")]
+
+
+def test_a_colleagues_psql_on_a_node_is_not_the_engines() -> None:
+    other = session("192.0.2.22", "postgres", "admin", port=55555)
+    hosts = with_change("db1", lambda r: r["sessions"]["query_result"].append(other))
+    assert broken_rows(observed(hosts)) == []
+
+
+def test_a_node_without_a_session_breaks_restriction_1() -> None:
+    hosts = with_change("db1", lambda r: r["sessions"]["query_result"].pop())
+    assert broken_rows(observed(hosts)) == [(sut.DATABASE, "engine3")]
+
+
+@pytest.mark.parametrize("port", [5432, 5433, 6432])
+def test_a_connection_to_another_database_server_breaks_restriction_1(port: int) -> None:
+    extra = connection("out", "192.0.2.21", 41000, "192.0.2.99", port)
+    hosts = with_change("engine1", lambda r: r["connections"]["connections"].append(extra))
+    assert broken_rows(observed(hosts)) == [(sut.DATABASE, "engine1")]
+    assert broken_rows(observed(hosts, other_services={("192.0.2.99", port)})) == []
+
+
+def test_a_name_that_leads_elsewhere_on_one_node_breaks_restriction_1() -> None:
+    def change(results: Results) -> None:
+        results["connections"]["resolved"]["db.example.com"] = ["192.0.2.31"]
+        results["connections"]["connections"][0]["remote_address"] = "192.0.2.31"
+
+    seen = observed(with_change("engine1", change))
+    # The name leads to where the engine is connected, so only the database itself can tell.
+    hosts = dict(seen.hosts)
+    hosts["db1"] = Host(
+        "db1",
+        "192.0.2.30",
+        results={"sessions": {"query_result": [session(NODES["engine2"]), session(NODES["engine3"])]}},
+    )
+    assert broken_rows(dataclasses.replace(seen, hosts=hosts)) == [(sut.DATABASE, "engine1")]
+
+
+def test_without_the_databases_list_the_nodes_connections_count_and_the_report_says_so() -> None:
+    seen = observed(database=Service("db.example.com", 5432, ""))
+    assert broken_rows(seen) == []
+    assert row_of(seen, sut.DATABASE, "db.example.com:5432").verdict is Verdict.LEFT_OUT
+    hosts = {name: host for name, host in sound().items() if name != "db1"}
+    assert row_of(observed(hosts), sut.DATABASE, "db1").verdict is Verdict.LEFT_OUT
+
+
+def test_a_list_of_sessions_that_cannot_be_read_is_no_proof() -> None:
+    hosts = with_change("db1", lambda r: r.update(sessions={"msg": "connection refused\nmore"}))
+    seen = observed(hosts)
+    assert broken_rows(seen) == [(sut.DATABASE, "db1")]
+    assert "connection refused" in row_of(seen, sut.DATABASE, "db1").seen
+
+
+# --- restriction 2
+
+
+def test_another_search_server_breaks_restriction_2() -> None:
+    def change(results: Results) -> None:
+        results["connections"]["connections"][1].update(remote_address="192.0.2.41", remote_port=9201)
+
+    seen = observed(with_change("engine1", change))
+    assert broken_rows(seen) == [(sut.SEARCH, "engine1")]
+    text = row_of(seen, sut.SEARCH, "engine1").seen
+    assert "192.0.2.41:9201" in text
+    assert "no connection to 192.0.2.40:9200" in text
+
+
+def test_the_search_server_must_see_every_running_node() -> None:
+    hosts = with_change("search1", lambda r: r["clients"]["connections"].pop(0))
+    seen = observed(hosts)
+    assert broken_rows(seen) == [(sut.SEARCH, "search1")]
+    assert "engine1" in row_of(seen, sut.SEARCH, "search1").seen
+
+
+def test_without_the_search_servers_view_the_report_says_so() -> None:
+    seen = observed(search=Service("192.0.2.40", 9200, ""))
+    assert broken_rows(seen) == []
+    assert row_of(seen, sut.SEARCH, "192.0.2.40:9200").verdict is Verdict.LEFT_OUT
+
+
+# --- restriction 3
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"running": {"release": "b" * 32, "modified": []}}, "runs release bbbbbbbbbbbb"),
+        ({"running": {"release": None, "modified": []}}, "runs something that is no release"),
+        ({"running": {"release": RELEASE, "modified": ["configuration/web.xml"]}}, "configuration/web.xml"),
+        ({"restart_required": True, "restart_reasons": ["SystemDb.Url changed"]}, "SystemDb.Url changed"),
+    ],
+)
+def test_whatever_else_runs_breaks_restriction_3(change: dict[str, t.Any], text: str) -> None:
+    seen = observed(with_change("engine2", lambda r: r["engine"]["engine"].update(change)))
+    assert broken_rows(seen) == [(sut.CONFIGURATION, "engine2")]
+    assert text in row_of(seen, sut.CONFIGURATION, "engine2").seen
+
+
+def test_the_record_is_read_through_any_node() -> None:
+    hosts = with_change("engine1", lambda r: r.update(record={"msg": "the share is away"}))
+    assert broken_rows(observed(hosts)) == []
+
+
+def test_without_a_record_nothing_proves_restriction_3() -> None:
+    hosts = sound()
+    for name in NODES:
+        results = {**hosts[name].results, "record": {"record": None}}
+        hosts[name] = dataclasses.replace(hosts[name], results=results)
+    assert broken_rows(observed(hosts)) == [(sut.CONFIGURATION, "cluster record")]
+
+
+# --- restriction 4
+
+
+def test_a_local_change_breaks_restriction_4_and_is_named() -> None:
+    drift = [{"path": "configuration/applications/demo/app.yaml", "kind": "modified"}]
+    seen = observed(with_change("engine3", lambda r: r["scan"].update(drift=drift)))
+    assert broken_rows(seen) == [(sut.LOCAL_CHANGE, "engine3")]
+    assert "app.yaml (modified)" in row_of(seen, sut.LOCAL_CHANGE, "engine3").seen
+
+
+# --- restriction 5
+
+
+@pytest.mark.parametrize(
+    ("item", "text"),
+    [
+        ({"name": "extra.zip", "state": "deployed", "sha256": "d9", "time": 5000}, "extra.zip was deployed by hand"),
+        ({"name": "extra.zip", "state": "pending", "sha256": "d9", "time": 5000}, "waits to be deployed"),
+        ({"name": "extra.zip", "state": "failed", "sha256": "d9", "time": 5000}, "failed to deploy"),
+        (
+            {"name": "demo.zip", "state": "deployed", "sha256": "d2", "time": 1030},
+            "not the file that the collection placed",
+        ),
+        (
+            {"name": "demo.zip", "state": "deployed", "sha256": "d1", "time": 4600},
+            "60 minutes after the engine's start",
+        ),
+    ],
+)
+def test_a_deployment_while_running_breaks_restriction_5(item: dict[str, t.Any], text: str) -> None:
+    seen = observed(with_change("engine1", lambda r: r["deployments"].update(artefacts=[item])))
+    assert broken_rows(seen) == [(sut.DEPLOYMENT, "engine1")]
+    assert text in row_of(seen, sut.DEPLOYMENT, "engine1").seen
+
+
+def test_a_later_deployment_is_right_where_the_version_allows_it() -> None:
+    hosts = with_change("engine1", lambda r: r["deployments"]["artefacts"][0].update(time=99999))
+    assert broken_rows(observed(hosts, runtime_deployment=True)) == []
+
+
+def test_one_node_may_deploy_for_all_where_the_version_allows_it() -> None:
+    hosts = with_change("engine2", lambda r: r["deployments"].update(placed={}, artefacts=[]))
+    assert broken_rows(observed(hosts, runtime_deployment=True)) == []
+    assert (sut.DEPLOYMENT, "engine2") in broken_rows(observed(hosts))
+
+
+def test_engines_are_stopped_for_a_deployment_only_where_the_version_asks_for_it() -> None:
+    by_hand = {"name": "extra.zip", "state": "deployed", "sha256": "d9", "time": 0}
+    hosts = with_change("engine1", lambda r: r["deployments"]["artefacts"].append(by_hand))
+    for runtime in (False, True):
+        row = row_of(observed(hosts, runtime_deployment=runtime), sut.DEPLOYMENT, "engine1")
+        assert "extra.zip was deployed by hand" in row.seen
+        assert ("stop the engines" in row.advice) is not runtime
+
+
+def test_different_artefacts_break_restriction_5_on_both_sides() -> None:
+    def change(results: Results) -> None:
+        results["deployments"]["placed"] = {"demo.zip": "d2"}
+        results["deployments"]["artefacts"][0]["sha256"] = "d2"
+
+    assert broken_rows(observed(with_change("engine1", change))) == [
+        (sut.DEPLOYMENT, "engine1"),
+        (sut.DEPLOYMENT, "engine2"),
+        (sut.DEPLOYMENT, "engine3"),
+    ]
+
+
+# --- the rest
+
+
+def test_a_missing_peer_is_named() -> None:
+    seen = observed(with_change("engine1", lambda r: r["engine"]["engine"]["peers"].update(connected=["192.0.2.22"])))
+    assert broken_rows(seen) == [(sut.PEERS, "engine1")]
+    assert "engine3" in row_of(seen, sut.PEERS, "engine1").seen
+
+
+def test_over_multicast_the_ring_is_what_counts() -> None:
+    hosts = with_change("engine1", lambda r: r["engine"]["engine"]["peers"].update(connected=["192.0.2.22"]))
+    assert broken_rows(observed(hosts, transport="multicast")) == []
+
+
+def test_a_node_that_is_down_is_nobodys_missing_peer() -> None:
+    hosts = with_change("engine3", lambda r: r["engine"]["engine"]["unit"].update(active="failed", sub="failed"))
+    for name in ("engine1", "engine2"):
+        results = copy.deepcopy(dict(hosts[name].results))
+        results["engine"]["engine"]["peers"]["connected"].remove("192.0.2.23")
+        hosts[name] = dataclasses.replace(hosts[name], results=results)
+    seen = observed(hosts)
+    assert broken_rows(seen) == [(sut.HOSTS, "engine3")]
+    assert broken_rows(dataclasses.replace(seen, proceed_without=["engine3"])) == []
+    assert row_of(seen, sut.DATABASE, "engine3").verdict is Verdict.LEFT_OUT
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"new_users": {"nodes": {"engine1": 6, "engine2": 6}}}, "nobody reaches engine3"),
+        ({"returns": {"nodes": {"engine1": 2, "engine2": 3}}}, "with a cookie the requests went to engine1, engine2"),
+        ({"returns": {"nodes": {}}}, "no node"),
+        ({"new_users": {"nodes": {}}}, "nothing answers through it"),
+        ({"problems": ["The certificate has expired."], "new_users": {"nodes": {}}}, "The certificate has expired"),
+        ({"cookie": {"name": "IVYNODE", "secure": False, "http_only": True}}, "IVYNODE lacks Secure"),
+    ],
+)
+def test_what_is_wrong_with_a_balancer_is_said(change: dict[str, t.Any], text: str) -> None:
+    seen = observed(with_change("lb1", lambda r: r["probe"].update(change)))
+    assert broken_rows(seen) == [(sut.BALANCER, "lb1")]
+    assert text in row_of(seen, sut.BALANCER, "lb1").seen
+
+
+def test_a_file_that_one_node_does_not_see_names_the_writer() -> None:
+    hosts = with_change("engine2", lambda r: r["share_read"]["files"][0].update(same=False))
+    seen = observed(hosts)
+    assert broken_rows(seen) == [(sut.SHARE, "engine2")]
+    assert "engine1" in row_of(seen, sut.SHARE, "engine2").seen
+
+
+def test_an_entry_that_is_not_found_is_said() -> None:
+    answers = [{"name": "find engine1", "ok": False, "problem": "status 500"}]
+    seen = observed(with_change("engine2", lambda r: r["application_read"].update(answers=answers)))
+    assert broken_rows(seen) == [(sut.APPLICATION, "engine2")]
+    assert "find engine1: status 500" in row_of(seen, sut.APPLICATION, "engine2").seen
+
+
+def test_check_mode_leaves_the_writing_out_and_says_so() -> None:
+    seen = observed(check_mode=True)
+    assert broken_rows(seen) == []
+    for check in (sut.SHARE, sut.APPLICATION):
+        assert row_of(seen, check, "all nodes").seen == "check mode writes nothing"
+
+
+def test_an_unreachable_host_hides_no_other() -> None:
+    hosts = sound()
+    hosts["engine2"] = Host("engine2", NODES["engine2"], reachable=False, why="No route to host")
+    hosts["search1"] = Host("search1", "192.0.2.40", reachable=False, why="timed out")
+    seen = observed(hosts)
+    found = broken_rows(seen)
+    assert (sut.HOSTS, "engine2") in found
+    assert (sut.HOSTS, "search1") in found
+    assert row_of(seen, sut.LOCAL_CHANGE, "engine1").verdict is Verdict.HOLDS
+    left = dataclasses.replace(seen, proceed_without=["engine2"])
+    assert (sut.HOSTS, "engine2") not in broken_rows(left)
+
+
+def test_a_limited_run_looks_at_what_it_has() -> None:
+    seen = observed({"engine2": sound()["engine2"]})
+    assert broken_rows(seen) == []
+    assert row_of(seen, sut.PEERS, "engine2").verdict is Verdict.HOLDS
+    assert row_of(seen, sut.SHARE, "engine2").verdict is Verdict.LEFT_OUT
+
+
+def test_a_node_alone_has_no_peers() -> None:
+    own: dict[str, list[str]] = {"connected": [], "missing": []}
+    hosts = with_change("engine2", lambda r: r["engine"]["engine"].update(peers=own))
+    assert row_of(observed({"engine2": hosts["engine2"]}), sut.PEERS, "engine2").verdict is Verdict.LEFT_OUT
+
+
+def test_a_peer_outside_of_the_run_counts_when_its_port_answers() -> None:
+    own = {"connected": ["192.0.2.21"], "missing": ["192.0.2.23"]}
+    hosts = with_change("engine2", lambda r: r["engine"]["engine"].update(peers=own))
+    assert broken_rows(observed({"engine2": hosts["engine2"]})) == [(sut.PEERS, "engine2")]
+
+
+@pytest.mark.parametrize("missing", ["engine", "scan", "connections", "deployments", "share_read", "application_read"])
+def test_a_look_that_failed_breaks_what_needs_it(missing: str) -> None:
+    seen = observed(with_change("engine1", lambda r: r.update({missing: {"msg": "it exploded"}})))
+    assert any("it exploded" in row.seen for row in failures(sut.evaluate(seen)))
+
+
+def test_the_table_shows_marks_advice_and_a_summary() -> None:
+    drift = [{"path": "configuration/web.xml", "kind": "modified"}]
+    rows = sut.evaluate(observed(with_change("engine3", lambda r: r["scan"].update(drift=drift))))
+    text = render(rows, sut.TITLES, head=["Cluster demo"], foot=["Accepted: jgroups-tcp"])
+    lines = text.splitlines()
+    assert lines[0] == "Cluster demo"
+    at = next(number for number, line in enumerate(lines) if "✗" in line)
+    assert "engine3" in lines[at]
+    assert "->" in lines[at + 1]
+    assert lines[-2].endswith("1 does not.")
+    assert lines[-1] == "Accepted: jgroups-tcp"
+    assert all(line == line.rstrip() for line in lines)

@@ -1,0 +1,407 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One screen that shows each node as it is, and what could not be looked at as such."""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Observed, observed_from
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import status as sut
+
+RELEASE, OLD = "a" * 32, "b" * 32
+
+
+def engine(**changes: t.Any) -> dict[str, t.Any]:
+    return {
+        "installed_version": "11.3.0",
+        "unit": {"active": "active", "sub": "running", "since": "Mon 2026-01-05 10:00:00 UTC"},
+        "applied": RELEASE,
+        "running": {"release": RELEASE, "modified": []},
+        "restart_required": False,
+        "restart_reasons": [],
+        "health": {"ok": True, "status": 200, "reason": ""},
+        "peers": {"connected": ["192.0.2.22"], "missing": []},
+        "licence": {"nodes": 5, "valid_until": "2027-11-03", "days_left": 300},
+        **changes,
+    }
+
+
+def record(**changes: t.Any) -> dict[str, t.Any]:
+    return {
+        "cluster": "demo",
+        "desired_release": RELEASE,
+        "previous_release": None,
+        "operation": None,
+        "pin": None,
+        "drained": [],
+        "history": [{"time": "2026-01-05T09:00:00Z", "operation": "site done", "owner": "admin", "release": RELEASE}],
+        **changes,
+    }
+
+
+def server(name: str, **changes: t.Any) -> dict[str, t.Any]:
+    return {"name": name, "status": "UP", "up": True, "admin_state": "ready", **changes}
+
+
+def results(own: dict[str, t.Any], kept: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    return {"engine": {"engine": own}, "scan": {"drift": []}, "record": {"record": record() if kept is None else kept}}
+
+
+def hosts(**changes: t.Any) -> dict[str, t.Any]:
+    reached = {"ping": "pong"}
+    return {
+        "engine1": {"address": "192.0.2.21", "reach": reached, "results": results(engine())},
+        "engine2": {"address": "192.0.2.22", "reach": reached, "results": results(engine())},
+        "lb1": {
+            "address": "192.0.2.10",
+            "reach": reached,
+            "results": {
+                "balancer": {
+                    "process": {"version": "2.6.12"},
+                    "servers": [server("engine1"), server("engine2")],
+                    "certificates": [{"days_left": 364}],
+                    "authorities": [{"name": "demo cluster CA", "days_left": 3649}],
+                    "reload_required": False,
+                }
+            },
+        },
+        "db1": {
+            "address": "192.0.2.30",
+            "reach": reached,
+            "results": {
+                "database_state": {
+                    "query_result": [
+                        {"version": "15.14 (Debian)", "connections": 21, "max_connections": "70", "size": "9 MB"},
+                    ]
+                }
+            },
+        },
+        "search1": {
+            "address": "192.0.2.40",
+            "reach": reached,
+            "results": {
+                "search_state": {
+                    "json": {
+                        "cluster_name": "demo",
+                        "status": "green",
+                        "number_of_nodes": 1,
+                        "active_shards": 3,
+                    }
+                }
+            },
+        },
+        **changes,
+    }
+
+
+def observed(given: dict[str, t.Any] | None = None, **changes: t.Any) -> Observed:
+    return observed_from(
+        {
+            "cluster": "demo",
+            "unit": "axonivy-engine.service",
+            "engine_version": "11.3.0",
+            "nodes": ["engine1", "engine2"],
+            "balancers": ["lb1"],
+            "hosts": hosts() if given is None else given,
+            "database": {
+                "address": "192.0.2.30",
+                "port": 5432,
+                "name": "ivydb",
+                "user": "ivy",
+                "servers": {"db1": "192.0.2.30"},
+            },
+            "search": {"address": "192.0.2.40", "port": 9200, "servers": {"search1": "192.0.2.40"}},
+            "transport": "tcp",
+            "runtime_deployment": False,
+            "proceed_without": [],
+            "accept_unsupported": [],
+            "other_services": [],
+            "application_checked": False,
+            "check_mode": False,
+            **changes,
+        }
+    )
+
+
+def line(text: str, start: str) -> str:
+    return next(one for one in text.splitlines() if one.strip().startswith(start))
+
+
+def test_a_sound_cluster_fits_on_one_screen() -> None:
+    text = sut.render(observed(accept_unsupported=["jgroups-tcp"]))
+    assert len(text.splitlines()) <= 24
+    assert "aaaaaaaaaaaa is wanted; no operation is open; not pinned" in text
+    assert line(text, "engine1").split() == [
+        *("engine1", "active/running", "11.3.0", "aaaaaaaaaaaa", "no", "no", "1/1", "up"),
+        *("Mon", "2026-01-05", "10:00:00", "UTC"),
+    ]
+    assert line(text, "licence").endswith("300 days, valid until 2027-11-03, 5 nodes")
+    assert line(text, "accepted").endswith("jgroups-tcp (not supported by the vendor)")
+    assert line(text, "lb1").endswith("HAProxy 2.6.12, 2 of 2 servers up, certificate 364 days, authority 3649 days")
+    assert line(text, "db1").endswith("PostgreSQL 15.14, 21 of 70 connections, ivydb 9 MB")
+    assert line(text, "search1").endswith("search cluster demo green, 1 node, 3 shards")
+
+
+def test_what_ends_soon_is_loud_long_before_the_day() -> None:
+    given = hosts()
+    for node in ("engine1", "engine2"):
+        given[node]["results"]["engine"]["engine"]["licence"] = {
+            "nodes": 5,
+            "valid_until": "2027-11-03",
+            "days_left": 59,
+        }
+    balancer = given["lb1"]["results"]["balancer"]
+    balancer.update(certificates=[{"days_left": 29}], authorities=[{"name": "CA", "days_left": 89}])
+    text = sut.render(observed(given))
+    assert "licence    59 days - RENEW SOON" in text
+    assert line(text, "lb1").endswith("certificate 29 days - RENEW SOON, authority 89 days - RENEW SOON")
+
+
+def test_an_unreachable_node_is_shown_and_hides_no_other() -> None:
+    away = {"address": "192.0.2.22", "reach": {"unreachable": True, "msg": "No route to host\nmore"}, "results": {}}
+    text = sut.render(observed(hosts(engine2=away), proceed_without=["engine2"]))
+    assert "UNREACHABLE" in line(text, "engine2")
+    assert "it cannot be reached (No route to host) (in ivy_proceed_without)" in text
+    assert "active/running" in line(text, "engine1")
+
+
+@pytest.mark.parametrize(("active", "sub"), [("failed", "failed"), ("activating", "auto-restart")])
+def test_a_fenced_node_is_shown_with_the_reason_and_the_way_out(active: str, sub: str) -> None:
+    stopped = {"active": active, "sub": sub, "since": None}
+    own = engine(unit=stopped, applied=OLD, running=None, health=None, peers=None)
+    stale = {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
+    text = sut.render(observed(hosts(engine2=stale)))
+    assert "FENCED" in line(text, "engine2")
+    assert "--limit engine2" in line(text, "fenced:")
+
+
+def test_a_stopped_node_that_may_start_is_not_fenced() -> None:
+    own = engine(unit={"active": "inactive", "sub": "dead", "since": None}, running=None)
+    stopped = {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
+    text = sut.render(observed(hosts(engine2=stopped)))
+    assert "inactive/dead" in line(text, "engine2")
+    assert "fenced" not in text
+
+
+def stopped(active: str, sub: str, begun: dict[str, t.Any] | None = None, **more: t.Any) -> dict[str, t.Any]:
+    unit = {"known": True, "active": active, "sub": sub, "since": None, "result": "success", "exit_status": 0, **more}
+    own = engine(unit=unit, running=None, health=None, peers=None, start=begun)
+    return {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
+
+
+def begun(state: str, reason: str) -> dict[str, t.Any]:
+    return {"state": state, "reason": reason, "since": "2026-01-05T11:00:00Z", "failures": 0}
+
+
+AWAY = "The file share is not mounted at /srv/ivy."
+
+
+@pytest.mark.parametrize(
+    ("node", "state", "lines"),
+    [
+        (
+            stopped("activating", "start-pre", begun("waiting", AWAY)),
+            "RETRYING",
+            [f"{AWAY} (since 2026-01-05T11:00:00Z)"],
+        ),
+        (stopped("activating", "auto-restart", begun("waiting", AWAY)), "RETRYING", [AWAY]),
+        (stopped("activating", "start-pre", begun("pausing", "The engine ended 3 times")), "RETRYING", ["3 times"]),
+        (
+            stopped("activating", "auto-restart", begun("started", ""), result="exit-code", exit_status=3),
+            "RETRYING",
+            ["the engine ended (result exit-code, exit status 3)", "journalctl -u axonivy-engine.service"],
+        ),
+        (stopped("activating", "start-pre"), "activating/start-pre", []),
+        (
+            stopped("failed", "failed", begun("refused", "An activation was cut off."), result="exit-code"),
+            "FAILED",
+            ["refused at 2026-01-05T11:00:00Z: An activation was cut off.", "ivy.cluster.site --limit engine2"],
+        ),
+        (
+            stopped("failed", "failed", None, result="protocol"),
+            "FAILED",
+            ["result protocol", "ivy.cluster.site --limit engine2"],
+        ),
+        (stopped("inactive", "dead"), "inactive/dead", ["it was stopped", "ivy.cluster.site --limit engine2"]),
+    ],
+)
+def test_a_node_that_does_not_run_says_why_and_what_to_run(
+    node: dict[str, t.Any], state: str, lines: list[str]
+) -> None:
+    text = sut.render(observed(hosts(engine2=node)))
+    assert line(text, "engine2").split()[1] == state
+    below = text[text.index("engine2") : text.index("lb1")]
+    assert [words for words in lines if words not in below] == []
+    assert "FENCED" not in text
+
+
+def test_a_record_that_cannot_be_read_fences_nobody() -> None:
+    given = hosts(engine2=stopped("activating", "start-pre", begun("waiting", AWAY)))
+    for name in ("engine1", "engine2"):
+        given[name]["results"]["record"] = {"msg": "The cluster record cannot be read (Stale file handle)."}
+    text = sut.render(observed(given))
+    assert "Stale file handle" in line(text, "record")
+    assert "RETRYING" in line(text, "engine2")
+    assert "FENCED" not in text
+
+
+def test_restart_drain_and_ill_health_stand_in_the_row() -> None:
+    own = engine(
+        restart_required=True,
+        restart_reasons=["configuration/ivy.yaml: SystemDb.Url changed"],
+        running={"release": OLD, "modified": []},
+        health={"ok": False, "status": 503, "reason": "GET / answered 503"},
+    )
+    ill = {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
+    balancer = hosts()["lb1"]
+    balancer["results"]["balancer"]["servers"] = [server("engine1"), server("engine2", admin_state="drain", up=False)]
+    text = sut.render(observed(hosts(engine2=ill, lb1=balancer)))
+    row = line(text, "engine2")
+    for word in ("NOT SERVING", "REQUIRED", "drain", "bbbbbbbbbbbb (applied aaaaaaaaaaaa)"):
+        assert word in row
+    assert "restart: configuration/ivy.yaml: SystemDb.Url changed" in text
+    assert "health: GET / answered 503" in text
+
+
+def test_an_open_operation_and_a_pin_are_loud() -> None:
+    kept = record(
+        operation={"name": "site", "owner": "admin", "since": "2026-01-05T09:00:00Z", "step": "start"},
+        previous_release=OLD,
+        pin={"release": RELEASE},
+        drained=["engine1"],
+    )
+    given = hosts()
+    for name in ("engine1", "engine2"):
+        given[name]["results"] = results(engine(), kept)
+    text = sut.render(observed(given))
+    assert "OPEN: site by admin since 2026-01-05T09:00:00Z, step start, release bbbbbbbbbbbb may run too" in text
+    assert "PINNED to aaaaaaaaaaaa" in text
+    assert line(text, "drained").endswith("engine1")
+
+
+def test_a_fresh_cluster_has_no_record_and_that_is_said() -> None:
+    given = hosts()
+    own = engine(installed_version=None, unit={"active": "inactive", "sub": "dead"}, applied=None, licence=None)
+    for name in ("engine1", "engine2"):
+        given[name]["results"] = {"engine": {"engine": own}, "record": {"record": None}}
+    text = sut.render(observed(given))
+    assert "there is no cluster record yet" in text
+    assert line(text, "licence").endswith("none found")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (300, "300 days"),
+        (1, "1 day - RENEW SOON"),
+        (-2, "EXPIRED 2 days ago"),
+        (None, "unknown"),
+    ],
+)
+def test_expiry_is_loud_when_it_is_near(number: int | None, text: str) -> None:
+    assert sut.days(number) == text
+
+
+def test_balancers_that_disagree_are_named() -> None:
+    given = hosts()
+    other = {
+        "address": "192.0.2.11",
+        "reach": {"ping": "pong"},
+        "results": {
+            "balancer": {
+                "servers": [server("engine1", up=False, status="DOWN")],
+                "process": {},
+            }
+        },
+    }
+    given["lb2"] = other
+    text = sut.render(observed(given, balancers=["lb1", "lb2"]))
+    assert "lb1 up, lb2 down" in line(text, "engine1")
+    assert "lb1 up, lb2 missing" in line(text, "engine2")
+
+
+def test_services_that_do_not_answer_or_are_elsewhere_are_said() -> None:
+    given = hosts()
+    given["db1"]["results"] = {"database_state": {"msg": "could not connect"}}
+    given["search1"]["results"] = {"search_state": {"msg": "Connection refused", "status": -1}}
+    given["lb1"]["results"] = {"balancer": {"msg": "no socket"}}
+    text = sut.render(observed(given))
+    assert "PostgreSQL does not answer: could not connect" in text
+    assert "the search engine does not answer: Connection refused" in text
+    assert "HAProxy does not answer: no socket" in text
+    service = {"address": "db.example.com", "port": 5432, "name": "ivydb", "user": "ivy", "servers": {}}
+    assert "db.example.com:5432 (not a host of this inventory)" in sut.render(observed(database=service))
+
+
+def test_a_limited_run_shows_what_it_has() -> None:
+    text = sut.render(observed({"engine2": hosts()["engine2"]}))
+    assert "active/running" in line(text, "engine2")
+    assert line(text, "db1").endswith("not part of this run (--limit)")
+
+
+def test_missing_input_is_named() -> None:
+    with pytest.raises(KeyError, match="cluster"):
+        observed_from({})
+
+
+def test_a_host_is_known_by_its_name_when_the_look_failed() -> None:
+    host = Host("engine1", "192.0.2.21", results={"engine": {"msg": "Module failed"}})
+    assert not host.runs
+
+
+def guarded(**told: t.Any) -> dict[str, t.Any]:
+    value = {"time": "2026-01-05T11:00:00Z", "error": "", "findings": [], "record_problem": "", "waits": "", **told}
+    content = base64.b64encode(json.dumps(value).encode()).decode()
+    return {
+        "address": "192.0.2.22",
+        "reach": {"ping": "pong"},
+        "results": {**results(engine()), "guard": {"content": content}},
+    }
+
+
+def test_what_the_guard_found_stands_below_its_node() -> None:
+    findings = [{"path": f"configuration/{number}.yaml", "kind": "modified"} for number in range(7)]
+    text = sut.render(observed(hosts(engine2=guarded(findings=findings, waits="operation site is open"))))
+    told = line(text, "guard at 2026-01-05T11:00:00Z: 7 files differ: configuration/0.yaml (modified), ")
+    assert told.endswith(", 2 more")
+    assert "guard at 2026-01-05T11:00:00Z: operation site is open" in text
+    assert text.index("engine2") < text.index("7 files differ")
+
+
+def test_a_guard_that_cannot_look_is_told_and_a_silent_or_absent_one_is_not() -> None:
+    text = sut.render(observed(hosts(engine2=guarded(error="The store is damaged"))))
+    assert "guard at 2026-01-05T11:00:00Z: The store is damaged" in text
+    assert "guard" not in sut.render(observed(hosts(engine2=guarded())))
+    absent = guarded()
+    absent["results"]["guard"] = {"msg": "file not found", "failed": False}
+    assert "guard" not in sut.render(observed(hosts(engine2=absent)))
+
+
+def test_local_changes_are_named() -> None:
+    listed = hosts()
+    listed["engine1"]["results"]["scan"] = {
+        "drift": [
+            {"path": "configuration/ivy.yaml", "kind": "modified"},
+            {"path": "configuration/\x1b[2J", "kind": "extra"},
+        ]
+    }
+    listed["engine2"]["results"]["scan"] = {"failed": True, "msg": "The store is damaged."}
+    text = sut.render(observed(hosts=listed))
+    assert "2 FILES" in line(text, "engine1")
+    assert "drift: configuration/ivy.yaml (modified), configuration/\\x1b[2J (extra)" in text
+    assert "unknown" in line(text, "engine2")
+    assert "drift: The store is damaged." in text
+
+
+def test_an_unknown_host_key_is_named_with_what_to_do() -> None:
+    said = "Failed to connect to the host via ssh: @@@@@@@@\r\nHost key verification failed."
+    seen = observed(
+        hosts(engine2={"address": "192.0.2.22", "reach": {"unreachable": True, "msg": said}, "results": {}})
+    )
+    assert "its SSH host key is not in known_hosts" in sut.render(seen)
+    assert "ssh-keyscan" in seen.hosts["engine2"].advice
