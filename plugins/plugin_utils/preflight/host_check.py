@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import host as host
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import network as network
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import share as share
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import host, network, share
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import (
     Limits,

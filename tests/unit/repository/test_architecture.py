@@ -95,8 +95,8 @@ def test_a_cycle_is_found() -> None:
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PLUGINS)))
 def test_imports_point_one_way(path: Path) -> None:
     name = str(path.relative_to(PLUGINS))
-    layer = name.split("/")[0]
-    wrong = {module for module in imported(path) if module.split(".")[0] not in LAYERS[layer]}
+    layer = path.relative_to(PLUGINS).parts[0]
+    wrong = {module for module in imported(path) if module.partition(".")[0] not in LAYERS[layer]}
     if layer == "plugin_utils" and name not in SPECIFICATIONS:
         wrong |= {module for module in imported(path) if module.startswith("modules")}
     assert wrong == set()
