@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SUFFIXES:
 
 PYTHON ?= python3
-RUN := $(PYTHON) -B tests/lab/run.py
+RUN := $(PYTHON) -B tools/run.py
 
 .PHONY: help
 help: ## Show this list
@@ -69,7 +69,7 @@ build: ## Build the collection's archive
 
 .PHONY: lock
 lock: ## Write requirements.txt anew from requirements.in
-	@tests/lab/lock.sh
+	@tools/lock.sh
 
 .PHONY: clean
 clean: ## Remove the demo, molecule's hosts, the host images, the downloads and the tool environment

@@ -11,6 +11,17 @@ from dataclasses import dataclass
 # this project without a source. On what is `unknown` nothing relies, so its test reports what it sees and never fails.
 CERTAINTIES = ("stated", "observed", "inferred", "assumed", "unknown")
 
+# The test modules, by the state that an engine has to be in for them.
+ORDER = (
+    "test_archive",
+    "test_create_db",
+    "test_demo",
+    "test_maintenance",
+    "test_service",
+    "test_cluster",
+    "test_end",
+)
+
 Test = t.TypeVar("Test", bound=t.Callable[..., None])
 Version = tuple[int, ...]
 

@@ -12,7 +12,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from assumptions import REGISTRY
+from assumptions import ORDER, REGISTRY
 from engine import USER, Engine, Known, own, own_all, wait_for
 from machine import PASSWORD, SEARCH, Database, command, remove, search_answers
 from probe import Probe
@@ -61,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     version = Known.read(Path(config.getoption("--known"))).version
     away = [item for item in items if item.name in REGISTRY and not REGISTRY[item.name].holds_for(version)]
-    items[:] = [item for item in items if item not in away]
+    items[:] = sorted((item for item in items if item not in away), key=lambda item: ORDER.index(item.path.stem))
     config.hook.pytest_deselected(items=away)
 
 

@@ -24,7 +24,7 @@ from xml.etree import ElementTree
 
 import report
 import yaml
-from assumptions import REGISTRY, Assumption
+from assumptions import ORDER, REGISTRY, Assumption
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import licence, profiles
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import jgroups
@@ -65,8 +65,8 @@ class Target:
 
 def assumptions() -> list[Assumption]:
     """All of them, in the order of the test files."""
-    for path in sorted(SUITE.glob("test_*.py")):
-        importlib.import_module(path.stem)
+    for module in ORDER:
+        importlib.import_module(module)
     return list(REGISTRY.values())
 
 

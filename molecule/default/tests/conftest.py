@@ -31,7 +31,7 @@ README = ROOT / ".cache/readme"
 
 
 def inventories() -> list[Path]:
-    """Those that the hosts were installed with, by tests/lab/readme_way.py: first the one that the README shows."""
+    """Those that the hosts were installed with, by tools/readme_way.py: first the one that the README shows."""
     other = os.environ.get("OUTSIDE_TESTS_INVENTORY")
     if other:
         # Hosts of the same groups that were installed as the demo is.
@@ -43,6 +43,28 @@ def inventories() -> list[Path]:
 
 INVENTORY = [word for path in inventories() for word in ("-i", str(path))]
 UNIT = "axonivy-engine.service"
+# What a module leaves to the next ones decides the order: tests that change nothing first, then those that change the
+# configuration and restore it, then those that stop or restart hosts and services. Process ages are compared before
+# anything restarts a process.
+ORDER = (
+    "test_no_change_runs",
+    "test_browser",
+    "test_restrictions",
+    "test_platform",
+    "test_rollout",
+    "test_drift",
+    "test_adopt",
+    "test_rollback",
+    "test_guard",
+    "test_hosts",
+    "test_safety",
+    "test_canary",
+    "test_preflight",
+    "test_operating_details",
+    "test_balancer_paths",
+    "test_lost_host",
+    "test_power_loss",
+)
 # Ends what hangs. However slow the machine is, nothing that works takes as long.
 PATIENCE = 120.0
 # By group, as systemd matches names: PostgreSQL's has the version in it, the search engine's the product.
@@ -305,6 +327,11 @@ def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
     while not holds():
         assert time.monotonic() < end, f"Not within {seconds:.0f} seconds: {what}"
         time.sleep(0.3)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts the modules by ORDER. A module that is missing there is an error, so that nobody forgets to place it."""
+    items.sort(key=lambda item: ORDER.index(item.path.stem))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -336,7 +336,7 @@ def _yaml(finding: Finding, source: source_tree.SourceFile | None, wish: Wish, c
         result.name(path, "", "it is encrypted by the vault in the source", advice)
         return
     try:
-        keeper = _Keeper(path, source, after, context)
+        guard = _TemplateGuard(path, source, after, context)
     except (ValueError, UnicodeDecodeError) as error:
         result.name(path, "", f"its source cannot be edited: {error}", "Make the change by hand.")
         return
@@ -344,26 +344,26 @@ def _yaml(finding: Finding, source: source_tree.SourceFile | None, wish: Wish, c
     for difference in differences:
         if not wish.wants_key(difference.key):
             continue
-        problem = keeper.problem(difference)
+        problem = guard.problem(difference)
         if problem is None:
             keys.append(difference.key)
         elif problem[0]:
             result.name(path, difference.key, *problem)
-    keys, refused = _editable(keeper, keys)
+    keys, refused = _editable(guard, keys)
     for key, reason in refused.items():
-        result.name(path, key, f"the edit cannot be made: {reason}", f"Make the change in {keeper.name} by hand.")
+        result.name(path, key, f"the edit cannot be made: {reason}", f"Make the change in {guard.name} by hand.")
     if not keys:
         return
-    text = keeper.edited(keys)
-    edit = FileEdit(keeper.name, source.data if source is not None else None, text.encode("utf-8"))
+    text = guard.edited(keys)
+    edit = FileEdit(guard.name, source.data if source is not None else None, text.encode("utf-8"))
     how: t.Literal["created", "edited"] = "created" if source is None else "edited"
-    result.take(Taken(path, keeper.name, how, tuple(keys), edit))
+    result.take(Taken(path, guard.name, how, tuple(keys), edit))
 
 
-def _editable(keeper: _Keeper, keys: list[str]) -> tuple[list[str], dict[str, str]]:
+def _editable(guard: _TemplateGuard, keys: list[str]) -> tuple[list[str], dict[str, str]]:
     """The keys that can be edited together, and why the others cannot: one of them must not hold back the rest."""
     try:
-        keeper.edited(keys)
+        guard.edited(keys)
     except ValueError as error:
         if len(keys) == 1:
             return [], {keys[0]: str(error)}
@@ -371,17 +371,17 @@ def _editable(keeper: _Keeper, keys: list[str]) -> tuple[list[str], dict[str, st
     else:
         return keys, {}
     half = len(keys) // 2
-    left, right = _editable(keeper, keys[:half]), _editable(keeper, keys[half:])
+    left, right = _editable(guard, keys[:half]), _editable(guard, keys[half:])
     found, refused = left[0] + right[0], {**left[1], **right[1]}
     if left[0] and right[0]:
         try:
-            keeper.edited(found)
+            guard.edited(found)
         except ValueError:
             return [], {**dict.fromkeys(found, reason), **refused}
     return found, refused
 
 
-class _Keeper:
+class _TemplateGuard:
     """The source of one YAML file: what of the node's keys it may take, and itself with them."""
 
     def __init__(self, path: str, source: source_tree.SourceFile | None, after: str, context: Context) -> None:

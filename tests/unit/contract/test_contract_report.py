@@ -12,7 +12,7 @@ from pathlib import Path
 import contract
 import pytest
 import report
-from assumptions import CERTAINTIES, Assumption, assumption
+from assumptions import CERTAINTIES, ORDER, Assumption, assumption
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -159,3 +159,7 @@ def test_the_version_is_read_from_the_name_of_the_archive() -> None:
     assert contract.version_of(Path("/x/AxonIvyEngine12.0.9.2412_Slim_All_x64.zip")) == "12.0.9"
     with pytest.raises(SystemExit, match="does not carry a version"):
         contract.version_of(Path("/x/engine.zip"))
+
+
+def test_every_module_of_the_suite_has_its_place_in_the_order() -> None:
+    assert sorted(ORDER) == sorted(path.stem for path in contract.SUITE.glob("test_*.py"))

@@ -93,7 +93,7 @@ def test_every_batch_begins_with_the_assertion_that_the_earlier_hosts_passed(pla
 
 
 def task_files() -> list[Path]:
-    return sorted([*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/parts/tasks/*.yml")])
+    return sorted([*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/_includes/tasks/*.yml")])
 
 
 def all_tasks(found: list[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:

@@ -35,7 +35,7 @@ EXCEPTIONS = {
     "tests/contract/engine.py::seconds_of": "a figure for the report of the contract",
     "molecule/default/tests/conftest.py::wait_until": "the helper that polls, for the outside tests",
     "molecule/default/tests/balancer_trial.py::await_server": "the helper that polls, in a program for a host",
-    "molecule/default/tests/test_l_details.py::test_the_ends_of_licence_and_certificates_are_metrics": (
+    "molecule/default/tests/test_operating_details.py::test_the_ends_of_licence_and_certificates_are_metrics": (
         "compares the day on which something ends, months away, with today"
     ),
     "tests/unit/plugins/module_utils/preflight/test_preflight.py::test_it_lets_go_by_itself": (
@@ -307,7 +307,7 @@ def test_the_profile_of_hypothesis_is_that_of_the_unit_tests() -> None:
         "socket.create_connection(('127.0.0.1', 1), 5)",
         "lab.until(holds, 20, 'what is awaited')",
         "wait_for(holds, 'what', 10)",
-        "keeper.end(pid, start, 5)",
+        "port_listener.end(pid, start, 5)",
         "network.connect('127.0.0.1', port, TOKEN, 2)",
         "sut.RuntimeSocket(path, 10)",
         "store.lock(seconds=0.2)",

@@ -29,12 +29,12 @@ class Look:
     plan: Plan
     reason: str = ""
     detail: str = ""
-    # What ivy.cluster.preflight_host returned.
+    # What ivy.cluster.preflight_facts returned.
     seen: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     token: str = ""
     # By how much the host's clock is ahead of the controller's: at least and at most.
     clock: tuple[float, float] = (0.0, 0.0)
-    # What ivy.cluster.preflight_reach returned, in the order of the questions; None when it was not asked.
+    # What ivy.cluster.preflight_connect returned, in the order of the questions; None when it was not asked.
     reached: tuple[str, ...] | None = None
     files: dict[str, t.Any] | None = None
 

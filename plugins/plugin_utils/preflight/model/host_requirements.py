@@ -305,7 +305,7 @@ def plan_for(groups: t.Iterable[str], options: Options) -> Plan:
 
 
 def module_arguments(plan: Plan, host: str, token: str, seconds: int) -> dict[str, t.Any]:
-    """What the plan asks of ivy.cluster.preflight_host."""
+    """What the plan asks of ivy.cluster.preflight_facts."""
     share = plan.share
     return {
         "ports": [

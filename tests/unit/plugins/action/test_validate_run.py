@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[4]
-FIRST = "playbooks/parts/has_hosts.yml"
+FIRST = "playbooks/_includes/require_cluster.yml"
 REFUSED = "This run cannot be started as it was called. No host was contacted, and nothing was changed."
 
 

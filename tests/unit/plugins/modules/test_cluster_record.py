@@ -28,7 +28,7 @@ def test_read_on_a_host_without_anything(tmp_path: Path) -> None:
     assert run(tmp_path) == {"changed": False, "record": None}
 
 
-def test_a_rollout(tmp_path: Path) -> None:
+def test_rollout(tmp_path: Path) -> None:
     opened = run(tmp_path, state="opened", operation="site", release=A, operator="kim", diff=True)
     assert opened["changed"]
     assert A in opened["diff"]["after"]

@@ -22,14 +22,14 @@ import pytest
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import unit as units
 from ansible_collections.ivy.cluster.plugins.module_utils.preflight import (
     disk,
-    keeper,
     network,
     packages,
+    port_listener,
     ports,
     share,
     system,
 )
-from ansible_collections.ivy.cluster.plugins.modules import preflight_host
+from ansible_collections.ivy.cluster.plugins.modules import preflight_facts
 from ansible_collections.ivy.cluster.tests.timing import PATIENCE, Clock, wait_until
 
 TOKEN = "t0k3n"
@@ -46,7 +46,7 @@ def free_port() -> int:
 @pytest.fixture(autouse=True)
 def marks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path_factory.mktemp("marks")
-    monkeypatch.setattr(keeper, "MARKS", str(directory))
+    monkeypatch.setattr(port_listener, "MARKS", str(directory))
     return directory
 
 
@@ -61,23 +61,23 @@ def kept() -> Iterator[list[dict[str, Any]]]:
     processes: list[dict[str, Any]] = []
     yield processes
     for one in processes:
-        keeper.end(one["pid"], one["start"], PATIENCE)
+        port_listener.end(one["pid"], one["start"], PATIENCE)
 
 
 # --- the process that holds ports and a file
 
 
 def test_it_answers_with_its_token_until_it_is_told(tmp_path: Path, kept: list[dict[str, Any]]) -> None:
-    file, listener = tmp_path / "probe", keeper.listener(0)
+    file, listener = tmp_path / "probe", port_listener.listener(0)
     port = int(listener.getsockname()[1])
     file.write_text("x", encoding="ascii")
-    process = keeper.start([listener], TOKEN, (str(file), UID, GID), HELD)
+    process = port_listener.start([listener], TOKEN, (str(file), UID, GID), HELD)
     kept.append(process)
 
     assert network.connect("127.0.0.1", port, TOKEN, PATIENCE) == ""
     assert network.connect("127.0.0.1", port, "other", PATIENCE) == "somebody else answers there"
     assert file.exists()
-    assert keeper.end(process["pid"], process["start"], PATIENCE)
+    assert port_listener.end(process["pid"], process["start"], PATIENCE)
     assert not file.exists()
     assert network.connect("127.0.0.1", port, TOKEN, PATIENCE) == "Connection refused"
     # Nothing waits in the kernel either: the service can listen at once, without SO_REUSEADDR.
@@ -86,12 +86,12 @@ def test_it_answers_with_its_token_until_it_is_told(tmp_path: Path, kept: list[d
 
 
 def test_it_lets_go_by_itself(tmp_path: Path, kept: list[dict[str, Any]]) -> None:
-    file, listener = tmp_path / "probe", keeper.listener(0)
+    file, listener = tmp_path / "probe", port_listener.listener(0)
     port = int(listener.getsockname()[1])
     file.write_text("x", encoding="ascii")
-    process = keeper.start([listener], TOKEN, (str(file), UID, GID), 0.3)
+    process = port_listener.start([listener], TOKEN, (str(file), UID, GID), 0.3)
     kept.append(process)
-    wait_until(lambda: keeper.start_time(process["pid"]) != process["start"], "the end of the process")
+    wait_until(lambda: port_listener.start_time(process["pid"]) != process["start"], "the end of the process")
     assert not file.exists()
     assert network.connect("127.0.0.1", port, "", PATIENCE) == "Connection refused"
 
@@ -99,78 +99,78 @@ def test_it_lets_go_by_itself(tmp_path: Path, kept: list[dict[str, Any]]) -> Non
 def test_no_descriptor_of_the_run_stays_open() -> None:
     code = (
         f"import json, sys; sys.path[:0] = {[one for one in sys.path if one]!r}\n"
-        "from ansible_collections.ivy.cluster.plugins.module_utils.preflight import keeper\n"
-        "print(json.dumps(keeper.start([], 'x', None, 1000)))"
+        "from ansible_collections.ivy.cluster.plugins.module_utils.preflight import port_listener\n"
+        "print(json.dumps(port_listener.start([], 'x', None, 1000)))"
     )
     # It would wait for the end of the output of a process that keeps it open.
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=PATIENCE)
     process = json.loads(done.stdout)
-    assert keeper.end(process["pid"], process["start"], PATIENCE)
+    assert port_listener.end(process["pid"], process["start"], PATIENCE)
 
 
 def test_a_client_that_says_nothing_blocks_nobody_for_long(
     kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "_CLIENT_SECONDS", 0.1)
-    listener = keeper.listener(0)
+    monkeypatch.setattr(port_listener, "_CLIENT_SECONDS", 0.1)
+    listener = port_listener.listener(0)
     port = int(listener.getsockname()[1])
-    kept.append(keeper.start([listener], TOKEN, None, HELD))
+    kept.append(port_listener.start([listener], TOKEN, None, HELD))
     with socket.create_connection(("127.0.0.1", port)):
         assert network.connect("127.0.0.1", port, TOKEN, PATIENCE) == ""
 
 
 def test_another_process_with_the_same_number_is_left_alone() -> None:
     with subprocess.Popen(["sleep", "1000"]) as other:
-        assert keeper.end(other.pid, "1", PATIENCE)
+        assert port_listener.end(other.pid, "1", PATIENCE)
         assert other.poll() is None
         other.kill()
-    assert keeper.end(0, "", PATIENCE)
+    assert port_listener.end(0, "", PATIENCE)
 
 
 def test_a_process_that_holds_ports_is_known_by_its_mark(marks: Path, kept: list[dict[str, Any]]) -> None:
-    assert keeper.others() == []
-    process = keeper.start([keeper.listener(0)], TOKEN, None, HELD)
+    assert port_listener.others() == []
+    process = port_listener.start([port_listener.listener(0)], TOKEN, None, HELD)
     kept.append(process)
     assert [one.name for one in marks.iterdir()] == [f"ivy-preflight-{process['pid']}-{process['start']}"]
-    assert keeper.wait_for_others(0) == [process["pid"]]
-    assert keeper.end(process["pid"], process["start"], PATIENCE)
+    assert port_listener.wait_for_others(0) == [process["pid"]]
+    assert port_listener.end(process["pid"], process["start"], PATIENCE)
     assert list(marks.iterdir()) == []
     # One that holds a file only is in nobody's way.
-    kept.append(keeper.start([], TOKEN, None, HELD))
+    kept.append(port_listener.start([], TOKEN, None, HELD))
     assert list(marks.iterdir()) == []
 
 
 def test_the_mark_of_a_process_that_was_killed_deceives_nobody(marks: Path, kept: list[dict[str, Any]]) -> None:
-    process = keeper.start([keeper.listener(0)], TOKEN, None, HELD)
+    process = port_listener.start([port_listener.listener(0)], TOKEN, None, HELD)
     kept.append(process)
     os.kill(process["pid"], signal.SIGKILL)
-    wait_until(lambda: keeper.start_time(process["pid"]) != process["start"], "the end of the process")
+    wait_until(lambda: port_listener.start_time(process["pid"]) != process["start"], "the end of the process")
     (marks / f"ivy-preflight-{os.getpid()}-1").touch()
     (marks / "ivy-preflight-of-somebody").touch()
-    assert keeper.others() == []
+    assert port_listener.others() == []
     assert [one.name for one in marks.iterdir()] == ["ivy-preflight-of-somebody"]
 
 
 def test_a_process_that_lets_go_soon_is_awaited(kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    process = keeper.start([keeper.listener(0)], TOKEN, None, HELD)
+    process = port_listener.start([port_listener.listener(0)], TOKEN, None, HELD)
     kept.append(process)
-    assert keeper.others() == [process["pid"]]
+    assert port_listener.others() == [process["pid"]]
     naps: list[float] = []
 
     def nap(seconds: float) -> None:
         naps.append(seconds)
         os.kill(process["pid"], signal.SIGTERM)
-        wait_until(lambda: keeper.start_time(process["pid"]) != process["start"], "the end of the process")
+        wait_until(lambda: port_listener.start_time(process["pid"]) != process["start"], "the end of the process")
 
-    monkeypatch.setattr(keeper, "time", types.SimpleNamespace(monotonic=time.monotonic, sleep=nap))
-    assert keeper.wait_for_others(PATIENCE) == []
+    monkeypatch.setattr(port_listener, "time", types.SimpleNamespace(monotonic=time.monotonic, sleep=nap))
+    assert port_listener.wait_for_others(PATIENCE) == []
     assert len(naps) == 1
 
 
 def test_a_process_that_does_not_let_go_is_not_awaited_for_ever(kept: list[dict[str, Any]], clock: Clock) -> None:
-    process = keeper.start([keeper.listener(0)], TOKEN, None, HELD)
+    process = port_listener.start([port_listener.listener(0)], TOKEN, None, HELD)
     kept.append(process)
-    assert keeper.wait_for_others(60) == [process["pid"]]
+    assert port_listener.wait_for_others(60) == [process["pid"]]
     assert sum(clock.naps) == pytest.approx(60, abs=1)
 
 
@@ -191,20 +191,20 @@ GIVEN: dict[str, Any] = {
 def test_another_preflight_is_no_foreign_program(
     nothing_runs: None, kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight_host, "_OTHERS_SECONDS", 0)
-    listener = keeper.listener(0)
+    monkeypatch.setattr(preflight_facts, "_OTHERS_SECONDS", 0)
+    listener = port_listener.listener(0)
     wanted = {"port": int(listener.getsockname()[1]), "addresses": ["*"], "unit": "", "listen": True}
-    process = keeper.start([listener], TOKEN, None, HELD)
+    process = port_listener.start([listener], TOKEN, None, HELD)
     kept.append(process)
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         other = {**wanted, "port": int(foreign.getsockname()[1])}
-        seen = preflight_host.look({**GIVEN, "ports": [wanted, other, {**wanted, "port": free_port()}]})
+        seen = preflight_facts.look({**GIVEN, "ports": [wanted, other, {**wanted, "port": free_port()}]})
         assert seen["under_way"] == [process["pid"]]
         assert [[one["pid"] for one in state["holders"]] for state in seen["ports"]] == [[], [os.getpid()], []]
-        assert (seen["listening"], "keeper" in seen) == ([], False)
-    assert keeper.end(process["pid"], process["start"], PATIENCE)
-    seen = preflight_host.look({**GIVEN, "ports": [wanted]})
-    kept.append(seen["keeper"])
+        assert (seen["listening"], "listener" in seen) == ([], False)
+    assert port_listener.end(process["pid"], process["start"], PATIENCE)
+    seen = preflight_facts.look({**GIVEN, "ports": [wanted]})
+    kept.append(seen["listener"])
     assert (seen["under_way"], seen["listening"]) == ([], [wanted["port"]])
 
 
@@ -287,7 +287,7 @@ def test_nobody_takes_the_port_of_a_service_that_starts(monkeypatch: pytest.Monk
     wanted = [{"port": free_port(), "addresses": ["*"], "unit": "axonivy-engine.service", "listen": True}]
     seen = ports.look(wanted)
     assert seen[0]["quiet"] is False
-    assert preflight_host.listeners(wanted, seen) == []
+    assert preflight_facts.listeners(wanted, seen) == []
 
 
 def test_only_free_ports_that_others_try_are_listened_on(nothing_runs: None) -> None:
@@ -297,7 +297,7 @@ def test_only_free_ports_that_others_try_are_listened_on(nothing_runs: None) -> 
             {"port": free_port(), "addresses": ["*"], "unit": "", "listen": False},
             {"port": free_port(), "addresses": ["*"], "unit": "", "listen": True},
         ]
-        opened = preflight_host.listeners(wanted, ports.look(wanted))
+        opened = preflight_facts.listeners(wanted, ports.look(wanted))
         assert [port for port, _socket in opened] == [wanted[2]["port"]]
         for _port, one in opened:
             one.close()

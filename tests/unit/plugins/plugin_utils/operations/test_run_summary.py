@@ -76,7 +76,7 @@ def test_the_warnings_of_preflight_come_again_and_are_bounded() -> None:
 @pytest.mark.parametrize("playbook", ["site", "rollout", "rollback"])
 def test_what_rolls_a_release_out_ends_with_it(playbook: str) -> None:
     plays = yaml.safe_load((ROOT / f"playbooks/{playbook}.yml").read_text(encoding="utf-8"))
-    assert plays[-1]["ansible.builtin.import_playbook"] == "parts/summary.yml"
-    tasks = yaml.safe_load((ROOT / "playbooks/parts/summary.yml").read_text(encoding="utf-8"))[-1]["tasks"]
+    assert plays[-1]["ansible.builtin.import_playbook"] == "_includes/summary.yml"
+    tasks = yaml.safe_load((ROOT / "playbooks/_includes/summary.yml").read_text(encoding="utf-8"))[-1]["tasks"]
     assert tasks[-1]["run_once"] is True
     assert "ivy.cluster.run_summary" in tasks[-1]["ansible.builtin.debug"]["msg"]

@@ -2,7 +2,7 @@
 # Runs `ansible-test sanity` on a copy: it wants the checkout below ansible_collections/ivy/cluster, and outside of any other
 # checkout, or it asks git there which files there are.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -16,7 +16,7 @@ git ls-files -z --cached --others --exclude-standard \
 
 # Kept between runs: ansible-test's environments are in it.
 home="$PWD/.cache/sanity"
-python tests/lab/sanity_home.py "$home"
+python tools/sanity_home.py "$home"
 
 # The one Python that is sure to be here; that code for hosts keeps to what Python 3.9 can is checked by ruff.
 version="$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')"

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: preflight_let_go
-short_description: Ends what preflight_host left behind
+module: preflight_cleanup
+short_description: Ends what preflight_facts left behind
 version_added: 0.1.0
 description:
-  - Ends the process of M(ivy.cluster.preflight_host) and waits until its listeners and its file are gone.
+  - Ends the process of M(ivy.cluster.preflight_facts) and waits until its listeners and its file are gone.
   - One that is gone already is no error.
 options:
   pid:
@@ -30,14 +30,14 @@ author:
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
-  - module: ivy.cluster.preflight_host
+  - module: ivy.cluster.preflight_facts
 """
 
 EXAMPLES = r"""
 - name: End the listeners
-  ivy.cluster.preflight_let_go:
-    pid: "{{ host.keeper.pid }}"
-    start: "{{ host.keeper.start }}"
+  ivy.cluster.preflight_cleanup:
+    pid: "{{ host.port_listener.pid }}"
+    start: "{{ host.port_listener.start }}"
   become: true
 """
 
@@ -53,7 +53,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.preflight import keeper
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight import port_listener
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "pid": {"type": "int", "required": True},
@@ -65,7 +65,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     given = module.params
-    module.exit_json(changed=False, gone=keeper.end(given["pid"], given["start"], given["seconds"]))
+    module.exit_json(changed=False, gone=port_listener.end(given["pid"], given["start"], given["seconds"]))
 
 
 if __name__ == "__main__":

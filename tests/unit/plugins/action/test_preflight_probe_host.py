@@ -13,7 +13,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ivy.cluster.plugins.action.preflight_look import ActionModule
+from ansible_collections.ivy.cluster.plugins.action.preflight_probe_host import ActionModule
 
 Answer = Callable[..., dict[str, Any]]
 SETUP = {"ansible_facts": {"ansible_python": {"version": {"major": 3, "minor": 11}}, "ansible_distribution": "Debian"}}

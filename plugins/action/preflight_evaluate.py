@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half, and the only one, of ivy.cluster.preflight_hosts."""
+"""The controller's half, and the only one, of ivy.cluster.preflight_evaluate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ivy.cluster.plugins.modules.preflight_hosts import ARGUMENT_SPEC
+from ansible_collections.ivy.cluster.plugins.modules.preflight_evaluate import ARGUMENT_SPEC
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import host_check
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import Limits, looks_from

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: preflight_host
+module: preflight_facts
 short_description: Looks at a host before anything is installed on it
 version_added: 0.1.0
 description:
   - Tells in one round trip what the role P(ivy.cluster.preflight#role) wants to know of a host.
   - Changes nothing. Where it is asked to, it leaves a process behind that listens on ports that nobody uses and keeps
     one small file on the share, so that other hosts can try both. As long as that process holds ports, an empty file in
-    C(/run) tells later looks of it. M(ivy.cluster.preflight_let_go) ends it; by itself it
+    C(/run) tells later looks of it. M(ivy.cluster.preflight_cleanup) ends it; by itself it
     ends after O(seconds).
   - Where such a process of another run holds ports, it waits some seconds for it.
   - Does so in check mode, too, since nothing of it lasts.
@@ -117,13 +117,13 @@ author:
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
-  - module: ivy.cluster.preflight_reach
-  - module: ivy.cluster.preflight_let_go
+  - module: ivy.cluster.preflight_connect
+  - module: ivy.cluster.preflight_cleanup
 """
 
 EXAMPLES = r"""
 - name: Look at a host
-  ivy.cluster.preflight_host:
+  ivy.cluster.preflight_facts:
     ports:
       - port: 8080
         unit: axonivy-engine.service
@@ -220,7 +220,7 @@ trusted:
   returned: always
   type: str
   sample: ""
-keeper:
+listener:
   description: The process that it left behind.
   returned: when there is one
   type: dict
@@ -237,9 +237,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ivy.cluster.plugins.module_utils.preflight import (
     disk,
-    keeper,
     network,
     packages,
+    port_listener,
     ports,
     share,
     system,
@@ -291,7 +291,7 @@ def listeners(wanted: list[dict[str, t.Any]], seen: list[dict[str, t.Any]]) -> l
     for one, state in zip(wanted, seen):
         if one["listen"] and not state["holders"] and state["quiet"]:
             try:
-                found.append((int(one["port"]), keeper.listener(int(one["port"]))))
+                found.append((int(one["port"]), port_listener.listener(int(one["port"]))))
             except OSError as exc:
                 state["error"] = exc.strerror or str(exc)
     return found
@@ -299,7 +299,7 @@ def listeners(wanted: list[dict[str, t.Any]], seen: list[dict[str, t.Any]]) -> l
 
 def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
     hostname = socket.gethostname()
-    under_way = keeper.wait_for_others(_OTHERS_SECONDS) if given["ports"] else []
+    under_way = port_listener.wait_for_others(_OTHERS_SECONDS) if given["ports"] else []
     seen = ports.look(given["ports"])
     if under_way:
         ports.without(seen, under_way)
@@ -329,11 +329,11 @@ def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
     opened = [] if under_way else listeners(given["ports"], seen)
     if any("error" in state for state in seen):
         # Both looked at the same moment, and the other one was quicker.
-        under_way = keeper.others()
+        under_way = port_listener.others()
     result["under_way"] = under_way
     result["listening"] = [port for port, _socket in opened]
     if opened or file:
-        result["keeper"] = keeper.start([one for _port, one in opened], given["token"], file, given["seconds"])
+        result["listener"] = port_listener.start([one for _port, one in opened], given["token"], file, given["seconds"])
     return result
 
 

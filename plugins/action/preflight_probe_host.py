@@ -12,7 +12,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.vars.clean import namespace_facts
 
-from ansible_collections.ivy.cluster.plugins.modules.preflight_look import ARGUMENT_SPEC
+from ansible_collections.ivy.cluster.plugins.modules.preflight_probe_host import ARGUMENT_SPEC
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_errors import diagnose
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks.host import PYTHON
@@ -69,7 +69,7 @@ class ActionModule(ActionBase):
         token = secrets.token_hex(8)
         arguments = module_arguments(plan, variables["inventory_hostname"], token, seconds)
         before = time.time()
-        seen = self._run("ivy.cluster.preflight_host", arguments, variables)
+        seen = self._run("ivy.cluster.preflight_facts", arguments, variables)
         after = time.time()
         if seen["uid"] != 0:
             raise _UnusableError("no-root", f"it runs as UID {seen['uid']}, not as root")

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: preflight_reach
+module: preflight_connect
 short_description: Tries whom a host can reach, and looks for the other hosts' files on the share
 version_added: 0.1.0
 description:
   - Opens a connection to each of O(targets) and ends it at once.
-  - Looks on the share for the files that M(ivy.cluster.preflight_host) wrote on the other hosts.
+  - Looks on the share for the files that M(ivy.cluster.preflight_facts) wrote on the other hosts.
   - Changes nothing.
 options:
   targets:
@@ -29,7 +29,7 @@ options:
         type: int
         required: true
       token:
-        description: What a listener of M(ivy.cluster.preflight_host) says. Empty for a service that runs.
+        description: What a listener of M(ivy.cluster.preflight_facts) says. Empty for a service that runs.
         type: str
         default: ""
       linked_is_enough:
@@ -77,12 +77,12 @@ author:
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
-  - module: ivy.cluster.preflight_host
+  - module: ivy.cluster.preflight_facts
 """
 
 EXAMPLES = r"""
 - name: Try the database's port
-  ivy.cluster.preflight_reach:
+  ivy.cluster.preflight_connect:
     targets:
       - address: 192.0.2.30
         port: 5432

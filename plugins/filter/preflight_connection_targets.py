@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: preflight_questions
+name: preflight_connection_targets
 short_description: What one host is to try out about the others
 version_added: 0.1.0
 author:
@@ -13,7 +13,7 @@ description:
 positional: _input
 options:
   _input:
-    description: What M(ivy.cluster.preflight_look) returned, by host.
+    description: What M(ivy.cluster.preflight_probe_host) returned, by host.
     type: dict
     required: true
   host:
@@ -24,13 +24,13 @@ options:
 
 EXAMPLES = r"""
 - name: Try the other hosts
-  ivy.cluster.preflight_reach:
-    targets: "{{ (looked | ivy.cluster.preflight_questions(inventory_hostname)).targets }}"
+  ivy.cluster.preflight_connect:
+    targets: "{{ (looked | ivy.cluster.preflight_connection_targets(inventory_hostname)).targets }}"
 """
 
 RETURN = r"""
 _value:
-  description: C(targets) and C(files) as M(ivy.cluster.preflight_reach) takes them.
+  description: C(targets) and C(files) as M(ivy.cluster.preflight_connect) takes them.
   type: dict
 """
 
@@ -41,7 +41,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks impor
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import looks_from
 
 
-def preflight_questions(looked: t.Any, host: str) -> dict[str, list[dict[str, t.Any]]]:
+def preflight_connection_targets(looked: t.Any, host: str) -> dict[str, list[dict[str, t.Any]]]:
     looks = looks_from(t.cast("dict[str, t.Any]", native.plain(looked)))
     return {
         "targets": [one.arguments() for one in network.questions(looks, str(host))],
@@ -51,4 +51,4 @@ def preflight_questions(looked: t.Any, host: str) -> dict[str, list[dict[str, t.
 
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"preflight_questions": preflight_questions}
+        return {"preflight_connection_targets": preflight_connection_targets}

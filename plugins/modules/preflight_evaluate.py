@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: preflight_hosts
+module: preflight_evaluate
 short_description: Judges what preflight saw of the hosts
 version_added: 0.1.0
 description:
@@ -14,11 +14,11 @@ description:
   - It does not fail because of what was found; M(ivy.cluster.preflight_report) tells everything together.
 options:
   looked:
-    description: What M(ivy.cluster.preflight_look) returned, by host. A host without an answer was left out.
+    description: What M(ivy.cluster.preflight_probe_host) returned, by host. A host without an answer was left out.
     type: dict
     required: true
   reached:
-    description: What M(ivy.cluster.preflight_reach) returned, by host.
+    description: What M(ivy.cluster.preflight_connect) returned, by host.
     type: dict
     default: {}
   limits:
@@ -47,13 +47,13 @@ author:
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
-  - module: ivy.cluster.preflight_look
+  - module: ivy.cluster.preflight_probe_host
   - module: ivy.cluster.preflight_report
 """
 
 EXAMPLES = r"""
 - name: Judge what was seen
-  ivy.cluster.preflight_hosts:
+  ivy.cluster.preflight_evaluate:
     looked: "{{ looked_by_host }}"
     reached: "{{ reached_by_host }}"
   register: judged
@@ -91,7 +91,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="ivy.cluster.preflight_hosts runs on the controller, by its action plugin of the same name.")
+    module.fail_json(
+        msg="ivy.cluster.preflight_evaluate runs on the controller, by its action plugin of the same name."
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Removes everything that make has made for this checkout, except Debian packages.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 log_directory="${1:?usage: clean.sh LOG_DIRECTORY}"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes requirements.txt and requirements-newest.txt, the full lists of pinned versions, from the files that end in .in.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -21,5 +21,5 @@ write() {
 "$work/bin/pip" freeze | write requirements
 
 # For another Python than this one, so the names of the files have to do.
-tests/lab/newest_ansible.sh download requirements-newest.in "$work/wheels" "$work/bin/pip"
+tools/newest_ansible.sh download requirements-newest.in "$work/wheels" "$work/bin/pip"
 find "$work/wheels" -name '*.whl' -printf '%f\n' | sed -E 's/^([^-]+)-([^-]+)-.*$/\1==\2/' | LC_ALL=C sort -f | write requirements-newest

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the types of all Python code. The collection's own through the link, so that its full name is what mypy sees.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 collection=collections/ansible_collections/ivy/cluster
 paths=()
@@ -13,6 +13,6 @@ done
 mypy "${paths[@]}"
 
 # Here the files import one another by their bare names.
-for directory in tests/lab tests/bench tests/contract molecule/default/tests molecule/debian13/tests; do
+for directory in tools tests/bench tests/contract molecule/default/tests molecule/debian13/tests; do
     MYPYPATH="$directory" mypy "$directory"/*.py
 done

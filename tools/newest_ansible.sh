@@ -3,7 +3,7 @@
 # Makes .cache/newest from requirements-newest.txt: the newest Ansible, for the Python of Debian 13. It runs in the host image of
 # Debian 13 (readme_way.py), which has no pip and may have no way to a package index, so the wheels are unpacked here.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 download() {
     "${3:-.venv/bin/pip}" download --quiet --disable-pip-version-check --no-input --dest "$2" --requirement "$1" \

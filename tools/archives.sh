@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets what the hosts install from files on the controller: the search engine from Maven Central, and the engine.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 archives="$PWD/.cache/archives"
 mkdir -p "$archives"

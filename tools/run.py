@@ -13,7 +13,7 @@ from pathlib import Path
 
 from steps import Runner, Step
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".cache" / "log"
 DEMO = "inventories/demo"
 BENCH = "tests/bench/hosts.yml"
@@ -21,21 +21,21 @@ CONTRACT = "tests/contract/hosts.yml"
 # Two cores: more at once would only make each step slower.
 WIDTH = 2
 
-PYTHON_STEP = Step("Python", ["tests/lab/packages.sh", "venv"], counts=False)
-TOOLS = Step("Tool environment", ["tests/lab/tool_environment.sh"], (PYTHON_STEP.name,), counts=False)
-ENGINE = Step("Container engine", ["tests/lab/container_engine.sh", str(LOGS)], ("Programs",), counts=False)
+PYTHON_STEP = Step("Python", ["tools/packages.sh", "venv"], counts=False)
+TOOLS = Step("Tool environment", ["tools/tool_environment.sh"], (PYTHON_STEP.name,), counts=False)
+ENGINE = Step("Container engine", ["tools/container_engine.sh", str(LOGS)], ("Programs",), counts=False)
 IMAGE = Step("Host image", ["molecule/shared/image/build.sh", "bookworm"], (ENGINE.name,), counts=False)
 TRIXIE = Step("Host image of Debian 13", ["molecule/shared/image/build.sh", "trixie"], (ENGINE.name,), counts=False)
 # The image that the hosts of each molecule scenario are made from.
 IMAGES = {"default": IMAGE, "debian13": TRIXIE}
-NEWEST = Step("Newest Ansible", ["tests/lab/newest_ansible.sh"], (TOOLS.name,), counts=False)
-ARCHIVES = Step("Archives", ["tests/lab/archives.sh"], ("Programs",), counts=False)
+NEWEST = Step("Newest Ansible", ["tools/newest_ansible.sh"], (TOOLS.name,), counts=False)
+ARCHIVES = Step("Archives", ["tools/archives.sh"], ("Programs",), counts=False)
 
 LINT = [
     Step("yamllint", ["yamllint", "--strict", "."], (TOOLS.name,)),
     Step("ruff check", ["ruff", "check", "."], (TOOLS.name,)),
     Step("ruff format", ["ruff", "format", "--check", "."], (TOOLS.name,)),
-    Step("mypy", ["tests/lab/types.sh"], (TOOLS.name,)),
+    Step("mypy", ["tools/types.sh"], (TOOLS.name,)),
     Step("ansible-lint", ["ansible-lint", "--nocolor"], (TOOLS.name,)),
 ]
 
@@ -46,12 +46,12 @@ def pytest(name: str, paths: list[str], needs: tuple[str, ...]) -> Step:
 
 
 UNIT = pytest("Unit tests", ["tests/unit"], (TOOLS.name,))
-SANITY = Step("ansible-test sanity", ["tests/lab/sanity.sh"], (TOOLS.name,))
+SANITY = Step("ansible-test sanity", ["tools/sanity.sh"], (TOOLS.name,))
 STAND_IN = pytest("Stand-in tests", ["tests/engine_stand_in"], (TOOLS.name, ARCHIVES.name))
 
 
 def programs(*names: str) -> list[Step]:
-    step = Step("Programs", ["tests/lab/packages.sh", *names], (PYTHON_STEP.name,), counts=False)
+    step = Step("Programs", ["tools/packages.sh", *names], (PYTHON_STEP.name,), counts=False)
     return [PYTHON_STEP, TOOLS, step]
 
 
@@ -88,7 +88,7 @@ def scenario(name: str, keep: bool) -> list[Step]:
     again, more = ("side-effect", (NEWEST.name, TRIXIE.name)) if name == "default" else ("idempotence", ())
 
     def action(verb: str) -> list[str]:
-        return ["tests/lab/molecule.sh", name, verb]
+        return ["tools/molecule.sh", name, verb]
 
     steps = [
         Step(f"{title} create", action("create"), (TOOLS.name, image.name), counts=False),
@@ -122,7 +122,7 @@ def plan(target: str) -> list[Step]:
         "lint": [PYTHON_STEP, TOOLS, *LINT],
         "unit": [PYTHON_STEP, TOOLS, UNIT],
         "sanity": [PYTHON_STEP, TOOLS, SANITY],
-        "build": [PYTHON_STEP, TOOLS, Step("Collection", ["tests/lab/build.sh"], (TOOLS.name,), counts=False)],
+        "build": [PYTHON_STEP, TOOLS, Step("Collection", ["tools/build.sh"], (TOOLS.name,), counts=False)],
         "stand-in": [*programs("java", "maven"), ARCHIVES, STAND_IN],
         "hosts": [*with_docker, hosts],
         "demo": [*everything, hosts, playbook("Site", "site.yml", (hosts.name, ARCHIVES.name))],
@@ -134,9 +134,9 @@ def plan(target: str) -> list[Step]:
         ]
         if shutil.which("docker")
         else [],
-        "docs": [PYTHON_STEP, TOOLS, Step("Options", ["python", "tests/lab/options.py"], (TOOLS.name,), counts=False)],
+        "docs": [PYTHON_STEP, TOOLS, Step("Options", ["python", "tools/options.py"], (TOOLS.name,), counts=False)],
         "bench-config": bench(),
-        "clean": [Step("Everything", ["tests/lab/clean.sh", str(LOGS)], counts=False)],
+        "clean": [Step("Everything", ["tools/clean.sh", str(LOGS)], counts=False)],
         "molecule": [*everything, TRIXIE, *([NEWEST] if chosen == "default" else []), *scenario(chosen, keep)],
         "contract": [*everything, TRIXIE, *contract(check=False)],
         "test": [

@@ -30,7 +30,7 @@ from pathlib import Path
 
 from blocks import Block, blocks
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 CHAPTER = "Your own hosts"
 HERE = ROOT / ".cache" / "readme"
 # The directory that the README's first command makes.

@@ -2,7 +2,7 @@
 # Usage: molecule.sh SCENARIO create|converge|idempotence|side-effect|verify|destroy
 # One action of a molecule scenario. Before the hosts go, their logs are kept.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 scenario="$1"
 action="$2"

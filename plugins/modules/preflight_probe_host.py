@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: preflight_look
+module: preflight_probe_host
 short_description: Looks at a host with everything that its roles will need in mind
 version_added: 0.1.0
 description:
   - Gathers the facts that the roles use, finds out from the options of the host's roles what they will need there, and
-    asks M(ivy.cluster.preflight_host).
+    asks M(ivy.cluster.preflight_facts).
   - A host that cannot be reached, has no Python or does not let its user become root is an answer, too, and no failure,
     so that the other hosts are still looked at.
 options:
@@ -34,13 +34,13 @@ author:
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
-  - module: ivy.cluster.preflight_host
-  - module: ivy.cluster.preflight_hosts
+  - module: ivy.cluster.preflight_facts
+  - module: ivy.cluster.preflight_evaluate
 """
 
 EXAMPLES = r"""
 - name: Look at the host
-  ivy.cluster.preflight_look:
+  ivy.cluster.preflight_probe_host:
     groups: "{{ group_names }}"
     gather_subset: ["!all", distribution, hardware]
   become: true
@@ -66,7 +66,7 @@ detail:
   type: str
   sample: ""
 seen:
-  description: What M(ivy.cluster.preflight_host) returned.
+  description: What M(ivy.cluster.preflight_facts) returned.
   returned: when the host could be looked at
   type: dict
   sample: {uid: 0}
@@ -96,7 +96,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="ivy.cluster.preflight_look is run by its action plugin of the same name.")
+    module.fail_json(msg="ivy.cluster.preflight_probe_host is run by its action plugin of the same name.")
 
 
 if __name__ == "__main__":

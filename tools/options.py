@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PAGE = "docs/options.md"
 # The cluster-wide options first, since each role works with them; the others by name.
 FIRST = "topology"

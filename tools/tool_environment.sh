@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the tool environment .venv from requirements.txt, anew when that file has changed or the checkout was moved.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 python="${PYTHON:-python3}"
 made="$PWD/.venv/made-from.txt"
