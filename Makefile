@@ -12,19 +12,19 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Build the whole system on this machine; ENGINE_ARCHIVE=/path/to/AxonIvyEngine...zip takes a real engine
+demo: ## Build the whole system on this machine; ENGINE_ARCHIVE=/path/to/AxonIvyEngine...zip uses a real engine
 	@$(RUN) demo
 
 .PHONY: demo-down
-demo-down: ## Remove the demo's hosts and everything that belongs to them
+demo-down: ## Remove the demo's hosts, networks, volumes, keys and passwords
 	@$(RUN) demo-down
 
 .PHONY: hosts
-hosts: ## Create the demo's hosts and install nothing on them
+hosts: ## Create the demo's hosts without installing anything on them
 	@$(RUN) hosts
 
 .PHONY: test
-test: ## Run everything that .ci/run runs: lint, unit tests, sanity tests, molecule
+test: ## Run all tests, as .ci/run does: lint, unit tests, sanity tests, molecule, contract
 	@$(RUN) test
 
 .PHONY: lint
@@ -44,23 +44,23 @@ stand-in: ## Pack the stand-in engine and run its own tests
 	@$(RUN) stand-in
 
 .PHONY: contract
-contract: ## Hold the stand-in to the contract, or a real engine: ENGINE_ARCHIVE=/path/to/...zip ENGINE_LICENCE=/path/to/...lic
+contract: ## Run the contract tests on the stand-in, or on a real engine: ENGINE_ARCHIVE=/path/to/...zip ENGINE_LICENCE=/path/to/...lic
 	@$(RUN) contract
 
 .PHONY: molecule
-molecule: ## Run the molecule scenario SCENARIO (default, debian13); KEEP=1 leaves its hosts for a look
+molecule: ## Run the molecule scenario SCENARIO (default, debian13); KEEP=1 keeps its hosts for inspection
 	@$(RUN) molecule
 
 .PHONY: bench-config
-bench-config: ## Measure shared_config on hosts made for it, and write docs/benchmark.md; 15 minutes
+bench-config: ## Benchmark shared_config on its own hosts and write docs/benchmark.md; takes 15 minutes
 	@$(RUN) bench-config
 
 .PHONY: tools
-tools: ## Make the tool environment .venv and the link by which Ansible finds this checkout
+tools: ## Create the tool environment .venv and the link through which Ansible finds this checkout
 	@$(RUN) tools
 
 .PHONY: docs
-docs: ## Write docs/options.md, the reference of all options, anew
+docs: ## Regenerate docs/options.md, the reference of all options
 	@$(RUN) docs
 
 .PHONY: build
@@ -68,9 +68,9 @@ build: ## Build the collection's archive
 	@$(RUN) build
 
 .PHONY: lock
-lock: ## Write requirements.txt anew from requirements.in
+lock: ## Regenerate requirements.txt from requirements.in
 	@tools/lock.sh
 
 .PHONY: clean
-clean: ## Remove the demo, molecule's hosts, the host images, the downloads and the tool environment
+clean: ## Remove the demo, the test hosts, the host images, the downloads and the tool environment
 	@$(RUN) clean

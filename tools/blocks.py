@@ -48,7 +48,7 @@ def blocks(text: str) -> list[Block]:
     for number, line in enumerate(text.splitlines(), 1):
         fence = FENCE.match(line)
         if opened is not None and fence and not fence[2]:
-            inside = textwrap.dedent("".join(f"{one}\n" for one in content))
+            inside = textwrap.dedent("".join(f"{line}\n" for line in content))
             found.append(Block(opened[0], opened[1], inside, heading, opened[2]))
             opened, content, paragraph = None, [], []
         elif opened is not None:

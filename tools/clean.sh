@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Removes everything that make has made for this checkout, except Debian packages.
+# Removes everything that make has created for this checkout, except Debian packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,7 @@ if docker version > /dev/null 2>&1; then
         docker volume ls --quiet "${mine[@]}" | xargs --no-run-if-empty docker volume rm
         docker network ls --quiet "${mine[@]}" | xargs --no-run-if-empty docker network rm
     done
-    # An image that another checkout's hosts still run on stays.
+    # Images that another checkout's hosts still use cannot be removed.
     docker image ls --format '{{.Repository}}:{{.Tag}}' 'ivy-cluster/host' \
         | xargs --no-run-if-empty --max-args 1 docker image rm || true
 
@@ -20,10 +20,10 @@ if docker version > /dev/null 2>&1; then
     if [ "$(cat "/proc/${daemon:-none}/comm" 2> /dev/null)" = dockerd ] \
         && [ -z "$(docker container ls --all --quiet)" ]; then
         kill "$daemon"
-        echo "Stopped the dockerd that make had started"
+        echo "Stopped the dockerd that make had started."
     fi
 fi
 
-# The log of this very run is still being written.
+# The log of this run is still being written.
 find .cache -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf {} +
 rm -rf .venv collections/ansible_collections

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that a container engine answers, using a running one or else starting Docker's, and that it can run our hosts.
+# Ensures that a container engine answers (a running one, or else a Docker daemon started here) and can run the test hosts.
 set -euo pipefail
 
 log_directory="${1:?usage: container_engine.sh LOG_DIRECTORY}"
@@ -8,8 +8,8 @@ answers() {
     docker version > /dev/null 2>&1
 }
 
-# Each systemd takes several inotify instances, and the kernel's usual limit of 128 stops the hosts of two scenarios from
-# starting. The setting lasts until the machine is started anew.
+# Each systemd uses several inotify instances. The kernel's usual limit of 128 is too low for the hosts of two scenarios.
+# The setting lasts until the machine reboots.
 allow_many_hosts() {
     local setting=/proc/sys/fs/inotify/max_user_instances wanted=1024 now
     now="$(cat "$setting" 2> /dev/null || echo "$wanted")"
@@ -25,27 +25,27 @@ if answers; then
 fi
 
 if [ "$(uname -s)" != Linux ]; then
-    echo "The hosts are containers that are reached at their own addresses, which works on Linux only." >&2
+    echo "The hosts are containers that are reached at their own addresses. This works on Linux only." >&2
     exit 1
 fi
 if [ -n "${DOCKER_HOST:-}" ]; then
-    echo "DOCKER_HOST is $DOCKER_HOST, and nothing answers there. Start that engine, or unset the variable." >&2
+    echo "No container engine answers at DOCKER_HOST=$DOCKER_HOST. Start it, or unset the variable." >&2
     exit 1
 fi
 if [ "$(id -u)" -ne 0 ]; then
-    echo "Docker does not answer. Start it (systemctl start docker) and make sure that $(id -un) may use it." >&2
+    echo "Docker does not answer. Start it (systemctl start docker) and check that $(id -un) may use it." >&2
     exit 1
 fi
 
-# Not a process that has ended and that nobody has taken note of: in a container there is often no init to do that.
+# Zombies do not count: a container often has no init that would reap them.
 runs() {
     grep -qx $'Name:\t'"$1" "/proc/${2:-none}/status" 2> /dev/null \
         && ! grep -q '^State:\sZ' "/proc/$2/status" 2> /dev/null
 }
 
-# With a process: gives up as soon as that ends.
+# With a process id: fails as soon as that process ends.
 wait_until_it_answers() {
-    # The limit is for an engine that hangs; one that ends is noticed at once.
+    # The limit is for an engine that hangs; one that exits is detected immediately.
     for _ in $(seq 120); do
         if answers; then
             return 0
@@ -64,23 +64,23 @@ if [ -d /run/systemd/system ]; then
     exit 0
 fi
 
-# Without an init nobody keeps a daemon, so it gets a session of its own: it outlives this make and the shell above it.
+# There is no init to supervise the daemon. A new session lets it outlive this make and its shell.
 mkdir -p "$log_directory"
 log="$log_directory/dockerd.log"
 own_pid_file="$log_directory/dockerd.pid"
 
-# One may be on its way up, or on its way down, and then it still holds what a new one needs.
+# Another dockerd may be starting, or stopping while it still holds the files that a new one needs.
 other="$(cat /var/run/docker.pid 2> /dev/null || true)"
 if runs dockerd "$other"; then
     if wait_until_it_answers "$other"; then
         exit 0
     fi
     if runs dockerd "$other"; then
-        echo "A dockerd runs (process $other) and does not answer. Look at its log, or stop it, and run this again." >&2
+        echo "dockerd (process $other) is running but does not answer. Check its log or stop it, then run this again." >&2
         exit 1
     fi
 else
-    # Left by one that was killed. A number that still is some process's would keep dockerd from starting.
+    # Left behind by a killed dockerd. If another process has this id now, dockerd would refuse to start.
     rm -f /var/run/docker.pid
     for file in /var/run/docker/containerd/*containerd.pid; do
         if [ -f "$file" ] && ! runs containerd "$(cat "$file")"; then
@@ -103,7 +103,7 @@ done
 
 if ! wait_until_it_answers "$(cat "$own_pid_file")"; then
     tail -n 40 "$log" >&2
-    echo "dockerd did not come up; its log is $log" >&2
+    echo "dockerd did not start. Its log: $log" >&2
     exit 1
 fi
-echo "Started dockerd, process $(cat "$own_pid_file"); its log is $log"
+echo "Started dockerd (process $(cat "$own_pid_file")). Its log: $log"

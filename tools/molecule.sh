@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Usage: molecule.sh SCENARIO create|converge|idempotence|side-effect|verify|destroy
-# One action of a molecule scenario. Before the hosts go, their logs are kept.
+# Runs one action of a molecule scenario. Saves the hosts' logs before it destroys them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scenario="$1"
 action="$2"
 lab="$(sed -n 's/^ *lab_name: *//p' "molecule/$scenario/inventory/hosts.yml")"
-# In the checkout, where other checkouts and other users do not meet it.
+# In the checkout, so that checkouts and users do not share it.
 export ANSIBLE_FORCE_COLOR=0
 export MOLECULE_EPHEMERAL_DIRECTORY="$PWD/.cache/molecule/$scenario"
 
-keep_logs() {
+save_logs() {
     local logs="$PWD/.cache/log/hosts-$scenario" name
     rm -rf "$logs"
     mkdir -p "$logs"
@@ -22,7 +22,7 @@ keep_logs() {
 
 case "$action" in
     create)
-        # What a run that was killed has left behind.
+        # Remove what a killed run has left behind.
         molecule reset --scenario-name "$scenario"
         ansible-playbook -i inventories/demo -i "molecule/$scenario/inventory" molecule/shared/destroy.yml
         molecule create --no-command-borders --scenario-name "$scenario"
@@ -32,7 +32,7 @@ case "$action" in
             echo "Nothing was created, so there is nothing to remove."
             exit 0
         fi
-        keep_logs
+        save_logs
         molecule destroy --no-command-borders --scenario-name "$scenario"
         ;;
     *)

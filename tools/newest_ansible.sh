@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: newest_ansible.sh [download REQUIREMENTS DIRECTORY PIP]
-# Makes .cache/newest from requirements-newest.txt: the newest Ansible, for the Python of Debian 13. It runs in the host image of
-# Debian 13 (readme_way.py), which has no pip and may have no way to a package index, so the wheels are unpacked here.
+# Creates .cache/newest from requirements-newest.txt: the newest Ansible, for the Python of Debian 13. It runs in the host image
+# of Debian 13 (readme_way.py), which has no pip and may have no access to a package index, so the wheels are unpacked here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,7 +27,7 @@ for wheel in "$newest"/wheels/*.whl; do
     .venv/bin/python -m zipfile --extract "$wheel" "$newest/site"
 done
 rm -rf "$newest/wheels"
-# The commands are part of the installation that is left out here.
+# Unpacking a wheel does not create its commands.
 for command in playbook galaxy; do
     printf '#!/bin/sh\nexec python3 -m ansible %s "$@"\n' "$command" > "$newest/bin/ansible-$command"
 done

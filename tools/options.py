@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes docs/options.md: every option of every role, from what the roles themselves say about them."""
+"""Writes docs/options.md: every option of every role, from the roles' argument specifications and defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "docs/options.md"
-# The cluster-wide options first, since each role works with them; the others by name.
+# The cluster-wide options come first, since every role uses them; the others follow by name.
 FIRST = "topology"
 HEAD = """\
 # Options
@@ -24,11 +24,11 @@ HEAD = """\
 Every option of every role. `make docs` writes this page from `roles/*/meta/argument_specs.yml` and
 `roles/*/defaults/main.yml`; a test fails when it is not up to date.
 
-Set options in the inventory. What starts with `ivy_` holds for the whole cluster and is known to all roles; set it for
-all hosts. What starts with a role's name matters to the hosts of that role. A default in `{{ }}` is worked out from
-other options.
+Set options in the inventory. Options that begin with `ivy_` apply to the whole cluster and are available to all roles;
+set them for all hosts. Options that begin with a role's name apply to the hosts of that role. A default in `{{ }}` is
+derived from other options.
 """
-# Ansible's semantic markup; P() and M() name a plugin or module, which Markdown shows like any other code.
+# Ansible's semantic markup. P() and M() name a plugin or module; Markdown shows them like other code.
 MARKUP = re.compile(r"\b([OVCPMEIB])\(((?:[^()]|\([^()]*\))*)\)|\b([UL])\(([^()]*)\)")
 
 
@@ -36,7 +36,7 @@ MARKUP = re.compile(r"\b([OVCPMEIB])\(((?:[^()]|\([^()]*\))*)\)|\b([UL])\(([^()]
 class Option:
     name: str
     spec: dict[str, Any]
-    # Nothing where the option has none, which differs from an empty one.
+    # Empty if the option has no default, which differs from an empty default.
     defaults: tuple[Any, ...]
 
 
@@ -54,7 +54,7 @@ def markdown(text: str) -> str:
             return f"*{inner}*" if kind == "I" else f"**{inner}**"
         return f"`{inner.partition('#')[0] if kind in 'PM' else inner}`"
 
-    # What stands outside code must be no HTML.
+    # Text outside code must not be HTML.
     parts = MARKUP.sub(code, text)
     outside = re.split(r"(`[^`]*`|<https?://[^>]*>)", parts)
     escaped = "".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(outside))
@@ -74,17 +74,17 @@ def options_of(role: Path) -> list[Option]:
     found: dict[str, Option] = {}
     for entry in specs.values():
         for name, spec in (entry.get("options") or {}).items():
-            has = (spec["default"],) if "default" in spec else (defaults[name],) if name in defaults else ()
-            found.setdefault(name, Option(name, spec, has))
-    return [one for option in found.values() for one in with_parts(option)]
+            values = (spec["default"],) if "default" in spec else (defaults[name],) if name in defaults else ()
+            found.setdefault(name, Option(name, spec, values))
+    return [part for option in found.values() for part in with_parts(option)]
 
 
 def with_parts(option: Option) -> Iterator[Option]:
     yield option
     mark = "[]" if option.spec.get("type") == "list" else ""
     for name, spec in (option.spec.get("options") or {}).items():
-        has = (spec["default"],) if "default" in spec else ()
-        yield from with_parts(Option(f"{option.name}{mark}.{name}", spec, has))
+        values = (spec["default"],) if "default" in spec else ()
+        yield from with_parts(Option(f"{option.name}{mark}.{name}", spec, values))
 
 
 def row(option: Option) -> str:
@@ -93,8 +93,8 @@ def row(option: Option) -> str:
     if "elements" in spec:
         kind += f" of {spec['elements']}"
     default = shown(option.defaults[0]) if option.defaults else "**required**" if spec.get("required") else "none"
-    said = spec["description"]
-    lines = [markdown(line) for line in ([said] if isinstance(said, str) else said)]
+    description = spec["description"]
+    lines = [markdown(line) for line in ([description] if isinstance(description, str) else description)]
     if "choices" in spec:
         lines.append("One of " + ", ".join(shown(choice) for choice in spec["choices"]) + ".")
     if spec.get("no_log"):
@@ -107,8 +107,8 @@ def section(role: Path) -> str:
     head = [f"## {role.name}", "", f"{markdown(specs['main']['short_description'])}."]
     options = options_of(role)
     if not options:
-        return "\n".join([*head, "", "It has no options of its own.", ""])
-    table = ["", "| option | type | default | what it says |", "|---|---|---|---|", *map(row, options), ""]
+        return "\n".join([*head, "", "This role has no options.", ""])
+    table = ["", "| option | type | default | description |", "|---|---|---|---|", *map(row, options), ""]
     return "\n".join([*head, *table])
 
 

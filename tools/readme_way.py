@@ -1,12 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does what a new user does: follows the README's chapter "Your own hosts", block by block, in an empty directory.
+"""Acts as a new user: follows the README's chapter "Your own hosts", block by block, in an empty directory.
 
 Usage: readme_way.py follow | again | newest | application
 
-Files are written and commands are typed at a terminal as they stand in the README, in a home directory of their own.
-This is replaced: the repository (by the checkout), passwords, archives and licence, and, by inventories that are read
-after the README's (OVERLAY), addresses and what containers cannot do.
+Writes the files and types the commands at a terminal exactly as in the README, with a separate home directory.
+Replaced are: the repository (by the checkout), passwords, archives and licence, and, through inventories that are read
+after the README's (OVERLAY), addresses and settings that containers do not support.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from blocks import Block, blocks
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTER = "Your own hosts"
 HERE = ROOT / ".cache" / "readme"
-# The directory that the README's first command makes.
+# The directory that the README's first command creates.
 WORK = HERE / "ivy"
 HOME = HERE / "home"
 VAULT_PASSWORD_FILE = HERE / "vault_password"
@@ -46,21 +46,21 @@ INVENTORY = "-i inventory/hosts.yml"
 OVERLAY = [SCENARIO / "inventory" / "hosts.yml", SCENARIO / "lab" / "hosts.yml"]
 APPLICATION = SCENARIO / "application" / "hosts.yml"
 VAULT = "inventory/group_vars/all/vault.yml"
-# The files that the README asks the user to bring; the search engine's has the name that the overlay says.
-BROUGHT = {
+# The files that the README asks the user to provide. The overlay names the search engine's.
+PROVIDED = {
     "AxonIvyEngine11.3.0.zip": "AxonIvyEngine11.3.0.*_All_x64.zip",
     "elasticsearch-7.17.28.zip": "elasticsearch-7.17.28.zip",
 }
 PROMPT = re.compile(rb"[Vv]ault password[^\n]*: $")
 LINES_OF_A_FAILURE = 80
 
-# In the home directory, the path of a socket would be too long where the checkout's own is long.
+# Not in the home directory: with a long path of the checkout, the path of a socket would be too long.
 CONTROL_PATHS = str(Path(tempfile.gettempdir()) / f"ivy-readme-{os.getuid()}")
 
-# Blocks of the README that are not part of the way, and why. A unit test wants every other block to be.
+# Blocks of the README that are not followed, and why. A unit test requires that every other block is.
 NOT_FOLLOWED = {
-    "ivy.cluster": "a picture",
-    "Try it: two commands": "make demo and make test: the one is for people, the other runs this",
+    "ivy.cluster": "a diagram",
+    "Try it: two commands": "make demo is interactive, and make test runs this program",
 }
 
 
@@ -71,8 +71,8 @@ def log(text: str) -> None:
 
 
 def replaced(command: str) -> str:
-    """The command with what cannot be the same in a test."""
-    # The checkout, not what is published.
+    """The command, with replacements for what a test cannot use."""
+    # Use the checkout, not the published repository.
     command = re.sub(r"^git clone (\S+/)(\S+)$", rf"ln -s {shlex.quote(str(ROOT))} \2", command)
     overlay = "".join(f" -i {shlex.quote(str(path))}" for path in OVERLAY)
     return command.replace(INVENTORY, INVENTORY + overlay)
@@ -80,7 +80,7 @@ def replaced(command: str) -> str:
 
 @dataclass(frozen=True)
 class Secrets:
-    """The passwords that stand in the place of the README's placeholders."""
+    """The passwords that replace the README's placeholders."""
 
     cluster_key: str
     database_password: str
@@ -96,7 +96,7 @@ class Secrets:
 
 
 def environment() -> dict[str, str]:
-    """That of a user who knows nothing of the checkout: no setting of Ansible, none of the checkout's programs."""
+    """The environment of a user without the checkout: no Ansible settings, none of the checkout's programs."""
     kept = {
         key: value for key, value in os.environ.items() if not re.match(r"ANSIBLE_|MOLECULE_|PYTHON|VIRTUAL_ENV", key)
     }
@@ -108,14 +108,14 @@ def environment() -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "TERM": "dumb",
         "ANSIBLE_NOCOLOR": "1",
-        # Thousands of files that are never imported.
+        # Saves compiling thousands of files that are never imported.
         "PIP_NO_COMPILE": "1",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": CONTROL_PATHS,
     }
 
 
 def typed(argv: list[str], directory: Path, env: Mapping[str, str], password: str) -> tuple[int, str]:
-    """Runs a command at a terminal and types the password of the vault where it is asked for."""
+    """Runs a command at a terminal and types the vault password when prompted."""
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(directory)
@@ -142,7 +142,7 @@ def typed(argv: list[str], directory: Path, env: Mapping[str, str], password: st
 
 @dataclass(frozen=True)
 class Shell:
-    """Where commands are typed: a directory, an environment, and what stands before bash where it is in a container."""
+    """Where commands are typed: a directory, an environment, and for a container the command that starts it."""
 
     directory: Path
     env: dict[str, str]
@@ -150,7 +150,7 @@ class Shell:
     container: tuple[str, ...] = ()
 
     def run(self, command: str, **extra: str) -> str:
-        """Runs a command, or several lines of them, and ends this program where it fails."""
+        """Runs one or more lines of commands. Exits if one fails."""
         started = time.monotonic()
         password = VAULT_PASSWORD_FILE.read_text(encoding="utf-8").strip()
         argv = [*self.container, "bash", "-c", f"set -e\n{self.prologue}\n{command}"]
@@ -158,7 +158,7 @@ class Shell:
         status, output = typed(argv, self.directory, {**self.env, **extra}, password)
         if status != 0:
             print("\n".join(output.splitlines()[-LINES_OF_A_FAILURE:]))
-            log(f"FAILED with status {status} after {time.monotonic() - started:.1f} s. The whole log: {LOG}")
+            log(f"FAILED with status {status} after {time.monotonic() - started:.1f} s. Complete log: {LOG}")
             raise SystemExit(1)
         log(f"ok ({time.monotonic() - started:.1f} s)")
         return output
@@ -170,19 +170,17 @@ class Shell:
         if changed or not recap:
             tasks = re.split(r"^(?=TASK |RUNNING HANDLER )", output, flags=re.MULTILINE)
             print("\n".join(task for task in tasks if re.search(r"^changed: ", task, re.MULTILINE)))
-            log(
-                f"This run was to change nothing. It changed {', '.join(changed) or 'nothing, but met no host either'}."
-            )
+            log(f"Expected no change. Changed: {', '.join(changed) or 'nothing, but the run matched no host'}.")
             raise SystemExit(1)
 
 
 def user() -> Shell:
-    """The user's shell, in the directory and the environment that the first block made."""
+    """The user's shell, in the directory and the environment that the first block created."""
     return Shell(WORK, environment(), ". .venv/bin/activate")
 
 
 def newest() -> Shell:
-    """A container with the newest ansible-core, since that needs a newer Python than this machine may have."""
+    """A container with the newest ansible-core, which needs a newer Python than this machine may have."""
     image = subprocess.run(
         [str(ROOT / "molecule/shared/image/build.sh"), "trixie"], check=True, capture_output=True, text=True
     ).stdout.split()[-1]
@@ -219,7 +217,7 @@ def commands_of(playbook: str, check: bool = False) -> list[str]:
 
 
 def prepare() -> None:
-    """An empty directory, a home, passwords, and the Python that make was started with as python3."""
+    """Creates an empty directory, a home, passwords, and a python3 that is the Python of make."""
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir(mode=0o700, parents=True)
     for directory in (HERE / "bin", HOME, LAB / "secrets", LOG.parent):
@@ -235,11 +233,11 @@ def prepare() -> None:
         file.chmod(0o600)
 
 
-def bring_files() -> None:
-    """What the user brings: the makers' archives and a licence for the README's public name."""
+def provide_files() -> None:
+    """Provides the user's files: the vendors' archives and a licence for the README's public name."""
     files = WORK / "inventory" / "files"
     files.mkdir()
-    for name, pattern in BROUGHT.items():
+    for name, pattern in PROVIDED.items():
         (files / name).symlink_to(sorted(ARCHIVES.glob(pattern))[-1])
     (url,) = re.findall(
         r"ivy_public_url: https://([\w.]+)/", (WORK / "inventory/group_vars/all/cluster.yml").read_text()
@@ -249,22 +247,22 @@ def bring_files() -> None:
 
 
 def follow() -> None:
-    """The whole chapter, from the first block to the last."""
+    """Follows the chapter from the first block to the last."""
     prepare()
     words = Secrets(*((LAB / "secrets" / name).read_text(encoding="utf-8").strip() for name in Secrets.__annotations__))
     steps = readme()
     vault = next(block for block in steps if block.file == VAULT)
-    # The editor that ansible-vault opens: it is where the user writes what the README shows.
+    # ansible-vault opens this editor, in which the user would type what the README shows.
     (HERE / "vault.txt").write_text(words.fill_in(vault.content), encoding="utf-8")
     editor = f"cp {shlex.quote(str(HERE / 'vault.txt'))}"
     for block in steps:
         if not WORK.exists():
-            # One script, since it changes its directory and its environment.
+            # One script, because it changes the directory and the environment.
             Shell(HERE, environment()).run("\n".join(map(replaced, block.commands)))
         elif block.language == "sh":
             for command in block.commands:
                 if " ivy.cluster." in command and not (WORK / "inventory" / "files").exists():
-                    bring_files()
+                    provide_files()
                 user().run(replaced(command), EDITOR=editor)
         elif block is not vault and block.file is not None:
             file = WORK / block.file
@@ -272,7 +270,7 @@ def follow() -> None:
             file.write_text(block.content, encoding="utf-8")
             log(f"wrote {block.file}")
         elif block is not vault:
-            raise SystemExit(f"README.md:{block.line}: it is not said what this block is for")
+            raise SystemExit(f"README.md:{block.line}: the text does not name the file of this block")
     (HERE / "vault.txt").unlink()
     mark = shlex.quote(str(ROOT / "molecule/shared/mark_first_run.yml"))
     user().run(f"ansible-playbook {inventories()} {mark} --ask-vault-pass")
@@ -283,7 +281,7 @@ def inventories(*more: Path) -> str:
 
 
 def again() -> None:
-    """Without a change, with an ansible.cfg that is empty; verify and status do not need it either."""
+    """Repeats site with an empty ansible.cfg: nothing changes. Runs verify and status the same way."""
     settings = WORK / "ansible.cfg"
     kept = settings.read_text(encoding="utf-8")
     settings.write_text("", encoding="utf-8")
@@ -298,13 +296,13 @@ def again() -> None:
 
 
 def again_with_the_newest() -> None:
-    """Without a change, with the newest ansible-core; its ansible-galaxy installs the archive."""
+    """Repeats site with the newest ansible-core, whose ansible-galaxy installs the archive: nothing changes."""
     shell = newest()
     shutil.rmtree(NEWEST / "home", ignore_errors=True)
     (NEWEST / "home").mkdir()
     output = shell.run("ansible-playbook --version && ansible-galaxy collection install --force ivy-cluster-*.tar.gz")
     if "was installed successfully" not in output or "Downloading" in output:
-        raise SystemExit("the archive does not accept the collections of the newest `ansible`")
+        raise SystemExit("The archive does not accept the collections of the newest `ansible`.")
     for command in commands_of("preflight"):
         if "preflight_scope=inventory" in command:
             shell.run(command)
@@ -313,7 +311,7 @@ def again_with_the_newest() -> None:
 
 
 def application() -> None:
-    """What the tests from outside need besides; an application reaches engine 11.3 while no node runs."""
+    """Adds what the outside tests need. Engine 11.3 takes a new application only while no node is running."""
     (WORK / "inventory" / "files" / "demo.zip").symlink_to(ARCHIVES / "demo.zip")
     more = inventories(APPLICATION)
     stop = "ansible.builtin.systemd_service -a 'name=axonivy-engine state=stopped'"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the targets of the Makefile do. Needs nothing but Python: the tool environment is the first thing it makes."""
+"""The steps of each Makefile target. Needs only Python: the first step creates the tool environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOGS = ROOT / ".cache" / "log"
 DEMO = "inventories/demo"
 BENCH = "tests/bench/hosts.yml"
 CONTRACT = "tests/contract/hosts.yml"
-# Two cores: more at once would only make each step slower.
+# The machine has two cores; more parallel steps would only slow each other down.
 WIDTH = 2
 
 PYTHON_STEP = Step("Python", ["tools/packages.sh", "venv"], counts=False)
@@ -26,7 +26,7 @@ TOOLS = Step("Tool environment", ["tools/tool_environment.sh"], (PYTHON_STEP.nam
 ENGINE = Step("Container engine", ["tools/container_engine.sh", str(LOGS)], ("Programs",), counts=False)
 IMAGE = Step("Host image", ["molecule/shared/image/build.sh", "bookworm"], (ENGINE.name,), counts=False)
 TRIXIE = Step("Host image of Debian 13", ["molecule/shared/image/build.sh", "trixie"], (ENGINE.name,), counts=False)
-# The image that the hosts of each molecule scenario are made from.
+# The host image of each molecule scenario.
 IMAGES = {"default": IMAGE, "debian13": TRIXIE}
 NEWEST = Step("Newest Ansible", ["tools/newest_ansible.sh"], (TOOLS.name,), counts=False)
 ARCHIVES = Step("Archives", ["tools/archives.sh"], ("Programs",), counts=False)
@@ -60,7 +60,7 @@ def playbook(name: str, path: str, needs: tuple[str, ...], inventory: str = DEMO
 
 
 def bench() -> list[Step]:
-    """The measurement, on hosts that are removed also after a failure and after an interrupt."""
+    """The benchmark. Its hosts are removed even after a failure or an interrupt."""
     hosts = playbook("Hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name), BENCH)
     measurement = Step("Measurement", ["python", "tests/bench/bench.py"], (hosts.name,), counts=False)
     removal = playbook("Removal", "molecule/shared/destroy.yml", (measurement.name,), BENCH, always=True)
@@ -68,7 +68,7 @@ def bench() -> list[Step]:
 
 
 def contract(check: bool) -> list[Step]:
-    """The assumptions about engines, each tried on hosts that are removed also after a failure."""
+    """The contract tests. Their hosts are removed even after a failure or an interrupt."""
     report = ROOT / ".cache" / "contract" / "contract.xml"
     command = ["env", f"PYTHONPATH={ROOT / 'collections'}", "python", "tests/contract/contract.py"]
     hosts = playbook("Contract hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name, TRIXIE.name), CONTRACT)
@@ -80,11 +80,11 @@ def contract(check: bool) -> list[Step]:
 
 
 def scenario(name: str, keep: bool) -> list[Step]:
-    """A molecule scenario, action by action, so that each has its time and its log."""
+    """A molecule scenario, one step for each action, so that each has its own duration and log."""
     report = LOGS / ("outside.xml" if name == "default" else f"outside-{name}.xml")
     title = "molecule" if name == "default" else f"molecule {name}"
     image = IMAGES[name]
-    # The scenario that follows the README cannot simply do so twice.
+    # The default scenario follows the README in an empty directory, so idempotence cannot simply repeat converge.
     again, more = ("side-effect", (NEWEST.name, TRIXIE.name)) if name == "default" else ("idempotence", ())
 
     def action(verb: str) -> list[str]:
@@ -103,7 +103,7 @@ def scenario(name: str, keep: bool) -> list[Step]:
         ),
     ]
     if not keep:
-        # Also after a failure and after an interrupt.
+        # Even after a failure or an interrupt.
         steps.append(Step(f"{title} destroy", action("destroy"), (f"{title} verify",), always=True, counts=False))
     return steps
 
@@ -112,7 +112,7 @@ def plan(target: str) -> list[Step]:
     keep = bool(os.environ.get("KEEP"))
     chosen = os.environ.get("SCENARIO") or "default"
     if chosen not in IMAGES:
-        print(f"No such scenario: {chosen}. There are: {', '.join(IMAGES)}", file=sys.stderr)
+        print(f"Unknown scenario: {chosen}. Scenarios: {', '.join(IMAGES)}", file=sys.stderr)
         raise SystemExit(2)
     with_docker = [*programs("ssh", "docker", "mmdebstrap"), ENGINE, IMAGE]
     everything = [*programs("ssh", "curl", "docker", "mmdebstrap", "java", "maven"), ENGINE, IMAGE, ARCHIVES]
@@ -126,7 +126,7 @@ def plan(target: str) -> list[Step]:
         "stand-in": [*programs("java", "maven"), ARCHIVES, STAND_IN],
         "hosts": [*with_docker, hosts],
         "demo": [*everything, hosts, playbook("Site", "site.yml", (hosts.name, ARCHIVES.name))],
-        # Without Docker there are no hosts; with one that is merely stopped they have to be reached to be removed.
+        # Without Docker there are no hosts. A stopped Docker has to be started before hosts can be removed.
         "demo-down": [
             *programs("docker"),
             ENGINE,
@@ -153,7 +153,7 @@ def plan(target: str) -> list[Step]:
         ],
     }
     if target not in plans:
-        print(f"No such target: {target}. There are: {', '.join(plans)}", file=sys.stderr)
+        print(f"Unknown target: {target}. Targets: {', '.join(plans)}", file=sys.stderr)
         raise SystemExit(2)
     return plans[target]
 
@@ -163,9 +163,9 @@ def environment() -> dict[str, str]:
         **os.environ,
         "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHON": os.environ.get("PYTHON", sys.executable),
-        # Said outright, because Ansible ignores an ansible.cfg in a directory that others can write.
+        # Set explicitly: Ansible ignores an ansible.cfg in a world-writable directory.
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        # Ansible refuses to work without UTF-8, and a fresh machine often has no locale.
+        # Ansible requires UTF-8, and a new machine often has no locale.
         "LC_ALL": "C.UTF-8",
         "NO_COLOR": "1",
         "PYTHONUNBUFFERED": "1",
@@ -174,38 +174,38 @@ def environment() -> dict[str, str]:
 
 AFTER = {
     "demo": """
-The cluster runs: https://ivy.localhost:8443/demo/
+The cluster is running: https://ivy.localhost:8443/demo/
 
-  The certificate comes from the demo's own authority: {lab}/pki/ca.pem
+  The certificate is issued by the demo's own authority: {lab}/pki/ca.pem
   Administrator: admin, password in {lab}/secrets/admin_password
-  A shell on a host: ssh -F {lab}/ssh_config engine1
+  Shell on a host: ssh -F {lab}/ssh_config engine1
 
 Three things to try:
-  1. Three requests without a cookie, three nodes:
+  1. Send three requests without a cookie; three nodes answer:
      for i in 1 2 3; do curl --silent --cacert {lab}/pki/ca.pem https://ivy.localhost:8443/demo/api/info; done
-  2. Proof that the nodes make one cluster:
+  2. Verify that the nodes form one cluster:
      .venv/bin/ansible-playbook playbooks/verify.yml
-  3. Change a value in inventories/demo/group_vars/all/shared.yml and bring it to every node:
+  3. Change a value in inventories/demo/group_vars/all/shared.yml and roll it out to every node:
      .venv/bin/ansible-playbook playbooks/rollout.yml
 
-`make demo-down` removes the hosts and everything that belongs to them.
+`make demo-down` removes the hosts with their network, volume, keys and passwords.
 """,
     "bench-config": """
-The table is in docs/benchmark.md. The hosts it was measured on are gone.
+The results are in docs/benchmark.md. The hosts have been removed.
 """,
     "contract": """
-The table is in docs/contract.md; of a real engine the report to send in is in .cache/contract/.
+The results are in docs/contract.md. For a real engine, the report to send in is in .cache/contract/.
 """,
     "demo-down": """
-The demo's hosts are gone, with their network, their volume, their keys and passwords.
-Kept for the next time: the tool environment .venv, the downloads in .cache and the host image.
-`make clean` removes those too.
+The demo's hosts have been removed, with their network, volume, keys and passwords.
+The tool environment .venv, the downloads in .cache and the host image remain for the next run.
+`make clean` removes them too.
 """,
 }
 
 
-def sole_user_of_the_hosts() -> bool:
-    """Keeps two checkouts from taking molecule's hosts away from each other. The lock ends with this process."""
+def lock_hosts() -> bool:
+    """Prevents two checkouts from using molecule's hosts at once. The lock ends with this process."""
     file = os.open(Path(tempfile.gettempdir()) / "ivy-molecule.lock", os.O_CREAT | os.O_RDONLY, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -216,8 +216,10 @@ def sole_user_of_the_hosts() -> bool:
 
 def main(target: str) -> int:
     os.chdir(ROOT)
-    if target in ("molecule", "test") and not sole_user_of_the_hosts():
-        print("Another `make test` or `make molecule` is at work here, on hosts of the same names. Wait for it.")
+    if target in ("molecule", "test") and not lock_hosts():
+        print(
+            "Another `make test` or `make molecule` is running on hosts with the same names. Wait until it has ended."
+        )
         return 1
     runner = Runner(plan(target), LOGS, environment(), WIDTH)
     passed = runner.run()

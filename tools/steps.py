@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs commands that depend on one another: side by side where possible, each with a log, with a short report."""
+"""Runs commands that depend on one another, in parallel where possible. Each has a log; a summary is printed.
+
+docs/adr/0016-a-step-runner-behind-the-makefile.md compares this with make, nox and `molecule test`.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,15 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True)
 class Step:
-    """One command. It starts when the steps it needs have passed, or, with `always`, when they have ended."""
+    """One command. It starts when all steps in `needs` have passed; with `always`, when they have ended."""
 
     name: str
     command: list[str]
     needs: tuple[str, ...] = ()
     always: bool = False
-    # Counted in the summary; what only prepares a test is not.
+    # Whether the summary counts it. Steps that only prepare a test do not count unless they fail.
     counts: bool = True
-    # A JUnit report that the command writes: its tests are counted instead of the step.
+    # A JUnit report that the command writes. The summary counts its tests instead of the step.
     report: Path | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -57,7 +60,7 @@ def duration(seconds: float) -> str:
 
 
 def count(step: Step, passed: bool) -> Tally:
-    """What the step adds to the summary."""
+    """The step's share of the summary."""
     if not step.counts:
         return Tally(failed=0 if passed else 1)
     if step.report is None or not step.report.exists():
@@ -73,14 +76,14 @@ def count(step: Step, passed: bool) -> Tally:
 
 
 class Runner:
-    """Runs steps, at most `width` at a time, in the order in which they are given as far as their needs allow."""
+    """Runs steps, at most `width` at a time, in their order as far as their needs allow."""
 
     def __init__(self, steps: list[Step], log_directory: Path, environment: dict[str, str], width: int) -> None:
         names = [step.name for step in steps]
         for step in steps:
             for need in step.needs:
                 if need not in names:
-                    raise ValueError(f"step '{step.name}' needs '{need}', which is no step")
+                    raise ValueError(f"step '{step.name}' needs an unknown step '{need}'")
         self.steps = steps
         self.log_directory = log_directory
         self.environment = environment
@@ -94,7 +97,7 @@ class Runner:
         self.started = time.monotonic()
 
     def run(self) -> bool:
-        """Runs the steps. An interrupt ends those that run and goes on with those that are always done."""
+        """Runs the steps. An interrupt terminates running steps and then runs those marked `always`."""
         handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._run()
@@ -104,19 +107,19 @@ class Runner:
         return not self.interrupted and self.tally.failed == 0
 
     def _on_signal(self, *_unused: object) -> None:
-        # No more than this: the lock may be held by the very code that was interrupted.
+        # Only count it: the interrupted code may hold the lock.
         self.interrupts += 1
 
     def _run(self) -> None:
         self.log_directory.mkdir(parents=True, exist_ok=True)
-        seen = 0
+        handled = 0
         threads: list[threading.Thread] = []
         while True:
             with self.changed:
-                if self.interrupts > seen:
-                    seen = self.interrupts
-                    self._stop_what_runs()
-                self._skip_what_cannot_run()
+                if self.interrupts > handled:
+                    handled = self.interrupts
+                    self._terminate_running()
+                self._skip_blocked()
                 step = self._next()
                 if len(self.state) == len(self.steps) and "running" not in self.state.values():
                     break
@@ -130,8 +133,8 @@ class Runner:
         for thread in threads:
             thread.join()
 
-    def _stop_what_runs(self) -> None:
-        self._say("stopping; what was made for this run is removed first")
+    def _terminate_running(self) -> None:
+        self._print("interrupted; cleaning up")
         self.interrupted = True
         for process in self.processes.values():
             os.killpg(process.pid, signal.SIGTERM)
@@ -146,19 +149,19 @@ class Runner:
                     return step
         return None
 
-    def _skip_what_cannot_run(self) -> None:
+    def _skip_blocked(self) -> None:
         for step in self.steps:
             if step.name in self.state or step.always:
                 continue
             if self.interrupted or any(self.state.get(need) in ("failed", "skipped") for need in step.needs):
                 self.state[step.name] = "skipped"
                 self.tally.add(Tally(skipped=int(step.counts)))
-                self._say(f"skipped  {step.name}")
+                self._print(f"skipped  {step.name}")
 
     def _execute(self, step: Step) -> None:
         begin = time.monotonic()
         log = self.log_directory / f"{re.sub('[^a-z0-9]+', '-', step.name.lower()).strip('-')}.log"
-        self._say(f"start    {step.name}")
+        self._print(f"start    {step.name}")
         if step.report is not None:
             step.report.unlink(missing_ok=True)
         last = ""
@@ -172,7 +175,7 @@ class Runner:
                     text=True,
                     errors="replace",
                     env={**self.environment, **step.environment},
-                    # A group of its own, so that an interrupt reaches all of it, once, from here.
+                    # A new process group: a signal sent from here reaches all of its processes exactly once.
                     start_new_session=True,
                 )
                 with self.changed:
@@ -186,18 +189,18 @@ class Runner:
                 output.write(f"{error}\n")
                 code = 127
         passed = code == 0
-        took = duration(time.monotonic() - begin)
+        elapsed = duration(time.monotonic() - begin)
         with self.changed:
             self.processes.pop(step.name, None)
             self.state[step.name] = "passed" if passed else "failed"
             self.tally.add(count(step, passed))
-            self._say(f"{'ok' if passed else 'FAILED':8} {step.name}  ({took}){self._closing(step, passed, last)}")
+            self._print(f"{'ok' if passed else 'FAILED':8} {step.name}  ({elapsed}){self._closing(step, passed, last)}")
             if not passed:
-                self._show(log)
+                self._print_log(log)
             self.changed.notify_all()
 
     def _follow(self, step: Step, source: IO[str], output: IO[str]) -> str:
-        """Copies the output to the log, tells the plays of a playbook as they begin, and returns the last line."""
+        """Copies the output to the log, prints the name of each play as it begins, and returns the last line."""
         last = ""
         for line in source:
             output.write(line)
@@ -207,20 +210,20 @@ class Runner:
                 last = plain
             play = re.match(r"PLAY \[(.+?)\]( \*|$)", plain)
             if play:
-                self._say(f"         {step.name}: {play.group(1)}")
+                self._print(f"         {step.name}: {play.group(1)}")
         return last
 
     def _closing(self, step: Step, passed: bool, last: str) -> str:
         return f"  {last.strip('= ')}" if passed and step.report is not None else ""
 
-    def _show(self, log: Path) -> None:
+    def _print_log(self, log: Path) -> None:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES_OF_A_FAILURE:]
-        sys.stdout.write("".join(f"    | {line}\n" for line in [*lines, f"The whole log: {log}"]))
+        sys.stdout.write("".join(f"    | {line}\n" for line in [*lines, f"Complete log: {log}"]))
         sys.stdout.flush()
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         elapsed = int(time.monotonic() - self.started)
-        # In one call, newline included: several steps speak at the same time.
+        # In one call, newline included, because several threads print.
         sys.stdout.write(f"{elapsed // 60:3d}:{elapsed % 60:02d}  {text}\n")
         sys.stdout.flush()
 

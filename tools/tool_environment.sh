@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the tool environment .venv from requirements.txt, anew when that file has changed or the checkout was moved.
+# Creates the tool environment .venv from requirements.txt. Recreates it if that file, the Python or the path has changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ if [ -x .venv/bin/ansible-playbook ] && recipe | cmp -s - "$made"; then
 fi
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-    echo "$python is $("$python" --version); 3.11 or later is needed. Choose another with PYTHON=python3.12 make ..." >&2
+    echo "$python is $("$python" --version), but 3.11 or later is required. Choose another: PYTHON=python3.12 make ..." >&2
     exit 1
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the types of all Python code. The collection's own through the link, so that its full name is what mypy sees.
+# Checks the types of all Python code. The collection is checked through the link, so that mypy uses its full name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,7 @@ for path in plugins tests/unit; do
 done
 mypy "${paths[@]}"
 
-# Here the files import one another by their bare names.
+# These files import one another by their bare names.
 for directory in tools tests/bench tests/contract molecule/default/tests molecule/debian13/tests; do
     MYPYPATH="$directory" mypy "$directory"/*.py
 done

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runner behind the Makefile: what it runs, what it leaves out, and what it counts."""
+"""The runner behind the Makefile: which steps it runs and skips, and what it counts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ import threading
 from pathlib import Path
 
 import pytest
+import run as makefile
+import yaml
 from steps import Runner, Step, Tally, duration
 
 from ansible_collections.ivy.cluster.tests.timing import PATIENCE, wait_until
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def run(steps: list[Step], directory: Path, width: int = 2) -> Runner:
@@ -25,7 +29,7 @@ def step(name: str, script: str, *needs: str, always: bool = False, report: Path
     return Step(name, ["sh", "-c", script], needs, always=always, report=report)
 
 
-def test_what_needs_a_failed_step_is_skipped_and_what_is_always_done_is_done(tmp_path: Path) -> None:
+def test_steps_after_a_failed_step_are_skipped_unless_marked_always(tmp_path: Path) -> None:
     steps = [
         step("create", "true"),
         step("converge", "echo broken; exit 3", "create"),
@@ -46,8 +50,8 @@ def test_what_needs_a_failed_step_is_skipped_and_what_is_always_done_is_done(tmp
     assert runner.tally.line() == "3 passed, 1 failed, 1 skipped"
 
 
-def test_steps_that_need_nothing_of_one_another_run_side_by_side(tmp_path: Path) -> None:
-    """Each opens a pipe that only the other one opens as well, so neither ends before the other has begun."""
+def test_independent_steps_run_in_parallel(tmp_path: Path) -> None:
+    """Each step opens a pipe that only the other opens too, so neither ends before the other has started."""
     for name in ("one", "two"):
         os.mkfifo(tmp_path / name)
     bound = f"timeout {PATIENCE:.0f} sh -c"
@@ -55,30 +59,30 @@ def test_steps_that_need_nothing_of_one_another_run_side_by_side(tmp_path: Path)
     assert run([step("a", one), step("b", two)], tmp_path).state == {"a": "passed", "b": "passed"}
 
 
-def test_the_tests_in_a_report_are_counted(tmp_path: Path) -> None:
+def test_the_tests_of_a_report_are_counted(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     content = '<testsuites><testsuite tests="7" failures="1" errors="1" skipped="2"/></testsuites>'
     runner = run([step("unit", f"echo '{content}' > {report}; exit 1", report=report)], tmp_path)
     assert runner.tally == Tally(passed=3, failed=2, skipped=2)
 
 
-def test_a_report_of_an_earlier_run_does_not_count(tmp_path: Path) -> None:
+def test_the_report_of_an_earlier_run_is_ignored(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text('<testsuite tests="7" failures="0" errors="0" skipped="0"/>', encoding="utf-8")
     assert run([step("unit", "exit 1", report=report)], tmp_path).tally == Tally(failed=1)
 
 
-def test_a_command_that_does_not_exist_is_a_failure(tmp_path: Path) -> None:
+def test_a_missing_command_fails_its_step(tmp_path: Path) -> None:
     runner = run([Step("gone", ["/nonexistent/command"])], tmp_path)
     assert runner.state == {"gone": "failed"}
 
 
-def test_a_need_that_is_no_step_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'a' needs 'b'"):
+def test_an_unknown_dependency_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'a' needs an unknown step 'b'"):
         Runner([step("a", "true", "b")], tmp_path, {}, 1)
 
 
-def test_an_interrupt_ends_what_runs_and_still_cleans_up(tmp_path: Path) -> None:
+def test_an_interrupt_terminates_running_steps_and_cleans_up(tmp_path: Path) -> None:
     steps = [
         step("create", f"echo $$ > {tmp_path}/pid; mv {tmp_path}/pid {tmp_path}/started; exec sleep 120"),
         step("converge", "true", "create"),
@@ -91,7 +95,7 @@ def test_an_interrupt_ends_what_runs_and_still_cleans_up(tmp_path: Path) -> None
 
     threading.Thread(target=interrupt, daemon=True).start()
     runner = run(steps, tmp_path)
-    # It was ended, not waited for.
+    # The step was terminated, not awaited.
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "started").read_text(encoding="ascii")), 0)
     assert runner.interrupted
@@ -99,5 +103,15 @@ def test_an_interrupt_ends_what_runs_and_still_cleans_up(tmp_path: Path) -> None
     assert (tmp_path / "destroyed").exists()
 
 
-def test_durations_are_for_people() -> None:
+def test_durations_are_readable() -> None:
     assert [duration(3.21), duration(60), duration(605)] == ["3.2 s", "1 min 00 s", "10 min 05 s"]
+
+
+@pytest.mark.parametrize("scenario", sorted(makefile.IMAGES))
+def test_molecule_test_runs_the_same_actions_as_make(scenario: str) -> None:
+    """`molecule test` destroys leftovers first, which tools/molecule.sh does as part of `create`."""
+    content = yaml.safe_load((ROOT / "molecule" / scenario / "molecule.yml").read_text(encoding="utf-8"))
+    first, *actions = content["scenario"]["test_sequence"]
+    assert first == "destroy"
+    steps = makefile.scenario(scenario, keep=False)
+    assert [step.command[-1].replace("-", "_") for step in steps] == actions
