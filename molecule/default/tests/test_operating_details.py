@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import second_haproxy
 
 if TYPE_CHECKING:
     from conftest import Browser, Lab
@@ -27,63 +28,22 @@ HUNGRY = (
     "for (int i = 0; ; i++) all[i] = new long[100000]; } }"
 )
 HUNGRY_DIRECTORY = "/usr/local/lib/hungry-probe"
-TRIAL = "/tmp/balancer-trial"
-# Renders the role's own template with other options; the balancer that serves is not touched.
-TRIAL_PLAY = """
-- hosts: load_balancers
-  gather_facts: false
-  become: true
-  vars:
-    haproxy_bind_addresses: [127.0.0.1]
-    haproxy_https_port: 9443
-    haproxy_http_port: 9080
-    haproxy_metrics_address: 127.0.0.1
-    haproxy_metrics_port: 9405
-    haproxy_trusted_proxies: [127.0.0.2]
-    haproxy_proxy_protocol_sources: [127.0.0.3]
-    haproxy_limit_exempt_sources: [127.0.0.30]
-    haproxy_limit_connections: 5
-    haproxy_limit_requests: 20
-    haproxy_limit_logins: 5
-    haproxy_limit_failed_logins: 3
-    haproxy_max_body_bytes: 2000
-    haproxy_max_header_bytes: 5000
-    haproxy_check_interval_down: 100ms
-    ivy_http_port: 9081
-  tasks:
-    - ansible.builtin.include_role: {name: ivy.cluster.haproxy, tasks_from: refuse_options, public: true}
-    - ansible.builtin.file: {path: "{{ trial }}", state: directory, mode: "0700"}
-    - ansible.builtin.copy: {content: "1\\n", dest: "{{ trial }}/state", mode: "0600"}
-    - ansible.builtin.copy: {src: "{{ script }}", dest: "{{ trial }}/trial.py", mode: "0600"}
-    - ansible.builtin.template:
-        src: "{{ role }}/templates/haproxy.cfg.j2"
-        dest: "{{ trial }}/haproxy.cfg"
-        mode: "0600"
-        validate: /usr/sbin/haproxy -c -f %s
-"""
 
 
 @pytest.fixture(scope="module")
-def trial(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What a second HAProxy on the balancer does with requests, behind outer proxies and with narrow limits."""
-    here = Path(__file__).parent
-    play = tmp_path_factory.mktemp("trial") / "trial.yml"
-    play.write_text(TRIAL_PLAY, encoding="utf-8")
-    balancer = lab.host(lab.groups["load_balancers"][0])
-    options = {
-        "trial": TRIAL,
-        "script": str(here / "balancer_trial.py"),
-        "role": str(here.parents[2] / "roles/haproxy"),
-        "ivy_engine_addresses": {"engine1": "127.0.0.1"},
-        "__haproxy_socket": "/run/haproxy/trial.sock",
-        "__haproxy_state_file": f"{TRIAL}/state",
-    }
-    try:
-        lab.playbook(str(play), "-e", json.dumps(options)).succeeded()
-        name = lab.public.partition(":")[0]
-        yield json.loads(balancer.check_output(f"python3 {TRIAL}/trial.py {TRIAL} {name}"))
-    finally:
-        balancer.run(f"rm -rf {TRIAL} /run/haproxy/trial.sock")
+def trial(lab: Lab) -> dict[str, Any]:
+    """The responses of a second HAProxy on the balancer, which is behind outer proxies and has narrow limits."""
+    return second_haproxy.results_of(
+        lab,
+        "balancer_trial.py",
+        haproxy_trusted_proxies=["127.0.0.2"],
+        haproxy_proxy_protocol_sources=["127.0.0.3"],
+        haproxy_limit_connections=5,
+        haproxy_limit_requests=20,
+        haproxy_limit_failed_logins=3,
+        haproxy_max_body_bytes=2000,
+        haproxy_max_header_bytes=5000,
+    )
 
 
 def test_what_a_user_says_about_himself_is_replaced(lab: Lab, trial: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+../../default/tests/second_haproxy.py

@@ -1,0 +1,36 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a program on a load balancer against a second HAProxy, which uses the role's template with other options."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conftest import Lab
+
+DIRECTORY = "/tmp/second-haproxy"
+SOCKET = "/run/haproxy/second.sock"
+
+
+def results_of(lab: Lab, program: str, **options: Any) -> dict[str, Any]:
+    """What the program prints: balancer_trial.py or balancer_paths.py. The second HAProxy is removed afterwards."""
+    balancer = lab.host(lab.groups["load_balancers"][0])
+    variables = {
+        **options,
+        "second_haproxy": DIRECTORY,
+        "ivy_engine_addresses": {"engine1": "127.0.0.1"},
+        "__haproxy_socket": SOCKET,
+        "__haproxy_state_file": f"{DIRECTORY}/state",
+    }
+    try:
+        lab.playbook(str(Path(__file__).resolve().with_suffix(".yml")), "-e", json.dumps(variables)).succeeded()
+        host = lab.public.partition(":")[0]
+        results: dict[str, Any] = json.loads(
+            balancer.check_output(f"python3 -B {DIRECTORY}/{program} {DIRECTORY} {host}")
+        )
+        return results
+    finally:
+        balancer.run(f"rm -rf {DIRECTORY} {SOCKET}")
