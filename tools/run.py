@@ -81,7 +81,7 @@ def contract(check: bool) -> list[Step]:
 
 def scenario(name: str, keep: bool) -> list[Step]:
     """A molecule scenario, one step for each action, so that each has its own duration and log."""
-    report = LOGS / ("outside.xml" if name == "default" else f"outside-{name}.xml")
+    report = LOGS / f"outside-{name}.xml"
     title = "molecule" if name == "default" else f"molecule {name}"
     image = IMAGES[name]
     # The default scenario follows the README in an empty directory, so idempotence cannot simply repeat converge.

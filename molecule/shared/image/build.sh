@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: build.sh [SUITE]
-# Makes sure of the image of a test host and prints its name as the last line.
-# The tag carries a digest of this directory, so a changed definition gives a new image and an unchanged one is reused.
+# Ensures that the image of a test host exists, and prints its name as the last line.
+# The tag contains a digest of this directory: a changed definition gives a new image, an unchanged one is reused.
 set -euo pipefail
 
 suite="${1:-bookworm}"
@@ -41,7 +41,7 @@ else
         --tag "$image" "$here" > /dev/null
 fi
 
-# Images of older definitions go, except those a container still needs.
+# Remove the images of older definitions, except those that a container still uses.
 docker image ls --format '{{.Repository}}:{{.Tag}}' "$repository" \
     | { grep -E "^$repository:$suite-[0-9a-f]{12}\$" || true; } \
     | { grep -vxF "$image" || true; } \
