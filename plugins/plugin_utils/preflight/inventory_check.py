@@ -53,7 +53,7 @@ INVENTORY = "inventory"
 CLUSTER = "cluster"
 FACTS = "facts"
 # What the role preflight registers for each host that it looks at.
-LOOK = "__preflight_look"
+LOOK = "preflight_host_facts"
 # Kinds of findings of the first look of which the look at the hosts knows more.
 SETTLED_BY_FACTS = ("archive-needed",)
 # Taken for a key that is too short, which is a finding already: the digests of this build go nowhere.
@@ -300,8 +300,8 @@ class Look:
         first = nodes[0]
         arguments = {
             "source": self._inventory.text("ivy_shared_config_source"),
-            "topology": self._entries(first, "__engine_release_topology"),
-            "jgroups": first.values.get("__engine_release_jgroups"),
+            "topology": self._entries(first, "rollout_release_topology"),
+            "jgroups": first.values.get("rollout_release_jgroups"),
             "nodes": [host.name for host in nodes],
             "cluster": self._inventory.text("ivy_cluster_name"),
             "engine_version": self._inventory.text("ivy_engine_version"),
@@ -337,10 +337,10 @@ class Look:
 
     def _entries(self, host: Host, name: str) -> dict[str, native.Plain]:
         """The entries of a role's dictionary that can be had: one that cannot hides nothing of the rest."""
-        engine = self._roles["engine"]
+        rollout = self._roles["rollout"]
         answers = {
-            key: self._variables.values[host.name].text_in_role(engine, template)
-            for key, template in engine.variables[name].items()
+            key: self._variables.values[host.name].text_in_role(rollout, template)
+            for key, template in rollout.variables[name].items()
         }
         # One of the wrong kind is told as that.
         return {

@@ -20,7 +20,7 @@ PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 CHECKPOINT = "stop_after_lost_host.yml"
 ASSERTION = f"tasks/{CHECKPOINT}"
 # They contact no host.
-CONTACT_NONE = ("Validate the inventory and the options", "Check the inventory", "Show what the cluster is now")
+CONTACT_NONE = ("Validate the inventory and the options", "Check the inventory", "Show the summary")
 # Everything they do on hosts is one task of theirs, and nothing follows that another host could go on with.
 ONE_STEP = ("preflight.yml", "unpin.yml")
 GROUPS = {
@@ -70,10 +70,10 @@ def test_a_checkpoint_follows_every_play_that_can_lose_a_host(playbook: str) -> 
     for step, after in working(playbook):
         assert after is not None, f"{step.name}: the run ends without a checkpoint"
         assert after.checkpoint, f"{step.name}: {after.name} follows it, and no checkpoint"
-        assert after.play["vars"]["__checkpoint_step"] == step.name
-        assert after.play["vars"]["__checkpoint_effect"]
+        assert after.play["vars"]["checkpoint_step"] == step.name
+        assert after.play["vars"]["checkpoint_effect"]
         last = tasks(step.play)[-1]
-        assert last.get("ansible.builtin.set_fact") == {"__completed_step": "{{ ansible_play_name }}"}, step.name
+        assert last.get("ansible.builtin.set_fact") == {"completed_step": "{{ ansible_play_name }}"}, step.name
         # The first contact of all: whoever cannot be reached skips it.
         assert step.name == "Reach every node" or "when" not in last, step.name
 
@@ -106,7 +106,7 @@ def all_tasks(found: list[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
 @pytest.mark.parametrize("path", task_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_host_that_is_ignored_takes_the_others_out_of_the_run(path: Path) -> None:
     """With run_once or any_errors_fatal, it does in spite of ignore_unreachable."""
-    in_fatal_plays = path.parts[-3] in ("engine", "topology", "preflight", "parts")
+    in_fatal_plays = path.parts[-3] in ("rollout", "engine", "preflight", "_includes")
     for task in all_tasks(yaml.safe_load(path.read_text(encoding="utf-8")) or []):
         if task.get("ignore_unreachable"):
             assert "run_once" not in task, task["name"]
@@ -119,9 +119,9 @@ def test_the_balancers_are_reached_before_the_first_play_that_stops_an_engine(pl
         task["ansible.builtin.include_role"].get("tasks_from", "main")
         for step in steps(ROOT / "playbooks" / playbook)
         for task in tasks(step.play)
-        if task.get("ansible.builtin.include_role", {}).get("name") == "ivy.cluster.engine"
+        if task.get("ansible.builtin.include_role", {}).get("name") == "ivy.cluster.rollout"
     ]
-    for changing in ("stage", "open_rollout", "activate", "start"):
+    for changing in ("stage", "open", "activate", "restart"):
         if changing in entries:
             assert "reach_balancers" in entries[: entries.index(changing)], f"{changing}: {entries}"
 
@@ -159,20 +159,20 @@ STUB = """
     echo 'STEP {{ inventory_hostname }}' >> 'DIRECTORY/log'
     [ '{{ lost }}' != 'STEP {{ inventory_hostname }}' ] || { > 'DIRECTORY/away/{{ inventory_hostname }}'; exit 255; }
 """
-ONCE = ("engine/open_rollout", "engine/create_schema")
-REAL = ("engine/reach_balancers", "topology/report_lost_hosts", "engine/gate")
+ONCE = ("rollout/open", "rollout/create_schema")
+REAL = ("rollout/reach_balancers", "rollout/gate")
 # The steps on hosts by play. What belongs to a later play than the one that lost a host must not have begun.
 ROLL_OUT = [
-    ["engine/stage"],
-    ["engine/open_rollout", "engine/activate", "engine/create_schema"],
-    ["engine/start"],
-    ["engine/close_rollout"],
+    ["rollout/stage"],
+    ["rollout/open", "rollout/activate", "rollout/create_schema"],
+    ["rollout/restart"],
+    ["rollout/close"],
 ]
 SET_UP = ["postgres/main", "elasticsearch/main", "certificates/main", "haproxy/main", "file_share/main", "engine/main"]
 PLAYS = {
-    "rollout.yml": [["engine/refuse_missing_engine", "engine/build_release"], *ROLL_OUT],
+    "rollout.yml": [["rollout/require_engine", "rollout/build"], *ROLL_OUT],
     "rollback.yml": [["rollback/main"], *ROLL_OUT],
-    "site.yml": [["preflight/main"], ["engine/build_release"], SET_UP, *ROLL_OUT, ["config_guard/main"]],
+    "site.yml": [["preflight/main"], ["rollout/build"], SET_UP, *ROLL_OUT, ["config_guard/main"]],
 }
 
 
@@ -193,7 +193,7 @@ class Cluster:
             if step == "topology/validate":
                 # As in fact, it contacts no host.
                 stub = "[]"
-            if step == "engine/start":
+            if step == "rollout/restart":
                 stub += "- ansible.builtin.include_tasks: gate.yml\n  when: not ansible_check_mode\n"
             text = path.read_text(encoding="utf-8").replace("retries: 60", "retries: 1") if step in REAL else stub
             self.write(self.collection / f"roles/{step.replace('/', '/tasks/')}.yml", text)
@@ -218,12 +218,11 @@ class Cluster:
         settings = {
             "lost": "",
             "ivy_proceed_without": [],
-            "__engine_plan": {"start": False, "restart": True},
-            "__preflight_look": {"seen": {}},
-            "__engine_push_state": "",
-            "__rollback_choice": {"release": "1"},
-            "__rollback_why": "",
-            "__engine_release": {"release": {"id": "1"}},
+            "rollout_plan": {"start": False, "restart": True},
+            "preflight_host_facts": {"seen": {}},
+            "__rollout_configuration_state": "",
+            "rollback_choice": {"release": "1"},
+            "rollout_release": "1",
             "ivy_cluster_name": "test",
             "ivy_engine_version": "11.3.0",
             "ivy_public_url": "https://ivy.example.com/",
@@ -277,21 +276,21 @@ def cluster(tmp_path: Path) -> Cluster:
 @pytest.mark.parametrize(
     ("playbook", "step", "host"),
     [
-        ("rollout.yml", "engine/stage", "engine1"),
-        ("rollout.yml", "engine/open_rollout", "engine1"),
-        ("rollout.yml", "engine/activate", "engine3"),
-        ("rollout.yml", "engine/start", "engine3"),
-        ("rollback.yml", "engine/start", "engine1"),
+        ("rollout.yml", "rollout/stage", "engine1"),
+        ("rollout.yml", "rollout/open", "engine1"),
+        ("rollout.yml", "rollout/activate", "engine3"),
+        ("rollout.yml", "rollout/restart", "engine3"),
+        ("rollback.yml", "rollout/restart", "engine1"),
         ("site.yml", "preflight/main", "engine2"),
-        ("site.yml", "engine/build_release", "engine2"),
+        ("site.yml", "rollout/build", "engine2"),
         ("site.yml", "haproxy/main", "lb1"),
     ],
 )
 def test_a_host_that_is_lost_ends_the_run_before_the_next_step(
     cluster: Cluster, playbook: str, step: str, host: str
 ) -> None:
-    plan = {"start": False, "restart": step != "engine/activate"}
-    ended = cluster.run(playbook, lost=f"{step} {host}", __engine_plan=plan)
+    plan = {"start": False, "restart": step != "rollout/activate"}
+    ended = cluster.run(playbook, lost=f"{step} {host}", rollout_plan=plan)
 
     assert ended.code != 0
     assert host in ended.done(step), ended.output
@@ -306,7 +305,7 @@ def test_a_host_that_is_lost_ends_the_run_before_the_next_step(
     assert f"Cannot be reached: {host}." in ended.last, ended.output
     assert "run the same playbook again" in ended.last
     assert ("ivy_proceed_without" in ended.last) == (host in GROUPS["engine_nodes"])
-    if step == "engine/start":
+    if step == "rollout/restart":
         reached = GROUPS["engine_nodes"][: GROUPS["engine_nodes"].index(host) + 1]
         assert ended.done(step) == reached
         untouched = [node for node in GROUPS["engine_nodes"] if node not in reached]
@@ -331,9 +330,9 @@ def test_all_steps_are_done_when_no_host_is_lost(cluster: Cluster, playbook: str
     ended = cluster.run(playbook)
 
     assert ended.code == 0, ended.output
-    skipped = {"engine/activate"}
+    skipped = {"rollout/activate"}
     assert {name for play in PLAYS[playbook] for name in play if not ended.done(name)} == skipped
-    assert ended.done("engine/start") == GROUPS["engine_nodes"]
+    assert ended.done("rollout/restart") == GROUPS["engine_nodes"]
 
 
 def test_a_run_without_a_node_in_check_mode_does_all_steps_on_the_others(cluster: Cluster) -> None:
@@ -342,14 +341,14 @@ def test_a_run_without_a_node_in_check_mode_does_all_steps_on_the_others(cluster
     ended = cluster.run("rollout.yml", "--check", ivy_proceed_without=["engine1"])
 
     assert ended.code == 0, ended.output
-    assert ended.done("engine/start") == ["engine2", "engine3"]
+    assert ended.done("rollout/restart") == ["engine2", "engine3"]
 
 
 def test_a_lost_node_ends_a_run_for_some_nodes_too(cluster: Cluster) -> None:
-    ended = cluster.run("rollout.yml", "--limit", "engine2,engine3", lost="engine/start engine2")
+    ended = cluster.run("rollout.yml", "--limit", "engine2,engine3", lost="rollout/restart engine2")
 
     assert ended.code != 0
-    assert ended.done("engine/start") == ["engine2"]
+    assert ended.done("rollout/restart") == ["engine2"]
     assert "Cannot be reached: engine2. Not touched: engine3." in ended.last, ended.output
 
 
@@ -359,7 +358,7 @@ def test_a_balancer_that_is_away_is_named_before_anything_is_staged(cluster: Clu
     ended = cluster.run("rollback.yml", "--check", "--limit", "engine1,engine2")
 
     assert ended.code != 0
-    assert ended.done("engine/stage") == []
+    assert ended.done("rollout/stage") == []
     assert "lb2 cannot be reached" in ended.last, ended.output
     assert "lb1" not in ended.last.partition("PLAY RECAP")[0]
     assert "No engine was stopped" in ended.last
@@ -372,7 +371,7 @@ def test_a_balancer_that_does_not_list_a_node_is_named_before_anything_is_staged
     ended = cluster.run("rollout.yml")
 
     assert ended.code != 0
-    assert ended.done("engine/stage") == []
+    assert ended.done("rollout/stage") == []
     assert "HAProxy on lb1 does not answer: connection refused" in ended.last, ended.output
     assert "HAProxy on lb2 does not list engine2." in ended.last
 
@@ -402,15 +401,15 @@ def test_a_balancer_that_does_not_have_the_node_up_ends_the_run_at_the_gate(
         "unlisted": "cp unlisted.json lb2.json",
     }[case]
     cluster.balancer("unlisted", nodes[1:])
-    start = cluster.collection / "roles/engine/tasks/start.yml"
+    restart = cluster.collection / "roles/rollout/tasks/restart.yml"
     task = yaml.safe_dump([{"name": "Change", "ansible.builtin.raw": f"cd '{cluster.directory}'; {change}"}])
-    cluster.write(start, task + start.read_text(encoding="utf-8"))
+    cluster.write(restart, task + restart.read_text(encoding="utf-8"))
 
     ended = cluster.run("rollout.yml")
 
     assert ended.code != 0
-    assert ended.done("engine/start") == nodes[:1], ended.output
-    # A failure of the node, so that the rescue of start.yml can say what to do.
+    assert ended.done("rollout/restart") == nodes[:1], ended.output
+    # A failure of the node, so that the rescue of restart.yml can report what to do.
     assert "Not every balancer has engine1 up" in ended.last, ended.output
     assert message in ended.last
     assert "lb1" not in ended.last.partition("PLAY RECAP")[0]

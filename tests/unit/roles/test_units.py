@@ -34,7 +34,7 @@ VALUES: dict[str, Any] = {
     "engine_firewall": False,
     "engine_stop_timeout": 120,
     "engine_dump_directory": "/var/lib/dumps",
-    "__engine_directory": "/opt/ivy/versions/11.3.0",
+    "ivy_engine_directory": "/opt/ivy/versions/11.3.0",
     "__engine_library": "/usr/local/lib/ivy-cluster",
     "__engine_writable_directories": ["logs"],
 }

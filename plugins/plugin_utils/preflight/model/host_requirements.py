@@ -185,7 +185,7 @@ class _Planner:
         if heap:
             self.memory.append(Need("engine", "engine_heap_max", heap + _BESIDE_HEAP_MB))
         self._path("ivy_engine_home", "ivy_state_directory", "ivy_share_directory", "engine_dump_directory")
-        directory = self.text("__engine_directory")
+        directory = self.text("ivy_engine_directory")
         if directory:
             self.installed["engine_archive"] = f"{glob.escape(directory)}/bin/AxonIvyEngine"
         java = [] if self.text("engine_java_home") else self._known("engine_java_package")

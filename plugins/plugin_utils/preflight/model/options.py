@@ -40,6 +40,7 @@ HOSTS_OF: t.Mapping[str, str] = {
     "file_share": ENGINES,
     "haproxy": BALANCERS,
     "postgres": DATABASES,
+    "rollout": ENGINES,
 }
 
 _OPTION_FIRST = re.compile(r"([a-z][a-z0-9_]+(?:, [a-z][a-z0-9_]+)*): (.+)", re.DOTALL)
@@ -200,8 +201,9 @@ def describe(spec: t.Mapping[str, t.Any]) -> str:
 
 # Where Ansible puts what it finds on the command line beside name=value.
 _NOT_PARSED = "_raw_params"
-# Playbooks without a role of their name, so without options that begin like it.
-_NO_ROLE = ("rollout_", "unpin_")
+# Playbooks without options that begin like their name. They set the arguments of the role rollout, and the command
+# line would override them.
+_NO_OPTIONS = ("rollout_", "unpin_")
 
 # Names that the roles publish with set_stats: a workflow hands them to the next job as extra variables.
 PUBLISHED = frozenset(
@@ -250,7 +252,7 @@ def check_extra(
     known = _known(roles)
     findings = []
     for name, value in sorted(extra.items()):
-        if name in options:
+        if name in options and not name.startswith(_NO_OPTIONS):
             spec, _role = options[name]
             if not _has_template(value):
                 said = judge(name, spec, value, bool(spec.get("no_log")))
@@ -261,10 +263,11 @@ def check_extra(
                 problem = "what follows is no name=value, and would be ignored"
                 advice = 'Write -e name=value, without spaces around =, or -e \'{"name": "a value with spaces"}\'.'
                 findings.append(Finding("extra-unknown", AREA, "-e", problem, advice))
+        elif name.startswith(_NO_OPTIONS):
+            problem = "the playbooks set it" if name in options else "no role has such an option"
+            findings.append(Finding("extra-unknown", AREA, f"-e {name}", problem, _meant_by_playbook(name, roles)))
         elif name not in known and name not in used:
             problem, advice, _sure = _unknown(name, roles, "extra-unknown")
-            if not problem and name.startswith(_NO_ROLE):
-                problem, advice = "no role has such an option", _meant_by_playbook(name, roles)
             if problem:
                 findings.append(Finding("extra-unknown", AREA, f"-e {name}", problem, advice))
     return findings
@@ -282,7 +285,7 @@ def _unknown(name: str, roles: t.Mapping[str, Role], code: str) -> tuple[str, st
     other = "" if near else f"If it is meant for something else, rename it or set preflight_accept: [{code}]."
     if role is not None and not near:
         # What is not nearly one option may be meant as any of the role's.
-        near = difflib.get_close_matches(name, sorted(role.options), 3, 0.6)
+        near = difflib.get_close_matches(name, [one for one in options if one.startswith(role.prefix)], 3, 0.6)
     advice = " ".join(filter(None, [_did_you_mean(near), other]))
     if role is not None:
         return f"it begins like an option of role {role.name}, which has no such option", advice, True
@@ -296,7 +299,12 @@ def _did_you_mean(near: t.Sequence[str]) -> str:
 def _meant_by_playbook(name: str, roles: t.Mapping[str, Role]) -> str:
     """An option of another role that ends alike: those playbooks take their options from there."""
     rest = name.partition("_")[2]
-    near = sorted(option for one in roles.values() for option in one.options if option == f"{one.prefix}{rest}")
+    near = sorted(
+        option
+        for one in roles.values()
+        for option in one.options
+        if option == f"{one.prefix}{rest}" and not option.startswith(_NO_OPTIONS)
+    )
     return _did_you_mean(near) or "Remove it, or correct it."
 
 

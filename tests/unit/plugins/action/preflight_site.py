@@ -171,7 +171,7 @@ def look(inventory_file: Path, stage: str, facts: t.Mapping[str, Vars]) -> dict[
     manager = VariableManager(loader=loader, inventory=inventory)
     for host, known in facts.items():
         # What a look at the host registered stands beside the facts.
-        registered = {name: value for name, value in known.items() if name.startswith("__")}
+        registered = {name: value for name, value in known.items() if name.startswith("preflight_")}
         manager.set_nonpersistent_facts(host, registered)
         manager.set_host_facts(host, {name: value for name, value in known.items() if name not in registered})
     tasks = [{"ivy.cluster.preflight_inventory": {"stage": stage}}]

@@ -44,11 +44,13 @@ VAULT = """ivy_database_password: !vault |
 LIST = [f"engine{one}" for one in (1, 2, 3)]
 # What the role registered for hosts that it looked at.
 THERE = {"engine_archive": True, "elasticsearch_archive": True}
-LACKING = {"__preflight_look": {"plan": {}, "seen": {"installed": dict.fromkeys(THERE, False)}}}
-UNSEEN = {"__preflight_look": {"plan": {}, "reason": "unreachable"}}
+LACKING = {"preflight_host_facts": {"plan": {}, "seen": {"installed": dict.fromkeys(THERE, False)}}}
+UNSEEN = {"preflight_host_facts": {"plan": {}, "reason": "unreachable"}}
 INSTALLED: dict[str, t.Any] = {
     "stage": "facts",
-    "facts": {host: {"__preflight_look": {"plan": {}, "seen": {"installed": THERE}}} for host in (*LIST, "search1")},
+    "facts": {
+        host: {"preflight_host_facts": {"plan": {}, "seen": {"installed": THERE}}} for host in (*LIST, "search1")
+    },
 }
 
 
@@ -285,7 +287,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     ),
     "a heap that is larger at first than at most": (
         v(engine_heap_min="4g", engine_heap_max="2048m"),
-        {"option-refused": "4g and 2048m are no heap"},
+        {"option-refused": "4g and 2048m are not a valid heap"},
     ),
     "a heap of some bytes": (v(engine_heap_min=2048, engine_heap_max=2048), {"option-refused": "with m or g"}),
     "a heap that is fixed": (v(engine_heap_min="2g", engine_heap_max="2048m"), {}),
@@ -297,7 +299,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     ),
     "an environment of what is no text": (
         v(engine_environment={"A": None, "B": ["x"], "C": {"d": 1}, "D": "", "E": 1, "F": "true", "G": True}),
-        {"option-refused": "neither a text nor a number: A, B, C. Write"},
+        {"option-refused": "neither a string nor a number: A, B, C. Write"},
     ),
     "secrets of spaces": (v(ivy_cluster_key=" " * 64), {"secret-placeholder": "ivy_cluster_key: it is made of spaces"}),
     "names that the system does not take": (

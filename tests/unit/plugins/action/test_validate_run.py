@@ -139,6 +139,8 @@ def test_every_misspelt_option_is_told_at_once_with_what_was_meant(tmp_path: Pat
         ("ROLLBACK_RELEASE=CANARY", "Did you mean rollback_release?"),
         ("unpin_reason=CANARY", "-e unpin_reason: no role has such an option. Did you mean rollback_reason?"),
         ("rollout_nodes=CANARY", "-e rollout_nodes: no role has such an option."),
+        ("rollout_release=CANARY", "-e rollout_release: the playbooks set it. Did you mean rollback_release?"),
+        ("rollout_operation=CANARY", "-e rollout_operation: the playbooks set it."),
     ],
 )
 def test_nothing_on_the_command_line_is_ignored_that_was_meant_for_the_run(

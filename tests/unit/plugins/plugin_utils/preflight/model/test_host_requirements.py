@@ -49,6 +49,7 @@ def topology(**more: Any) -> dict[str, Any]:
         "ivy_search_server_addresses": {"search1": "search.example.com"},
         "ivy_database_address": "db.example.com",
         "ivy_engine_home": "/opt/ivy",
+        "ivy_engine_directory": "/opt/ivy/versions/11.3.0",
         "ivy_engine_service": "axonivy-engine",
         "ivy_state_directory": "/var/lib/ivy-cluster",
         "ivy_share_directory": "/srv/ivy",

@@ -77,7 +77,7 @@ def test_a_default_is_accepted(role: str, name: str) -> None:
 def test_the_same_fault_of_several_hosts_is_said_once_and_names_them() -> None:
     hosts = [host(f"engine{one}", ["engine_nodes"], engine_start_timeout=value) for one, value in enumerate("xxy", 1)]
     inventory = Inventory((*hosts, host("db1", ["database_servers"])))
-    found = preflight_options.check(inventory, {"engine": ROLES["engine"]})
+    found = preflight_options.check(inventory, {"rollout": ROLES["rollout"]})
     assert [finding.where for finding in found] == [
         "engine_start_timeout, on engine1, engine2",
         "engine_start_timeout, on engine3",
@@ -86,11 +86,11 @@ def test_the_same_fault_of_several_hosts_is_said_once_and_names_them() -> None:
 
 def test_an_option_counts_only_where_its_role_works() -> None:
     inventory = Inventory((host("db1", ["database_servers"], engine_start_timeout="x"),))
-    assert preflight_options.check(inventory, {"engine": ROLES["engine"]}) == []
+    assert preflight_options.check(inventory, {"rollout": ROLES["rollout"]}) == []
 
 
 def test_a_wrong_entry_of_a_list_and_of_a_list_of_dictionaries_is_refused() -> None:
-    applications = spec("engine", "engine_applications")
+    applications = spec("rollout", "engine_applications")
     assert preflight_options.judge("engine_applications", applications, [{"name": "a.zip"}])
     assert preflight_options.judge("engine_applications", applications, ["a.zip"])
     assert preflight_options.judge("engine_jvm_options", spec("engine", "engine_jvm_options"), ["-Xa", {"b": 1}])
