@@ -4,18 +4,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: rollback_choice
-short_description: Which release a rollback goes to
+short_description: Chooses the release of a rollback
 version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Chooses by the id or its beginning; without one, the release before the wanted one by the cluster record's history,
-    or the one that the cluster is pinned to already.
-  - Where no release can be chosen, the result says why and lists which releases there are and where.
+  - Chooses by the id or its beginning. Without one, chooses the release before the desired one in the cluster record's
+    history, or the release that the cluster is already pinned to.
+  - If no release can be chosen, the result contains the reason and a list of the available releases.
 positional: _input
 options:
   _input:
-    description: Id of the release, a beginning of it that only one release has, or an empty text.
+    description: Id of the release, a unique beginning of it, or an empty string.
     type: str
     required: true
   record:
@@ -23,11 +23,11 @@ options:
     type: dict
     required: true
   nodes:
-    description: By node, what M(ivy.cluster.node_releases) returned.
+    description: The return value of M(ivy.cluster.node_releases) by node.
     type: dict
     required: true
   engine_version:
-    description: Version of the engines; a release for another one is refused.
+    description: Version of the engines; a release for another version is rejected.
     type: str
     required: true
 """
@@ -42,7 +42,7 @@ RETURN = r"""
 _value:
   description: >-
     RV(_value.release) is the id, RV(_value.sources) the nodes that have all of it, RV(_value.in_cache) whether the
-    controller's cache has it, RV(_value.problem) why there is none.
+    controller's cache has it, RV(_value.problem) why none can be chosen.
   type: dict
 """
 
@@ -52,14 +52,14 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import roll
 
 
 def rollback_choice(
-    wanted: str,
+    requested: str,
     record: t.Mapping[str, t.Any] | None,
     nodes: t.Mapping[str, t.Mapping[str, t.Any]],
     engine_version: str,
 ) -> dict[str, t.Any]:
     cached = {item["id"]: item for node in nodes.values() for item in node.get("cached") or []}
-    known = rollback.Known(record or {}, nodes, list(cached.values()))
-    return rollback.choose(str(wanted), known, str(engine_version)).plain()
+    available = rollback.Available(record or {}, nodes, list(cached.values()))
+    return rollback.choose(str(requested), available, str(engine_version)).to_dict()
 
 
 class FilterModule:

@@ -95,7 +95,7 @@ def _lines(
             yield "  " + _event(entry)
     yield ""
     yield "Releases that the nodes can go back to"
-    known = rollback.Known(record, stores, [])
+    known = rollback.Available(record, stores, [])
     for line in rollback.inventory(known):
         yield f"  {line}"
     for node, why in away.items():

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of a run that changes the cluster: what it is now, what happened to each node, and what comes next."""
+"""The summary of a run that changes the cluster: its state, what happened to each node, and the next commands."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _MOST_WARNINGS = 10
 _MOST_NODES = 20
 
 
-def render(seen: t.Mapping[str, t.Any]) -> str:
-    """``nodes`` has what the rollout planned for each node, None for one of this run that did not get to the end."""
-    check = bool(seen["check_mode"])
-    release = str(seen["release"])[:_RELEASE_SHOWN]
+def render(data: t.Mapping[str, t.Any]) -> str:
+    """``nodes`` contains the plan of each node, None for a node that did not complete the run."""
+    check = bool(data["check_mode"])
+    release = str(data["release"])[:_RELEASE_SHOWN]
     is_at = "would be at" if check else "is at"
     lines = [
-        plain_text(f"Cluster {seen['cluster']} {is_at} release {release}, engine {seen['engine_version']}"),
-        plain_text(f"  URL      {seen['url']}"),
+        plain_text(f"Cluster {data['cluster']} {is_at} release {release}, engine {data['engine_version']}"),
+        plain_text(f"  URL      {data['url']}"),
     ]
-    for done, nodes in _by_state(seen["nodes"], check).items():
+    for done, nodes in _by_state(data["nodes"], check).items():
         lines.append(f"  {done}: {listed(nodes, _MOST_NODES)}")
-    if seen["left_out"]:
-        lines.append(f"  not in this run: {listed(seen['left_out'], _MOST_NODES)}")
-    if seen["pinned"] and not check:
+    if data["left_out"]:
+        lines.append(f"  not in this run: {listed(data['left_out'], _MOST_NODES)}")
+    if data["pinned"] and not check:
         lines.append(f"  pinned   until {command('unpin')} -e \"rollback_reason='<why>'\"")
-    warnings = [Finding.from_dict(one) for one in seen["findings"] if one.get("severity") == WARNING]
+    warnings = [Finding.from_dict(item) for item in data["findings"] if item.get("severity") == WARNING]
     if warnings:
         lines.append(f"  {count(len(warnings), 'warning')} of preflight:")
         lines += [f"    - {warning}" for warning in warnings[:_MOST_WARNINGS]]

@@ -36,11 +36,11 @@ def store(*releases: str, applied: str | None = A, version: str = "11.3.0", inco
     }
 
 
-def known(value: t.Mapping[str, t.Any], *cached: str, **nodes: dict[str, t.Any]) -> rollback.Known:
-    return rollback.Known(value, nodes, [{"id": one, "engine_version": "11.3.0"} for one in cached])
+def known(value: t.Mapping[str, t.Any], *cached: str, **nodes: dict[str, t.Any]) -> rollback.Available:
+    return rollback.Available(value, nodes, [{"id": one, "engine_version": "11.3.0"} for one in cached])
 
 
-def choose(wanted: str, what: rollback.Known) -> rollback.Choice:
+def choose(wanted: str, what: rollback.Available) -> rollback.Choice:
     return rollback.choose(wanted, what, "11.3.0")
 
 
@@ -66,7 +66,7 @@ def test_an_unknown_release_is_refused_with_what_there_is() -> None:
     lines = choice.problem.splitlines()
     assert lines[1] == "n1 has:"
     assert lines[2].split()[0] == A
-    assert "applied, wanted" in lines[3]
+    assert "applied, desired" in lines[3]
     assert lines[4:] == ["n2 has:", lines[5], f"the controller's cache has: {C}"]
     gone = choose("", known(rolled(A, B), n1=store(B)))
     assert "was rolled out once, but neither a node of this run nor the controller's cache has it" in gone.problem
@@ -112,7 +112,7 @@ def test_a_second_rollback_goes_no_further_back() -> None:
     ],
 )
 def test_what_cannot_be_rolled_back_is_refused(value: t.Any, nodes: t.Any, problem: str) -> None:
-    choice = choose("", rollback.Known(value or {}, nodes, []))
+    choice = choose("", rollback.Available(value or {}, nodes, []))
     assert choice.release == ""
     assert problem in choice.problem
     assert "Nothing was changed." in choice.problem

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run says at its end."""
+"""The summary at the end of a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLANS = {
 
 
 def text(**changes: t.Any) -> str:
-    seen = {
+    data = {
         "cluster": "demo",
         "engine_version": "11.3.0",
         "url": "https://ivy.example.com/",
@@ -34,10 +34,10 @@ def text(**changes: t.Any) -> str:
         "findings": [],
         "nodes": PLANS,
     }
-    return run_summary.render({**seen, **changes})
+    return run_summary.render({**data, **changes})
 
 
-def test_it_names_the_release_the_url_each_node_and_what_comes_next() -> None:
+def test_it_names_the_release_the_url_each_node_and_the_next_commands() -> None:
     assert text(left_out=["engine9"]).splitlines() == [
         "Cluster demo is at release 3f2a9c0d1234, engine 11.3.0",
         "  URL      https://ivy.example.com/",
@@ -52,7 +52,7 @@ def test_it_names_the_release_the_url_each_node_and_what_comes_next() -> None:
     ]
 
 
-def test_check_mode_says_what_would_be() -> None:
+def test_check_mode_reports_what_would_change() -> None:
     found = text(check_mode=True)
     assert "would be at release" in found
     assert "would be restarted: engine1" in found
@@ -60,11 +60,11 @@ def test_check_mode_says_what_would_be() -> None:
     assert "verify" not in found
 
 
-def test_a_pinned_cluster_says_how_to_lift_the_pin() -> None:
+def test_a_pinned_cluster_names_the_command_that_lifts_the_pin() -> None:
     assert "ansible-playbook ivy.cluster.unpin -e \"rollback_reason='<why>'\"" in text(pinned=True)
 
 
-def test_the_warnings_of_preflight_come_again_and_are_bounded() -> None:
+def test_the_warnings_of_preflight_are_repeated_and_limited() -> None:
     one = {"code": "disk-low", "area": "Hosts", "where": "db1", "problem": "little room", "advice": "Make room."}
     findings = [{**one, "severity": "warning", "where": f"db{number}"} for number in range(12)]
     found = text(findings=[*findings, {**one, "severity": "error", "where": "never"}])
@@ -74,7 +74,7 @@ def test_the_warnings_of_preflight_come_again_and_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("playbook", ["site", "rollout", "rollback"])
-def test_what_rolls_a_release_out_ends_with_it(playbook: str) -> None:
+def test_playbooks_that_roll_out_end_with_the_summary(playbook: str) -> None:
     plays = yaml.safe_load((ROOT / f"playbooks/{playbook}.yml").read_text(encoding="utf-8"))
     assert plays[-1]["ansible.builtin.import_playbook"] == "_includes/summary.yml"
     tasks = yaml.safe_load((ROOT / "playbooks/_includes/summary.yml").read_text(encoding="utf-8"))[-1]["tasks"]
