@@ -28,7 +28,6 @@ KNOWN = {
     "__elasticsearch_heap",
     "__elasticsearch_version",
     "__elasticsearch_versions",
-    "__engine_lookups",
     "__haproxy_option_problems",
     "__haproxy_socket",
     "__haproxy_state_file",

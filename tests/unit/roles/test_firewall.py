@@ -1,0 +1,144 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rules of role firewall, as the engine and the search engine use it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  vars: {ansible_connection: local, ansible_python_interpreter: "{{ ansible_playbook_python }}"}
+  vars_files: ["{{ role_path }}/vars/main.yml"]
+  tasks:
+    - ansible.builtin.copy:
+        content: "{{ lookup('ansible.builtin.template', role_path ~ '/templates/rules.nft.j2') }}"
+        dest: "{{ directory }}/{{ item.case }}"
+        mode: "0600"
+      vars:
+        firewall_name: "{{ item.name }}"
+        firewall_rules: "{{ item.rules }}"
+      loop: "{{ cases }}"
+"""
+ENGINE = [
+    {"name": "cluster", "tcp": [7800, 7900, 7901], "udp": [7800, 45588], "allow": ["10.0.0.22", "10.0.0.21", "node3"]},
+    {"name": "http", "tcp": [8080], "allow": ["10.0.0.10", "fd00::10", "192.0.2.0/24"]},
+]
+SEARCH = [{"name": "search", "tcp": [9200], "allow": ["10.0.0.21"]}]
+LOOKUPS = {
+    "results": [{"item": "node3", "stdout_lines": ["10.0.0.23 STREAM node3", "10.0.0.23 DGRAM", "fe80::3%eth0 STREAM"]}]
+}
+
+
+def changed(change: Callable[[list[dict[str, Any]]], Any]) -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = copy.deepcopy(ENGINE)
+    change(rules)
+    return rules
+
+
+CASES: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "engine": ("ivy-engine", ENGINE),
+    "search": ("ivy-search", SEARCH),
+    "other order": ("ivy-engine", changed(lambda rules: rules[0]["allow"].reverse())),
+    "port": ("ivy-engine", changed(lambda rules: rules[0]["tcp"].append(7902))),
+    "address": ("ivy-engine", changed(lambda rules: rules[1]["allow"].pop())),
+    "chain": ("ivy-engine", changed(lambda rules: rules.pop())),
+}
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The rules of every case, rendered in one run of Ansible."""
+    directory = tmp_path_factory.mktemp("rules")
+    (directory / "play.yml").write_text(PLAY, encoding="utf-8")
+    values = {
+        "role_path": str(ROOT / "roles/firewall"),
+        "directory": str(directory),
+        "cases": [{"case": case, "name": name, "rules": rules} for case, (name, rules) in CASES.items()],
+        "__firewall_lookups": LOOKUPS,
+    }
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=directory,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {case: (directory / case).read_text(encoding="utf-8") for case in CASES}
+
+
+def members(rules: str, name: str) -> list[str]:
+    block = rules.split(f"set {name} {{", 1)[1].split("\n\t}", 1)[0]
+    found = re.search(r"elements = \{ (.*) \}", block)
+    return found[1].split(", ") if found else []
+
+
+def chain(rules: str, name: str) -> list[str]:
+    return [
+        line.strip() for line in rules.split(f"chain {name} {{", 1)[1].split("}\n", 1)[0].splitlines() if line.strip()
+    ]
+
+
+def test_the_engines_ports_are_closed_to_all_hosts_but_the_allowed_ones(rendered: dict[str, str]) -> None:
+    rules = rendered["engine"]
+    jumps = re.findall(r"^\t\t(?:tcp|udp) dport .*$", rules, re.MULTILINE)
+    assert [re.sub(r' comment ".{16}"', " #", line.strip()) for line in jumps] == [
+        "tcp dport { 7800, 7900, 7901 } jump cluster #",
+        "udp dport { 7800, 45588 } jump cluster",
+        "tcp dport { 8080 } jump http",
+    ]
+    assert members(rules, "cluster4") == ["10.0.0.21", "10.0.0.22", "10.0.0.23"]
+    assert members(rules, "cluster6") == ["fe80::3"]
+    assert members(rules, "http4") == ["10.0.0.10", "192.0.2.0/24"]
+    assert members(rules, "http6") == ["fd00::10"]
+    assert chain(rules, "cluster") == [
+        'iif "lo" accept',
+        "ip saddr @cluster4 accept",
+        "ip6 saddr @cluster6 accept",
+        "meta l4proto udp counter drop",
+        "counter reject with tcp reset",
+    ]
+    assert chain(rules, "http")[-1] == "counter reject with tcp reset"
+    assert "meta l4proto udp counter drop" not in chain(rules, "http")
+
+
+def test_the_table_is_replaced_as_one_transaction(rendered: dict[str, str]) -> None:
+    rules = rendered["search"]
+    lines = [line for line in rules.splitlines() if line and not line.startswith("#")]
+    assert lines[:3] == ["table inet ivy_search", "delete table inet ivy_search", "table inet ivy_search {"]
+    assert members(rules, "search6") == []
+
+
+@pytest.mark.parametrize("case", ["port", "address", "chain"])
+def test_the_comment_in_the_rules_changes_with_every_rule(case: str, rendered: dict[str, str]) -> None:
+    (before,), (after,) = (re.findall(r'comment "(.{16})"', rendered[name]) for name in ("engine", case))
+    assert before != after
+
+
+def test_the_order_of_the_addresses_changes_nothing(rendered: dict[str, str]) -> None:
+    assert rendered["other order"] == rendered["engine"]
+
+
+def test_both_services_use_this_role() -> None:
+    for path in ("engine/tasks/close_ports.yml", "elasticsearch/tasks/close_port.yml"):
+        tasks = yaml.safe_load((ROOT / "roles" / path).read_text(encoding="utf-8"))
+        roles = [task["ansible.builtin.include_role"] for task in tasks]
+        assert roles == [
+            {"name": "ivy.cluster.firewall"},
+            {"name": "ivy.cluster.firewall", "tasks_from": "remove"},
+        ]
