@@ -1,10 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests that try to get past the balancer's access rules, and ordinary ones that must pass. Runs on a load balancer.
+"""Requests that try to bypass the balancer's access rules, and ordinary ones that must pass. Runs on a load balancer.
 
-Sends each request as bytes, since a client library would normalise it, by HTTP/1.1 and by HTTP/2 where that can express
-it. Prints the status and the request target that reached the engine as JSON. The tests import the same cases.
-Standard library only.
+Sends each request as bytes, since a client library would normalise it, by HTTP/1.1 and, where it can express the
+request, by HTTP/2. Prints the status and the request target that reached the engine as JSON. The tests import the same
+cases. Standard library only.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ SYSTEM = ("/system", "/ivy/system")
 
 @dataclass(frozen=True)
 class Case:
-    """A request and the statuses that it may get. Text stands for bytes (Latin-1); HOST for the public name."""
+    """A request and its acceptable statuses. Text represents bytes (Latin-1), HOST the public name."""
 
     target: str
     expected: frozenset[int]
     method: str = "GET"
     headers: tuple[str, ...] = ("Host: HOST",)
-    # What reaches the engine, if it is not the target itself.
+    # The target that reaches the engine, if it differs.
     arrives: str = ""
     http1: bool = True
     http2: bool = True
@@ -53,7 +53,7 @@ class Case:
         return f"{self.method} {self.target[:100]!r} {' '.join(self.headers)} {self.scheme} {self.authority}"
 
 
-# What users ask for.
+# Requests of users.
 OPEN = r"""
     / /app /app/ /app/100%25 /app/%25 /app/100%25%20off /app/50%25ab /app/5%25%C3%A4 /app/a+b /app/a%20b /app/a%2Bb
     /app/~user /app/@me /app/a:b /app/a,b=c&d!e$f'(g)*h /app/%C3%A4 /app/%E6%97%A5%E6%9C%AC /app/%F0%9F%98%80
@@ -63,8 +63,8 @@ OPEN = r"""
     /app/system/x /systems /system-info /system.css /systemx/y /ivy/systems /ivy /a%C4%B1b /app/%EF%BC%88x%EF%BC%89
     /app/a|b /app/rest/v1/items/123e4567-e89b-12d3-a456-426614174000:run /%EF%BD%93ystem
 """
-# Without one certain meaning.
-UNCERTAIN = r"""
+# Paths with more than one interpretation.
+AMBIGUOUS = r"""
     /% /app/% /app/%2 /app/%zz /app/%u0073 /app;%zz/x /app/x;%2 /system;%zz/engine-cockpit /app/%00
     /app/x%0d%0aHost:%20y /app/%09 /app/%7f /app/%2500 /app/%250a /app/%2509x /system%00 /system%00/x /app/..
     /app/../system /app/../../x /app/. /app/%2e%2e/system /app/%252e%252e/system /app/.%2e/system /app/..;/system
@@ -87,15 +87,15 @@ ADMINISTRATION_PATHS = r"""
 
 
 def named() -> list[Case]:
-    """What is known to have been tried on servers, and what users do."""
+    """Known attacks on servers, and requests of users."""
     cases = [Case(path, PASSES) for path in OPEN.split()]
-    cases += [Case(path, REFUSED) for path in UNCERTAIN.split()]
+    cases += [Case(path, REFUSED) for path in AMBIGUOUS.split()]
     cases += [Case(path, FORBIDDEN) for path in ADMINISTRATION_PATHS.split()]
     cases += [
         Case(path, CLOSED)
         for path in ("/system/../app", "/app/../app/%zz/system", "/system/%E4", "/system/%00", "/system/x%")
     ]
-    # HAProxy itself refuses these on one version or by one protocol and passes them to the rules on another.
+    # Depending on version and protocol, HAProxy rejects these itself or passes them to the rules.
     cases += [
         Case(path, CLOSED)
         for path in (
@@ -126,7 +126,7 @@ def named() -> list[Case]:
         )
     ]
     cases += [
-        # By HTTP/2, 3.0 makes an ordinary path of it.
+        # By HTTP/2, HAProxy 3.0 turns it into an ordinary path.
         Case("*", REFUSED | PASSES, "OPTIONS", arrives="/"),
         Case("/system", FORBIDDEN, "OPTIONS"),
         Case("/system", FORBIDDEN, "HEAD"),
@@ -178,7 +178,7 @@ def named() -> list[Case]:
 
 
 def long_paths(room: int) -> list[Case]:
-    """Paths as long as a head may be: what a rule looks for at their beginning or their end."""
+    """Paths as long as the header limit allows, with what a rule matches at their beginning or end."""
 
     def filled(begin: str, part: str, end: str = "") -> str:
         return begin + part * ((room - len(begin) - len(end)) // len(part)) + end
@@ -197,7 +197,7 @@ def long_paths(room: int) -> list[Case]:
 
 
 def spelled() -> list[Case]:
-    """Each spelling of an administration path that a pair of rules makes. None may pass."""
+    """Every spelling of an administration path that a pair of transformations produces. None may pass."""
 
     def each(text: str, pattern: str) -> str:
         return re.sub("[a-z]", lambda found: pattern.format(ord(found[0])), text)
@@ -287,13 +287,13 @@ PIECES = (
 
 
 def random_paths(number: int) -> list[str]:
-    """The same ones at each run."""
+    """The same paths in each run."""
     chance = random.Random(1)
     return ["/" + "".join(chance.choices(PIECES, k=chance.randint(2, 7))) for _number in range(number)]
 
 
 def readings(target: str) -> set[str]:
-    """The administration paths that a program may see: parameters removed and escapes decoded in any order, twice."""
+    """The administration paths that a server may read: parameters removed and escapes decoded in any order, twice."""
 
     def decode(text: str) -> str:
         return re.sub("%([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), text)
@@ -325,9 +325,9 @@ def readings(target: str) -> set[str]:
 
 
 def corpus() -> list[Case]:
-    """All of them. What is made at random may pass unless it can be read as an administration path.
+    """All cases. Random paths may pass unless they can be read as an administration path.
 
-    Most of what is made by rule is sent by HTTP/1.1 only, since the balancer's rules are the same.
+    Most generated paths are sent by HTTP/1.1 only, since the balancer's rules are the same.
     """
     return [
         *named(),
@@ -337,7 +337,7 @@ def corpus() -> list[Case]:
     ]
 
 
-# Eight of them from one address: not more than LOGIN_LIMIT may reach the engine.
+# Several requests with each spelling from one address: at most LOGIN_LIMIT may reach the engine.
 LOGINS = (
     *(
         "/app/login",
@@ -375,7 +375,7 @@ LOGINS = (
     ),
     *("/app/" + "x" * 13000 + "/login", "/app/" + "x" * 13000 + "login", "/app" + "/;" * 6500 + "/login"),
 )
-# The same with what a trusted proxy says about the user.
+# The same for headers with which a trusted proxy names the user's address.
 FORWARDED = (
     *(
         "",
@@ -400,7 +400,7 @@ FORWARDED = (
 )
 
 
-# Who asks, and what is said about the user, with the status that the administration answers.
+# Source address and header of the user's address: status of the administration.
 ADMINISTRATION = {
     ("127.0.2.101", "X-Forwarded-For: 198.51.100.101"): 200,
     ("127.0.2.102", "X-Forwarded-For: 203.0.113.1, 198.51.100.102:1234"): 200,
@@ -424,7 +424,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
     """Reports the request target that reached it."""
 
     protocol_version = "HTTP/1.1"
-    # The answer in one piece: the kernel would hold back a second one until the first is acknowledged.
+    # Send the response in one piece: the kernel would delay a second one until the first is acknowledged.
     wbufsize = -1
 
     def do_GET(self) -> None:
@@ -468,7 +468,7 @@ def read_all(stream: socket.socket) -> bytes:
 
 
 def ask_http1(client: Client, case: Case, source: str = EXEMPT) -> tuple[int, str]:
-    """Status (0 for a closed connection) and the target that reached the engine."""
+    """The status (0 for a closed connection) and the target that reached the engine."""
     lines = [f"{case.method} {case.target} HTTP/1.1", *case.headers, "Content-Length: 0", "Connection: close", "", ""]
     with open_tls(client, source, "http/1.1") as stream:
         stream.sendall("\r\n".join(lines).replace("HOST", client.host).encode("latin-1"))
@@ -478,7 +478,7 @@ def ask_http1(client: Client, case: Case, source: str = EXEMPT) -> tuple[int, st
 
 
 def literal(name: bytes, value: bytes) -> bytes:
-    """A header field without a table and without Huffman's code."""
+    """A header field without table reference and without Huffman coding."""
 
     def text(data: bytes) -> bytes:
         if len(data) < 127:
@@ -493,7 +493,7 @@ def literal(name: bytes, value: bytes) -> bytes:
 
 
 def ask_http2(client: Client, case: Case) -> tuple[int, str]:
-    """The same by HTTP/2; a stream or connection that is reset counts as status 0."""
+    """The same by HTTP/2. A reset stream or connection counts as status 0."""
 
     def frame(kind: int, flags: int, stream_id: int, data: bytes) -> bytes:
         return struct.pack(">I", len(data))[1:] + bytes([kind, flags]) + struct.pack(">I", stream_id) + data
@@ -523,7 +523,7 @@ def ask_http2(client: Client, case: Case) -> tuple[int, str]:
             )
             content, data = data[9 : 9 + size], data[9 + size :]
             if kind == 1 and number == 1:
-                # The status is the first field: from the static table, or with its name from there.
+                # The status is the first field: an entry of the static table, or a literal with an indexed name.
                 known = {8: 200, 9: 204, 10: 206, 11: 304, 12: 400, 13: 404, 14: 500}
                 status = known[content[0] - 128] if content[0] > 128 else int(content[2:5])
             if kind == 0 and number == 1:
@@ -533,13 +533,13 @@ def ask_http2(client: Client, case: Case) -> tuple[int, str]:
 
 
 def mismatches(found: list[Any], protocol: str, host: str) -> list[str]:
-    """Each case with another status, or another target at the engine, than it should have."""
+    """The cases with an unexpected status or an unexpected target at the engine."""
     wrong = []
-    for case, answer in zip(corpus(), found, strict=True):
-        if answer is None:
+    for case, response in zip(corpus(), found, strict=True):
+        if response is None:
             continue
-        status, arrived = answer
-        # HAProxy resets a stream whose head it does not accept.
+        status, arrived = response
+        # HAProxy resets a stream whose header it does not accept.
         expected = case.expected | ({0} if protocol == "http2" and 400 in case.expected else set())
         target = (case.arrives or case.target).replace("HOST", host)
         if status not in expected or (status == 200 and case.method != "HEAD" and arrived != target):
@@ -548,7 +548,7 @@ def mismatches(found: list[Any], protocol: str, host: str) -> list[str]:
 
 
 def unlimited(spellings: tuple[str, ...], found: list[list[int]]) -> list[str]:
-    """Each spelling that reached the engine without end. HAProxy may count a few less at the border of two minutes."""
+    """The spellings that were not limited. HAProxy may count a few less at the border of two minutes."""
     wrong = []
     for spelling, statuses in zip(spellings, found, strict=True):
         passed = statuses.count(200)

@@ -1,10 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs on a load balancer: a second HAProxy with other options, asked by several addresses.
+"""Runs on a load balancer: starts a second HAProxy with other options and sends it requests from several addresses.
 
-Behind it is a program that tells what reached it. Prints what became of each request as JSON.
-
-So options can be tried for which the cluster itself would have to be changed. Standard library only.
+Its backend reports what reached it. Prints the outcome of each request as JSON. This tests options without changing
+the serving balancer. Standard library only.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ USER, TRUSTED, SPEAKS_PROXY, OTHER = "127.0.0.10", "127.0.0.2", "127.0.0.3", "12
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
-    """Tells which headers reached it, and answers as the path says."""
+    """Reports the headers that reached it. The path selects the response."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        told = json.dumps({name.lower(): ", ".join(self.headers.get_all(name) or ()) for name in self.headers}).encode()
+        body = json.dumps({name.lower(): ", ".join(self.headers.get_all(name) or ()) for name in self.headers}).encode()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(401 if self.path.startswith("/secret") else 200)
         kind = (
@@ -47,7 +46,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
         if self.path == "/own":
             self.send_header("X-Frame-Options", "DENY")
             self.send_header("Strict-Transport-Security", "max-age=0")
-        body = told + b" " * 4000
+        body += b" " * 4000
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -55,14 +54,14 @@ class Engine(http.server.BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def version_string(self) -> str:
-        return "Told/1.0"
+        return "Backend/1.0"
 
     def log_message(self, *_arguments: Any) -> None:
         pass
 
 
 class Client:
-    """Somebody at one address."""
+    """Sends requests from any local address."""
 
     def __init__(self, host: str) -> None:
         self.host = host
@@ -90,31 +89,31 @@ class Client:
                 connection.sock = stream
                 named = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
                 connection.request(method, path, body or None, {"Host": self.host, **named})
-                answer = connection.getresponse()
-                data = answer.read()
+                response = connection.getresponse()
+                data = response.read()
         except (OSError, http.client.HTTPException) as exc:
             return {"status": 0, "why": repr(exc)}
-        packed = answer.headers.get("Content-Encoding") == "gzip"
-        text = gzip.decompress(data) if packed else data
-        found = {name.lower(): value for name, value in answer.headers.items()}
+        compressed = response.headers.get("Content-Encoding") == "gzip"
+        text = gzip.decompress(data) if compressed else data
+        names = {name.lower(): value for name, value in response.headers.items()}
         arrived = json.loads(text) if text.lstrip().startswith(b"{") else {}
-        return {"status": answer.status, "headers": found, "arrived": arrived, "size": len(data)}
+        return {"status": response.status, "headers": names, "arrived": arrived, "size": len(data)}
 
 
 def scenes(client: Client) -> dict[str, Any]:
-    lies = {"X_Forwarded_For": "198.51.100.1", "X_Forwarded_Proto": "http", "X_Forwarded_Host": "evil.example.com"}
-    lies.update({"X_Forwarded_Port": "81", "X_Forwarded_User": "admin", "X_Real_IP": "198.51.100.1"})
+    forged = {"X_Forwarded_For": "198.51.100.1", "X_Forwarded_Proto": "http", "X_Forwarded_Host": "evil.example.com"}
+    forged.update({"X_Forwarded_Port": "81", "X_Forwarded_User": "admin", "X_Real_IP": "198.51.100.1"})
     found: dict[str, Any] = {
-        "from_user": client.ask(USER, headers=lies),
-        "from_trusted": client.ask(TRUSTED, headers={**lies, "X_Forwarded_Host": client.host}),
+        "from_user": client.ask(USER, headers=forged),
+        "from_trusted": client.ask(TRUSTED, headers={**forged, "X_Forwarded_Host": client.host}),
         "from_trusted_bare": client.ask(TRUSTED),
         "proxy_protocol": client.ask(
-            SPEAKS_PROXY, first=b"PROXY TCP4 198.51.100.77 127.0.0.1 1234 443\r\n", headers=lies
+            SPEAKS_PROXY, first=b"PROXY TCP4 198.51.100.77 127.0.0.1 1234 443\r\n", headers=forged
         ),
         "proxy_protocol_missing": client.ask(SPEAKS_PROXY),
         "proxy_protocol_of_a_user": client.ask(USER, first=b"PROXY TCP4 198.51.100.77 127.0.0.1 1234 443\r\n"),
         "page": client.ask(USER),
-        "page_packed": client.ask(USER, headers={"Accept_Encoding": "gzip"}),
+        "page_compressed": client.ask(USER, headers={"Accept_Encoding": "gzip"}),
         "events": client.ask(USER, "/events", headers={"Accept_Encoding": "gzip"}),
         "picture": client.ask(USER, "/picture", headers={"Accept_Encoding": "gzip"}),
         "own": client.ask(USER, "/own"),
@@ -123,7 +122,7 @@ def scenes(client: Client) -> dict[str, Any]:
         "large_head": client.ask(USER, headers={"X_Large": "x" * 6000}),
         "head": client.ask(USER, headers={"X_Large": "x" * 2000}),
     }
-    # Each burst from an address of its own, so that no limit is met by what another scene asked for.
+    # Each burst uses another address, so that requests of other scenes do not count towards its limit.
     found["burst"] = [client.ask("127.0.0.20") for _number in range(26)]
     found["while_another_waits"] = client.ask(OTHER)
     behind = {"X_Forwarded_For": "198.51.100.20"}
@@ -131,15 +130,15 @@ def scenes(client: Client) -> dict[str, Any]:
     found["another_behind_trusted"] = client.ask(TRUSTED, headers={"X_Forwarded_For": "198.51.100.21"})
     found["burst_of_exempt"] = [client.ask("127.0.0.30") for _number in range(26)]
     found["logins"] = [client.ask("127.0.0.40", "/app/Login.xhtml", "POST") for _number in range(8)]
-    found["page_of_who_logs_in"] = client.ask("127.0.0.40", "/app/Login.xhtml")
+    found["page_after_logins"] = client.ask("127.0.0.40", "/app/Login.xhtml")
     basic = {"Authorization": "Basic Zm9vOmJhcg=="}
     found["failed"] = [client.ask("127.0.0.50", "/secret", headers=basic) for _number in range(6)]
-    found["page_of_who_failed"] = client.ask("127.0.0.50")
+    found["page_after_failures"] = client.ask("127.0.0.50")
     held = []
     for _number in range(8):
         try:
             held.append(client.open("127.0.0.60"))
-        except OSError:  # noqa: PERF203  (the one that is refused ends it)
+        except OSError:  # noqa: PERF203  (the first rejected connection ends the loop)
             break
     found["held_connections"] = len(held)
     for stream in held:
@@ -148,27 +147,27 @@ def scenes(client: Client) -> dict[str, Any]:
 
 
 def lengthen_periods(file: str) -> None:
-    """A burst counts as one even where the requests take longer than the periods that the limits are for."""
+    """Makes a burst count as one even if its requests take longer than the periods of the limits."""
     with open(file, encoding="utf-8") as stream:
         text = stream.read()
     text, found = re.subn(r"_rate\(\d+[smh]\)", "_rate(1h)", text)
     if not found:
-        sys.exit(f"There is no limit for a period in {file}.")
+        sys.exit(f"{file} contains no rate limit.")
     with open(file, "w", encoding="utf-8") as stream:
         stream.write(text)
 
 
 def await_server(client: Client) -> None:
     end = time.monotonic() + PATIENCE
-    while (answer := client.ask("127.0.0.30"))["status"] != 200:
+    while (response := client.ask("127.0.0.30"))["status"] != 200:
         if time.monotonic() > end:
-            sys.exit(f"The second HAProxy does not serve: {answer}")
+            sys.exit(f"The second HAProxy does not serve: {response}")
         time.sleep(0.1)
 
 
 @contextlib.contextmanager
 def serving(directory: str, host: str, engine: type[http.server.BaseHTTPRequestHandler]) -> Iterator[Client]:
-    """A client of the second HAProxy while it runs."""
+    """A client for the second HAProxy, which runs within the context."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", ENGINE), engine)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     pid_file = f"{directory}/pid"

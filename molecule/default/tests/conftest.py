@@ -31,10 +31,10 @@ README = ROOT / ".cache/readme"
 
 
 def inventories() -> list[Path]:
-    """Those that the hosts were installed with, by tools/readme_way.py: first the one that the README shows."""
+    """The inventories with which tools/readme_way.py installed the hosts, beginning with the README's."""
     other = os.environ.get("OUTSIDE_TESTS_INVENTORY")
     if other:
-        # Hosts of the same groups that were installed as the demo is.
+        # Hosts in the same groups, installed like the demo.
         return [ROOT / "inventories/demo", Path(other)]
     os.environ["ANSIBLE_VAULT_PASSWORD_FILE"] = str(README / "vault_password")
     more = [SCENARIO / name / "hosts.yml" for name in ("inventory", "lab", "application")]
@@ -43,9 +43,8 @@ def inventories() -> list[Path]:
 
 INVENTORY = [word for path in inventories() for word in ("-i", str(path))]
 UNIT = "axonivy-engine.service"
-# What a module leaves to the next ones decides the order: tests that change nothing first, then those that change the
-# configuration and restore it, then those that stop or restart hosts and services. Process ages are compared before
-# anything restarts a process.
+# Modules run in this order: first tests that change nothing, then those that change and restore the configuration, then
+# those that stop or restart hosts and services. Process ages are compared before anything restarts a process.
 ORDER = (
     "test_no_change_runs",
     "test_browser",
@@ -65,9 +64,9 @@ ORDER = (
     "test_lost_host",
     "test_power_loss",
 )
-# Ends what hangs. However slow the machine is, nothing that works takes as long.
+# Ends a test that hangs. Nothing that works takes this long, even on a slow machine.
 PATIENCE = 120.0
-# By group, as systemd matches names: PostgreSQL's has the version in it, the search engine's the product.
+# Patterns of unit names by group: PostgreSQL's name contains the version, the search engine's the product.
 SERVICES = {
     "load_balancers": "haproxy.service",
     "engine_nodes": UNIT,
@@ -78,7 +77,7 @@ SERVICES = {
 
 @dataclass(frozen=True)
 class Run:
-    """What became of a playbook."""
+    """The result of a playbook."""
 
     status: int
     output: str
@@ -89,7 +88,7 @@ class Run:
         found = {}
         for line in self.output.partition("PLAY RECAP")[2].splitlines()[1:]:
             name, _colon, rest = line.partition(":")
-            # What follows on the error output is no part of it.
+            # Lines of the error output follow the recap.
             counters = re.findall(r"(\w+)=(\d+)", rest) if " changed=" in rest else []
             if counters:
                 found[name.strip()] = {key: int(value) for key, value in counters}
@@ -105,7 +104,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Report:
-    """What verify said, as data."""
+    """The report of verify as data."""
 
     run: Run
     rows: list[dict[str, str]]
@@ -114,17 +113,17 @@ class Report:
         return self.row(check, subject)["verdict"]
 
     def row(self, check: str, subject: str) -> dict[str, str]:
-        found = [row for row in self.rows if (row["check"], row["subject"]) == (check, subject)]
-        assert len(found) == 1, self.run.output[-6000:]
-        return found[0]
+        rows = [row for row in self.rows if (row["check"], row["subject"]) == (check, subject)]
+        assert len(rows) == 1, self.run.output[-6000:]
+        return rows[0]
 
     def broken(self, check: str) -> list[str]:
         return [row["subject"] for row in self.rows if row["check"] == check and row["verdict"] == "broken"]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer that came through the load balancer."""
+class Response:
+    """A response that came through the load balancer."""
 
     status: int
     body: str
@@ -138,13 +137,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Browser:
-    """Somebody outside: knows the public name, trusts the cluster's CA, talks to a load balancer."""
+    """A user outside: uses the public name, trusts the cluster's CA, and connects to a load balancer."""
 
     address: str
     public: str
     tls: ssl.SSLContext
 
-    def get(self, path: str, cookies: dict[str, str] | None = None, timeout: float = PATIENCE) -> Answer:
+    def get(self, path: str, cookies: dict[str, str] | None = None, timeout: float = PATIENCE) -> Response:
         name = self.public.partition(":")[0]
         with socket.create_connection((self.address, 443), timeout=timeout) as plain:
             connection = http.client.HTTPSConnection(name, context=self.tls, timeout=timeout)
@@ -155,20 +154,20 @@ class Browser:
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             body = response.read().decode("utf-8", "replace")
-            sent = response.headers.get_all("Set-Cookie") or []
-        pairs = [one.partition(";")[0].partition("=") for one in sent]
-        return Answer(response.status, body, {key.strip(): value for key, _equals, value in pairs})
+            set_cookies = response.headers.get_all("Set-Cookie") or []
+        pairs = [cookie.partition(";")[0].partition("=") for cookie in set_cookies]
+        return Response(response.status, body, {key.strip(): value for key, _equals, value in pairs})
 
     def node(self, cookies: dict[str, str] | None = None) -> str:
-        """The node that answers."""
-        answer = self.get("/demo/api/info", cookies)
-        assert answer.status == 200, answer
-        return str(answer.data["node"])
+        """The node that responds."""
+        response = self.get("/demo/api/info", cookies)
+        assert response.status == 200, response
+        return str(response.data["node"])
 
 
 @dataclass(frozen=True)
 class Cockpit:
-    """The engine's forms on one node, as an administrator uses them. They change this node and no other."""
+    """The engine's administration forms on one node. They change this node only."""
 
     address: str
     headers: dict[str, str]
@@ -196,15 +195,15 @@ class Cockpit:
         try:
             headers = {**self.headers, "Content-Type": kind}
             connection.request("POST", f"/system/engine-cockpit/{page}", body, headers)
-            answer = connection.getresponse()
-            assert answer.status == 303, answer.read().decode()
+            response = connection.getresponse()
+            assert response.status == 303, response.read().decode()
         finally:
             connection.close()
 
 
 @dataclass(frozen=True)
 class Lab:
-    """What the tests know of the hosts: only what the inventory says."""
+    """The hosts, as far as the inventory describes them."""
 
     groups: dict[str, list[str]]
     addresses: dict[str, str]
@@ -216,22 +215,22 @@ class Lab:
         return self.groups["engine_nodes"]
 
     def host(self, name: str) -> Host:
-        """The host over SSH, as a user who is not root; commands run by sudo."""
+        """The host over SSH, as an unprivileged user; commands run with sudo."""
         return testinfra.get_host(f"ssh://{name}", ssh_config=str(self.directory / "ssh_config"), sudo=True)
 
     def playbook(self, path: str, *arguments: str) -> Run:
-        """Runs a playbook against these hosts and returns what became of it."""
+        """Runs a playbook against these hosts."""
         command = ["ansible-playbook", *INVENTORY, str(ROOT / path), *arguments]
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
         return Run(done.returncode, done.stdout + done.stderr)
 
     def roll_out(self, *arguments: str) -> Run:
-        """Brings the release of the source to every node."""
+        """Rolls the source's release out to every node."""
         return self.playbook("playbooks/rollout.yml", *arguments)
 
     def verify(self, file: Path, *arguments: str) -> Report:
-        """Runs verify and reads the copy of its report."""
+        """Runs verify and reads its report file."""
         run = self.playbook("playbooks/verify.yml", "-e", f"verify_report_file={file}", *arguments)
         assert file.exists(), run.output[-6000:]
         rows: list[dict[str, str]] = json.loads(file.read_text(encoding="utf-8"))["rows"]
@@ -244,17 +243,17 @@ class Lab:
             for name in self.groups[group]:
                 if hosts and name not in hosts:
                     continue
-                told = self.host(name).check_output(
+                output = self.host(name).check_output(
                     f"systemctl list-units --state=running --plain --no-legend '{pattern}' | while read -r unit rest; "
                     'do echo "$unit $(systemctl show -p MainPID --value "$unit")"; done'
                 )
-                assert len(told.splitlines()) == 1, f"{pattern} on {name}: {told or 'does not run'}"
-                unit, _space, pid = told.partition(" ")
+                assert len(output.splitlines()) == 1, f"{pattern} on {name}: {output or 'is not running'}"
+                unit, _space, pid = output.partition(" ")
                 found[f"{name} {unit}"] = pid
         return found
 
     def restart(self, name: str) -> None:
-        """Restarts an engine by hand, as somebody with root's rights may do, and waits until it serves again."""
+        """Restarts an engine by hand, as root, and waits until it serves again."""
         self.host(name).check_output(f"systemctl restart {UNIT}")
         self.await_engine(name)
 
@@ -262,25 +261,25 @@ class Lab:
         wait_until(lambda: self.info(name) is not None, seconds, f"the engine on {name} serves")
 
     def info(self, name: str) -> dict[str, Any] | None:
-        """What the application says on this very node; nothing where it does not serve."""
+        """What the application on this node returns, or None if it does not serve."""
         return self._ask(name, "/demo/api/info", {})
 
     def settings(self, name: str) -> list[str]:
-        """The keys that the running engine works with."""
+        """The keys of the running engine's configuration."""
         keys: list[str] = self.state(name)["settings"]
         return keys
 
     def state(self, name: str) -> dict[str, Any]:
-        """What the engine says of itself. Only the stand-in tells, and administrators only."""
+        """The engine's own state. Only the stand-in has this address, for administrators only."""
         state = self._ask(name, "/system/api/stand-in/state", self._login())
-        assert state is not None, f"{name} does not tell its state"
+        assert state is not None, f"{name} does not return its state"
         return state
 
     def cockpit(self, name: str) -> Cockpit:
         return Cockpit(self.addresses[name], {"Host": self.public, **self._login()})
 
     def until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
-        """Waits for what becomes true by itself."""
+        """Waits until a condition becomes true."""
         wait_until(holds, seconds, what)
 
     def _login(self) -> dict[str, str]:
@@ -289,7 +288,7 @@ class Lab:
 
     @property
     def secrets(self) -> dict[str, Any]:
-        """The shared secrets, as Ansible makes them from the inventory."""
+        """The shared secrets, as Ansible evaluates the inventory."""
         return shared_secrets(self.nodes[0])
 
     def _ask(self, name: str, path: str, headers: dict[str, str]) -> dict[str, Any] | None:
@@ -317,7 +316,7 @@ def shared_secrets(node: str) -> dict[str, Any]:
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment)
     found = re.search(r"msg: (\S+)|\"msg\": \"([^\"]+)\"", done.stdout)
-    assert found is not None, "ansible does not tell the secrets"
+    assert found is not None, "ansible does not print the secrets"
     secrets: dict[str, Any] = json.loads(base64.b64decode(found[1] or found[2]))
     return secrets
 
@@ -330,12 +329,12 @@ def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sorts the modules by ORDER. A module that is missing there is an error, so that nobody forgets to place it."""
+    """Sorts the modules by ORDER. A module that is missing there is an error."""
     items.sort(key=lambda item: ORDER.index(item.path.stem))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Says at once what became of a test: molecule shows nothing until the last one is over."""
+    """Logs the outcome of each test immediately: molecule prints nothing until the last test has ended."""
     if report.when == "call" or report.outcome != "passed":
         log = Path(os.environ.get("OUTSIDE_TESTS_REPORT") or ROOT / ".cache/log/outside.xml").with_suffix(".log")
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -360,13 +359,8 @@ def lab() -> Lab:
 
 
 @pytest.fixture(scope="session")
-def on(lab: Lab) -> Callable[[str], Host]:
-    return lab.host
-
-
-@pytest.fixture(scope="session")
 def ca_file(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The certificate of the cluster's CA, as an administrator hands it to the users."""
+    """The certificate of the cluster's CA, which users receive from an administrator."""
     balancer = lab.host(lab.groups["load_balancers"][0])
     file = tmp_path_factory.mktemp("pki") / "ca.pem"
     file.write_text(balancer.file("/etc/ivy-cluster-pki/ca.pem").content_string, encoding="utf-8")

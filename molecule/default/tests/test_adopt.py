@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What somebody changes in the Cockpit of one node goes into the source, and from there to every node."""
+"""Changes made in one node's Cockpit are adopted into the source, and a rollout brings them to every node."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEYSTORE = bytes(range(256)) * 3
 
 
 class Adopted(NamedTuple):
-    """A copy of the source, and where the patch goes."""
+    """A copy of the source, and the path of the patch."""
 
     source: Path
     patch: Path
@@ -50,7 +50,7 @@ def adopted(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adop
     lab.roll_out().succeeded()
 
 
-def test_1_every_kind_of_change_goes_into_the_source(lab: Lab, adopted: Adopted) -> None:
+def test_1_every_kind_of_change_is_adopted(lab: Lab, adopted: Adopted) -> None:
     node = lab.nodes[0]
     cockpit = lab.cockpit(node)
     properties = lab.host(node).file(f"{ENGINE}/ivy.cache.properties").content_string
@@ -61,16 +61,16 @@ def test_1_every_kind_of_change_goes_into_the_source(lab: Lab, adopted: Adopted)
     cockpit.save("web.xml", web.replace("</web-app>", "<!-- mine --></web-app>"))
     cockpit.save(VARIABLES, '{"primary": "green"}\n')
     cockpit.upload("partner.p12", KEYSTORE)
-    # Git on the controller would run what this names.
+    # Git on the controller would run commands that this file names.
     lab.host(node).check_output(f"install -d {ENGINE}/.git && printf '[core]\\n' > {ENGINE}/.git/config")
     before = tree(adopted.source)
 
-    wish = [*adopted.arguments(), "-e", f"adopt_node={node}", "-e", "adopt_write=true"]
-    predicted = lab.playbook("playbooks/adopt.yml", *wish, "--check").succeeded()
+    arguments = [*adopted.arguments(), "-e", f"adopt_node={node}", "-e", "adopt_write=true"]
+    predicted = lab.playbook("playbooks/adopt.yml", *arguments, "--check").succeeded()
     assert tree(adopted.source) == before
     assert not adopted.patch.exists()
     assert predicted.changed() == [node]
-    run = lab.playbook("playbooks/adopt.yml", *wish).succeeded()
+    run = lab.playbook("playbooks/adopt.yml", *arguments).succeeded()
 
     after = tree(adopted.source)
     changed = {path for path in after if before.get(path) != after[path]}
@@ -81,11 +81,11 @@ def test_1_every_kind_of_change_goes_into_the_source(lab: Lab, adopted: Adopted)
         "configuration/partner.p12",
         f"configuration/{VARIABLES}",
     }
-    # Comments and order stay, although the Cockpit wrote the node's file anew without them.
+    # Comments and order are preserved, although the Cockpit rewrote the node's file without them.
     old, new = (side["configuration/ivy.yaml.j2"].decode() for side in (before, after))
     assert new == old.replace("Port: 25\n", "Port: 587\n")
     assert after["configuration/partner.p12"] == KEYSTORE
-    # What a template's expression gives is named and not overwritten.
+    # A value from a template expression is reported and not overwritten.
     assert (
         "EMail.Server.Host: its line in the template configuration/ivy.yaml.j2 is {{ shared.mail_host }}" in run.output
     )
@@ -99,7 +99,7 @@ def test_1_every_kind_of_change_goes_into_the_source(lab: Lab, adopted: Adopted)
     assert {path: data for path, data in tree(copy).items() if not path.startswith(".git/")} == after
 
 
-def test_2_it_reaches_every_node_and_nothing_is_left_to_find(lab: Lab, adopted: Adopted) -> None:
+def test_2_the_change_reaches_every_node_and_no_drift_remains(lab: Lab, adopted: Adopted) -> None:
     node = lab.nodes[0]
     files = ("ivy.cache.properties", "web.xml", "partner.p12", VARIABLES)
     wanted = {file: digest(lab, node, file) for file in files}

@@ -27,21 +27,21 @@ def results(lab: Lab) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("protocol", ["http1", "http2"])
-def test_a_request_passes_only_if_its_path_is_certainly_open(lab: Lab, results: dict[str, Any], protocol: str) -> None:
+def test_only_requests_with_an_unambiguous_open_path_pass(lab: Lab, results: dict[str, Any], protocol: str) -> None:
     wrong = balancer_paths.mismatches(results[protocol], protocol, lab.public.partition(":")[0])
     assert wrong == [], "\n".join([f"{len(wrong)} requests:", *wrong])
 
 
-def test_no_spelling_of_a_login_escapes_the_limit(results: dict[str, Any]) -> None:
+def test_every_spelling_of_a_login_is_limited(results: dict[str, Any]) -> None:
     wrong = balancer_paths.unlimited(balancer_paths.LOGINS, results["logins"])
     assert wrong == [], "\n".join(wrong)
 
 
-def test_no_address_that_a_trusted_proxy_names_escapes_the_limit(results: dict[str, Any]) -> None:
+def test_every_address_from_a_trusted_proxy_is_limited(results: dict[str, Any]) -> None:
     wrong = balancer_paths.unlimited(balancer_paths.FORWARDED, results["forwarded"])
     assert wrong == [], "\n".join(wrong)
 
 
-def test_the_administration_answers_only_to_an_address_that_is_certain(results: dict[str, Any]) -> None:
+def test_the_administration_requires_an_unambiguous_client_address(results: dict[str, Any]) -> None:
     asked = dict(zip(balancer_paths.ADMINISTRATION, results["administration"], strict=True))
     assert asked == balancer_paths.ADMINISTRATION

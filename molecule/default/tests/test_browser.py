@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user sees: TLS that holds, every node without a cookie, one node with it, and no gap once one was killed."""
+"""The user's view: valid TLS, all nodes without a cookie, one node with it, no failed requests after a node is lost."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from conftest import Browser, Lab
 
 
-def test_curl_gets_the_application_with_the_clusters_ca(lab: Lab, browser: Browser, ca_file: Path) -> None:
+def test_curl_trusts_the_clusters_ca(lab: Lab, browser: Browser, ca_file: Path) -> None:
     curl = shutil.which("curl")
-    assert curl is not None, "there is no curl on this machine; make test installs it on Debian"
+    assert curl is not None, "curl is not installed; make test installs it on Debian"
     name, _colon, port = lab.public.partition(":")
     command = [curl, "--silent", "--show-error", "--fail", "--cacert", str(ca_file)]
     command += ["--connect-to", f"{lab.public if port else name + ':443'}:{browser.address}:443"]
@@ -27,46 +27,46 @@ def test_curl_gets_the_application_with_the_clusters_ca(lab: Lab, browser: Brows
     assert "<html" in done.stdout.lower()
 
 
-def test_without_the_ca_nobody_believes_the_certificate(browser: Browser) -> None:
-    stranger = type(browser)(browser.address, browser.public, ssl.create_default_context())
+def test_without_the_ca_the_certificate_is_rejected(browser: Browser) -> None:
+    untrusting = type(browser)(browser.address, browser.public, ssl.create_default_context())
     with pytest.raises(ssl.SSLCertVerificationError):
-        stranger.get("/demo/api/info")
+        untrusting.get("/demo/api/info")
 
 
 def test_without_a_cookie_every_node_answers(lab: Lab, browser: Browser) -> None:
     assert {browser.node() for _time in range(4 * len(lab.nodes))} == set(lab.nodes)
 
 
-def test_with_its_cookies_a_user_stays_on_one_node(browser: Browser) -> None:
+def test_with_its_cookie_a_session_stays_on_one_node(browser: Browser) -> None:
     first = browser.get("/demo/api/info")
-    answers = [browser.get("/demo/api/info", first.cookies) for _time in range(8)]
-    assert {answer.data["node"] for answer in answers} == {first.data["node"]}
-    # The engine's own session is the same one, too: there is no replication that could hide a change of nodes.
-    assert [answer.data["counter"] for answer in answers] == list(range(2, 10))
+    responses = [browser.get("/demo/api/info", first.cookies) for _time in range(8)]
+    assert {response.data["node"] for response in responses} == {first.data["node"]}
+    # The engine's session is the same too. Without replication a change of nodes would start a new one.
+    assert [response.data["counter"] for response in responses] == list(range(2, 10))
 
 
-def test_the_system_pages_are_closed(browser: Browser) -> None:
+def test_the_system_pages_are_forbidden(browser: Browser) -> None:
     assert browser.get("/system/").status == 403
 
 
-def test_a_killed_engine_is_noticed_and_comes_back(lab: Lab, browser: Browser) -> None:
+def test_a_killed_engine_is_detected_and_restarted(lab: Lab, browser: Browser) -> None:
     victim = lab.nodes[1]
     before = lab.host(victim).check_output("systemctl show -p MainPID --value axonivy-engine.service")
     lab.host(victim).check_output(f"kill -KILL {before}")
 
-    # Requests that were under way may be lost until the balancer has noticed; none may be lost after that.
+    # Requests may fail until the balancer has detected the loss, and none may fail after that.
     balancer = lab.host(lab.groups["load_balancers"][0])
-    # A container's minimal image has no socat.
+    # The minimal image has no socat.
     reader = (
         "python3 -c \"import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
         "s.sendall(b'show stat\\n'); print(b''.join(iter(lambda: s.recv(65536), b'')).decode())\""
     )
 
-    def noticed() -> bool:
+    def detected() -> bool:
         rows = [line.split(",") for line in balancer.check_output(reader).splitlines() if f",{victim}," in line]
         return bool(rows) and not any(row[17].startswith("UP") for row in rows)
 
-    lab.until(noticed, 120, f"the balancer has noticed that {victim} is gone")
+    lab.until(detected, 120, f"the balancer has detected that {victim} is down")
     seen = [browser.node() for _time in range(30)]
     assert victim not in seen
     assert set(seen) == set(lab.nodes) - {victim}

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A canary in every place that a secret can be: it shows up in no output, no world-readable file, no process list.
+"""A canary in every place that can hold a secret appears in no output, no world-readable file and no process list.
 
-And a run in check mode, with all the canaries to bring, writes nothing anywhere.
+A run in check mode with all the canaries writes nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# As an ordinary user: every command line that was seen until the standard input ends.
+# Runs as an unprivileged user: collects every command line until the standard input ends.
 WATCH = """
 import glob, select, sys
 seen = set()
@@ -44,23 +44,23 @@ while not select.select([sys.stdin], [], [], 0.05)[0]:
 sys.stdout.buffer.write(b"\\n".join(seen))
 """
 APP = "/opt/ivy/current/configuration/applications/demo"
-# Where the collection, the services and Ansible itself leave files.
-# Everything that the collection writes on a host, apart from logs and what the services themselves write.
+# Everything that the collection writes on a host, except logs and the services' own data.
 WRITTEN = (
     "/etc /opt/ivy/versions/*/configuration /opt/ivy/versions/*/deploy /usr/local/lib/ivy-cluster /var/lib/ivy-cluster "
     "/srv/ivy/cluster /run/ivy-cluster"
 )
+# Where the collection, the services and Ansible leave files.
 PLACES = ("/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/local", "/var")
 
 
 def forms(value: str) -> set[str]:
-    """What a value may look like when somebody encoded it, or summed it up without a key."""
+    """The forms of a value: encodings, quotings and digests without a key."""
     data = value.encode()
     found = {value, urllib.parse.quote(value), urllib.parse.quote_plus(value), html.escape(value), data.hex()}
     found.update({json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], shlex.quote(value)})
     found.update({data.decode("latin-1"), value.replace("\\", "\\\\").replace('"', '\\"')})
     for lead in range(3):
-        # In the middle of something longer it is encoded in one of three ways; the ends depend on what is around it.
+        # Inside a longer text its base64 has one of three alignments; both ends depend on the neighbouring bytes.
         encoded = base64.b64encode(b"x" * lead + data).decode()
         found.add(encoded[4 if lead else 0 : len(encoded) - 4])
     found.update(hashlib.new(name, data).hexdigest() for name in ("md5", "sha1", "sha256", "sha512"))
@@ -72,7 +72,7 @@ _ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 
 
 def unpacked(encoded: str) -> str:
-    """The text in something that was perhaps compressed and encoded for the way."""
+    """The text in something that may be compressed and encoded for transport."""
     try:
         data = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
         with contextlib.suppress(zlib.error):
@@ -82,24 +82,24 @@ def unpacked(encoded: str) -> str:
     return data.decode("latin-1")
 
 
-def fresh(name: str) -> str:
-    """A value that no shell, YAML, URL or systemd takes without quoting; any part of it gives it away."""
+def new_secret(name: str) -> str:
+    """A random value without special characters, which is recognized wherever it appears."""
     return f"canary{name}{secrets.token_hex(8)}"
 
 
 class Canaries:
-    """The secrets of this run, the demo's own among them."""
+    """The secrets of this run, including the demo's own."""
 
     def __init__(self, lab: Lab) -> None:
-        self.new = {name: fresh(name) for name in ("mail", "file", "key", "dash", "search", "quoted", "app")}
+        self.new = {name: new_secret(name) for name in ("mail", "file", "key", "dash", "search", "quoted", "app")}
         kept = {path.name: path.read_text(encoding="utf-8").strip() for path in (lab.directory / "secrets").iterdir()}
         assert {"cluster_key", "database_password", "admin_password", "mail_password"} <= set(kept)
         self.kept = kept
         self.values = [*self.new.values(), *kept.values()]
         self.forms = sorted({form for value in self.values for form in forms(value)})
 
-    def learn(self, lab: Lab) -> None:
-        """Digests of whole files: whoever knows the rest of a file could try secrets against one of them."""
+    def add_digests(self, lab: Lab) -> None:
+        """Adds digests of files: secrets could be guessed from them if the rest of the file is known."""
         node = lab.host(lab.nodes[0])
         files = f"/etc/ivy-cluster/*.env {APP}/canary.*"
         for tool in ("md5sum", "sha1sum", "sha256sum"):
@@ -110,10 +110,10 @@ class Canaries:
     def found_in(self, text: str) -> list[str]:
         found = [line[:300] for line in text.splitlines() if any(form in line for form in self.forms)]
         for run in _ENCODED.findall(text):
-            # What travels is packed, and would not be seen otherwise.
-            plain = unpacked(run)
-            if any(form in plain for form in self.forms):
-                found.append(f"packed: {run[:100]}")
+            # Modules and their arguments are compressed for transport.
+            text = unpacked(run)
+            if any(form in text for form in self.forms):
+                found.append(f"encoded: {run[:100]}")
         return found
 
 
@@ -124,7 +124,7 @@ def canaries(lab: Lab) -> Canaries:
 
 @pytest.fixture(scope="module")
 def values(canaries: Canaries, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A change in which secrets are new in templates of every kind; the engines take it without a restart."""
+    """A change with new secrets in templates of every kind, which needs no restart."""
     source = tmp_path_factory.mktemp("canary") / "shared_config"
     shutil.copytree(ROOT / "inventories/demo/shared_config", source)
     app = source / "configuration/applications/demo"
@@ -144,8 +144,8 @@ def values(canaries: Canaries, tmp_path_factory: pytest.TempPathFactory) -> dict
     }
 
 
-def given(values: dict[str, Any], directory: Path) -> list[str]:
-    """The arguments of a run; a file, since a command line is for everybody to read."""
+def arguments(values: dict[str, Any], directory: Path) -> list[str]:
+    """The arguments of a run. The values are in a file, since every user can read a command line."""
     file = directory / "values.json"
     file.write_text(json.dumps(values), encoding="utf-8")
     file.chmod(0o600)
@@ -157,7 +157,7 @@ def ssh(lab: Lab, name: str, command: str) -> list[str]:
 
 
 class Watch:
-    """Somebody without rights who looks at the processes of every host while something is done."""
+    """An unprivileged user who observes the processes of every host."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -181,18 +181,18 @@ def moment(lab: Lab, name: str) -> str:
 
 
 def files(lab: Lab) -> dict[str, list[str]]:
-    """Mode, owner, time and digest of each file that the collection writes, apart from logs and data."""
-    look = (
+    """Mode, owner, time and digest of each file that the collection writes, except logs and data."""
+    command = (
         f"find {WRITTEN} -xdev -printf '%p %m %U %G %T@ %l\\n' 2>/dev/null | sort; "
         f"find {WRITTEN} -xdev -type f -print0 2>/dev/null | sort -z | xargs -0 sha256sum"
     )
-    return {name: lab.host(name).run(look).stdout.splitlines() for name in lab.addresses}
+    return {name: lab.host(name).run(command).stdout.splitlines() for name in lab.addresses}
 
 
-def test_1_check_mode_shows_none_and_writes_nothing(
+def test_1_check_mode_shows_no_secret_and_writes_nothing(
     lab: Lab, canaries: Canaries, values: dict[str, Any], tmp_path: Path
 ) -> None:
-    """With secrets in keys, in files of their own and for the search server, too, which would restart the engines."""
+    """Includes secrets in keys, in secret files and for the search server, which would restart the engines."""
     processes, before = lab.pids(), files(lab)
     assert all(before.values())
     new = canaries.new
@@ -202,14 +202,14 @@ def test_1_check_mode_shows_none_and_writes_nothing(
         "EMail.Server.Canary-Dash.Password": new["dash"],
         "EMail.Server.Quoted.Password": f"{new['quoted']} \"'$x%n\\ü",
     }
-    all_of_them = {
+    all_values = {
         **values,
         "ivy_search_user": "searcher",
         "ivy_search_password": new["search"],
         "ivy_shared_secrets": {**values["ivy_shared_secrets"], "engine_keys": keys},
     }
 
-    run = lab.playbook("site.yml", *given(all_of_them, tmp_path), "--check").succeeded()
+    run = lab.playbook("site.yml", *arguments(all_values, tmp_path), "--check").succeeded()
 
     assert set(lab.nodes) <= set(run.changed()), "check mode does not predict the change"
     assert "(new secret content)" in run.output
@@ -218,35 +218,35 @@ def test_1_check_mode_shows_none_and_writes_nothing(
     assert lab.pids() == processes
 
 
-def test_2_a_run_shows_none_to_anybody(lab: Lab, canaries: Canaries, values: dict[str, Any], tmp_path: Path) -> None:
+def test_2_a_run_shows_no_secret(lab: Lab, canaries: Canaries, values: dict[str, Any], tmp_path: Path) -> None:
     since = {name: moment(lab, name) for name in lab.addresses}
     with Watch(lab) as watch:
-        run = lab.playbook("site.yml", *given(values, tmp_path)).succeeded()
-    canaries.learn(lab)
+        run = lab.playbook("site.yml", *arguments(values, tmp_path)).succeeded()
+    canaries.add_digests(lab)
 
     assert canaries.found_in(run.output) == []
     for name, seen in watch.seen.items():
-        assert "python3" in seen, f"nothing was seen on {name}"
+        assert "python3" in seen, f"no process was observed on {name}"
         assert canaries.found_in(seen) == [], name
     patterns = "\n".join(canaries.forms) + "\n"
     for name in lab.addresses:
-        # As nobody, so that a directory that keeps others out counts, as well as the file's own mode.
-        look = f"sudo -n -u nobody grep -rlsF -D skip -f - {' '.join(PLACES)}"
-        done = subprocess.run(ssh(lab, name, look), input=patterns, capture_output=True, text=True, check=False)
+        # As nobody, so that the modes of directories count as well as those of files.
+        search = f"sudo -n -u nobody grep -rlsF -D skip -f - {' '.join(PLACES)}"
+        done = subprocess.run(ssh(lab, name, search), input=patterns, capture_output=True, text=True, check=False)
         assert done.returncode in (1, 2), done.stdout + done.stderr
         assert done.stdout == "", name
         journal = lab.host(name).check_output(f"journalctl --no-pager -o cat --since '{since[name]}'")
         assert journal, name
         assert canaries.found_in(journal) == [], name
-    # They did reach the engines, or their absence elsewhere would prove nothing.
+    # The secrets have reached the engines; otherwise their absence elsewhere would prove nothing.
     for name in lab.nodes:
-        held = lab.host(name).check_output(f"cat {APP}/canary.* /etc/ivy-cluster/shared.env")
-        assert canaries.new["file"] in held
-        assert canaries.kept["database_password"] in held
+        content = lab.host(name).check_output(f"cat {APP}/canary.* /etc/ivy-cluster/shared.env")
+        assert canaries.new["file"] in content
+        assert canaries.kept["database_password"] in content
 
 
-def test_3_what_is_told_about_local_changes_of_them_shows_none(lab: Lab, canaries: Canaries, tmp_path: Path) -> None:
-    """Drift in files with secrets, and the way back: the run that overwrites it and takes the change out again."""
+def test_3_the_report_of_local_changes_shows_no_secret(lab: Lab, canaries: Canaries, tmp_path: Path) -> None:
+    """Drift in files with secrets, and the run that reverts it."""
     node = lab.host(lab.nodes[0])
     node.check_output(f"sed -i s/token=/token=x/ {APP}/canary.properties")
     node.check_output("printf 'IVY_X=1\\n' >> /etc/ivy-cluster/shared.env")

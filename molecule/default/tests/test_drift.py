@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes made on nodes, by the engine's forms and by hand, are found by file and key in one run and put right in one.
+"""Changes made on nodes, in the Cockpit and by hand, are found by file and key in one run and reverted in another.
 
-Two nodes are changed and the third cannot be reached, while the source moves on.
+Two nodes are changed and the third is unreachable, while the source changes too.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ APP = "configuration/applications/demo/app.yaml"
 
 @dataclass(frozen=True)
 class Drift:
-    """What one look at all nodes said."""
+    """The result of one drift run over all nodes."""
 
     run: Run
     report: dict[str, Any]
     directory: Path
 
     def findings(self, side: str, path: str) -> list[dict[str, Any]]:
-        return [one for one in self.report["findings"] if (one["side"], one["path"]) == (side, path)]
+        return [finding for finding in self.report["findings"] if (finding["side"], finding["path"]) == (side, path)]
 
-    def one(self, side: str, path: str) -> dict[str, Any]:
-        found = self.findings(side, path)
-        assert len(found) == 1, self.run.output[-8000:]
-        return found[0]
+    def finding(self, side: str, path: str) -> dict[str, Any]:
+        findings = self.findings(side, path)
+        assert len(findings) == 1, self.run.output[-8000:]
+        return findings[0]
 
 
 def nodes_of(finding: dict[str, Any]) -> list[str]:
@@ -51,7 +51,7 @@ def keys_of(finding: dict[str, Any]) -> dict[str, list[Any]]:
     return {key["key"]: [key["before"], key["after"], key["wanted"]] for key in finding["keys"]}
 
 
-def look(lab: Lab, directory: Path, *arguments: str) -> Drift:
+def find_drift(lab: Lab, directory: Path, *arguments: str) -> Drift:
     run = lab.playbook("playbooks/drift.yml", "-e", f"drift_report_directory={directory}", *arguments)
     file = directory / "drift.json"
     assert file.exists(), run.output[-8000:]
@@ -59,25 +59,25 @@ def look(lab: Lab, directory: Path, *arguments: str) -> Drift:
 
 
 def change_nodes(lab: Lab) -> None:
-    """Every class of file, on two nodes; no engine is restarted."""
+    """Changes files of every class on two nodes without restarting an engine."""
     first, second, _away = lab.nodes
     for node in (first, second):
         lab.cockpit(node).set_key("ivy.yaml", "EMail.Server.Port", "2525")
-    one, two = lab.cockpit(first), lab.host(second)
-    one.set_key("ivy.yaml", "EMail.Server.Host", "by-hand.example.com")
-    one.save("web.xml", "<web-app>by hand</web-app>\n")
-    one.save("ivy.cache.properties", "cache.by.hand=true\n")
-    one.save("applications/demo/Variables/Limits.json", '{"limit": 7}\n')
-    one.save("applications/local/app.yaml", "Variables:\n  Local: 1\n")
-    one.upload("partner.p12", bytes(range(256)))
-    two.check_output(f"chmod 0666 {CONFIGURATION}/applications/demo/app.yaml")
-    two.check_output(f"rm -f {CONFIGURATION}/log4j2.xml")
-    two.check_output(f"mkdir -p {Path(DROP_IN).parent} && printf '[Service]\\nNice=5\\n' > {DROP_IN}")
+    cockpit, host = lab.cockpit(first), lab.host(second)
+    cockpit.set_key("ivy.yaml", "EMail.Server.Host", "by-hand.example.com")
+    cockpit.save("web.xml", "<web-app>by hand</web-app>\n")
+    cockpit.save("ivy.cache.properties", "cache.by.hand=true\n")
+    cockpit.save("applications/demo/Variables/Limits.json", '{"limit": 7}\n')
+    cockpit.save("applications/local/app.yaml", "Variables:\n  Local: 1\n")
+    cockpit.upload("partner.p12", bytes(range(256)))
+    host.check_output(f"chmod 0666 {CONFIGURATION}/applications/demo/app.yaml")
+    host.check_output(f"rm -f {CONFIGURATION}/log4j2.xml")
+    host.check_output(f"mkdir -p {Path(DROP_IN).parent} && printf '[Service]\\nNice=5\\n' > {DROP_IN}")
 
 
 @pytest.fixture(scope="module")
 def moved_on(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A source in which something is new and something is what a node has otherwise, and an address that nobody has.
+    """A source with a new key and a key that a node has changed too, and an unused address for the third node.
 
     That address is one of the cluster's peers, so jgroups.xml is pending as well.
     """
@@ -99,7 +99,7 @@ def moved_on(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture(scope="module")
 def found(lab: Lab, moved_on: list[str], tmp_path_factory: pytest.TempPathFactory) -> Drift:
     change_nodes(lab)
-    return look(lab, tmp_path_factory.mktemp("drift"), *moved_on)
+    return find_drift(lab, tmp_path_factory.mktemp("drift"), *moved_on)
 
 
 def test_1_one_run_finds_everything_and_fails(lab: Lab, found: Drift) -> None:
@@ -114,24 +114,24 @@ def test_1_one_run_finds_everything_and_fails(lab: Lab, found: Drift) -> None:
     assert state[first]["engine_owned"] == [APP.replace("demo", "local"), *state[second]["engine_owned"]]
 
 
-def test_2_the_same_change_of_a_form_is_one_finding_by_key(lab: Lab, found: Drift) -> None:
+def test_2_the_same_change_on_two_nodes_is_one_finding_by_key(lab: Lab, found: Drift) -> None:
     first, second, _away = lab.nodes
-    finding = found.one("drift", IVY)
+    finding = found.finding("drift", IVY)
     assert nodes_of(finding) == [first, second]
     assert keys_of(finding)["EMail.Server.Port"] == ["25", "2525", "25"]
-    # Each node encrypted the password with a salt of its own, which nobody changed since.
+    # Each node encrypted the password with its own salt; the ciphertexts differ without a change.
     assert "EMail.Server.Password" not in keys_of(finding)
     assert all(place["owner"] == "ivy" and place["modified"] for place in finding["nodes"])
 
 
-def test_3_what_both_sides_changed_is_a_conflict_and_what_the_source_changed_is_pending(lab: Lab, found: Drift) -> None:
+def test_3_changes_of_both_sides_conflict_and_changes_of_the_source_are_pending(lab: Lab, found: Drift) -> None:
     first, second, _away = lab.nodes
-    conflict = found.one("conflict", IVY)
+    conflict = found.finding("conflict", IVY)
     assert nodes_of(conflict) == [first]
     assert keys_of(conflict) == {
         "EMail.Server.Host": ["mail.example.com", "by-hand.example.com", "moved-on.example.com"]
     }
-    pending = {tuple(nodes_of(one)): set(keys_of(one)) for one in found.findings("pending", IVY)}
+    pending = {tuple(nodes_of(finding)): set(keys_of(finding)) for finding in found.findings("pending", IVY)}
     assert pending == {
         (first,): {"SystemTask.Failure.Behaviour"},
         (second,): {"SystemTask.Failure.Behaviour", "EMail.Server.Host"},
@@ -151,13 +151,13 @@ def test_3_what_both_sides_changed_is_a_conflict_and_what_the_source_changed_is_
     ],
 )
 def test_4_each_class_of_file_is_found(lab: Lab, found: Drift, path: str, kind: str, node: int) -> None:
-    finding = found.one("drift", path)
+    finding = found.finding("drift", path)
     assert (finding["kind"], nodes_of(finding)) == (kind, [lab.nodes[node]])
     assert path in found.run.output
 
 
 def test_5_nothing_else_is_found(found: Drift) -> None:
-    assert {one["path"] for one in found.report["findings"] if one["side"] == "drift"} == {
+    assert {finding["path"] for finding in found.report["findings"] if finding["side"] == "drift"} == {
         IVY,
         "configuration/web.xml",
         "configuration/ivy.cache.properties",
@@ -169,7 +169,7 @@ def test_5_nothing_else_is_found(found: Drift) -> None:
     }
 
 
-def test_6_the_report_lies_there_in_three_forms_without_secrets(lab: Lab, found: Drift) -> None:
+def test_6_the_report_has_three_formats_and_no_secrets(lab: Lab, found: Drift) -> None:
     secret = (lab.directory / "secrets/mail_password").read_text(encoding="utf-8").strip()
     for name in ("drift.json", "drift.md", "drift.html"):
         file = found.directory / name
@@ -181,11 +181,11 @@ def test_6_the_report_lies_there_in_three_forms_without_secrets(lab: Lab, found:
     assert secret not in found.run.output
 
 
-def test_7_one_rollout_puts_everything_right(lab: Lab, found: Drift, tmp_path: Path) -> None:
+def test_7_one_rollout_reverts_everything(lab: Lab, found: Drift, tmp_path: Path) -> None:
     first = lab.nodes[0]
     pids = lab.pids(*lab.nodes)
     lab.roll_out().succeeded()
-    # What was created on the node as the engine does it is nobody else's to remove.
+    # The engine creates such files itself, so the rollout does not remove them.
     assert lab.host(first).file(f"{CONFIGURATION}/applications/local/app.yaml").exists
     lab.host(first).check_output(f"rm -r {CONFIGURATION}/applications/local")
 
@@ -194,4 +194,4 @@ def test_7_one_rollout_puts_everything_right(lab: Lab, found: Drift, tmp_path: P
     assert "No local change on 3 nodes." in again.output
     assert "pending" not in again.output.partition("No local change")[2].partition("\n")[0]
     assert not (tmp_path / "none").exists()
-    assert lab.pids(*lab.nodes) == pids, "nothing that was changed counts before a restart, so nothing needed one"
+    assert lab.pids(*lab.nodes) == pids, "none of the reverted changes had been in use, so no restart was needed"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Between runs: a guard on each node tells what differs or puts it back; with read-only files no local change lasts."""
+"""Between runs, a guard on each node reports or reverts local changes; with read-only files none survives a restart."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ READ_ONLY = json.dumps({"engine_read_only_configuration": True})
 
 
 def greet(lab: Lab, name: str, text: str) -> None:
-    """Changes a value on one node, which its engine takes up by itself."""
+    """Changes a value on one node. Its engine reloads the file."""
     lab.cockpit(name).set_key("applications/demo/app.yaml", "Variables.Greeting", text)
 
 
 class Guarded:
-    """One node with its guard, which looks when a test says so."""
+    """One node with its guard, which runs only when a test starts it."""
 
     def __init__(self, lab: Lab, name: str) -> None:
         self.lab = lab
@@ -51,24 +51,24 @@ class Guarded:
         self.wait()
 
     def wait(self) -> None:
-        """A run that began before the test's change would not see it."""
+        """Waits until no run is active: one that began before the test's change would miss it."""
         state = f"systemctl show -p ActiveState --value {GUARD}"
         self.lab.until(lambda: self.host.check_output(state) in ("inactive", "failed"), 120, "the guard is done")
 
-    def look(self, lines: int = 0) -> list[str]:
-        """What the journal says of one run, once it has as many lines as are expected; it may be behind."""
-        before = len(self.told())
+    def run(self, lines: int = 0) -> list[str]:
+        """The messages of one run. Waits for the expected number of lines, since the journal may lag behind."""
+        before = len(self.messages())
         self.host.check_output(f"systemctl start {GUARD}")
-        return self.news(before, lines)
+        return self.new_messages(before, lines)
 
-    def news(self, before: int, lines: int) -> list[str]:
-        self.lab.until(lambda: len(self.told()) >= before + lines, 120, f"the guard says {lines} lines")
-        return self.told()[before:]
+    def new_messages(self, before: int, lines: int) -> list[str]:
+        self.lab.until(lambda: len(self.messages()) >= before + lines, 120, f"the guard logs {lines} lines")
+        return self.messages()[before:]
 
-    def told(self) -> list[str]:
-        """All that the guard ever said on this host."""
-        told = self.host.check_output("journalctl --sync; journalctl -t ivy-config-guard -q -o cat --no-pager")
-        return str(told).splitlines()
+    def messages(self) -> list[str]:
+        """All messages of the guard on this host."""
+        output = self.host.check_output("journalctl --sync; journalctl -t ivy-config-guard -q -o cat --no-pager")
+        return str(output).splitlines()
 
     @property
     def status(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def guarded(lab: Lab) -> Iterator[Guarded]:
     file = f"/opt/ivy/versions/11.3.0/{APP}"
     node.host.check_output(f"mkdir -p {METRICS}; cp -p {file} /root/app.yaml.as-applied")
     yield node
-    # Where a test failed, the next one must not find its change.
+    # Remove the change of a failed test before the next one.
     node.host.check_output(f"cmp -s /root/app.yaml.as-applied {file} || cp -p /root/app.yaml.as-applied {file}")
     node.host.check_output("rm /root/app.yaml.as-applied")
     node.host.check_output(f"rm -rf {METRICS} {CONFIGURATION}/applications/by-hand")
@@ -111,23 +111,23 @@ def guarded(lab: Lab) -> Iterator[Guarded]:
     node.host.check_output("systemctl daemon-reload; systemctl start ivy-config-guard.timer")
 
 
-def test_1_a_change_by_hand_is_told_and_put_back_where_that_is_wanted(lab: Lab, guarded: Guarded, role: str) -> None:
+def test_1_a_local_change_is_reported_and_in_restore_mode_reverted(lab: Lab, guarded: Guarded, role: str) -> None:
     host, name = guarded.host, guarded.name
     greeting, pids = guarded.greeting(), lab.pids(name)
     original = host.check_output(f"sha256sum {CONFIGURATION}/applications/demo/app.yaml")
-    guarded.look()
+    guarded.run()
     assert guarded.differing == []
-    # A change of these moments might be the engine's own while a rollout is open.
+    # While a rollout is open, the guard would attribute the change to the engine.
     assert guarded.status["operation"] == ""
 
-    # Report: the file is named once, and what the engine makes for itself is no difference.
+    # Report mode: the file is named once, and files that the engine creates are not reported.
     host.check_output(f"install -d -o ivy -g ivy {CONFIGURATION}/applications/by-hand")
     host.check_output(f"echo 'a: 1' > {CONFIGURATION}/applications/by-hand/app.yaml")
     greet(lab, name, "Changed by hand")
     lab.until(lambda: guarded.greeting() == "Changed by hand", 120, "the engine has reloaded the file")
-    (line,) = guarded.look(1)
+    (line,) = guarded.run(1)
     assert line == f"Differs: {APP}: modified (the content differs)"
-    assert guarded.look() == []
+    assert guarded.run() == []
     assert guarded.differing == [APP]
     assert guarded.status["findings"][0]["owner"] == "ivy"
     assert guarded.metric('ivy_config_drift_files{kind="modified"}') == "1"
@@ -138,14 +138,14 @@ def test_1_a_change_by_hand_is_told_and_put_back_where_that_is_wanted(lab: Lab, 
     assert f"1 file differs: {APP} (modified)" in screen
     assert guarded.greeting() == "Changed by hand"
 
-    # Restore: the bytes are back, the engine has read them, nothing was restarted, and the change is kept.
+    # Restore mode: the file is restored and reloaded, nothing was restarted, and the change is backed up.
     host.check_output(f"install -d {DROP_IN}; printf '[Service]\\nLimitNOFILE=9\\n' > {DROP_IN}/by-hand.conf")
-    before = len(guarded.told())
+    before = len(guarded.messages())
     lab.playbook(role, "--limit", name, "-e", "config_guard_mode=restore").succeeded()
     guarded.wait()
-    told = guarded.news(before, 2)
-    assert any(line.startswith(f"Put back: {APP}") for line in told)
-    assert any(line.startswith(f"Removed: {DROP_IN}/by-hand.conf") for line in told)
+    messages = guarded.new_messages(before, 2)
+    assert any(line.startswith(f"Put back: {APP}") for line in messages)
+    assert any(line.startswith(f"Removed: {DROP_IN}/by-hand.conf") for line in messages)
     assert guarded.differing == []
     assert host.check_output(f"sha256sum {CONFIGURATION}/applications/demo/app.yaml") == original
     lab.until(lambda: guarded.greeting() == greeting, 120, "the engine has reloaded the file")
@@ -158,10 +158,10 @@ def test_1_a_change_by_hand_is_told_and_put_back_where_that_is_wanted(lab: Lab, 
     assert "LimitNOFILE=9" in host.check_output(f"cat {backup}/0*")
 
 
-def test_2_the_guard_goes_and_comes_and_then_nothing_changes(lab: Lab, role: str) -> None:
+def test_2_the_guard_can_be_removed_and_added_again(lab: Lab, role: str) -> None:
     name = lab.nodes[1]
     host = lab.host(name)
-    # As YAML reads a bare off.
+    # YAML reads a bare off as false.
     off = json.dumps({"config_guard_mode": False})
     assert lab.playbook(role, "--limit", name, "-e", off, "--check").succeeded().changed() == [name]
     assert host.service("ivy-config-guard.timer").is_running
@@ -175,7 +175,7 @@ def test_2_the_guard_goes_and_comes_and_then_nothing_changes(lab: Lab, role: str
     assert lab.playbook(role).succeeded().changed() == []
 
 
-def test_3_options_that_cannot_work_are_refused_before_anything_is_done(lab: Lab, role: str) -> None:
+def test_3_invalid_options_are_rejected_before_any_change(lab: Lab, role: str) -> None:
     both = json.dumps({"config_guard_mode": "restore", "engine_on_drift": "keep"})
     run = lab.playbook(role, "--limit", lab.nodes[1], "-e", both)
     assert run.status != 0
@@ -186,25 +186,27 @@ def test_3_options_that_cannot_work_are_refused_before_anything_is_done(lab: Lab
     assert run.changed() == []
 
 
-def test_4_a_change_in_an_engine_with_read_only_files_lasts_until_its_restart(lab: Lab, tmp_path: Path) -> None:
+def test_4_a_change_in_an_engine_with_read_only_files_is_lost_at_its_restart(lab: Lab, tmp_path: Path) -> None:
     name = lab.nodes[1]
     pids = lab.pids(*lab.nodes)
     lab.roll_out("-e", READ_ONLY).succeeded()
     try:
-        assert all(pids[key] != pid for key, pid in lab.pids(*lab.nodes).items()), "each engine works on a copy now"
+        assert all(pids[key] != pid for key, pid in lab.pids(*lab.nodes).items()), (
+            "every engine was restarted to use a copy"
+        )
         assert all(lab.state(node)["readOnlyConfiguration"] for node in lab.nodes)
         file = lab.host(name).file(f"{CONFIGURATION}/applications/demo/app.yaml")
         assert (file.user, file.group, file.mode) == ("root", "ivy", 0o440)
         original, greeting = file.sha256sum, lab.info(name)
         assert greeting is not None
         guarded = Guarded(lab, name)
-        guarded.look()
+        guarded.run()
         assert guarded.differing == []
 
         greet(lab, name, "Until the restart")
-        lab.until(lambda: guarded.greeting() == "Until the restart", 120, "the engine works with the change")
+        lab.until(lambda: guarded.greeting() == "Until the restart", 120, "the engine uses the change")
         assert file.sha256sum == original
-        (line,) = guarded.look(1)
+        (line,) = guarded.run(1)
         assert line.startswith(f"Differs: copy: {APP}: modified")
         assert "vanishes at the next restart" in line
         run = lab.playbook("playbooks/drift.yml", "-e", READ_ONLY, "-e", f"drift_report_directory={tmp_path}")
@@ -218,7 +220,7 @@ def test_4_a_change_in_an_engine_with_read_only_files_lasts_until_its_restart(la
 
         lab.restart(name)
         assert guarded.greeting() == greeting["greeting"]
-        assert any(line == f"As applied again: {APP}" for line in guarded.look(1))
+        assert any(line == f"As applied again: {APP}" for line in guarded.run(1))
     finally:
         lab.roll_out().succeeded()
         lab.host(name).check_output("systemctl start ivy-config-guard.timer")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every host is in order as a whole, whatever runs on it."""
+"""Checks that apply to every host, whatever runs on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_no_unit_has_failed(lab: Lab) -> None:
     assert not any(failed.values()), failed
 
 
-def test_the_logins_are_an_ordinary_user(lab: Lab) -> None:
+def test_logins_use_an_unprivileged_user(lab: Lab) -> None:
     for name in lab.addresses:
         host = lab.host(name)
         with host.sudo("ivyadmin"):

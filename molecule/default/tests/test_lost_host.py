@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host that is lost while a node restarts ends the rollout: no further node is stopped, and the next run finishes."""
+"""Losing a host while a node restarts stops the rollout: no further node is stopped, and the next run completes it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from conftest import Lab, Run
 
 ROOT = Path(__file__).resolve().parents[3]
-# Ansible notices a lost host when SSH does. The lab's own settings take half a minute and more.
+# Ansible detects a lost host when SSH does. With the lab's own settings this takes half a minute or more.
 SSH = "-o ServerAliveInterval=2 -o ServerAliveCountMax=2 -o ConnectTimeout=4"
 
 
 def container(lab: Lab, host: str) -> str:
-    """The container that is this host, running or not."""
+    """The container of this host, running or not."""
     name = lab.variables["lab_name"]
     command = ["docker", "ps", "--all", "--filter", f"label=ivy-lab={name}", "--format", "{{.Names}}"]
     names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
@@ -46,14 +46,14 @@ def power_off(lab: Lab, host: str) -> None:
 
 
 def power_on(lab: Lab, host: str) -> None:
-    """Starts the host and waits until it can be logged in to; where it runs already, nothing happens."""
+    """Starts the host unless it is running, and waits until it accepts SSH connections."""
     subprocess.run(["docker", "start", container(lab, host)], check=True, capture_output=True)
-    lab.until(lambda: answers(lab, host, 22), 180, f"{host} takes connections")
+    lab.until(lambda: answers(lab, host, 22), 180, f"{host} accepts connections")
 
 
 @pytest.fixture
 def hosts_back_on(lab: Lab) -> Iterator[None]:
-    """However a test ends, no later one finds a host switched off."""
+    """Starts all hosts again after the test, however it ends."""
     yield
     for host in (*lab.groups["load_balancers"], *lab.nodes):
         power_on(lab, host)
@@ -70,14 +70,14 @@ def change(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def roll_out_and_lose(lab: Lab, host: str, *arguments: str) -> Run:
-    """A rollout during which the host loses its power once the first node's engine has stopped."""
+    """A rollout during which the host loses power as soon as the first node's engine has stopped."""
     first = lab.nodes[0]
     assert lab.info(first) is not None
-    # Connections of its own: those of an earlier run would keep that run's settings.
+    # New SSH connections: persistent ones of an earlier run would keep that run's settings.
     with tempfile.TemporaryDirectory(prefix="ivy") as sockets, ThreadPoolExecutor(1) as pool:
         settings = {"ansible_ssh_extra_args": SSH, "ansible_control_path_dir": sockets}
         run = pool.submit(lab.roll_out, "-e", json.dumps(settings), *arguments)
-        # The engine is asked, and not the unit, since that costs nothing on the host.
+        # Polls the engine instead of the unit, which would need SSH connections.
         lab.until(lambda: run.done() or lab.info(first) is None, 300, f"the engine on {first} stops")
         assert not run.done(), run.result().output[-6000:]
         power_off(lab, host)
@@ -85,15 +85,13 @@ def roll_out_and_lose(lab: Lab, host: str, *arguments: str) -> Run:
 
 
 def releases(lab: Lab) -> set[str]:
-    """The releases that the nodes serve with."""
+    """The releases of the running engines."""
     found = [lab.info(node) for node in lab.nodes]
     assert None not in found
     return {str(info["release"]) for info in found if info is not None}
 
 
-def test_1_a_node_that_is_lost_while_it_restarts_ends_the_rollout(
-    lab: Lab, change: list[str], hosts_back_on: None
-) -> None:
+def test_1_losing_a_restarting_node_stops_the_rollout(lab: Lab, change: list[str], hosts_back_on: None) -> None:
     first, *later = lab.nodes
     before, (old,) = lab.pids(*later), releases(lab)
 
@@ -102,7 +100,7 @@ def test_1_a_node_that_is_lost_while_it_restarts_ends_the_rollout(
     assert run.status != 0
     assert lab.pids(*later) == before, run.output[-6000:]
     assert all(lab.info(node) is not None for node in later)
-    # The last that it says is what happened, what was not touched, and what to do.
+    # The last message names the lost host, the unchanged nodes, and what to do.
     last = run.output.rpartition("TASK [")[2]
     assert f"Cannot be reached: {first}." in last, run.output[-6000:]
     assert f"Not touched: {', '.join(later)}." in last
@@ -115,7 +113,7 @@ def test_1_a_node_that_is_lost_while_it_restarts_ends_the_rollout(
     assert new != old
 
 
-def test_2_a_balancer_that_is_lost_during_the_gate_ends_the_rollout(lab: Lab, hosts_back_on: None) -> None:
+def test_2_losing_a_balancer_during_the_gate_stops_the_rollout(lab: Lab, hosts_back_on: None) -> None:
     balancer = lab.groups["load_balancers"][0]
     first, *later = lab.nodes
     before, (old,) = lab.pids(*later), releases(lab)
@@ -128,7 +126,7 @@ def test_2_a_balancer_that_is_lost_during_the_gate_ends_the_rollout(lab: Lab, ho
     assert f"{balancer} cannot be reached" in last, run.output[-6000:]
     assert f"The engine on {first} did not pass the gate; the nodes after it were not touched." in last
 
-    # Away from the beginning: nothing is stopped at all.
+    # If it is lost from the beginning, nothing is stopped.
     before = lab.pids(*lab.nodes)
     refused = lab.roll_out()
     assert refused.status != 0

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What molecule's second run left of the first one. It comes before any test that restarts something."""
+"""Molecule's second run has restarted nothing. Runs before any test that restarts something."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from conftest import Lab
 
 
-def test_the_second_run_left_every_process_as_it_was(lab: Lab) -> None:
-    """That it changed nothing is judged by molecule; a restart that nobody reports would not be seen there."""
+def test_the_second_run_restarted_no_process(lab: Lab) -> None:
+    """Molecule checks that the run reports no change, but would miss a restart that is not reported."""
     for service, pid in lab.pids().items():
         name, _space, unit = service.partition(" ")
         ages = lab.host(name).check_output(

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What bites in the first month: limits and headers of the balancer, logs and dumps that fill a disk, own upgrades."""
+"""Operating details: the balancer's limits and headers, logs and dumps that fill a disk, package upgrades, firewall."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from conftest import Browser, Lab
 
 DUMPS = "/var/lib/axonivy-engine-dumps"
-# Makes arrays until there is no memory left.
+# Allocates arrays until no memory is left.
 HUNGRY = (
     "class Hungry { public static void main(String[] a) { long[][] all = new long[100000][]; "
     "for (int i = 0; ; i++) all[i] = new long[100000]; } }"
@@ -46,7 +46,7 @@ def trial(lab: Lab) -> dict[str, Any]:
     )
 
 
-def test_what_a_user_says_about_himself_is_replaced(lab: Lab, trial: dict[str, Any]) -> None:
+def test_forwarding_headers_of_a_user_are_replaced(lab: Lab, trial: dict[str, Any]) -> None:
     arrived = trial["from_user"]["arrived"]
     assert arrived["x-forwarded-for"] == "127.0.0.10"
     assert arrived["x-forwarded-proto"] == "https"
@@ -55,16 +55,16 @@ def test_what_a_user_says_about_himself_is_replaced(lab: Lab, trial: dict[str, A
     assert not {"x-forwarded-user", "x-real-ip"} & set(arrived)
 
 
-def test_what_a_trusted_proxy_says_is_kept(trial: dict[str, Any]) -> None:
+def test_forwarding_headers_of_a_trusted_proxy_are_kept(trial: dict[str, Any]) -> None:
     arrived = trial["from_trusted"]["arrived"]
     assert arrived["x-forwarded-for"].split(",")[0].strip() == "198.51.100.1"
     assert (arrived["x-forwarded-proto"], arrived["x-forwarded-port"]) == ("http", "81")
     assert (arrived["x-forwarded-user"], arrived["x-real-ip"]) == ("admin", "198.51.100.1")
-    # What it leaves out is said by the balancer.
+    # The balancer adds headers that the proxy omits.
     assert trial["from_trusted_bare"]["arrived"]["x-forwarded-proto"] == "https"
 
 
-def test_the_proxy_protocol_counts_from_the_named_address_only(trial: dict[str, Any]) -> None:
+def test_the_proxy_protocol_is_accepted_from_the_configured_source_only(trial: dict[str, Any]) -> None:
     arrived = trial["proxy_protocol"]["arrived"]
     assert arrived["x-forwarded-for"] == "198.51.100.77"
     assert "x-forwarded-user" not in arrived
@@ -72,14 +72,14 @@ def test_the_proxy_protocol_counts_from_the_named_address_only(trial: dict[str, 
     assert trial["proxy_protocol_of_a_user"]["status"] == 0
 
 
-def test_pages_are_compressed_and_streams_and_pictures_are_not(trial: dict[str, Any]) -> None:
-    assert trial["page_packed"]["headers"]["content-encoding"] == "gzip"
-    assert trial["page_packed"]["size"] < trial["page"]["size"] / 4
+def test_pages_are_compressed_but_streams_and_images_are_not(trial: dict[str, Any]) -> None:
+    assert trial["page_compressed"]["headers"]["content-encoding"] == "gzip"
+    assert trial["page_compressed"]["size"] < trial["page"]["size"] / 4
     for name in ("page", "events", "picture"):
         assert "content-encoding" not in trial[name]["headers"]
 
 
-def test_what_an_application_says_of_a_header_wins_but_for_hsts(trial: dict[str, Any]) -> None:
+def test_the_applications_own_headers_take_precedence_except_hsts(trial: dict[str, Any]) -> None:
     headers = trial["own"]["headers"]
     assert headers["x-frame-options"] == "DENY"
     assert headers["strict-transport-security"] == "max-age=31536000"
@@ -87,31 +87,31 @@ def test_what_an_application_says_of_a_header_wins_but_for_hsts(trial: dict[str,
     assert "server" not in headers
 
 
-def test_large_bodies_and_heads_are_refused(trial: dict[str, Any]) -> None:
+def test_large_bodies_and_headers_are_rejected(trial: dict[str, Any]) -> None:
     assert [trial[name]["status"] for name in ("body", "large_body")] == [200, 413]
     assert [trial[name]["status"] for name in ("head", "large_head")] == [200, 400]
 
 
-def test_who_asks_too_much_waits_and_nobody_else(trial: dict[str, Any]) -> None:
-    assert [one["status"] for one in trial["burst"]] == [200] * 20 + [429] * 6
+def test_the_request_limit_applies_to_each_user(trial: dict[str, Any]) -> None:
+    assert [response["status"] for response in trial["burst"]] == [200] * 20 + [429] * 6
     assert trial["burst"][-1]["headers"]["retry-after"] == "10"
     assert trial["while_another_waits"]["status"] == 200
-    assert [one["status"] for one in trial["burst_of_exempt"]] == [200] * 26
+    assert [response["status"] for response in trial["burst_of_exempt"]] == [200] * 26
 
 
-def test_behind_a_trusted_proxy_each_user_has_his_own_limit(trial: dict[str, Any]) -> None:
-    assert [one["status"] for one in trial["burst_behind_trusted"]] == [200] * 20 + [429] * 6
+def test_the_request_limit_applies_to_each_user_behind_a_trusted_proxy(trial: dict[str, Any]) -> None:
+    assert [response["status"] for response in trial["burst_behind_trusted"]] == [200] * 20 + [429] * 6
     assert trial["another_behind_trusted"]["status"] == 200
 
 
 def test_logins_are_limited_more_strictly(trial: dict[str, Any]) -> None:
-    assert [one["status"] for one in trial["logins"]] == [200] * 5 + [429] * 3
-    assert trial["page_of_who_logs_in"]["status"] == 200
-    assert [one["status"] for one in trial["failed"]] == [401] * 3 + [429] * 3
-    assert trial["page_of_who_failed"]["status"] == 200
+    assert [response["status"] for response in trial["logins"]] == [200] * 5 + [429] * 3
+    assert trial["page_after_logins"]["status"] == 200
+    assert [response["status"] for response in trial["failed"]] == [401] * 3 + [429] * 3
+    assert trial["page_after_failures"]["status"] == 200
 
 
-def test_one_address_cannot_take_all_connections(trial: dict[str, Any]) -> None:
+def test_connections_per_address_are_limited(trial: dict[str, Any]) -> None:
     assert trial["held_connections"] == 5
 
 
@@ -133,53 +133,53 @@ def connection(browser: Browser) -> Iterator[http.client.HTTPSConnection]:
     opened.close()
 
 
-def test_the_clusters_own_balancer_sends_the_headers_and_compresses(
+def test_the_serving_balancer_sends_the_headers_and_compresses(
     browser: Browser, connection: http.client.HTTPSConnection
 ) -> None:
-    answer = ask(browser, connection, "/demo/", **{"Accept-Encoding": "gzip"})
-    answer.read()
-    assert answer.status == 200
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
-    assert answer.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
-    assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
-    assert answer.headers["Server"] is None
-    assert answer.headers["Content-Encoding"] == "gzip"
+    response = ask(browser, connection, "/demo/", **{"Accept-Encoding": "gzip"})
+    response.read()
+    assert response.status == 200
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert response.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert response.headers["Strict-Transport-Security"].startswith("max-age=")
+    assert response.headers["Server"] is None
+    assert response.headers["Content-Encoding"] == "gzip"
 
 
-def test_a_busy_user_meets_no_limit(browser: Browser, connection: http.client.HTTPSConnection) -> None:
-    seen = set()
+def test_a_busy_user_stays_below_the_limits(browser: Browser, connection: http.client.HTTPSConnection) -> None:
+    statuses = set()
     for _number in range(400):
-        answer = ask(browser, connection, "/demo/api/info")
-        answer.read()
-        seen.add(answer.status)
-    assert seen == {200}
+        response = ask(browser, connection, "/demo/api/info")
+        response.read()
+        statuses.add(response.status)
+    assert statuses == {200}
 
 
 def properties(lab: Lab, name: str, unit: str) -> dict[str, str]:
-    told = lab.host(name).check_output(f"systemctl show {unit}")
-    return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+    output = lab.host(name).check_output(f"systemctl show {unit}")
+    return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
 
-def test_an_engine_ends_as_a_whole_starts_again_and_leaves_no_core(lab: Lab) -> None:
-    seen = properties(lab, lab.nodes[0], "axonivy-engine.service")
-    assert {name: seen[name] for name in ("LimitCORE", "OOMPolicy", "Restart", "StartLimitIntervalUSec")} == {
+def test_an_engine_is_restarted_after_a_crash_and_writes_no_core_dump(lab: Lab) -> None:
+    unit = properties(lab, lab.nodes[0], "axonivy-engine.service")
+    assert {name: unit[name] for name in ("LimitCORE", "OOMPolicy", "Restart", "StartLimitIntervalUSec")} == {
         "LimitCORE": "0",
         "OOMPolicy": "stop",
         "Restart": "on-abnormal",
         "StartLimitIntervalUSec": "0",
     }
-    # Whatever status it ends with, but for the one of a Java that was asked to end.
-    assert {str(status) for status in range(1, 256)} - set(seen["RestartForceExitStatus"].split()) == {"143"}
-    assert f"/{DUMPS.strip('/')}" in seen["ReadWritePaths"]
+    # Every exit status except that of a Java process that received SIGTERM.
+    assert {str(status) for status in range(1, 256)} - set(unit["RestartForceExitStatus"].split()) == {"143"}
+    assert f"/{DUMPS.strip('/')}" in unit["ReadWritePaths"]
 
 
-def test_java_that_runs_out_of_memory_ends_and_leaves_one_dump_for_its_user_only(lab: Lab) -> None:
-    """With the node's own options, and beside the engine, so that the engine goes on."""
+def test_java_without_memory_exits_and_writes_one_private_heap_dump(lab: Lab) -> None:
+    """Uses the node's own options in a second Java process, so that the engine keeps running."""
     host = lab.host(lab.nodes[0])
     options = host.check_output("grep '^-' /opt/ivy/current/configuration/jvm.options").split()
     assert f"-XX:HeapDumpPath={DUMPS}/heap.hprof" in options
-    small = [*(one for one in options if not one.startswith("-Xm")), "-Xmx64m"]
+    small = [*(option for option in options if not option.startswith("-Xm")), "-Xmx64m"]
     java = host.check_output("sed -n 's/^JAVA_HOME=\"\\(.*\\)\"/\\1/p' /etc/ivy-cluster/node.env")
     host.check_output(f"install -d -m 0755 {HUNGRY_DIRECTORY}")
     host.check_output(f"echo {shlex.quote(HUNGRY)} > {HUNGRY_DIRECTORY}/Hungry.java")
@@ -198,7 +198,7 @@ def test_java_that_runs_out_of_memory_ends_and_leaves_one_dump_for_its_user_only
         host.check_output(f"rm -rf {DUMPS}/heap.hprof {HUNGRY_DIRECTORY}")
 
 
-def test_old_logs_and_dumps_go_and_nothing_that_is_written_to(lab: Lab) -> None:
+def test_old_logs_and_dumps_are_removed_but_current_files_are_not(lab: Lab) -> None:
     host = lab.host(lab.nodes[0])
     assert host.check_output("systemctl is-active systemd-tmpfiles-clean.timer") == "active"
     logs = "/opt/ivy/current/logs"
@@ -224,11 +224,11 @@ def test_old_logs_and_dumps_go_and_nothing_that_is_written_to(lab: Lab) -> None:
 def test_the_log_of_the_database_is_rotated(lab: Lab) -> None:
     host = lab.host(lab.groups["database_servers"][0])
     assert host.check_output("systemctl is-enabled logrotate.timer") == "enabled"
-    told = host.run("logrotate --debug /etc/logrotate.d/postgresql-common")
-    assert "/var/log/postgresql/postgresql-15-main.log" in told.stdout + told.stderr
+    result = host.run("logrotate --debug /etc/logrotate.d/postgresql-common")
+    assert "/var/log/postgresql/postgresql-15-main.log" in result.stdout + result.stderr
 
 
-def test_packages_of_services_are_held(lab: Lab) -> None:
+def test_service_packages_are_held(lab: Lab) -> None:
     wanted = {
         "load_balancers": "haproxy",
         "database_servers": "postgresql-15",
@@ -251,22 +251,22 @@ HOLD_PLAY = """
 """
 
 
-def test_holds_are_taken_back_and_given_again_and_do_not_hinder_an_upgrade(lab: Lab, tmp_path: Path) -> None:
+def test_holds_can_be_released_and_set_again_and_do_not_block_an_upgrade(lab: Lab, tmp_path: Path) -> None:
     name = lab.groups["load_balancers"][0]
     play = tmp_path / "hold.yml"
     play.write_text(HOLD_PLAY, encoding="utf-8")
-    held = lab.host(name)
+    host = lab.host(name)
     assert lab.playbook(str(play), "-e", "packages_hold=false", "--check").succeeded().changed() == [name]
-    assert held.check_output("apt-mark showhold") == "haproxy"
+    assert host.check_output("apt-mark showhold") == "haproxy"
     assert lab.playbook(str(play), "-e", "packages_hold=false").succeeded().changed() == [name]
-    assert held.check_output("apt-mark showhold") == ""
+    assert host.check_output("apt-mark showhold") == ""
     assert lab.playbook(str(play), "-e", "packages_upgrade=true").succeeded().changed() == [name]
-    assert held.check_output("apt-mark showhold") == "haproxy"
-    # Held, and the newest already.
+    assert host.check_output("apt-mark showhold") == "haproxy"
+    # The package is held and up to date.
     assert lab.playbook(str(play), "-e", "packages_upgrade=true").succeeded().changed() == []
 
 
-def test_the_engine_measures_how_full_its_tables_are(lab: Lab) -> None:
+def test_the_engine_can_measure_the_size_of_its_tables(lab: Lab) -> None:
     host = lab.host(lab.groups["database_servers"][0])
     ask = "SELECT encoding||' '||pg_encoding_to_char(encoding) FROM pg_database WHERE datname='AxonIvySystemDatabase'"
     assert host.check_output(f'psql -U postgres -d AxonIvySystemDatabase -Atc "{ask}"') == "6 UTF8"
@@ -276,7 +276,7 @@ def test_the_engine_measures_how_full_its_tables_are(lab: Lab) -> None:
     assert host.check_output('psql -U postgres -d AxonIvySystemDatabase -Atc "SHOW timezone"') == "Etc/UTC"
 
 
-def test_text_and_time_are_the_same_everywhere_and_there_are_fonts(lab: Lab) -> None:
+def test_locale_and_time_zone_are_the_same_everywhere_and_fonts_are_installed(lab: Lab) -> None:
     units = dict.fromkeys(lab.nodes, "axonivy-engine.service")
     units[lab.groups["search_servers"][0]] = "elasticsearch.service"
     for name, unit in units.items():
@@ -289,7 +289,7 @@ def test_text_and_time_are_the_same_everywhere_and_there_are_fonts(lab: Lab) -> 
         assert "DejaVu Sans" in lab.host(name).check_output("fc-match sans-serif")
 
 
-def test_the_ends_of_licence_and_certificates_are_metrics(lab: Lab) -> None:
+def test_expiry_dates_of_licence_and_certificates_are_metrics(lab: Lab) -> None:
     wanted = {
         lab.groups["load_balancers"][0]: ("ivy-certificate-metrics", 'certificate_expiry_timestamp_seconds{kind="', 2),
         lab.nodes[0]: ("ivy-config-guard", "ivy_config_licence_expiry_timestamp_seconds", 1),
@@ -301,22 +301,22 @@ def test_the_ends_of_licence_and_certificates_are_metrics(lab: Lab) -> None:
         try:
             # The hosts have no exporter; where there is one, its package makes the directory.
             host.check_output(f"install -d -m 0755 {collector} && systemctl start {unit}.service")
-            told = host.check_output(f"cat {collector}/*.prom").splitlines()
-            ends = [float(line.rsplit(" ", 1)[1]) for line in told if metric in line and not line.startswith("#")]
-            assert len(ends) == number, told
-            assert min(ends) > time.time()
+            lines = host.check_output(f"cat {collector}/*.prom").splitlines()
+            dates = [float(line.rsplit(" ", 1)[1]) for line in lines if metric in line and not line.startswith("#")]
+            assert len(dates) == number, lines
+            assert min(dates) > time.time()
         finally:
             host.check_output("rm -rf /var/lib/prometheus")
 
 
-def test_status_tells_how_long_they_last(lab: Lab) -> None:
+def test_status_reports_the_days_until_expiry(lab: Lab) -> None:
     text = lab.playbook("playbooks/status.yml").succeeded().output
     assert re.search(r"licence +\d+ days", text)
     assert re.search(r"certificate \d+ days, authority \d+ days", text)
 
 
 def reaches(lab: Lab, name: str, address: str, port: int) -> str:
-    """What becomes of a connection from a host."""
+    """The outcome of a connection from a host."""
     code = (
         "import socket\ntry: socket.create_connection(('%s', %d), timeout=120); print('open')\n"
         "except ConnectionRefusedError: print('refused')"
@@ -324,11 +324,11 @@ def reaches(lab: Lab, name: str, address: str, port: int) -> str:
     return str(lab.host(name).check_output(f'python3 -c "{code % (address, port)}"'))
 
 
-def test_only_nodes_of_the_cluster_reach_the_ports_of_the_cluster(lab: Lab) -> None:
+def test_only_cluster_nodes_reach_the_cluster_ports(lab: Lab) -> None:
     first, second = lab.nodes[:2]
     assert reaches(lab, second, lab.addresses[first], 7800) == "open"
     assert reaches(lab, lab.groups["load_balancers"][0], lab.addresses[first], 7800) == "refused"
-    # The same for a foreign cluster's node; HTTP stays open for whoever the network lets in.
+    # HTTP stays open to every host that can reach the node.
     assert reaches(lab, lab.groups["load_balancers"][0], lab.addresses[first], 8080) == "open"
 
 
@@ -341,7 +341,7 @@ HTTP_FIREWALL_PLAY = """
 """
 
 
-def test_the_http_port_can_be_closed_too(lab: Lab, tmp_path: Path) -> None:
+def test_the_http_port_can_be_restricted_too(lab: Lab, tmp_path: Path) -> None:
     """In check mode: nft validates the rules and does not load them, because these tests use the port themselves."""
     (tmp_path / "play.yml").write_text(HTTP_FIREWALL_PLAY, encoding="utf-8")
     options = {"engine_http_firewall": True, "engine_allowed_extra": ["192.0.2.0/24", "localhost"]}
@@ -357,14 +357,14 @@ def test_the_http_port_can_be_closed_too(lab: Lab, tmp_path: Path) -> None:
     assert "jump http" not in lab.host(lab.nodes[0]).check_output("nft list chain inet ivy_engine input")
 
 
-def test_rules_that_somebody_emptied_would_be_seen_and_survive_the_distributions_service(lab: Lab) -> None:
+def test_firewall_rules_survive_the_distributions_nftables_service(lab: Lab) -> None:
     host = lab.host(lab.nodes[0])
     assert host.check_output("systemctl is-enabled ivy-engine-firewall.service") == "enabled"
     host.check_output("systemctl start nftables.service && systemctl stop nftables.service")
     assert "7800" in host.check_output("nft list chain inet ivy_engine input")
 
 
-def test_the_cockpit_of_a_chosen_node_opens_through_a_tunnel(lab: Lab) -> None:
+def test_the_cockpit_of_a_chosen_node_is_reachable_through_a_tunnel(lab: Lab) -> None:
     """The command of docs/cockpit.md."""
     node = lab.nodes[1]
     with socket.socket() as free:
@@ -378,14 +378,14 @@ def test_the_cockpit_of_a_chosen_node_opens_through_a_tunnel(lab: Lab) -> None:
             connection = http.client.HTTPConnection("localhost", port, timeout=120)
             try:
                 connection.request("GET", "/demo/api/info")
-                answer = connection.getresponse()
-                return answer.status == 200 and json.loads(answer.read())["node"] == node
+                response = connection.getresponse()
+                return response.status == 200 and json.loads(response.read())["node"] == node
             except (OSError, http.client.HTTPException):
                 return False
             finally:
                 connection.close()
 
-        lab.until(served, 120, f"{node} answers through the tunnel under the name localhost")
+        lab.until(served, 120, f"{node} responds through the tunnel under the name localhost")
         connection = http.client.HTTPConnection("localhost", port, timeout=120)
         connection.request(
             "GET", "/system/engine-cockpit", headers=lab.cockpit(node).headers | {"Host": f"localhost:{port}"}

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything off, everything on: the cluster serves again by itself, however late the database and the file share are.
+"""After a power loss the cluster recovers automatically, however late the database and the file share are.
 
-It runs last in the scenario, since it takes the power from every host.
+Runs last in the scenario, since it powers every host off.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def answers(lab: Lab, name: str) -> bool:
 
 
 def waits(container: str) -> bool:
-    told = subprocess.run(
+    state = subprocess.run(
         ["docker", "exec", container, "cat", "/run/ivy-cluster/start.json"], check=False, capture_output=True, text=True
     )
-    return told.returncode == 0 and json.loads(told.stdout)["state"] == "waiting"
+    return state.returncode == 0 and json.loads(state.stdout)["state"] == "waiting"
 
 
 def shown(lab: Lab, name: str, key: str) -> str:
@@ -58,7 +58,7 @@ def failed_units(lab: Lab, name: str) -> str:
 
 @pytest.fixture
 def power(lab: Lab) -> Iterator[dict[str, str]]:
-    """The containers by the name of their host. Whatever becomes of the test, all of them run afterwards."""
+    """The containers by the name of their host. All are started again afterwards, whatever the test's outcome."""
     label = f"label=ivy-lab={lab.variables['lab_name']}"
     listed = docker("ps", "--all", "--filter", label, "--format", "{{.Names}}").split()
     prefix = f"{lab.variables['lab_name']}-"
@@ -70,7 +70,7 @@ def power(lab: Lab) -> Iterator[dict[str, str]]:
     docker("exec", found[lab.nodes[1]], "sh", "-c", covered)
 
 
-def test_1_all_hosts_lose_power_and_the_database_and_one_share_come_late(
+def test_1_the_cluster_recovers_from_a_power_loss_with_a_late_database_and_share(
     lab: Lab, power: dict[str, str], browser: Browser
 ) -> None:
     database = lab.groups["database_servers"][0]
@@ -78,7 +78,7 @@ def test_1_all_hosts_lose_power_and_the_database_and_one_share_come_late(
 
     docker("kill", *power.values())
     docker("start", *(container for name, container in power.items() if name != database))
-    # An empty directory where the share ought to be. Nothing starts before it, since the database is away.
+    # An empty directory instead of the share. No engine starts before this, since the database is down.
     docker("exec", power[late], "mount", "-t", "tmpfs", "none", "/srv/ivy")
 
     for name, container in power.items():
@@ -97,7 +97,7 @@ def test_1_all_hosts_lose_power_and_the_database_and_one_share_come_late(
     def gave_up() -> list[str]:
         return [name for name in lab.nodes if shown(lab, name, "ActiveState") == "failed"]
 
-    # A start that was never ended by systemd would prove nothing.
+    # Only a start that systemd has repeated proves that retries continue.
     for name in lab.nodes:
         lab.until(functools.partial(tried_again, lab, name), 120, f"systemd tries again on {name}")
     assert gave_up() == []
@@ -114,16 +114,16 @@ def test_1_all_hosts_lose_power_and_the_database_and_one_share_come_late(
     assert {name: failed_units(lab, name) for name in power if failed_units(lab, name)} == {}
 
 
-def test_2_what_waiting_cannot_help_stops_with_its_reason(lab: Lab) -> None:
+def test_2_an_error_that_waiting_cannot_fix_stops_the_start_with_a_reason(lab: Lab) -> None:
     name = lab.nodes[-1]
     node = lab.host(name)
     node.check_output(f"systemctl stop {UNIT}; mv {SETTINGS} /root/node.json.kept")
     try:
         assert node.run(f"systemctl start {UNIT}").rc != 0
         assert shown(lab, name, "ActiveState") == "failed"
-        told = json.loads(node.check_output("cat /run/ivy-cluster/start.json"))
-        assert told["state"] == "refused"
-        assert "is missing or damaged" in told["reason"]
+        state = json.loads(node.check_output("cat /run/ivy-cluster/start.json"))
+        assert state["state"] == "refused"
+        assert "is missing or damaged" in state["reason"]
     finally:
         node.check_output(f"mv /root/node.json.kept {SETTINGS}")
     node.check_output(f"systemctl start {UNIT}")

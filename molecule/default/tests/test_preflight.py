@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Preflight finds nothing on a healthy cluster, and every planted fault at once; then site.yml touches no host."""
+"""Preflight finds nothing on a healthy cluster and every planted fault in one run; then site.yml changes no host."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SMALL = "/run/preflight"
 UNIT = "preflight-fault.service"
 PORT = 8499
 MARK = "/run/preflight-mark"
-# In the network of the hosts, where nobody answers.
-NOBODY = "250"
+# An unused address in the hosts' network.
+UNUSED = "250"
 
-# Each fault: kind of the finding, and what its line names.
+# Each fault: code of the finding, and what its message contains.
 PLANTED = {
     "host-unreachable": "lb9",
     "host-no-python": "db1",
@@ -45,7 +45,7 @@ PLANTED = {
     "package-missing": "no-such-package",
     "second-authority": "lb1",
     "key-too-short": "ivy_cluster_key",
-    # What lies beside an inventory, as lb9 alone has it beside this one.
+    # lb9 is in this inventory only, so it lacks values that the other hosts have.
     "not-equal": "lb9",
     "left-out-unknown": "ivy_proceed_without",
     "archive-missing": "elasticsearch_archive",
@@ -53,7 +53,7 @@ PLANTED = {
 
 
 def faults(lab: Lab, directory: Path) -> dict[str, Any]:
-    """An inventory that is read after the real one; by host, since only that wins over group_vars."""
+    """An inventory that is read after the real one. The values are host variables, which override group_vars."""
     everywhere = {
         "ivy_cluster_key": "short",
         "ivy_proceed_without": ["nobody"],
@@ -65,7 +65,7 @@ def faults(lab: Lab, directory: Path) -> dict[str, Any]:
         "load_balancers": {"certificates_directory": str(directory / "no-authority"), "haproxy_metrics_port": PORT},
         "engine_nodes": {
             "engine_packages": ["unzip", "no-such-package"],
-            # Its engine is installed, so that is no fault.
+            # The engine is installed, so a missing archive is not a fault.
             "engine_archive": str(directory / "AxonIvyEngine11.3.0.zip"),
         },
         "database_servers": {"ansible_python_interpreter": "/usr/bin/no-python"},
@@ -74,14 +74,14 @@ def faults(lab: Lab, directory: Path) -> dict[str, Any]:
             "elasticsearch_heap": "900g",
             "elasticsearch_log_directory": f"{SMALL}/full",
             "elasticsearch_data_directory": f"{SMALL}/read-only",
-            # Nothing is installed below it, so the archive is needed.
+            # Nothing is installed there, so the archive is needed.
             "elasticsearch_home": f"{SMALL}/files",
             "elasticsearch_archive": str(directory / "elasticsearch-7.17.28.zip"),
         },
     }
     own: dict[str, dict[str, Any]] = {
         "engine2": {"ivy_address": "engine2.fault"},
-        "lb9": {"ansible_host": f"{lab.addresses['lb1'].rpartition('.')[0]}.{NOBODY}"},
+        "lb9": {"ansible_host": f"{lab.addresses['lb1'].rpartition('.')[0]}.{UNUSED}"},
     }
     members = {**lab.groups, "load_balancers": [*lab.groups["load_balancers"], "lb9"]}
     return {
@@ -90,7 +90,7 @@ def faults(lab: Lab, directory: Path) -> dict[str, Any]:
     }
 
 
-# What is planted on a host, and what takes it away again.
+# Commands that plant faults on a host and remove them again.
 ON_HOSTS = {
     "lb1": (
         f"systemd-run -q --unit={UNIT} python3 -m http.server {PORT}",
@@ -116,8 +116,8 @@ ON_HOSTS = {
         "cat /run/preflight-hosts > /etc/hosts; ln -sfn /usr/share/zoneinfo/Etc/UTC /etc/localtime",
     ),
 }
-# What a service or the guard's timer writes is no trace of a playbook.
-LOOK_FOR_TRACES = (
+# Files that a service or the guard's timer writes are not traces of a playbook.
+FIND_TRACES = (
     "find /etc /usr/local /opt /srv/ivy /var/lib/dpkg /var/cache/apt /root"
     f" /var/lib/ivy-cluster/applied.json /var/lib/ivy-cluster/blobs /var/lib/ivy-cluster/backups -newer {MARK}"
     f" -not -path '*/logs*' -not -path '*/work*' -not -path '/srv/ivy/data*' -not -path '{SHARE}*' -not -path '*/data*'"
@@ -133,18 +133,18 @@ def planted(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
     file = directory / "hosts.yml"
     file.write_text(yaml.safe_dump(faults(lab, directory)), encoding="utf-8")
     try:
-        for host, (plant, _take_away) in ON_HOSTS.items():
+        for host, (plant, _remove) in ON_HOSTS.items():
             lab.host(host).check_output(plant)
         for host in lab.addresses:
             lab.host(host).check_output(f"touch {MARK}")
         yield file
     finally:
-        for host, (_plant, take_away) in ON_HOSTS.items():
-            lab.host(host).run(take_away)
+        for host, (_plant, remove) in ON_HOSTS.items():
+            lab.host(host).run(remove)
 
 
 def traces(lab: Lab) -> dict[str, str]:
-    found = {host: lab.host(host).check_output(LOOK_FOR_TRACES) for host in lab.addresses}
+    found = {host: lab.host(host).check_output(FIND_TRACES) for host in lab.addresses}
     return {host: text for host, text in found.items() if text}
 
 
@@ -158,7 +158,7 @@ def test_1_a_healthy_cluster_passes(lab: Lab, tmp_path: Path) -> None:
     file = tmp_path / "preflight.json"
     run = lab.playbook("playbooks/preflight.yml", "-e", f"preflight_report_file={file}").succeeded()
     assert run.changed() in ([], [lab.groups["load_balancers"][0]])
-    assert [one for one in findings(file, run) if one["severity"] == "error"] == []
+    assert [finding for finding in findings(file, run) if finding["severity"] == "error"] == []
     left = (
         "find /srv/ivy/data -name '.ivy-preflight*'; find /run -maxdepth 1 -name 'ivy-preflight-*';"
         " pgrep -af '[a]nsible.*preflight'; true"
@@ -166,7 +166,7 @@ def test_1_a_healthy_cluster_passes(lab: Lab, tmp_path: Path) -> None:
     assert [lab.host(node).check_output(left) for node in lab.nodes] == [""] * len(lab.nodes)
 
 
-def test_2_every_planted_fault_is_told_at_once(lab: Lab, planted: Path, tmp_path: Path) -> None:
+def test_2_every_planted_fault_is_reported_in_one_run(lab: Lab, planted: Path, tmp_path: Path) -> None:
     file = tmp_path / "preflight.json"
     assert len(PLANTED) >= 20
     pids = lab.pids()
@@ -175,10 +175,11 @@ def test_2_every_planted_fault_is_told_at_once(lab: Lab, planted: Path, tmp_path
 
     assert run.status != 0
     by_code: dict[str, str] = {}
-    for one in findings(file, run):
-        by_code[one["code"]] = f"{by_code.get(one['code'], '')} {one['where']}: {one['problem']}"
+    for finding in findings(file, run):
+        code = finding["code"]
+        by_code[code] = f"{by_code.get(code, '')} {finding['where']}: {finding['problem']}"
     assert {code: by_code.get(code) for code, named in PLANTED.items() if named not in by_code.get(code, "")} == {}
-    # Both come from the README's own inventory: its public name is one for documentation.
+    # The README's inventory causes both: its public name is reserved for documentation.
     expected = (*PLANTED, "acknowledged", "public-name-reserved")
     assert {code: text for code, text in by_code.items() if code not in expected} == {}
     assert " engine_archive:" not in by_code["archive-missing"]
@@ -187,7 +188,7 @@ def test_2_every_planted_fault_is_told_at_once(lab: Lab, planted: Path, tmp_path
     assert lab.pids() == pids
 
 
-def test_3_site_touches_no_host(lab: Lab, planted: Path) -> None:
+def test_3_site_changes_no_host(lab: Lab, planted: Path) -> None:
     pids = lab.pids()
 
     run = lab.playbook("site.yml", "-i", str(planted))
@@ -200,7 +201,7 @@ def test_3_site_touches_no_host(lab: Lab, planted: Path) -> None:
     assert lab.pids() == pids
 
 
-def test_4_nothing_goes_past_a_host_that_was_not_looked_at(lab: Lab) -> None:
+def test_4_site_stops_if_a_host_was_not_inspected(lab: Lab) -> None:
     run = lab.playbook("site.yml", "-e", "preflight_scope=inventory")
     assert run.status != 0
     assert "Not inspected: " in run.output

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each restriction is broken by hand, verify sees it on the node where it is, and site.yml puts everything right.
+"""Each restriction is violated by hand, verify reports it for the right node, and site.yml reverts everything.
 
-All are broken before verify looks, each on a node where it held: one look has to tell them apart.
+All are violated before verify runs, on different nodes: one run has to distinguish them.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ STRANGE_KEY = "SystemTask.Failure.Behaviour"
 
 
 def runs_opensearch(lab: Lab) -> bool:
-    """From 12.0 on, which is also where the engines of these scenarios begin to deploy at run time."""
+    """True from 12.0 on. The engines of these scenarios also deploy at run time from then on."""
     return int(str(lab.variables["ivy_engine_version"]).split(".", 1)[0]) >= 12
 
 
 def override(lab: Lab, node: str, name: str, value: str) -> None:
-    """What somebody does who tries something out: a variable in the unit's environment, then a restart."""
+    """Adds a variable to the unit's environment and restarts the engine, as an experimenting administrator might."""
     lab.host(node).check_output(f"""printf '%s\\n' '{name}="{value}"' >> {NODE_ENV}""")
     lab.restart(node)
 
@@ -48,10 +48,10 @@ def use_another_database(lab: Lab, engine: str) -> None:
 
 
 def use_another_search_engine(lab: Lab, engine: str) -> None:
-    # A way around on the node itself stands for another server: the engine cannot tell, and neither can its answers.
+    # A forwarder on the node replaces another server: neither the engine nor its responses show the difference.
     forward = (
         "import socketserver, socket, threading\n"
-        "class Way(socketserver.BaseRequestHandler):\n"
+        "class Forward(socketserver.BaseRequestHandler):\n"
         "    def handle(self):\n"
         f"        other = socket.create_connection(('{lab.addresses['search1']}', 9200))\n"
         "        def copy(a, b):\n"
@@ -61,7 +61,7 @@ def use_another_search_engine(lab: Lab, engine: str) -> None:
         "        threading.Thread(target=copy, args=(other, self.request), daemon=True).start()\n"
         "        copy(self.request, other)\n"
         "socketserver.ThreadingTCPServer.allow_reuse_address = True\n"
-        "socketserver.ThreadingTCPServer(('127.0.0.1', 9209), Way).serve_forever()\n"
+        "socketserver.ThreadingTCPServer(('127.0.0.1', 9209), Forward).serve_forever()\n"
     )
     node = lab.host(engine)
     node.check_output("systemctl reset-failed test-forward.service; systemctl stop test-forward.service; true")
@@ -78,7 +78,7 @@ def start_with_other_bytes(lab: Lab, engine: str) -> None:
     node.check_output(f"echo '{STRANGE_KEY}: FAIL_TASK_DO_RETRY' >> {file}")
     lab.restart(engine)
     assert STRANGE_KEY in lab.settings(engine)
-    # The file is put back: what lies on the disk is right again, what the engine was started with is not.
+    # Restores the file: the disk has the right content again, but the engine was started with another one.
     node.check_output(f"cp -p /run/test-ivy.yaml {file}")
 
 
@@ -116,7 +116,7 @@ def test_3_one_node_runs_other_bytes(report: Report) -> None:
 
 
 def test_4_a_local_edit(report: Report) -> None:
-    """Of the file that was edited, and not of the one that was put back before anybody looked."""
+    """Reports the edited file, but not the one that was restored before verify ran."""
     assert "engine3" in report.broken("local_change")
     assert f"{APP_YAML} (modified)" in report.row("local_change", "engine3")["seen"]
     assert "ivy.yaml" not in report.row("local_change", "engine3")["seen"]
@@ -126,13 +126,13 @@ def test_5_a_deployment_by_hand_while_the_engine_runs(lab: Lab, report: Report) 
     assert report.broken("deployment") == ["engine2"]
     assert "extra.zip" in report.row("deployment", "engine2")["seen"]
     if runs_opensearch(lab):
-        # From 12.0.9 on it works, for all nodes at once; but nothing in the inventory says that it belongs there.
+        # From 12.0.9 on the deployment takes effect on all nodes, but the inventory does not contain the application.
         assert lab.host("engine2").file("/srv/ivy/applications/extra").is_directory
 
 
-def test_6_everything_is_put_right(lab: Lab, tmp_path: Path) -> None:
+def test_6_site_reverts_everything(lab: Lab, tmp_path: Path) -> None:
     greeting = lab.variables["ivy_shared_values"]["greeting"]
-    # What was deployed by hand is not in the source, so nobody but a person can say that it has to go.
+    # The collection does not know an application that was deployed by hand, so a person has to remove it.
     lab.host("engine2").check_output(
         f"rm -rf {ENGINE}/deploy/extra.zip* {ENGINE}/applications/extra /srv/ivy/applications/extra"
     )

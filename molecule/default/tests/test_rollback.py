@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A rollback takes all nodes back, from a controller that has nothing, and holds until the pin is lifted."""
+"""A rollback reverts all nodes, even from a controller without source and cache, and stays pinned until unpin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REASON = "nobody wanted it"
 
 
 class Before(NamedTuple):
-    """What the cluster ran with when the tests began."""
+    """The release and the greeting when the tests began."""
 
     release: str
     greeting: str
@@ -36,7 +36,7 @@ def greetings(lab: Lab) -> set[str]:
 
 
 def source(lab: Lab, directory: Path, greeting: str, restart: bool) -> list[str]:
-    """A source with another greeting, which the engine takes up by itself, and if wished a key that needs a restart."""
+    """A source with another greeting, which the engine reloads, and optionally a key that needs a restart."""
     copy = directory / "shared_config"
     shutil.copytree(ROOT / "inventories/demo/shared_config", copy)
     if restart:
@@ -55,7 +55,7 @@ def history(lab: Lab, directory: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def nothing(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A controller that has neither the source nor a cache."""
+    """Options of a controller that has neither the source nor a cache."""
     empty = tmp_path_factory.mktemp("empty")
     paths = {"ivy_shared_config_source": str(empty / "source"), "ivy_controller_cache": str(empty / "cache")}
     return ["-e", json.dumps(paths)]
@@ -70,7 +70,9 @@ def before(lab: Lab, nothing: list[str]) -> Iterator[Before]:
     assert {release(lab, node) for node in lab.nodes} == {found.release}
 
 
-def test_1_back_to_the_release_before(lab: Lab, before: Before, nothing: list[str], tmp_path: Path) -> None:
+def test_1_a_rollback_restores_the_previous_release(
+    lab: Lab, before: Before, nothing: list[str], tmp_path: Path
+) -> None:
     lab.roll_out(*source(lab, tmp_path, BAD, restart=True)).succeeded()
     assert greetings(lab) == {BAD}
     bad = release(lab, lab.nodes[0])
@@ -80,7 +82,7 @@ def test_1_back_to_the_release_before(lab: Lab, before: Before, nothing: list[st
 
     assert greetings(lab) == {before.greeting}
     assert {release(lab, node) for node in lab.nodes} == {before.release}
-    # A key that needs a restart went back as well, so every engine was restarted.
+    # The rollback also reverted a key that needs a restart, so every engine was restarted.
     assert not set(pids.values()) & set(lab.pids(*lab.nodes).values())
     assert "are not rolled back" in run.output
     found = history(lab, tmp_path)
@@ -90,7 +92,7 @@ def test_1_back_to_the_release_before(lab: Lab, before: Before, nothing: list[st
     assert all(bad in node["releases"] for node in found["nodes"].values())
 
 
-def test_2_pinned_until_it_is_lifted(lab: Lab, before: Before, nothing: list[str], tmp_path: Path) -> None:
+def test_2_the_release_is_pinned_until_unpin(lab: Lab, before: Before, nothing: list[str], tmp_path: Path) -> None:
     values = source(lab, tmp_path, GOOD, restart=False)
     pids = lab.pids()
 
@@ -113,10 +115,10 @@ def test_2_pinned_until_it_is_lifted(lab: Lab, before: Before, nothing: list[str
     assert lab.pids() == pids
 
 
-def test_3_the_history_names_it_all(lab: Lab, before: Before, tmp_path: Path) -> None:
+def test_3_the_history_lists_all_operations(lab: Lab, before: Before, tmp_path: Path) -> None:
     found = history(lab, tmp_path)
 
-    events = [(one["operation"], one.get("reason", "")) for one in found["history"]]
+    events = [(event["operation"], event.get("reason", "")) for event in found["history"]]
     since = events[max(index for index, event in enumerate(events) if event == ("rollback", REASON)) :]
     assert [name for name, _reason in since if name != "deployed"] == [
         "rollback",
@@ -126,5 +128,5 @@ def test_3_the_history_names_it_all(lab: Lab, before: Before, tmp_path: Path) ->
         "site done",
     ]
     assert ("unpin", "a better greeting") in since
-    assert all(one["owner"] for one in found["history"][-5:])
+    assert all(event["owner"] for event in found["history"][-5:])
     assert found["previous_release"] == before.release

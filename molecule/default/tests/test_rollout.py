@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A change of the source reaches the nodes one after another; one that was off does not start before it has it."""
+"""A change of the source reaches the nodes one after another; a stopped node starts only with the change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GREETING = "The new greeting"
 
 @pytest.fixture(scope="module")
 def change(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A source in which one value that the engine takes up by itself and one key that needs a restart are new."""
+    """A source with one changed value that the engine reloads and one new key that needs a restart."""
     source = tmp_path_factory.mktemp("source") / "shared_config"
     shutil.copytree(ROOT / "inventories/demo/shared_config", source)
     with (source / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
@@ -32,7 +32,7 @@ def change(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 class Moments(NamedTuple):
-    """When an engine was last stopped and when it was last started, in seconds since 1970."""
+    """The times of an engine's last stop and last start, in seconds since 1970."""
 
     stopped: float
     started: float
@@ -52,7 +52,7 @@ def release(lab: Lab, node: str) -> str:
     return str(info["release"])
 
 
-def test_1_a_change_reaches_all_nodes_but_one_that_is_off(lab: Lab, change: list[str]) -> None:
+def test_1_a_change_reaches_all_nodes_except_a_stopped_one(lab: Lab, change: list[str]) -> None:
     *present, absent = lab.nodes
     old = release(lab, absent)
     lab.host(absent).check_output(f"systemctl stop {UNIT}")
@@ -65,12 +65,12 @@ def test_1_a_change_reaches_all_nodes_but_one_that_is_off(lab: Lab, change: list
         assert info["greeting"] == GREETING
         assert info["release"] != old
     assert len({release(lab, node) for node in present}) == 1
-    # One after another: no node was stopped before the one before it ran again.
+    # One after another: the second node was stopped only after the first was running again.
     first, second = (moments(lab, node) for node in present)
     assert first.started < second.stopped
 
 
-def test_2_the_node_that_was_off_does_not_start_with_the_old_release(lab: Lab) -> None:
+def test_2_the_stopped_node_does_not_start_with_the_old_release(lab: Lab) -> None:
     absent = lab.nodes[-1]
     node = lab.host(absent)
     assert node.run(f"systemctl start {UNIT}").rc != 0
@@ -83,7 +83,7 @@ def test_2_the_node_that_was_off_does_not_start_with_the_old_release(lab: Lab) -
     node.check_output(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT}; true")
 
 
-def test_3_it_starts_once_it_is_brought_up_to_date(lab: Lab, change: list[str]) -> None:
+def test_3_the_stopped_node_starts_after_its_update(lab: Lab, change: list[str]) -> None:
     *present, absent = lab.nodes
     before = lab.pids(*present)
 
@@ -102,7 +102,7 @@ def test_4_verify_works_for_one_node_and_in_check_mode(lab: Lab) -> None:
     assert "check mode writes nothing" in run.output
 
 
-def test_5_the_source_as_it_was_reaches_all_nodes_one_after_another(lab: Lab) -> None:
+def test_5_the_original_source_reaches_all_nodes_one_after_another(lab: Lab) -> None:
     changed = {release(lab, node) for node in lab.nodes}
 
     lab.roll_out().succeeded()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong on a live cluster ends in a clear message or in one whole release, and no local change is lost."""
+"""Failures on a live cluster end in a clear message or in one complete release, and no local change is lost."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ BULK = "/opt/ivy/current/configuration/applications/demo/bulk"
 FILES = 500
 LINES = 400
 
-# As root: ends the run that holds the store as soon as it has begun to write, and prints its process.
-# It gives up when its standard input ends.
+# Runs as root: kills the run that holds the store's lock as soon as it has begun to write, and prints its process id.
+# Exits when its standard input ends.
 KILLER = f"""
 import os, re, select, signal, sys
 while not os.path.exists("{STORE}/intent.json"):
@@ -35,7 +35,7 @@ with open("{STORE}/lock") as stream:
 os.kill(pid, signal.SIGKILL)
 print(pid)
 """
-# As the engine's user: reads what the release brings, until the standard input ends; a file is there as a whole or not.
+# Runs as the engine's user: reads the release's files until the standard input ends. A file is complete or missing.
 READER = f"""
 import glob, select, sys
 seen = set()
@@ -54,20 +54,20 @@ print(len(seen))
 
 
 def start(lab: Lab, name: str, user: str, program: str) -> subprocess.Popen[str]:
-    """A program on a host, as some user, at work while the test does something else."""
+    """Starts a program on a host as a user. It runs while the test goes on."""
     command = f"sudo -n -u {user} python3 -c {shlex.quote(program)}"
     full = ["ssh", "-F", str(lab.directory / "ssh_config"), name, command]
     return subprocess.Popen(full, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def edit(lab: Lab, name: str, text: str) -> None:
-    """A variable that somebody adds on one node."""
+    """Adds a variable on one node."""
     lab.host(name).check_output(f"printf '  Local: %s\\n' {shlex.quote(text)} >> {APP}")
 
 
 @pytest.fixture(scope="module")
 def bulk(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A release that takes a while to write: some hundred files that need no restart."""
+    """A release that takes a while to write: several hundred files that need no restart."""
     source = tmp_path_factory.mktemp("bulk") / "shared_config"
     shutil.copytree(ROOT / "inventories/demo/shared_config", source)
     directory = source / "configuration/applications/demo/bulk"
@@ -77,14 +77,14 @@ def bulk(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return ["-e", json.dumps({"ivy_shared_config_source": str(source)})]
 
 
-def test_1_a_node_whose_share_is_away_is_named_and_does_not_start(lab: Lab) -> None:
+def test_1_a_node_without_its_share_is_reported_and_does_not_start(lab: Lab) -> None:
     name = lab.nodes[-1]
     node = lab.host(name)
     share = str(lab.variables.get("ivy_share_directory") or "/srv/ivy")
     pids = lab.pids(*lab.nodes)
     node.check_output(f"mkdir -p /mnt/kept && mount --bind {share} /mnt/kept && umount --lazy {share}")
     try:
-        # It waits for the share without end, so it is ended from outside.
+        # It waits for the share without limit, so timeout ends it.
         waiting = node.run("timeout 60 /usr/local/lib/ivy-cluster/record-start")
         run = lab.playbook("site.yml", "--limit", name)
     finally:
@@ -94,7 +94,7 @@ def test_1_a_node_whose_share_is_away_is_named_and_does_not_start(lab: Lab) -> N
     assert "the engine is not started yet. The file share is not mounted" in " ".join(waiting.stderr.split())
     assert run.status != 0
     assert f"{share} is not" in run.output
-    # What ran goes on running.
+    # Running engines keep running.
     assert lab.pids(*lab.nodes) == pids
 
 
@@ -105,13 +105,13 @@ def test_2_on_drift_fail_overwrites_nothing(lab: Lab) -> None:
     run = lab.playbook("site.yml", "--limit", name, "-e", "engine_on_drift=fail")
 
     assert run.status != 0
-    said = " ".join(run.output.split())
-    assert "No node was changed. Take the change into the source" in said, run.output[-3000:]
-    assert "configuration/applications/demo/app.yaml" in said
+    output = " ".join(run.output.split())
+    assert "No node was changed. Take the change into the source" in output, run.output[-3000:]
+    assert "configuration/applications/demo/app.yaml" in output
     assert "kept by somebody" in lab.host(name).file(APP).content_string
 
 
-def test_3_killed_while_it_writes_and_the_engine_reads(lab: Lab, bulk: list[str]) -> None:
+def test_3_an_activation_killed_while_writing_leaves_no_partial_file(lab: Lab, bulk: list[str]) -> None:
     name = lab.nodes[1]
     node = lab.host(name)
     edit(lab, name, "local and not to be lost")
@@ -130,14 +130,14 @@ def test_3_killed_while_it_writes_and_the_engine_reads(lab: Lab, bulk: list[str]
     assert reader.returncode == 0, read
     assert run.status != 0
     assert node.file(f"{STORE}/intent.json").exists
-    # Its files may be a mixture now, so it would not start.
+    # Its files may be a mixture of two releases, so the engine would not start.
     refused = node.run("/usr/local/lib/ivy-cluster/record-start")
     assert refused.rc == 1
     assert "cut off" in refused.stderr
     assert lab.info(name) is not None
 
 
-def test_4_the_next_run_ends_in_one_whole_release(lab: Lab) -> None:
+def test_4_the_next_run_completes_the_release(lab: Lab) -> None:
     run = lab.roll_out().succeeded()
 
     assert set(run.changed()) >= {lab.nodes[0], lab.nodes[1]}
