@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host that is lost at any step ends the run before the next one. The plays are the real ones; the roles only log."""
+"""A host that is lost in a step ends the run before the next step. The plays are real, the roles are stubs that log."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 CHECKPOINT = "stop_after_lost_host.yml"
 ASSERTION = f"tasks/{CHECKPOINT}"
-# They contact no host.
+# These plays contact no host.
 CONTACT_NONE = ("Validate the inventory and the options", "Check the inventory", "Show the summary")
-# Everything they do on hosts is one task of theirs, and nothing follows that another host could go on with.
+# They have one play with work on hosts, and no later play that other hosts could continue with.
 ONE_STEP = ("preflight.yml", "unpin.yml")
 GROUPS = {
     "load_balancers": ["lb1", "lb2"],
@@ -40,7 +40,7 @@ class Step(t.NamedTuple):
 
 
 def steps(playbook: Path) -> list[Step]:
-    """What a playbook does, in this order, with all that it imports."""
+    """The steps of a playbook in order, including those of imported playbooks."""
     found: list[Step] = []
     for entry in yaml.safe_load(playbook.read_text(encoding="utf-8")):
         imported = entry.get("ansible.builtin.import_playbook")
@@ -56,7 +56,7 @@ def tasks(play: dict[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def working(playbook: str) -> list[tuple[Step, Step | None]]:
-    """The plays that stop where a host cannot be reached, each with what follows it."""
+    """The plays that fail if a host cannot be reached, each with the step after it."""
     found = steps(ROOT / "playbooks" / playbook)
     return [
         (step, after)
@@ -74,7 +74,7 @@ def test_a_checkpoint_follows_every_play_that_can_lose_a_host(playbook: str) -> 
         assert after.play["vars"]["checkpoint_effect"]
         last = tasks(step.play)[-1]
         assert last.get("ansible.builtin.set_fact") == {"completed_step": "{{ ansible_play_name }}"}, step.name
-        # The first contact of all: whoever cannot be reached skips it.
+        # The first contact: hosts that cannot be reached skip it.
         assert step.name == "Reach every node" or "when" not in last, step.name
 
 
@@ -104,8 +104,8 @@ def all_tasks(found: list[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:
 
 
 @pytest.mark.parametrize("path", task_files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_host_that_is_ignored_takes_the_others_out_of_the_run(path: Path) -> None:
-    """With run_once or any_errors_fatal, it does in spite of ignore_unreachable."""
+def test_an_ignored_host_does_not_remove_the_others_from_the_run(path: Path) -> None:
+    """With run_once or any_errors_fatal it would, in spite of ignore_unreachable."""
     in_fatal_plays = path.parts[-3] in ("rollout", "engine", "preflight", "_includes")
     for task in all_tasks(yaml.safe_load(path.read_text(encoding="utf-8")) or []):
         if task.get("ignore_unreachable"):
@@ -126,7 +126,7 @@ def test_the_balancers_are_reached_before_the_first_play_that_stops_an_engine(pl
             assert "reach_balancers" in entries[: entries.index(changing)], f"{changing}: {entries}"
 
 
-# Runs what Ansible sends to a host here. A host that is away answers as OpenSSH does.
+# Runs the commands for a host on this machine. A host that is away fails as OpenSSH does.
 SSH = """#!/bin/bash
 host="${@: -2:1}"
 if [ -e "DIRECTORY/away/$host" ]; then echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255; fi
@@ -150,7 +150,7 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         return {"changed": False}
 """
-# In place of every task file of every role: it logs, and the connection to the host that is to be lost in it breaks.
+# Replaces every task file of every role: logs the step, and breaks the connection if the host is to be lost in it.
 STUB = """
 - name: Log the step
   run_once: ONCE
@@ -161,7 +161,7 @@ STUB = """
 """
 ONCE = ("rollout/open", "rollout/create_schema")
 REAL = ("rollout/reach_balancers", "rollout/gate")
-# The steps on hosts by play. What belongs to a later play than the one that lost a host must not have begun.
+# The steps on hosts by play. No step of a later play may begin after a host was lost.
 ROLL_OUT = [
     ["rollout/stage"],
     ["rollout/open", "rollout/activate", "rollout/create_schema"],
@@ -184,14 +184,14 @@ class Cluster:
         self.collection = directory / "ansible_collections/ivy/cluster"
         shutil.copytree(ROOT / "playbooks", self.collection / "playbooks")
         shutil.copytree(ROOT / "plugins", self.collection / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
-        # It reads the specifications of the roles, and the stubs have none.
+        # The real one reads the specifications of the roles, and the stubs have none.
         self.write(self.collection / "plugins/action/validate_run.py", VALIDATE_RUN)
         self.write(self.collection / "plugins/modules/balancer_info.py", BALANCER_INFO)
         for path in ROOT.glob("roles/*/tasks/*.yml"):
             step = f"{path.parent.parent.name}/{path.stem}"
             stub = STUB.replace("STEP", step).replace("ONCE", str(step in ONCE).lower())
             if step == "topology/validate":
-                # As in fact, it contacts no host.
+                # The real one contacts no host either.
                 stub = "[]"
             if step == "rollout/restart":
                 stub += "- ansible.builtin.include_tasks: gate.yml\n  when: not ansible_check_mode\n"
@@ -210,7 +210,7 @@ class Cluster:
         return path
 
     def balancer(self, name: str, servers: list[str]) -> None:
-        """What HAProxy answers on this host."""
+        """Set the answer of HAProxy on this host."""
         listed = [{"name": server, "up": True} for server in servers]
         self.write(self.directory / f"{name}.json", json.dumps({"servers": listed}))
 
@@ -260,7 +260,7 @@ class Ended(t.NamedTuple):
 
     @property
     def last(self) -> str:
-        """All that follows the last task, on one line."""
+        """The output after the last task, on one line."""
         return " ".join(self.output.rpartition("TASK [")[2].split())
 
     def done(self, step: str) -> list[str]:
@@ -312,7 +312,7 @@ def test_a_host_that_is_lost_ends_the_run_before_the_next_step(
         assert f"Not touched: {', '.join(untouched)}." in ended.last or not untouched
 
 
-def test_nodes_that_are_away_from_the_beginning_are_named(cluster: Cluster) -> None:
+def test_nodes_that_are_away_from_the_start_are_named(cluster: Cluster) -> None:
     for node in GROUPS["engine_nodes"]:
         (cluster.directory / "away" / node).touch()
 
@@ -321,12 +321,12 @@ def test_nodes_that_are_away_from_the_beginning_are_named(cluster: Cluster) -> N
     assert ended.code != 0
     assert ended.log == []
     assert "Cannot be reached: engine1, engine2, engine3. Nothing was changed." in ended.last, ended.output
-    # Nothing would be left.
+    # No node would be left.
     assert "ivy_proceed_without" not in ended.last
 
 
 @pytest.mark.parametrize("playbook", ["rollback.yml", "site.yml"])
-def test_all_steps_are_done_when_no_host_is_lost(cluster: Cluster, playbook: str) -> None:
+def test_all_steps_run_if_no_host_is_lost(cluster: Cluster, playbook: str) -> None:
     ended = cluster.run(playbook)
 
     assert ended.code == 0, ended.output
@@ -335,7 +335,7 @@ def test_all_steps_are_done_when_no_host_is_lost(cluster: Cluster, playbook: str
     assert ended.done("rollout/restart") == GROUPS["engine_nodes"]
 
 
-def test_a_run_without_a_node_in_check_mode_does_all_steps_on_the_others(cluster: Cluster) -> None:
+def test_a_check_mode_run_without_a_node_runs_all_steps_on_the_others(cluster: Cluster) -> None:
     (cluster.directory / "away/engine1").touch()
 
     ended = cluster.run("rollout.yml", "--check", ivy_proceed_without=["engine1"])
@@ -394,7 +394,7 @@ def test_in_check_mode_a_balancer_that_this_run_sets_up_may_be_missing(cluster: 
 def test_a_balancer_that_does_not_have_the_node_up_ends_the_run_at_the_gate(
     cluster: Cluster, case: str, message: str
 ) -> None:
-    """The balancers are right until the first node starts."""
+    """The balancers work until the first node starts."""
     nodes = GROUPS["engine_nodes"]
     change = {
         "away": "touch away/lb2",

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook itself, with an inventory of hosts that nobody can reach: everything at once, and no host contacted."""
+"""The playbook preflight with an inventory of unreachable hosts: reports all faults in one run and contacts no host."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Run(t.NamedTuple):
 
 
 def run(directory: Path, case: t.Mapping[str, t.Any], *arguments: str, playbook: str = "preflight.yml") -> Run:
-    """Each way to a host is a program that leaves a trace."""
+    """Run a playbook. Every connection to a host runs a program that leaves a trace."""
     trace, ssh, report = directory / "contacted", directory / "ssh", directory / "report.json"
     ssh.write_text(f"#!/bin/sh\ntouch {trace}\nexit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
@@ -116,15 +116,15 @@ def run(directory: Path, case: t.Mapping[str, t.Any], *arguments: str, playbook:
         command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=directory
     )
     output = ended.stdout + ended.stderr
-    told = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
-    return Run(ended.returncode, output, told, trace.exists())
+    content = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    return Run(ended.returncode, output, content, trace.exists())
 
 
-def said(finding: t.Mapping[str, str]) -> str:
+def text_of(finding: t.Mapping[str, str]) -> str:
     return f"{finding['where']}: {finding['problem']}. {finding['advice']}"
 
 
-def test_an_inventory_that_is_right_passes_and_no_host_is_contacted(tmp_path: Path) -> None:
+def test_a_valid_inventory_passes_and_no_host_is_contacted(tmp_path: Path) -> None:
     good = run(tmp_path, {}, "-e", "preflight_scope=inventory")
     assert good.code == 0, good.output
     assert good.report["findings"] == []
@@ -132,36 +132,36 @@ def test_an_inventory_that_is_right_passes_and_no_host_is_contacted(tmp_path: Pa
     assert not good.contacted
 
 
-def test_every_fault_is_told_at_once_with_no_secret_and_no_host_contacted(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once_without_secrets_and_without_contacting_a_host(tmp_path: Path) -> None:
     bad = run(tmp_path, FAULTS, "-e", "preflight_scope=inventory", "-vvv")
     assert bad.code != 0
     assert not bad.contacted
     findings = bad.report["findings"]
-    by_code = {code: [said(one) for one in findings if one["code"] == code] for code in EXPECTED}
+    by_code = {code: [text_of(finding) for finding in findings if finding["code"] == code] for code in EXPECTED}
     missed = {
         (code, words)
         for code, words in (*EXPECTED.items(), *LISTED_TOO)
         if not any(words in text for text in by_code[code])
     }
-    assert not missed, [said(one) for one in findings]
+    assert not missed, [text_of(finding) for finding in findings]
     assert "CANARY" not in bad.output + json.dumps(bad.report)
-    # What Ansible itself says of hosts that were not contacted: nothing.
+    # Ansible reports nothing about hosts that were not contacted.
     assert "UNREACHABLE" not in bad.output
-    for one in findings:
-        assert f"[{one['code']}]" in bad.output
+    for finding in findings:
+        assert f"[{finding['code']}]" in bad.output
 
 
-def test_with_the_hosts_the_faults_of_the_inventory_are_told_too(tmp_path: Path) -> None:
+def test_a_run_with_hosts_reports_the_faults_of_the_inventory_too(tmp_path: Path) -> None:
     faults = {"vars": {"postgres_version": "9"}, "files": {"acme.lic": None}}
     both = run(tmp_path, faults)
     assert both.code != 0
     assert both.contacted
-    codes = {one["code"] for one in both.report["findings"]}
+    codes = {finding["code"] for finding in both.report["findings"]}
     assert {"option-refused", "licence-unreadable", "host-unreachable"} <= codes
 
 
 @pytest.mark.parametrize("playbook", ["preflight.yml", "site.yml", "verify.yml"])
-def test_an_inventory_without_the_groups_is_no_success(playbook: str, tmp_path: Path) -> None:
+def test_an_inventory_without_the_groups_fails(playbook: str, tmp_path: Path) -> None:
     groups: dict[str, t.Any] = {group: {} for group in site.groups()}
     groups["engine-nodes"] = {"engine1": {"ansible_host": "192.0.2.21"}}
     none = run(tmp_path, {"groups": groups}, playbook=playbook)
@@ -172,7 +172,7 @@ def test_an_inventory_without_the_groups_is_no_success(playbook: str, tmp_path: 
 
 
 @pytest.mark.parametrize("name", PLAYBOOKS)
-def test_every_playbook_can_be_read(name: str, tmp_path: Path) -> None:
+def test_every_playbook_passes_the_syntax_check(name: str, tmp_path: Path) -> None:
     inventory = site.write_site(tmp_path, {})
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "--syntax-check", "-i", str(inventory)]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"}

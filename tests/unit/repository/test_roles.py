@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a role says about its options in one file agrees with what it says in the other."""
+"""The options of a role are the same in its defaults, its argument specification and its documentation."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def options(role: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_an_option_with_a_default_is_specified_and_the_other_way_round(role: str) -> None:
+def test_every_optional_option_has_a_default_and_every_default_is_specified(role: str) -> None:
     specified = {name for name, option in options(role).items() if not option.get("required")}
     assert set(load(ROOT / "roles" / role / "defaults/main.yml")) == specified
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_default_is_the_same_where_it_is_said_twice(role: str) -> None:
+def test_defaults_equal_the_argument_specification(role: str) -> None:
     defaults = load(ROOT / "roles" / role / "defaults/main.yml")
-    said = {name: option["default"] for name, option in options(role).items() if "default" in option}
-    assert {name: defaults.get(name) for name in said} == said
+    specified = {name: option["default"] for name, option in options(role).items() if "default" in option}
+    assert {name: defaults.get(name) for name in specified} == specified
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -45,9 +45,9 @@ def test_every_option_is_described(role: str) -> None:
     assert [name for name, option in options(role).items() if not option.get("description")] == []
 
 
-# preflight has to tell a wrong option together with all the rest, so it includes topology after it has looked.
+# preflight reports an invalid option together with everything else, so it includes topology after the inventory check.
 @pytest.mark.parametrize("role", [role for role in ROLES if role not in ("topology", "preflight")])
-def test_every_role_knows_the_cluster_wide_options(role: str) -> None:
+def test_every_role_depends_on_the_cluster_wide_options(role: str) -> None:
     dependencies = load(ROOT / "roles" / role / "meta/main.yml").get("dependencies", [])
     assert "ivy.cluster.topology" in [dependency.get("role") for dependency in dependencies]
 
@@ -64,7 +64,7 @@ def tasks_of(content: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_file_of_the_controller_may_be_a_symbolic_link(role: str) -> None:
-    """Users arrange files as they like. Of a link itself, stat reports neither kind nor checksum of its target."""
+    """For a link itself, stat reports neither the type nor the checksum of its target."""
     for file in sorted((ROOT / "roles" / role / "tasks").glob("*.yml")):
         for task in tasks_of(yaml.safe_load(file.read_text(encoding="utf-8"))):
             if task.get("delegate_to") == "localhost" and "ansible.builtin.stat" in task:
