@@ -160,7 +160,7 @@ STUB = """
     [ '{{ lost }}' != 'STEP {{ inventory_hostname }}' ] || { > 'DIRECTORY/away/{{ inventory_hostname }}'; exit 255; }
 """
 ONCE = ("rollout/open", "rollout/create_schema")
-REAL = ("rollout/reach_balancers", "rollout/gate")
+REAL = ("rollout/reach_balancers", "rollout/await_balancers")
 # The steps on hosts by play. No step of a later play may begin after a host was lost.
 ROLL_OUT = [
     ["rollout/stage"],
@@ -194,7 +194,7 @@ class Cluster:
                 # The real one contacts no host either.
                 stub = "[]"
             if step == "rollout/restart":
-                stub += "- ansible.builtin.include_tasks: gate.yml\n  when: not ansible_check_mode\n"
+                stub += "- ansible.builtin.include_tasks: await_balancers.yml\n  when: not ansible_check_mode\n"
             text = path.read_text(encoding="utf-8").replace("retries: 60", "retries: 1") if step in REAL else stub
             self.write(self.collection / f"roles/{step.replace('/', '/tasks/')}.yml", text)
         self.write(directory / "ssh", SSH).chmod(0o755)
@@ -220,13 +220,11 @@ class Cluster:
             "ivy_proceed_without": [],
             "rollout_plan": {"start": False, "restart": True},
             "preflight_host_facts": {"seen": {}},
-            "__rollout_configuration_state": "",
             "rollback_choice": {"release": "1"},
             "rollout_release": "1",
             "ivy_cluster_name": "test",
             "ivy_engine_version": "11.3.0",
             "ivy_public_url": "https://ivy.example.com/",
-            "engine_start_timeout": 120,
             "ansible_become": False,
             "ansible_python_interpreter": sys.executable,
             **variables,
