@@ -69,12 +69,12 @@ class ActionModule(ActionBase):
         resolved: dict[str, dict[str, native.Plain]] = {name: {} for name in names}
         failed: dict[str, list[str]] = {}
         if not nodes:
-            findings.append(Finding("", 0, "there is no engine node", "Put hosts into the group engine_nodes."))
+            findings.append(Finding.in_file("", 0, "there is no engine node", "Put hosts into the group engine_nodes."))
         for node in nodes:
             host = manager._inventory.get_host(node)
             if host is None:
                 findings.append(
-                    Finding("", 0, f"the node {node} is not in the inventory", "Correct the list of nodes.")
+                    Finding.in_file("", 0, f"the node {node} is not in the inventory", "Correct the list of nodes.")
                 )
                 continue
             # hostvars would lack the defaults of the role that this task belongs to.
@@ -88,5 +88,7 @@ class ActionModule(ActionBase):
                     resolved[name][node] = value
         for reason, where in failed.items():
             problem = f"{reason} (on {', '.join(where)})"
-            findings.append(Finding("", 0, problem, "Correct the variable; give the vault's password if it needs one."))
+            findings.append(
+                Finding.in_file("", 0, problem, "Correct the variable; give the vault's password if it needs one.")
+            )
         return resolved

@@ -13,8 +13,9 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.preflight_report import ARGUMENT_SPEC
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.report_files import write_files
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import findings as preflight_findings
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import report as preflight_report
 
 
 class ActionModule(ActionBase):
@@ -29,14 +30,14 @@ class ActionModule(ActionBase):
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         given = t.cast("dict[str, t.Any]", native.plain(checked))
-        findings = [preflight_findings.Finding.from_dict(finding) for finding in given["findings"]]
-        report = preflight_findings.build(given["cluster"], given["scope"], findings, given["accept"])
+        findings = [Finding.from_dict(finding) for finding in given["findings"]]
+        report = preflight_report.build(given["cluster"], given["scope"], findings, given["accept"])
         data = report.to_dict()
         result.update(
             changed=False,
             ok=data["ok"],
-            headline=preflight_findings.headline(report),
-            text=preflight_findings.text(report),
+            headline=preflight_report.headline(report),
+            text=preflight_report.text(report),
             report=data,
             file="",
         )

@@ -13,9 +13,8 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.validate_run import ARGUMENT_SPEC
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
-    findings as preflight_findings,
-)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import ERROR, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import report as preflight_report
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
     inventory_sources,
 )
@@ -52,15 +51,15 @@ class ActionModule(ActionBase):
         if checked["inventory_options"]:
             names = preflight_options.check_names(inventory, roles, variables.extra, variables.used)
             # Warnings are left to preflight: the other playbooks do what they were asked for.
-            findings += [finding for finding in names if finding.severity == preflight_findings.ERROR]
-        report = preflight_findings.build(
+            findings += [finding for finding in names if finding.severity == ERROR]
+        report = preflight_report.build(
             inventory.text("ivy_cluster_name"), "inventory", findings, self._accepted(inventory, variables)
         )
         result["changed"] = False
         if report.errors:
             # The text alone: Ansible would print the findings beside it.
             head = "This run cannot be started as it was called. No host was contacted, and nothing was changed."
-            result.update(failed=True, msg=preflight_findings.text(report, head))
+            result.update(failed=True, msg=preflight_report.text(report, head))
         else:
             result["findings"] = [finding.to_dict() for finding in report.findings]
         return result
@@ -74,7 +73,7 @@ class ActionModule(ActionBase):
 
     def _check_sources(
         self, manager: t.Any, variables: preflight_variables.Variables, roles: t.Mapping[str, preflight_options.Role]
-    ) -> list[preflight_findings.Finding]:
+    ) -> list[Finding]:
         sources = inventory_sources.Sources(
             tuple(str(source) for source in manager._sources), lambda name: bool(IGNORED.search(os.fsencode(name)))
         )

@@ -188,6 +188,22 @@ findings:
   type: list
   elements: dict
   contains:
+    code:
+      description: Kind of the finding.
+      type: str
+      sample: release
+    severity:
+      description: Always V(error); warnings are in RV(warnings).
+      type: str
+      sample: error
+    area:
+      description: Heading under which preflight lists it.
+      type: str
+      sample: Shared configuration
+    subject:
+      description: File and line, empty for the inventory.
+      type: str
+      sample: configuration/ivy.yaml:12
     file:
       description: File, relative to the source. Empty when the inventory is meant.
       type: str
@@ -196,11 +212,11 @@ findings:
       description: Line, 0 when the whole file is meant.
       type: int
       sample: 12
-    problem:
+    message:
       description: What is wrong.
       type: str
       sample: the key 'SystemDb.Url' is there twice, first in line 3
-    advice:
+    fix:
       description: What to do.
       type: str
       sample: Keep one.

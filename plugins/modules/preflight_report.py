@@ -34,30 +34,38 @@ options:
         type: str
         required: true
       area:
-        description: Heading below which it stands.
+        description: Heading of the report under which it is listed.
         type: str
         required: true
-      where:
+      subject:
         description: The hosts, the option or the file.
         type: str
         default: ""
-      problem:
+      message:
         description: What is wrong.
         type: str
         required: true
-      advice:
+      fix:
         description: What to do.
         type: str
         default: ""
       severity:
-        description: Whether it is in the way.
+        description: An error fails the run, a warning does not.
         type: str
         choices: [error, warning]
         default: error
       details:
-        description: What each of the hosts said, by name. The text shows one of them.
+        description: By host, what it reported. The text shows one of them.
         type: dict
         default: {}
+      file:
+        description: The file of the shared configuration.
+        type: str
+        default: ""
+      line:
+        description: The line, 0 for the entire file.
+        type: int
+        default: 0
   accept:
     description: Codes of errors that are to be warnings.
     type: list
@@ -98,12 +106,12 @@ headline:
   description: The report in one sentence.
   returned: always
   type: str
-  sample: "Preflight of cluster demo looked at the inventory: 1 error. Nothing was changed."
+  sample: "Preflight of cluster demo checked the inventory: 1 error. Nothing was changed."
 text:
   description: The report for a terminal.
   returned: always
   type: str
-  sample: "Preflight of cluster demo: nothing is wrong with the inventory."
+  sample: "Preflight of cluster demo: no problem found in the inventory."
 report:
   description: The whole report, as in the JSON file.
   returned: always
@@ -130,11 +138,13 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "options": {
             "code": {"type": "str", "required": True},
             "area": {"type": "str", "required": True},
-            "where": {"type": "str", "default": ""},
-            "problem": {"type": "str", "required": True},
-            "advice": {"type": "str", "default": ""},
+            "subject": {"type": "str", "default": ""},
+            "message": {"type": "str", "required": True},
+            "fix": {"type": "str", "default": ""},
             "severity": {"type": "str", "choices": ["error", "warning"], "default": "error"},
             "details": {"type": "dict", "default": {}},
+            "file": {"type": "str", "default": ""},
+            "line": {"type": "int", "default": 0},
         },
     },
     "accept": {"type": "list", "elements": "str", "default": []},

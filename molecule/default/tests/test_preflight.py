@@ -177,7 +177,7 @@ def test_2_every_planted_fault_is_reported_in_one_run(lab: Lab, planted: Path, t
     by_code: dict[str, str] = {}
     for finding in findings(file, run):
         code = finding["code"]
-        by_code[code] = f"{by_code.get(code, '')} {finding['where']}: {finding['problem']}"
+        by_code[code] = f"{by_code.get(code, '')} {finding['subject']}: {finding['message']}"
     assert {code: by_code.get(code) for code, named in PLANTED.items() if named not in by_code.get(code, "")} == {}
     # The README's inventory causes both: its public name is reserved for documentation.
     expected = (*PLANTED, "acknowledged", "public-name-reserved")

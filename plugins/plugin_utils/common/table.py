@@ -54,17 +54,6 @@ def failures(rows: t.Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.verdict is Verdict.BROKEN]
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def listed(names: t.Iterable[str], most: int = 6) -> str:
-    """Names in one line; what is too much for a line is counted."""
-    found = list(names)
-    shown = ", ".join(found[:most])
-    return shown if len(found) <= most else f"{shown} and {len(found) - most} more"
-
-
 def _summary(rows: t.Sequence[Row]) -> str:
     broken_rows = len(failures(rows))
     skipped = sum(1 for row in rows if row.verdict is Verdict.LEFT_OUT)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import html
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.report import (
     CLEAN,
     Finding,
@@ -15,7 +16,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.report import (
     Report,
     Step,
     node_step,
-    plain_text,
     steps,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.text import (

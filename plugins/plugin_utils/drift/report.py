@@ -27,14 +27,6 @@ _PLAIN = re.compile(r"[\w./-]+", re.ASCII)
 Item = dict[str, t.Any]
 
 
-def plain_text(value: t.Any) -> str:
-    """A text of a node as it may be shown anywhere: control characters, and such as turn a line around, are visible."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in str(value)
-    )
-
-
 @dataclasses.dataclass(frozen=True)
 class Node:
     """One node, as far as it could be looked at."""

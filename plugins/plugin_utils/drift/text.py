@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import count, listed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed, plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.report import (
     CLEAN,
     FAILED,
@@ -22,7 +22,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.report import (
     Report,
     Step,
     node_step,
-    plain_text,
     steps,
 )
 

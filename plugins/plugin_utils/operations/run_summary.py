@@ -7,9 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import count, listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.report import plain_text
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed, plain_text
 
 _RELEASE_SHOWN = 12
 _MOST_WARNINGS = 10

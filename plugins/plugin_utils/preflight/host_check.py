@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import host, network, share
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import (
     Limits,
     Looks,

@@ -11,8 +11,12 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking, native
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding as ReleaseFinding
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import FindingsError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import (
+    ERROR,
+    WARNING,
+    Finding,
+    FindingsError,
+)
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import LicenceError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError, resolve_profile
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import (
@@ -31,11 +35,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
     options as preflight_options,
-)
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import (
-    ERROR,
-    WARNING,
-    Finding,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
     BALANCERS,
@@ -113,7 +112,7 @@ class Look:
         broken = any(
             finding.severity == ERROR
             and finding.code in ("option-missing", "option-unusable")
-            and finding.where.startswith("ivy_")
+            and finding.subject.startswith("ivy_")
             for finding in findings
         )
         return bool(self._inventory.hosts) and self._inventory.profile is not None and not broken
@@ -321,11 +320,11 @@ class Look:
             name: {host.name: host.values[name] for host in nodes if name in host.values}
             for name in ("ivy_shared_values", "ivy_shared_secrets")
         }
-        found: list[ReleaseFinding] = []
+        found: list[Finding] = []
         try:
             built = inputs.build(arguments, by_node, found, self._loader)
         except FindingsError as error:
-            return [_of_release(finding) for finding in error.findings if not finding.file.endswith(".lic")]
+            return [finding for finding in error.findings if not finding.file.endswith(".lic")]
         except (ProfileError, TypeError, ValueError) as error:
             problem = f"it cannot be built ({masking.mask('', str(error).splitlines()[0])})"
             return [Finding("release", "Shared configuration", "", problem, "Correct the options that it is made of.")]
@@ -392,14 +391,9 @@ def _advice_for_unusable(reason: str) -> str:
 def _without_consequences(findings: t.Sequence[Finding]) -> list[Finding]:
     """Drop what a role says of an option whose value is of the wrong kind: it follows from that."""
     kinds = ("option", "option-missing", "no-list", "directory", "system-name", "address-list")
-    wrong = {finding.where.split(",")[0] for finding in findings if finding.code in kinds}
+    wrong = {finding.subject.split(",")[0] for finding in findings if finding.code in kinds}
     return [
         finding
         for finding in findings
-        if finding.code != "option-refused" or not wrong.intersection(finding.where.split(", "))
+        if finding.code != "option-refused" or not wrong.intersection(finding.subject.split(", "))
     ]
-
-
-def _of_release(finding: ReleaseFinding) -> Finding:
-    where = f"{finding.file}:{finding.line}" if finding.line else finding.file
-    return Finding("release", "Shared configuration", where, finding.problem, finding.advice)

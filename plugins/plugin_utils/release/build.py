@@ -120,7 +120,9 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
     warnings = list(given.source.warnings)
     if len(given.cluster_key) < SHORTEST_CLUSTER_KEY:
         advice = "Make one with 'openssl rand -hex 32' and keep it in the vault."
-        findings.append(Finding("", 0, f"ivy_cluster_key is shorter than {SHORTEST_CLUSTER_KEY} characters", advice))
+        findings.append(
+            Finding.in_file("", 0, f"ivy_cluster_key is shorter than {SHORTEST_CLUSTER_KEY} characters", advice)
+        )
     files = _read_files(given, findings)
     existing = {
         path: placement.Existing(files[path].name, files[path].text or "", document)
@@ -157,7 +159,7 @@ def _read_files(given: ReleaseInput, findings: list[Finding]) -> dict[str, _File
         path = source.path.removesuffix(source_tree.TEMPLATE_SUFFIX)
         if path in files:
             advice = "Remove one of them; both would be written to the same file."
-            findings.append(Finding(source.path, 0, f"there is {files[path].name} too", advice))
+            findings.append(Finding.in_file(source.path, 0, f"there is {files[path].name} too", advice))
             continue
         made = _from_template(renderer, source, path, findings) if is_template else _from_file(source, path)
         if made is not None:
@@ -175,7 +177,7 @@ def _from_template(
     text = _text(source.data)
     if text is None:
         advice = "Remove the ending .j2, or convert it."
-        findings.append(Finding(source.path, 0, "a template must be UTF-8 text", advice))
+        findings.append(Finding.in_file(source.path, 0, "a template must be UTF-8 text", advice))
         return None
     rendered, problems = renderer.render(source.path, text)
     findings += problems
@@ -184,7 +186,9 @@ def _from_template(
     try:
         data = rendered.text.encode("utf-8")
     except UnicodeEncodeError:
-        findings.append(Finding(source.path, 0, "it renders to invalid Unicode", "Correct the values that it uses."))
+        findings.append(
+            Finding.in_file(source.path, 0, "it renders to invalid Unicode", "Correct the values that it uses.")
+        )
         return None
     keys = _secret_keys(rendered) if _is_yaml(path) and rendered.holds_secrets else ()
     secret = rendered.holds_secrets or source.was_encrypted
@@ -207,7 +211,7 @@ def _checked(made: _File, is_template: bool, encrypted: bool, given: ReleaseInpu
         findings += file_checks.check_xml(name, made.data)
     elif path.endswith(".json"):
         if made.text is None:
-            findings.append(Finding(name, 0, "it is not UTF-8", "Convert it."))
+            findings.append(Finding.in_file(name, 0, "it is not UTF-8", "Convert it."))
         else:
             findings += file_checks.check_json(name, made.text)
     elif _is_yaml(path):
@@ -219,23 +223,23 @@ def _checked_yaml(made: _File, rendered: bool, encrypted: bool, given: ReleaseIn
     path, name = made.path, made.name
     if made.text is None:
         line = made.data[: _first_bad_byte(made.data)].count(b"\n") + 1
-        findings.append(Finding(name, line, "it is not UTF-8", "Convert it, for example with iconv."))
+        findings.append(Finding.in_file(name, line, "it is not UTF-8", "Convert it, for example with iconv."))
         return made
     try:
         document = yaml_tree.parse(made.text)
     except yaml_tree.SeveralDocumentsError as error:
         if yaml_checks.is_engine_yaml(path):
-            findings.append(Finding(name, error.line, error.problem, "Keep one."))
+            findings.append(Finding.in_file(name, error.line, error.problem, "Keep one."))
         return made
     except yaml_tree.YamlError as error:
         advice = "Correct it; in a template, write a value that may hold quotes as {{ value | to_json }}."
-        findings.append(Finding(name, error.line, f"it is not YAML: {error.problem}", advice))
+        findings.append(Finding.in_file(name, error.line, f"it is not YAML: {error.problem}", advice))
         return made
     findings += yaml_checks.check_duplicates(name, document)
     if not yaml_checks.is_engine_yaml(path):
         return dataclasses.replace(made, document=document)
     if not document.is_mapping:
-        findings.append(Finding(name, 1, "it does not hold keys and values", "Write 'Key: value' lines."))
+        findings.append(Finding.in_file(name, 1, "it does not hold keys and values", "Write 'Key: value' lines."))
     findings += yaml_checks.check_tags(name, document)
     findings += yaml_checks.check_header(path, name, document, given.profile, given.engine_version)
     findings += yaml_checks.check_renamed(path, name, document, given.profile, given.engine_version)
@@ -254,7 +258,7 @@ def _places_taken_twice(files: t.Mapping[str, _File]) -> list[Finding]:
             above.setdefault("/".join(parts[:depth]), path)
     advice = "Rename one of them; on a node they have the same path."
     return [
-        Finding(files[path].name, 0, f"{files[above[path]].name} needs a directory in its place", advice)
+        Finding.in_file(files[path].name, 0, f"{files[above[path]].name} needs a directory in its place", advice)
         for path in sorted(files)
         if path in above
     ]
@@ -280,22 +284,24 @@ def _add_licence(files: dict[str, _File], given: ReleaseInput, findings: list[Fi
         name, data = given.licence
         path = f"configuration/{name}"
         if not name.endswith(".lic"):
-            findings.append(Finding(name, 0, "the engine reads licences from files ending in .lic only", "Rename it."))
+            findings.append(
+                Finding.in_file(name, 0, "the engine reads licences from files ending in .lic only", "Rename it.")
+            )
             return
         refused = source_tree.place_problem(path)
         if refused is not None:
-            findings.append(Finding(source_tree.printable(name), 0, *refused))
+            findings.append(Finding.in_file(source_tree.printable(name), 0, *refused))
             return
         if in_source:
             advice = "Remove it from the source, or leave ivy_licence_file empty."
             problem = "there is a licence in the source, and ivy_licence_file names one too"
-            findings.append(Finding(in_source[0], 0, problem, advice))
+            findings.append(Finding.in_file(in_source[0], 0, problem, advice))
             return
         files[path] = _File(path, name, data, secret=True, text=_text(data))
         in_source = [path]
     if len(in_source) > 1:
         advice = "Keep one; which of them the engine would take is not known."
-        findings.append(Finding(in_source[0], 0, f"there are {len(in_source)} licences", advice))
+        findings.append(Finding.in_file(in_source[0], 0, f"there are {len(in_source)} licences", advice))
     for path in in_source:
         files[path] = dataclasses.replace(files[path], secret=True)
         _judge_licence(files[path], given, findings, warnings)
@@ -305,7 +311,9 @@ def _judge_licence(file: _File, given: ReleaseInput, findings: list[Finding], wa
     try:
         parsed = licence.parse_licence(file.data.decode("latin-1"))
     except licence.LicenceError as error:
-        findings.append(Finding(file.name, 0, f"it is not a licence: {error}", "Use the file as the vendor sent it."))
+        findings.append(
+            Finding.in_file(file.name, 0, f"it is not a licence: {error}", "Use the file as the vendor sent it.")
+        )
         return
     verdict = licence.judge(
         parsed,
@@ -314,7 +322,7 @@ def _judge_licence(file: _File, given: ReleaseInput, findings: list[Finding], wa
         host=urllib.parse.urlsplit(str(given.topology.get("base_url") or "")).hostname or "",
         engine_major=parse_version(given.engine_version)[0],
     )
-    findings += [Finding(file.name, 0, found.problem, found.advice) for found in verdict.problems]
+    findings += [Finding.in_file(file.name, 0, found.problem, found.advice) for found in verdict.problems]
     warnings += [str(found) for found in verdict.later]
 
 
@@ -324,14 +332,14 @@ def _judge_read_only(
     if not given.profile.get("read_only_config", True):
         advice = "Leave engine_read_only_configuration off, or use engine 11.3 or later."
         problem = f"engine {given.engine_version} knows no read-only configuration: it would fail to write its files"
-        findings.append(Finding("", 0, problem, advice))
+        findings.append(Finding.in_file("", 0, problem, advice))
     try:
         if given.read_only_copy:
             check_relative(given.read_only_copy)
     except NodeError:
         advice = "Name it relative to the engine's directory, as in work/configuration."
         problem = f"engine_read_only_copy: {given.read_only_copy!r} is no plain relative path"
-        findings.append(Finding("", 0, problem, advice))
+        findings.append(Finding.in_file("", 0, problem, advice))
     for file in files.values():
         lines = (file.text or "").splitlines() if file.document is not None else []
         found = [number for number, line in enumerate(lines, 1) if _REWRITTEN.search(line)]
@@ -425,7 +433,7 @@ def _scrubbed(findings: t.Iterable[Finding], secret: t.Mapping[str, Plain]) -> l
     known = list(masking.leaves(secret))
     return [
         dataclasses.replace(
-            finding, problem=masking.scrub(finding.problem, known), advice=masking.scrub(finding.advice, known)
+            finding, message=masking.scrub(finding.message, known), fix=masking.scrub(finding.fix, known)
         )
         for finding in findings
     ]

@@ -28,10 +28,12 @@ def check_xml(path: str, data: bytes) -> list[Finding]:
         parser.Parse(data, True)
     except _Refused:
         advice = "Remove it; the engine's files need none, and entities can read other files of the node."
-        return [Finding(path, parser.CurrentLineNumber, "it has a document type or an entity declaration", advice)]
+        return [
+            Finding.in_file(path, parser.CurrentLineNumber, "it has a document type or an entity declaration", advice)
+        ]
     except expat.ExpatError as error:
         problem = f"it is not well-formed XML: {expat.ErrorString(error.code)} (column {error.offset + 1})"
-        return [Finding(path, error.lineno, problem, "Correct it; the engine would not start with it.")]
+        return [Finding.in_file(path, error.lineno, problem, "Correct it; the engine would not start with it.")]
     return []
 
 
@@ -49,7 +51,9 @@ def check_json(path: str, text: str) -> list[Finding]:
     try:
         json.loads(text, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
-        return [Finding(path, error.lineno, f"it is not JSON: {error.msg} (column {error.colno})", "Correct it.")]
+        return [
+            Finding.in_file(path, error.lineno, f"it is not JSON: {error.msg} (column {error.colno})", "Correct it.")
+        ]
     except RecursionError:
-        return [Finding(path, 1, "it is nested too deeply", "Correct it.")]
-    return [Finding(path, 0, f"the key '{key}' is there twice", "Remove one of them.") for key in duplicates]
+        return [Finding.in_file(path, 1, "it is nested too deeply", "Correct it.")]
+    return [Finding.in_file(path, 0, f"the key '{key}' is there twice", "Remove one of them.") for key in duplicates]

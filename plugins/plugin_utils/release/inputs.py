@@ -114,8 +114,8 @@ def _licence(path: str, findings: list[Finding], loader: t.Any) -> tuple[str, by
             "Copy the licence file that the vendor sent you to this path on the controller, correct ivy_licence_file, "
             "or leave it empty where the source has the licence."
         )
-        findings.append(Finding(str(file), 0, f"the licence cannot be read ({error.strerror})", advice))
+        findings.append(Finding.in_file(str(file), 0, f"the licence cannot be read ({error.strerror})", advice))
     except source_tree.DecryptError as error:
         advice = "Give the vault's password to this run."
-        findings.append(Finding(str(file), 0, f"the licence cannot be decrypted ({error})", advice))
+        findings.append(Finding.in_file(str(file), 0, f"the licence cannot be decrypted ({error})", advice))
     return None

@@ -25,7 +25,7 @@ def compare_nodes(
     no_dictionary = [node for node, value in by_node.items() if not isinstance(value, dict)]
     if no_dictionary:
         problem = f"{variable} is not a dictionary on {', '.join(no_dictionary)}"
-        return {}, [Finding("", 0, problem, "Give it as key: value pairs.")]
+        return {}, [Finding.in_file("", 0, problem, "Give it as key: value pairs.")]
     flat = {node: _flatten(value) for node, value in by_node.items()}
     keys = {key for values in flat.values() for key in values}
     for key in sorted(keys):
@@ -36,7 +36,7 @@ def compare_nodes(
         for node, values in flat.items():
             groups.setdefault(values.get(key, ABSENT), []).append(node)
         if len(groups) > 1:
-            findings.append(Finding("", 0, *_describe(variable, key, groups, secret)))
+            findings.append(Finding.in_file("", 0, *_describe(variable, key, groups, secret)))
     first = next(iter(by_node.values()), {})
     return t.cast("dict[str, Plain]", first), findings
 

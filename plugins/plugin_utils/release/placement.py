@@ -47,7 +47,9 @@ def place_topology(
     for name in topology:
         if name not in settings:
             advice = f"Known are: {', '.join(sorted(settings))}."
-            result.findings.append(Finding("", 0, f"the topology value '{name}' has no place in the profile", advice))
+            result.findings.append(
+                Finding.in_file("", 0, f"the topology value '{name}' has no place in the profile", advice)
+            )
     for name, place in settings.items():
         value = topology.get(name)
         if value is None or value == "":
@@ -74,7 +76,7 @@ def check_secret_keys(keys: t.Iterable[str], existing: t.Mapping[str, Existing])
             leaf = _leaf(entry, key)
             if leaf is not None:
                 problem = f"'{leaf.key}' is set here, and handed to the engine as a secret too"
-                findings.append(Finding(entry.name, leaf.line, problem, "Remove it here."))
+                findings.append(Finding.in_file(entry.name, leaf.line, problem, "Remove it here."))
     return findings
 
 
@@ -84,23 +86,29 @@ def collect_engine_keys(given: t.Any, from_topology: t.Mapping[str, str]) -> tup
     secrets = dict(from_topology)
     if not isinstance(given, t.Mapping):
         advice = "Give key: value pairs, for example 'Administrators.admin.Password': the password."
-        findings.append(Finding("", 0, "ivy_shared_secrets.engine_keys is not a dictionary", advice))
+        findings.append(Finding.in_file("", 0, "ivy_shared_secrets.engine_keys is not a dictionary", advice))
         given = {}
     for key, value in given.items():
         where = f"ivy_shared_secrets.engine_keys['{key}']"
         if isinstance(value, (dict, list)) or value is None:
-            findings.append(Finding("", 0, f"{where} is not a single value", "Write the whole key with dots: 'A.b.C'."))
+            findings.append(
+                Finding.in_file("", 0, f"{where} is not a single value", "Write the whole key with dots: 'A.b.C'.")
+            )
         elif not key or any(not part.strip() for part in key.split(".")):
-            findings.append(Finding("", 0, f"{where} is not a key", "Write the whole key with dots: 'A.b.C'."))
+            findings.append(Finding.in_file("", 0, f"{where} is not a key", "Write the whole key with dots: 'A.b.C'."))
         elif key in from_topology and from_topology[key] != str(value):
             advice = "Remove it; the topology has an option of its own for it."
-            findings.append(Finding("", 0, f"{where} differs from the topology's value for the same key", advice))
+            findings.append(
+                Finding.in_file("", 0, f"{where} differs from the topology's value for the same key", advice)
+            )
         else:
             secrets[key] = insert.render_text(value)
     for key, text in secrets.items():
         problem = engine_secrets.problem_of(key, text)
         if problem is not None:
-            findings.append(Finding("", 0, f"the secret for '{key}' cannot be used: {problem}", "Choose another one."))
+            findings.append(
+                Finding.in_file("", 0, f"the secret for '{key}' cannot be used: {problem}", "Choose another one.")
+            )
     return secrets, findings
 
 
@@ -113,10 +121,14 @@ def _already_there(key: str, value: t.Any, existing: t.Mapping[str, Existing], f
         found = True
         if leaf.key != key:
             problem = f"'{leaf.key}' is spelled '{key}'"
-            findings.append(Finding(entry.name, leaf.line, problem, "Correct it, or remove it: the inventory sets it."))
+            findings.append(
+                Finding.in_file(entry.name, leaf.line, problem, "Correct it, or remove it: the inventory sets it.")
+            )
         elif leaf.value != tree.Value("text", insert.render_text(value)):
             problem = f"'{key}' is set twice: the inventory's value for it is another one"
-            findings.append(Finding(entry.name, leaf.line, problem, "Remove it here; the topology's options set it."))
+            findings.append(
+                Finding.in_file(entry.name, leaf.line, problem, "Remove it here; the topology's options set it.")
+            )
     return found
 
 
@@ -140,4 +152,4 @@ def _add(
         result.texts[path] = insert.place(text, keys)
     except (insert.PlacementError, tree.YamlError) as error:
         advice = "Look whether a section has a value where keys belong; write 'Name:' and its keys on lines below."
-        result.findings.append(Finding(name, 0, f"the inventory's settings cannot be added: {error}", advice))
+        result.findings.append(Finding.in_file(name, 0, f"the inventory's settings cannot be added: {error}", advice))

@@ -87,7 +87,7 @@ def read_source(root: str | os.PathLike[str], decrypt: t.Callable[[bytes], bytes
     if not base.is_dir():
         what = "is not a directory" if base.exists() else "does not exist"
         advice = "Create it with the file configuration/ivy.yaml, or set ivy_shared_config_source."
-        return Source((), (Finding(str(base), 0, f"the source {what}", advice),), ())
+        return Source((), (Finding.in_file(str(base), 0, f"the source {what}", advice),), ())
     names: dict[str, str] = {}
     for path in _walk(base, base, findings, 0):
         relative = path.relative_to(base).as_posix()
@@ -98,13 +98,13 @@ def read_source(root: str | os.PathLike[str], decrypt: t.Callable[[bytes], bytes
             continue
         refused = _path_problem(relative)
         if refused is not None:
-            findings.append(Finding(printable(relative), 0, *refused))
+            findings.append(Finding.in_file(printable(relative), 0, *refused))
             continue
         composed = unicodedata.normalize("NFC", relative)
         if composed in names:
             advice = "Remove one of them; they would be one file on a node."
             problem = "two files have this name, spelled with other Unicode characters"
-            findings.append(Finding(composed, 0, problem, advice))
+            findings.append(Finding.in_file(composed, 0, problem, advice))
             continue
         names[composed] = relative
         try:
@@ -113,15 +113,17 @@ def read_source(root: str | os.PathLike[str], decrypt: t.Callable[[bytes], bytes
             if encrypted:
                 data = _decrypted(data, decrypt)
         except OSError as error:
-            findings.append(Finding(composed, 0, f"it cannot be read ({error.strerror})", "Correct its permissions."))
+            findings.append(
+                Finding.in_file(composed, 0, f"it cannot be read ({error.strerror})", "Correct its permissions.")
+            )
         except DecryptError as error:
             problem = f"it is encrypted by the vault and cannot be decrypted ({error})"
-            findings.append(Finding(composed, 0, problem, "Give the vault's password to this run."))
+            findings.append(Finding.in_file(composed, 0, problem, "Give the vault's password to this run."))
         else:
             files.append(SourceFile(composed, data, encrypted))
     if not files and not findings:
         advice = "Put at least configuration/ivy.yaml there; as it is, every node would lose its configuration."
-        findings.append(Finding(str(base), 0, "the source has no files", advice))
+        findings.append(Finding.in_file(str(base), 0, "the source has no files", advice))
     files.sort(key=lambda file: file.path)
     return Source(tuple(files), tuple(findings), tuple(warnings))
 
@@ -136,13 +138,13 @@ def _walk(directory: Path, base: Path, findings: list[Finding], depth: int) -> t
     if depth > DEEPEST:
         relative = printable(directory.relative_to(base).as_posix()[:80])
         problem = f"it is nested more than {DEEPEST} directories deep"
-        findings.append(Finding(f"{relative}...", 0, problem, "Make the path shorter; no node would take it."))
+        findings.append(Finding.in_file(f"{relative}...", 0, problem, "Make the path shorter; no node would take it."))
         return
     try:
         entries = sorted(directory.iterdir())
     except OSError as error:
         problem = f"it cannot be listed ({error.strerror})"
-        findings.append(Finding(printable(str(directory)), 0, problem, "Correct its permissions."))
+        findings.append(Finding.in_file(printable(str(directory)), 0, problem, "Correct its permissions."))
         return
     for entry in entries:
         mode = entry.lstat().st_mode
@@ -150,18 +152,22 @@ def _walk(directory: Path, base: Path, findings: list[Finding], depth: int) -> t
         if stat.S_ISLNK(mode):
             problem = f"it is a symbolic link to {printable(str(entry.readlink()))}"
             advice = "Put a copy in its place; with a link, a release would depend on what lies outside the source."
-            findings.append(Finding(relative, 0, problem, advice))
+            findings.append(Finding.in_file(relative, 0, problem, advice))
         elif stat.S_ISDIR(mode):
             if depth == 0 and entry.name.casefold() == ".git":
                 continue
             if _begins_with_dot(entry.name):
-                findings.append(Finding(relative, 0, _DOT, "Remove the directory from the source, or rename it."))
+                findings.append(
+                    Finding.in_file(relative, 0, _DOT, "Remove the directory from the source, or rename it.")
+                )
                 continue
             yield from _walk(entry, base, findings, depth + 1)
         elif stat.S_ISREG(mode):
             yield entry
         else:
-            findings.append(Finding(relative, 0, "it is neither a file nor a directory", "Remove it from the source."))
+            findings.append(
+                Finding.in_file(relative, 0, "it is neither a file nor a directory", "Remove it from the source.")
+            )
 
 
 def place_problem(relative: str) -> tuple[str, str] | None:

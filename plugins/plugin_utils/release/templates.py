@@ -18,7 +18,7 @@ import traceback
 import types
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding, sorted_by_location
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.native import Plain
 
 _UndefinedBase: t.Any = object
@@ -85,7 +85,7 @@ class Renderer:
             template = environment.template_class.from_code(environment, code, {**environment.globals})
         except jinja2.TemplateSyntaxError as error:
             problem = f"the template is not valid: {error.message}"
-            return None, [Finding(path, error.lineno, problem, _syntax_advice(error))]
+            return None, [Finding.in_file(path, error.lineno, problem, _syntax_advice(error))]
         names = _named_objects({"shared": self._shared, "secret": secret})
         try:
             text = template.render(shared=self._shared, secret=secret)
@@ -98,7 +98,7 @@ class Renderer:
         findings += [_odd_finding(path, line, kind) for line, kind in odd]
         if text is not None and not findings and set(_ADDRESS.findall(text)) - set(_ADDRESS.findall(source)):
             findings.append(_odd_finding(path, 0, "object"))
-        return (None, sorted(set(findings))) if findings else (text, [])
+        return (None, sorted_by_location(findings)) if findings else (text, [])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,17 +112,19 @@ class _Missing:
 
     def findings(self, path: str, names: t.Mapping[int, tuple[str, t.Any]]) -> t.Iterator[Finding]:
         if self.forbidden:
-            yield Finding(path, self.line, f"the sandbox does not allow the use of '{self.name}'", _SANDBOX_ADVICE)
+            yield Finding.in_file(
+                path, self.line, f"the sandbox does not allow the use of '{self.name}'", _SANDBOX_ADVICE
+            )
             return
         where, owner = names.get(id(self.owner), ("", self.owner))
         if not where:
-            yield Finding(path, self.line, f"'{self.name}' is not defined there", "Use only values that exist.")
+            yield Finding.in_file(path, self.line, f"'{self.name}' is not defined there", "Use only values that exist.")
             return
         root = where.split(".", 1)[0]
         advice = f"Add it to {VARIABLES.get(root, root)}"
         close = difflib.get_close_matches(self.name, list(owner), n=1) if isinstance(owner, dict) else []
         advice += f", or did you mean '{where}.{close[0]}'?" if close else ", or correct the name."
-        yield Finding(path, self.line, f"'{where}.{self.name}' is not defined", advice)
+        yield Finding.in_file(path, self.line, f"'{where}.{self.name}' is not defined", advice)
 
 
 class _Environment(_EnvironmentBase):
@@ -223,7 +225,9 @@ def _odd_finding(path: str, line: int, kind: str) -> Finding:
         advice = "Write it as a list or a text: {{ ... | list }}, or {{ ... | join(', ') }}."
     else:
         advice = "Call it with (), or use a value that it holds."
-    return Finding(path, line, f"the template writes a '{kind}', which is no text and differs from run to run", advice)
+    return Finding.in_file(
+        path, line, f"the template writes a '{kind}', which is no text and differs from run to run", advice
+    )
 
 
 def _to_json(value: t.Any) -> str:
@@ -276,7 +280,7 @@ def _named_objects(roots: t.Mapping[str, t.Any]) -> dict[int, tuple[str, t.Any]]
 def _unknown_names(path: str, tree: t.Any, undeclared: t.AbstractSet[str]) -> list[Finding]:
     unknown = set(undeclared) - set(NAMES) - {"range", "dict", "cycler", "joiner", "namespace"}
     return [
-        Finding(path, node.lineno, f"'{node.name}' is not known in a template", _name_advice(node.name))
+        Finding.in_file(path, node.lineno, f"'{node.name}' is not known in a template", _name_advice(node.name))
         for node in tree.find_all(jinja2.nodes.Name)
         if node.ctx == "load" and node.name in unknown
     ]
@@ -301,13 +305,15 @@ def _runtime_finding(path: str, error: Exception) -> Finding:
     lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     line = lines[-1] if lines else 0
     if isinstance(error, jinja2.exceptions.SecurityError):
-        return Finding(path, line, "the template does something that the sandbox does not allow", _SANDBOX_ADVICE)
+        return Finding.in_file(
+            path, line, "the template does something that the sandbox does not allow", _SANDBOX_ADVICE
+        )
     if isinstance(error, TypeError) and "no loader" in str(error):
         problem = "a template cannot include or import another file"
-        return Finding(path, line, problem, "Put its text into this template.")
+        return Finding.in_file(path, line, problem, "Put its text into this template.")
     # The message may quote a value, and so a secret: only its kind is shown.
     problem = f"the template fails with {type(error).__name__}"
-    return Finding(path, line, problem, "Check the types of the values it uses.")
+    return Finding.in_file(path, line, problem, "Check the types of the values it uses.")
 
 
 def _disguised(value: Plain, path: str = "secret") -> Plain:

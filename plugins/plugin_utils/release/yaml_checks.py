@@ -57,26 +57,28 @@ def check_header(
             return []
         line = header_line(path, profile, engine_version)
         advice = f"Make this its first line: {line} (with the version that the file was written for)."
-        return [Finding(name, 1, "it has no schema header, so the engine takes it for its newest form", advice)]
+        return [Finding.in_file(name, 1, "it has no schema header, so the engine takes it for its newest form", advice)]
     findings = []
     if document.header_line != 1:
         problem = "the schema header is not the first line"
-        findings.append(Finding(name, document.header_line, problem, "Move it there."))
+        findings.append(Finding.in_file(name, document.header_line, problem, "Move it there."))
     match = _SCHEMA.fullmatch(document.header)
     if match is None or match[1] != kind or match[3] != kind:
         advice = f"It has the form https://json-schema.axonivy.com/{kind}/<version>/{kind}.json."
-        findings.append(Finding(name, document.header_line, f"'{document.header}' is no schema of this file", advice))
+        findings.append(
+            Finding.in_file(name, document.header_line, f"'{document.header}' is no schema of this file", advice)
+        )
     elif _is_newer(match[2], engine_version):
         problem = f"the schema header is of version {match[2]}, the engine is {engine_version}"
         advice = "Write the file for this engine; an engine does not migrate backwards."
-        findings.append(Finding(name, document.header_line, problem, advice))
+        findings.append(Finding.in_file(name, document.header_line, problem, advice))
     return findings
 
 
 def check_duplicates(name: str, document: tree.Document) -> list[Finding]:
     """Keys that are there twice, in one mapping or once dotted and once nested."""
     findings = [
-        Finding(
+        Finding.in_file(
             name, entry.line, f"the key '{entry.key}' is there twice, first in line {entry.first_line}", "Keep one."
         )
         for entry in document.duplicates
@@ -89,7 +91,7 @@ def check_duplicates(name: str, document: tree.Document) -> list[Finding]:
             differing = "with another value" if first.value != leaf.value else "with the same value"
             problem = f"'{leaf.key}' is set twice, {differing}, first in line {first.line}"
             advice = "Keep one; dotted and nested spelling are the same key."
-            findings.append(Finding(name, leaf.line, problem, advice))
+            findings.append(Finding.in_file(name, leaf.line, problem, advice))
     return findings
 
 
@@ -101,7 +103,7 @@ def check_tags(name: str, document: tree.Document) -> list[Finding]:
             if leaf.tag in ("!vault", "!vault-encrypted"):
                 advice = "Put the value into ivy_shared_secrets, and use it in a template (.j2) as secret.<name>."
             problem = f"'{leaf.key}' has the tag {leaf.tag}, which the engine does not know"
-            findings.append(Finding(name, leaf.line, problem, advice))
+            findings.append(Finding.in_file(name, leaf.line, problem, advice))
     return findings
 
 
@@ -118,13 +120,13 @@ def check_renamed(
         if old == "*":
             line = document.leaves[0].line if document.leaves else 0
             advice = f"Move its keys to {rename['to_file']} and remove this file."
-            findings.append(Finding(name, line, f"engine {engine_version} does not read this file", advice))
+            findings.append(Finding.in_file(name, line, f"engine {engine_version} does not read this file", advice))
             continue
         for leaf in document.leaves:
             if tree.has_prefix(leaf.key, old):
                 problem = f"engine {engine_version} does not read '{leaf.key}'"
                 advice = f"Its name is '{new}{leaf.key.removeprefix(old)}'." if new else str(rename["advice"])
-                findings.append(Finding(name, leaf.line, problem, advice))
+                findings.append(Finding.in_file(name, leaf.line, problem, advice))
     return findings
 
 
@@ -149,11 +151,11 @@ def check_clear_text(
                 "and add it to ivy_shared_secrets.engine_keys. "
                 f"If it is none, end the line with '# {NOT_A_SECRET}'."
             )
-            findings.append(Finding(name, leaf.line, problem, advice))
+            findings.append(Finding.in_file(name, leaf.line, problem, advice))
         elif "${" not in value and masking.mask("", value) != value:
             problem = f"'{leaf.key}' is an address with a password in clear text{place}"
             advice = "Rename the file to .j2 and take the password from ivy_shared_secrets with {{ secret.<name> }}."
-            findings.append(Finding(name, leaf.line, problem, advice))
+            findings.append(Finding.in_file(name, leaf.line, problem, advice))
     return findings
 
 

@@ -15,13 +15,12 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import (
     Row,
     broken,
-    count,
     failures,
     holds,
     left_out,
-    listed,
     render,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Endpoint,
     Host,

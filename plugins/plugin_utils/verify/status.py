@@ -15,8 +15,7 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import WARN_DAYS
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import count, listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.report import plain_text
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed, plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Host,
     LookError,

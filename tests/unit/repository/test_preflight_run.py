@@ -121,14 +121,14 @@ def run(directory: Path, case: t.Mapping[str, t.Any], *arguments: str, playbook:
 
 
 def text_of(finding: t.Mapping[str, str]) -> str:
-    return f"{finding['where']}: {finding['problem']}. {finding['advice']}"
+    return f"{finding['subject']}: {finding['message']}. {finding['fix']}"
 
 
 def test_a_valid_inventory_passes_and_no_host_is_contacted(tmp_path: Path) -> None:
     good = run(tmp_path, {}, "-e", "preflight_scope=inventory")
     assert good.code == 0, good.output
     assert good.report["findings"] == []
-    assert "Preflight of cluster acme: nothing is wrong with the inventory." in good.output
+    assert "Preflight of cluster acme: no problem found in the inventory." in good.output
     assert not good.contacted
 
 

@@ -8,8 +8,8 @@ import ipaddress
 import re
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
     BALANCERS,
     DATABASES,

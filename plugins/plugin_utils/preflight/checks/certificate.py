@@ -10,8 +10,8 @@ import ipaddress
 import re
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
     BALANCERS,
     Host,

@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_errors import BY_NAME, FAILED
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import (
     Limits,
     Look,

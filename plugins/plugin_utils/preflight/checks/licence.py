@@ -10,9 +10,9 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import licence
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError, parse_version
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import ENGINES, Inventory
 
 AREA = "Licence"

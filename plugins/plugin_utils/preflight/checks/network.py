@@ -8,7 +8,7 @@ import dataclasses
 import ipaddress
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import Look, Looks
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_requirements import (
     Port,

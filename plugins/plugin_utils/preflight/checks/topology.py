@@ -13,8 +13,8 @@ import urllib.parse
 import zoneinfo
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import count, listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
     BALANCERS,
     DATABASES,

@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import ENGINES, Inventory
 
 _JAVA = re.compile(r"(?:openjdk|java|jdk|jre|temurin)-?(\d{1,2})(?!\d)")

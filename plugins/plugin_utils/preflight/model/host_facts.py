@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_requirements import Plan
 
 
@@ -74,11 +74,11 @@ def merged(findings: t.Iterable[Finding]) -> list[Finding]:
     """The same thing on several hosts is one finding that names them all, and keeps what each of them said."""
     groups: dict[Finding, list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(dataclasses.replace(finding, where="", details=()), []).append(finding)
+        groups.setdefault(dataclasses.replace(finding, subject="", details=()), []).append(finding)
     return [
         dataclasses.replace(
             alike,
-            where=", ".join(dict.fromkeys(finding.where for finding in members)),
+            subject=", ".join(dict.fromkeys(finding.subject for finding in members)),
             details=tuple(detail for finding in members for detail in finding.details),
         )
         for alike, members in groups.items()

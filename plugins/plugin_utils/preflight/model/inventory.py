@@ -8,7 +8,7 @@ import dataclasses
 import ipaddress
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import listed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 
 ENGINES = "engine_nodes"
 BALANCERS = "load_balancers"

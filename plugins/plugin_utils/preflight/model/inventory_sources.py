@@ -16,8 +16,8 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
     GROUPS,
     OTHER_GROUPS,

@@ -14,12 +14,12 @@ from pathlib import Path
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import (
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import (
     ERROR,
     WARNING,
     Finding,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
     BALANCERS,
     DATABASES,

@@ -111,7 +111,7 @@ class Site:
         result = self.run(**changes)
         assert result["failed"] is True
         assert result["changed"] is False
-        problems = [finding["problem"] for finding in result["findings"]]
+        problems = [finding["message"] for finding in result["findings"]]
         assert all(problem in result["msg"] for problem in problems)
         return problems
 

@@ -587,7 +587,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, t.Any
 
 
 def said(finding: t.Mapping[str, str]) -> str:
-    return f"{finding['where']}: {finding['problem']}. {finding['advice']}"
+    return f"{finding['subject']}: {finding['message']}. {finding['fix']}"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -600,7 +600,7 @@ def test_a_fault_is_found_and_nothing_else(name: str, found: dict[str, dict[str,
         assert any(words in said(finding) for finding in findings if finding["code"] == code), [
             said(finding) for finding in findings
         ]
-    assert all(finding["problem"] and finding["area"] for finding in findings)
+    assert all(finding["message"] and finding["area"] for finding in findings)
 
 
 @pytest.mark.parametrize("name", CASES)

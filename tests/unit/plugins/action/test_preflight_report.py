@@ -19,11 +19,11 @@ from ansible_collections.ivy.cluster.plugins.action.preflight_report import Acti
 ERROR = {
     "code": "port-range",
     "area": "Options",
-    "where": "ivy_http_port",
-    "problem": "0 is no port",
-    "advice": "Mend it",
+    "subject": "ivy_http_port",
+    "message": "0 is not a port",
+    "fix": "Use another",
 }
-WARNING = {"code": "single-node", "area": "Inventory", "problem": "one node", "severity": "warning"}
+WARNING = {"code": "single-node", "area": "Inventory", "message": "one node", "severity": "warning"}
 
 
 def run(check_mode: bool = False, diff: bool = False, **arguments: t.Any) -> dict[str, t.Any]:

@@ -13,9 +13,10 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_erro
     CAUSES,
     diagnose,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.finding_codes import KINDS
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import Finding, build, text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import merged
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.report import build, text
 
 VIA = "Failed to connect to the host via ssh: "
 CHANGED = (

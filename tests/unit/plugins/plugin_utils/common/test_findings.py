@@ -7,9 +7,9 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding, FindingsError
 
-ONE = Finding("b.yaml", 12, "it is wrong", "Correct it.")
-TWO = Finding("a.yaml", 0, "it is missing", "Add it.")
-THREE = Finding("", 0, "a value differs", "Remove it.")
+ONE = Finding.in_file("b.yaml", 12, "it is wrong", "Correct it.")
+TWO = Finding.in_file("a.yaml", 0, "it is missing", "Add it.")
+THREE = Finding.in_file("", 0, "a value differs", "Remove it.")
 
 
 def test_one_error_lists_all_once_and_sorted() -> None:
@@ -21,8 +21,15 @@ def test_one_error_lists_all_once_and_sorted() -> None:
         "  - b.yaml:12: it is wrong. Correct it."
     )
     assert error.findings[2].to_dict() == {
-        "file": "b.yaml", "line": 12, "problem": "it is wrong", "advice": "Correct it.",
-    }  # fmt: skip
+        "code": "release",
+        "severity": "error",
+        "area": "Shared configuration",
+        "subject": "b.yaml:12",
+        "message": "it is wrong",
+        "fix": "Correct it.",
+        "file": "b.yaml",
+        "line": 12,
+    }
 
 
 def test_one_problem() -> None:

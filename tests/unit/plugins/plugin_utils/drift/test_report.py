@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import report_files
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import (
     page as drift_page,
 )
@@ -280,7 +281,7 @@ def test_nothing_of_a_node_becomes_markup(text: str) -> None:
     tags = [tag for tag, _attributes in Page(page).tags]
     assert set(tags) <= HARMLESS
     assert not {"script", "img", "a", "link", "iframe", "svg", "object"} & set(tags)
-    assert drift_report.plain_text(text).strip() in Page(page).shown
+    assert plain_text(text).strip() in Page(page).shown
     for form, shown in forms(report).items():
         assert all(character.isprintable() or character == "\n" for character in shown), form
 

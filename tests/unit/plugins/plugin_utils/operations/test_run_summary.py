@@ -65,9 +65,9 @@ def test_a_pinned_cluster_names_the_command_that_lifts_the_pin() -> None:
 
 
 def test_the_warnings_of_preflight_are_repeated_and_limited() -> None:
-    one = {"code": "disk-low", "area": "Hosts", "where": "db1", "problem": "little room", "advice": "Make room."}
-    findings = [{**one, "severity": "warning", "where": f"db{number}"} for number in range(12)]
-    found = text(findings=[*findings, {**one, "severity": "error", "where": "never"}])
+    one = {"code": "disk-low", "area": "Hosts", "subject": "db1", "message": "little room", "fix": "Make room."}
+    findings = [{**one, "severity": "warning", "subject": f"db{number}"} for number in range(12)]
+    found = text(findings=[*findings, {**one, "severity": "error", "subject": "never"}])
     assert "  12 warnings of preflight:\n    - db0: little room. Make room." in found
     assert "and 2 more" in found
     assert "never" not in found

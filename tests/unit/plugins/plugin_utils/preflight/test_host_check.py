@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import host_check
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import (
     network,
@@ -17,7 +18,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks impor
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import (
     share as preflight_share_checks,
 )
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import Limits, looks_from
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_requirements import (
     Need,
@@ -160,7 +160,7 @@ def test_a_healthy_cluster_has_no_finding(looked: Looked) -> None:
 def test_a_host_that_cannot_be_looked_at_is_told_and_hides_no_other(looked: Looked, reason: str, code: str) -> None:
     looked["engine1"] = {"plan": Plan((), "").to_dict(), "reason": reason, "detail": "3.7.3"}
     looked["engine2"]["seen"]["system"]["systemd"] = False
-    assert [(one.code, one.where) for one in judged(looked)] == [(code, "engine1"), ("no-systemd", "engine2")]
+    assert [(one.code, one.subject) for one in judged(looked)] == [(code, "engine1"), ("no-systemd", "engine2")]
 
 
 def test_a_host_that_was_left_out_is_nothing(looked: Looked) -> None:
@@ -187,15 +187,15 @@ System = Callable[[dict[str, Any]], None]
 def test_what_is_wrong_with_the_system(looked: Looked, change: System, code: str, named: str) -> None:
     change(looked["engine1"]["seen"]["system"])
     found = only(judged(looked))
-    assert (found.code, found.where) == (code, "engine1")
-    assert named in found.problem
-    assert found.advice
+    assert (found.code, found.subject) == (code, "engine1")
+    assert named in found.message
+    assert found.fix
 
 
 def test_the_same_on_several_hosts_is_one_finding(looked: Looked) -> None:
     for name in ("engine1", "engine2"):
         looked[name]["seen"]["system"]["has_locale"] = False
-    assert only(judged(looked)).where == "engine1, engine2"
+    assert only(judged(looked)).subject == "engine1, engine2"
 
 
 def test_the_number_of_maps_counts_where_it_cannot_be_raised(looked: Looked) -> None:
@@ -221,12 +221,12 @@ def test_room_on_disks(looked: Looked, state: dict[str, Any], code: str) -> None
     looked["db1"]["seen"]["disks"] = [disk("/var/log", 1), disk("/var/lib/postgresql", 2, **state)]
     found = only(judged(looked))
     assert found.code == code
-    assert "/var/lib/postgresql" in found.problem
+    assert "/var/lib/postgresql" in found.message
 
 
 def test_one_file_system_is_told_once_with_all_its_paths(looked: Looked) -> None:
     looked["db1"]["seen"]["disks"] = [disk("/opt/ivy", 2, free_mb=1), disk("/var/log", 2, free_mb=1)]
-    assert "/opt/ivy, /var/log has 1 MB" in only(judged(looked)).problem
+    assert "/opt/ivy, /var/log has 1 MB" in only(judged(looked)).message
 
 
 def test_a_file_system_without_a_fixed_number_of_files_has_room(looked: Looked) -> None:
@@ -238,8 +238,8 @@ def test_a_file_system_without_a_fixed_number_of_files_has_room(looked: Looked) 
 def test_a_clock_that_is_off_for_sure(looked: Looked, clock: list[float], said: str) -> None:
     looked["engine2"]["clock"] = clock
     found = only(judged(looked))
-    assert (found.code, found.where, found.severity) == ("clock-offset", "engine2", "error")
-    assert f"at least 4 seconds {said}" in found.problem
+    assert (found.code, found.subject, found.severity) == ("clock-offset", "engine2", "error")
+    assert f"at least 4 seconds {said}" in found.message
 
 
 def test_a_slow_connection_makes_no_clock_wrong(looked: Looked) -> None:
@@ -262,7 +262,7 @@ def test_hosts_that_disagree_with_one_another_are_told_each(looked: Looked) -> N
 def test_directories_of_the_system_are_named_by_the_uppermost(looked: Looked) -> None:
     paths = {"/": 1, "/etc": 1, "/usr": 1, "/var": 2, "/var/log": 2, "/opt/ivy": 1}
     looked["db1"]["seen"]["disks"] = [disk(path, device, free_mb=1) for path, device in paths.items()]
-    told = [one.problem.partition(" has ")[0] for one in judged(looked)]
+    told = [one.message.partition(" has ")[0] for one in judged(looked)]
     assert told == ["the file system of /, /opt/ivy", "the file system of /var"]
 
 
@@ -272,17 +272,17 @@ def test_time_zones_that_differ(looked: Looked) -> None:
     looked["engine2"]["seen"]["system"]["time_zone"] = "Europe/Zurich"
     found = only(judged(looked))
     assert (found.code, found.severity) == ("time-zone-differs", "warning")
-    assert "does not depend on it" in found.advice
-    assert "journals" in found.advice
-    assert "engine2 Europe/Zurich" in found.problem
+    assert "does not depend on it" in found.fix
+    assert "journals" in found.fix
+    assert "engine2 Europe/Zurich" in found.message
 
 
 def test_a_port_that_another_program_holds(looked: Looked) -> None:
     looked["engine1"]["seen"]["ports"][0] = port_state(8080, "nginx", "nginx.service")
     found = only(judged(looked))
     assert found.code == "port-held"
-    assert "port 8080 (the engine's HTTP) is held by nginx (pid 7, unit nginx.service, user nginx)" in found.problem
-    assert "ivy_http_port" in found.advice
+    assert "port 8080 (the engine's HTTP) is held by nginx (pid 7, unit nginx.service, user nginx)" in found.message
+    assert "ivy_http_port" in found.fix
 
 
 def test_another_version_of_the_right_program_is_another_service(looked: Looked) -> None:
@@ -294,8 +294,8 @@ def test_another_preflight_on_a_host_is_told_once(looked: Looked) -> None:
     state = {"holders": [], "quiet": True, "error": "Address already in use"}
     looked["engine1"]["seen"].update(ports=[{**state, "port": 8080}, {**state, "port": 7800}], under_way=[7])
     found = only(judged(looked))
-    assert (found.code, found.severity, found.where) == ("preflight-under-way", "error", "engine1")
-    assert "within a minute" in found.advice
+    assert (found.code, found.severity, found.subject) == ("preflight-under-way", "error", "engine1")
+    assert "within a minute" in found.fix
     looked["engine1"]["seen"]["ports"][0] = port_state(8080, "nginx", "nginx.service")
     assert sorted(one.code for one in judged(looked)) == ["port-held", "preflight-under-way"]
 
@@ -316,14 +316,14 @@ def by_name(looked: Looked, address: str, names: dict[str, list[str]]) -> None:
 def test_a_node_that_resolves_its_own_address_to_loopback(looked: Looked) -> None:
     by_name(looked, "node.example.com", {"engine1": ["127.0.1.1"], "engine2": ["192.0.2.21"]})
     found = only(judged(looked))
-    assert (found.code, found.where, found.severity) == ("own-name-loopback", "engine1", "error")
+    assert (found.code, found.subject, found.severity) == ("own-name-loopback", "engine1", "error")
 
 
 def test_a_host_name_on_loopback_is_a_warning_where_it_is_no_address(looked: Looked) -> None:
     looked["engine1"]["seen"]["names"]["engine1"] = ["127.0.1.1"]
     looked["db1"]["seen"]["names"]["db1"] = ["127.0.1.1"]
     found = only(judged(looked))
-    assert (found.code, found.where, found.severity) == ("hostname-loopback", "engine1", "warning")
+    assert (found.code, found.subject, found.severity) == ("hostname-loopback", "engine1", "warning")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_a_host_name_on_loopback_is_a_warning_where_it_is_no_address(looked: Loo
 def test_what_peers_make_of_a_name(looked: Looked, addresses: list[str], code: str, where: str) -> None:
     by_name(looked, "node.example.com", {"engine1": ["192.0.2.21"], "engine2": addresses})
     found = only(judged(looked))
-    assert (found.code, found.where, found.severity) == (code, where, "error")
+    assert (found.code, found.subject, found.severity) == (code, where, "error")
 
 
 def targets(looked: Looked, host: str) -> list[tuple[str, int, str]]:
@@ -377,8 +377,8 @@ def test_an_address_outside_takes_the_place_of_the_group(looked: Looked) -> None
 
 def test_a_way_that_is_closed(looked: Looked) -> None:
     found = only(judged(looked, {"engine1": {"targets": ["", "timed out"], "files": {}}}))
-    assert (found.code, found.where) == ("not-reached", "engine1")
-    assert "db1 (192.0.2.30) on port 5432, PostgreSQL (timed out)" in found.problem
+    assert (found.code, found.subject) == ("not-reached", "engine1")
+    assert "db1 (192.0.2.30) on port 5432, PostgreSQL (timed out)" in found.message
 
 
 def test_only_the_jgroups_ports_are_content_with_a_connection_that_is_there(looked: Looked) -> None:
@@ -408,8 +408,8 @@ def test_each_node_looks_for_the_files_of_the_others(looked: Looked) -> None:
 
 def test_a_share_that_is_not_shared(looked: Looked) -> None:
     found = only(judged(looked, answers(found=False)))
-    assert (found.code, found.where) == ("share-not-shared", "engine1")
-    assert "engine2" in found.problem
+    assert (found.code, found.subject) == ("share-not-shared", "engine1")
+    assert "engine2" in found.message
 
 
 def test_a_node_with_another_share_than_the_rest_is_told_once(looked: Looked) -> None:
@@ -427,9 +427,9 @@ def test_a_node_with_another_share_than_the_rest_is_told_once(looked: Looked) ->
             for name in names
         }
         found = only(judged(looked, reached))
-        assert (found.code, found.where) == ("share-not-shared", odd)
+        assert (found.code, found.subject) == ("share-not-shared", odd)
         assert (
-            found.problem == f"it does not see what {told} wrote, and what it wrote is not seen by {told} in /srv/ivy"
+            found.message == f"it does not see what {told} wrote, and what it wrote is not seen by {told} in /srv/ivy"
         )
 
 
@@ -437,8 +437,8 @@ def test_two_nodes_with_a_share_each_are_told_once(looked: Looked) -> None:
     reached = answers(found=False)
     reached["engine2"] = {"targets": [], "files": {"engine1": {"found": False, "error": ""}}}
     found = only(judged(looked, reached))
-    assert (found.code, found.where) == ("share-not-shared", "engine1, engine2")
-    assert found.problem == "neither sees what the other wrote in /srv/ivy"
+    assert (found.code, found.subject) == ("share-not-shared", "engine1, engine2")
+    assert found.message == "neither sees what the other wrote in /srv/ivy"
 
 
 def test_nodes_with_a_share_each_are_all_told(looked: Looked) -> None:
@@ -447,13 +447,13 @@ def test_nodes_with_a_share_each_are_all_told(looked: Looked) -> None:
     blind = {"found": False, "error": ""}
     reached = {name: {"targets": [], "files": {other: blind for other in names if other != name}} for name in names}
     found = judged(looked, reached)
-    assert [(one.code, one.where) for one in found] == [("share-not-shared", name) for name in names]
+    assert [(one.code, one.subject) for one in found] == [("share-not-shared", name) for name in names]
 
 
 def test_a_share_with_other_numbers(looked: Looked) -> None:
     found = only(judged(looked, answers(uid=65534)))
-    assert (found.code, found.where) == ("share-other-numbers", "engine1")
-    assert "uid 65534" in found.problem
+    assert (found.code, found.subject) == ("share-other-numbers", "engine1")
+    assert "uid 65534" in found.message
 
 
 def test_a_missing_mount(looked: Looked) -> None:
@@ -475,7 +475,7 @@ def test_a_share_that_does_not_let_the_engine_in(looked: Looked) -> None:
     looked["engine1"]["seen"]["probe"] = probe
     found = only(judged(looked, answers()))
     assert found.code == "share-not-writable"
-    assert "uid 1200, gid 1200" in found.problem
+    assert "uid 1200, gid 1200" in found.message
 
 
 def test_a_share_that_the_role_will_mount_is_not_tried_and_that_is_said(looked: Looked) -> None:
@@ -484,7 +484,7 @@ def test_a_share_that_the_role_will_mount_is_not_tried_and_that_is_said(looked: 
         looked[name]["plan"]["share"]["mode"] = "mount"
         looked[name]["seen"].update(mount={"target": "/", "type": "ext4", "source": "/dev/sda1"}, probe=probe)
     found = only(judged(looked, answers(found=False)))
-    assert (found.code, found.severity, found.where) == ("share-not-tried", "warning", "engine1, engine2")
+    assert (found.code, found.severity, found.subject) == ("share-not-tried", "warning", "engine1, engine2")
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,9 @@ def given(source: Source, profile: dict[str, t.Any], **changes: t.Any) -> Releas
 def problems(source: Source, profile: dict[str, t.Any], **changes: t.Any) -> list[tuple[str, int, str]]:
     with pytest.raises(FindingsError) as caught:
         build_release(given(source, profile), changes.pop("known", ()))
-    assert all(finding.advice.endswith((".", "?")) for finding in caught.value.findings)
+    assert all(finding.fix.endswith((".", "?")) for finding in caught.value.findings)
     assert "canary" not in str(caught.value)
-    return [(finding.file, finding.line, finding.problem) for finding in caught.value.findings]
+    return [(finding.file, finding.line, finding.message) for finding in caught.value.findings]
 
 
 def test_all_kinds_of_fault_are_told_in_one_message(tmp_path: Path, profile_11: dict[str, t.Any]) -> None:

@@ -313,8 +313,8 @@ def test_all_findings_at_once(build: Builder) -> None:
 
 def test_what_was_known_before_is_reported_too(build: Builder) -> None:
     with pytest.raises(FindingsError) as caught:
-        build_release(build.base, [Finding("", 0, "known", "x")])
-    assert [finding.problem for finding in caught.value.findings] == ["known"]
+        build_release(build.base, [Finding.in_file("", 0, "known", "x")])
+    assert [finding.message for finding in caught.value.findings] == ["known"]
 
 
 def test_other_yaml_files_need_no_header_and_may_have_several_documents(build: Builder) -> None:

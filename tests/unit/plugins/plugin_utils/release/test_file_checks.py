@@ -27,7 +27,7 @@ def test_good_xml() -> None:
 def test_bad_xml(data: bytes, line: int, problem: str) -> None:
     (finding,) = check_xml("a.xml", data)
     assert (finding.file, finding.line) == ("a.xml", line)
-    assert problem in finding.problem
+    assert problem in finding.message
 
 
 def test_json() -> None:
@@ -35,6 +35,6 @@ def test_json() -> None:
     (finding,) = check_json("a.json", '{\n"a": 1,\n}')
     assert finding.line == 3
     (finding,) = check_json("a.json", '{"a": 1, "a": 2}')
-    assert "'a' is there twice" in finding.problem
+    assert "'a' is there twice" in finding.message
     (finding,) = check_json("a.json", "[" * 100000)
-    assert "too deeply" in finding.problem
+    assert "too deeply" in finding.message

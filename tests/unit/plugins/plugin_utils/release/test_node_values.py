@@ -22,7 +22,7 @@ DICTIONARIES = st.dictionaries(st.text("abc", min_size=1), VALUES, max_size=4)
 
 def compare(by_node: dict[str, t.Any], secret: bool = False) -> list[str]:
     _value, findings = compare_nodes("ivy_shared_values", by_node, secret=secret)
-    return [finding.problem for finding in findings]
+    return [finding.message for finding in findings]
 
 
 @given(DICTIONARIES)

@@ -37,7 +37,7 @@ def paths(source: Path) -> list[str]:
 
 def problem(source: Path) -> str:
     (finding,) = read_source(source).findings
-    return f"{finding.file}: {finding.problem}"
+    return f"{finding.file}: {finding.message}"
 
 
 def test_any_file_at_any_depth_in_a_fixed_order(source: Path) -> None:
@@ -148,7 +148,7 @@ def test_links_are_refused_wherever_they_lead(source: Path) -> None:
     (source / "configuration/broken").symlink_to("nowhere")
     findings = read_source(source).findings
     assert sorted(finding.file.rsplit("/", 1)[1] for finding in findings) == ["broken", "directory", "file", "inside"]
-    assert all("symbolic link" in finding.problem for finding in findings)
+    assert all("symbolic link" in finding.message for finding in findings)
     assert paths(source) == ["configuration/ivy.yaml"]
 
 
@@ -190,7 +190,7 @@ def test_files_of_the_vault_are_decrypted(source: Path) -> None:
         raise DecryptError("wrong password")
 
     (finding,) = read_source(source, fail).findings
-    assert "wrong password" in finding.problem
+    assert "wrong password" in finding.message
 
 
 def test_without_templates(source: Path) -> None:
@@ -254,5 +254,5 @@ def test_a_repository_in_the_source_is_a_finding_and_the_sources_own_is_not(sour
     put(source, "configuration/.git/config")
     put(source, "configuration/.git/HEAD")
     (finding,) = read_source(source).findings
-    assert (finding.file, finding.problem) == ("configuration/.git", "a name in its path begins with a dot")
-    assert "Remove the directory" in finding.advice
+    assert (finding.file, finding.message) == ("configuration/.git", "a name in its path begins with a dot")
+    assert "Remove the directory" in finding.fix

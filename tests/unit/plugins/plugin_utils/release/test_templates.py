@@ -54,7 +54,7 @@ def test_every_missing_name_is_reported_with_its_line() -> None:
         "{{ ansible_facts.x }}{{ hostvars['a'] }}{{ mail }}\n"
         "{% for x in shared.list %}{{ x }}{% endfor %}\n"
     )
-    assert [(finding.line, finding.problem) for finding in findings] == [
+    assert [(finding.line, finding.message) for finding in findings] == [
         (1, "'shared.mail.hots' is not defined"),
         (2, "'secret.none' is not defined"),
         (3, "'inventory_hostname' is not known in a template"),
@@ -64,7 +64,7 @@ def test_every_missing_name_is_reported_with_its_line() -> None:
         (5, "'mail' is not known in a template"),
         (6, "'shared.list' is not defined"),
     ]
-    advice = {finding.problem.split("'")[1]: finding.advice for finding in findings}
+    advice = {finding.message.split("'")[1]: finding.fix for finding in findings}
     assert "did you mean 'shared.mail.host'" in advice["shared.mail.hots"]
     assert "ivy_shared_secrets" in advice["secret.none"]
     assert "same on every node" in advice["inventory_hostname"]
@@ -83,7 +83,7 @@ def test_every_missing_name_is_reported_with_its_line() -> None:
     ],
 )  # fmt: skip
 def test_no_use_of_a_missing_name_passes(use: str) -> None:
-    assert "'shared.no' is not defined" in [finding.problem for finding in findings_of(use)]
+    assert "'shared.no' is not defined" in [finding.message for finding in findings_of(use)]
 
 
 def test_asking_whether_something_is_defined_is_fine() -> None:
@@ -109,7 +109,7 @@ def test_asking_whether_something_is_defined_is_fine() -> None:
 def test_what_else_can_go_wrong(source: str, line: int, problem: str) -> None:
     (finding,) = findings_of(source)
     assert finding.line == line
-    assert problem in finding.problem
+    assert problem in finding.message
     assert "canary" not in str(finding)
 
 
@@ -160,7 +160,7 @@ def test_the_input_is_not_changed() -> None:
 def test_what_differs_from_run_to_run_is_refused(source: str, line: int, kind: str) -> None:
     (finding,) = findings_of(source)
     assert finding.line == line
-    assert f"writes a '{kind}'" in finding.problem
+    assert f"writes a '{kind}'" in finding.message
 
 
 def test_plain_values_are_written_as_ever() -> None:

@@ -19,7 +19,7 @@ HEADER = "# yaml-language-server: $schema=https://json-schema.axonivy.com/{kind}
 
 def header_problems(path: str, text: str, profile: Profile, version: str) -> list[tuple[int, str]]:
     findings = yaml_checks.check_header(path, path, parse(text), profile, version)
-    return [(finding.line, finding.problem) for finding in findings]
+    return [(finding.line, finding.message) for finding in findings]
 
 
 def test_a_good_header(profile_11: Profile) -> None:
@@ -32,7 +32,7 @@ def test_a_good_header(profile_11: Profile) -> None:
 def test_a_missing_header_says_what_to_write(profile_11: Profile) -> None:
     (finding,) = yaml_checks.check_header(IVY, "x", parse("a: 1\n"), profile_11, "11.3.0.123")
     assert finding.line == 1
-    assert "$schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json" in finding.advice
+    assert "$schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json" in finding.fix
 
 
 def test_where_no_header_is_needed(profile_11: Profile, ranges: list[Profile]) -> None:
@@ -58,7 +58,7 @@ def test_a_bad_header(profile_11: Profile, text: str, line: int, problem: str) -
 
 def test_keys_that_are_there_twice() -> None:
     document = parse("A:\n  B: 1\n  B: 2\nC.D: 1\nC:\n  D: 2\nE.F: 1\nE:\n  F: '1'\n")
-    assert [(finding.line, finding.problem) for finding in yaml_checks.check_duplicates("x", document)] == [
+    assert [(finding.line, finding.message) for finding in yaml_checks.check_duplicates("x", document)] == [
         (3, "the key 'A.B' is there twice, first in line 2"),
         (6, "'C.D' is set twice, with another value, first in line 4"),
         (9, "'E.F' is set twice, with the same value, first in line 7"),
@@ -67,7 +67,7 @@ def test_keys_that_are_there_twice() -> None:
 
 def renamed(path: str, text: str, profile: Profile, version: str) -> list[tuple[int, str]]:
     findings = yaml_checks.check_renamed(path, path, parse(text), profile, version)
-    return [(finding.line, f"{finding.problem}. {finding.advice}") for finding in findings]
+    return [(finding.line, f"{finding.message}. {finding.fix}") for finding in findings]
 
 
 def test_renamed_keys_forward(profile_12: Profile) -> None:
@@ -107,7 +107,7 @@ def test_applications_have_keys_of_their_own(profile_12: Profile) -> None:
 
 def clear(text: str, from_secrets: tuple[str, ...] = ()) -> list[tuple[int, str]]:
     findings = yaml_checks.check_clear_text("x", text, parse(text), from_secrets)
-    return [(finding.line, finding.problem) for finding in findings]
+    return [(finding.line, finding.message) for finding in findings]
 
 
 @pytest.mark.parametrize(
@@ -149,4 +149,4 @@ def test_passwords_in_addresses() -> None:
 def test_tags() -> None:
     (finding,) = yaml_checks.check_tags("x", parse("a: 1\nb: !vault |\n  abc\n"))
     assert finding.line == 2
-    assert "ivy_shared_secrets" in finding.advice
+    assert "ivy_shared_secrets" in finding.fix

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory_sources import (
     HostEntry,
     Sources,
@@ -52,16 +52,16 @@ def test_a_file_that_an_option_names_is_no_inventory(inventory: Path) -> None:
     (one,) = found(
         inventory, groups=["SecuritySystems", "web"], ivy_licence_file="files/prod.lic", source="shared_config"
     )
-    assert one.where == "files, shared_config"
-    assert "the group SecuritySystems" in one.problem
-    assert "-i hosts.yml" in one.advice
-    assert "^(files|shared_config)$" in one.advice
+    assert one.subject == "files, shared_config"
+    assert "the group SecuritySystems" in one.message
+    assert "-i hosts.yml" in one.fix
+    assert "^(files|shared_config)$" in one.fix
 
 
 def test_all_that_lies_beside_it_is_none_either(inventory: Path) -> None:
     stray = entry(inventory / "files/notes", "hello", has_address=False, in_cluster=False)
     (one,) = found(inventory, [stray], ivy_licence_file="files/prod.lic")
-    assert "the host hello from files/notes" in one.problem
+    assert "the host hello from files/notes" in one.message
 
 
 def test_what_is_ignored_or_outside_or_not_there_is_no_matter(inventory: Path) -> None:
@@ -75,8 +75,8 @@ def test_what_is_ignored_or_outside_or_not_there_is_no_matter(inventory: Path) -
 
 def test_a_directory_that_holds_hosts_is_not_excluded_as_a_whole(inventory: Path) -> None:
     (one,) = found(inventory, [entry(inventory / "prod/hosts.yml", "engine2")], licence="prod/own.lic")
-    assert one.where == "prod/own.lic"
-    assert r"^(own\.lic)$" in one.advice
+    assert one.subject == "prod/own.lic"
+    assert r"^(own\.lic)$" in one.fix
 
 
 @pytest.mark.parametrize("name", ["PK\x03\x04", "a\x1b[31mb", "\x00", "x\u202ey"])

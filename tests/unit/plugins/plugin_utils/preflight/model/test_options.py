@@ -78,7 +78,7 @@ def test_the_same_fault_of_several_hosts_is_said_once_and_names_them() -> None:
     hosts = [host(f"engine{one}", ["engine_nodes"], engine_start_timeout=value) for one, value in enumerate("xxy", 1)]
     inventory = Inventory((*hosts, host("db1", ["database_servers"])))
     found = preflight_options.check(inventory, {"rollout": ROLES["rollout"]})
-    assert [finding.where for finding in found] == [
+    assert [finding.subject for finding in found] == [
         "engine_start_timeout, on engine1, engine2",
         "engine_start_timeout, on engine3",
     ]
@@ -99,6 +99,6 @@ def test_a_wrong_entry_of_a_list_and_of_a_list_of_dictionaries_is_refused() -> N
 def test_a_problem_of_a_role_is_taken_apart() -> None:
     inventory = Inventory((host("db1", ["database_servers"]), host("db2", ["database_servers"])))
     found = preflight_options.role_problem(inventory, ROLES["postgres"], "postgres_x: it is bad; set y.", ["db1"])
-    assert (found.where, found.problem, found.advice) == ("postgres_x, on db1", "it is bad", "Set y.")
+    assert (found.subject, found.message, found.fix) == ("postgres_x, on db1", "it is bad", "Set y.")
     whole = preflight_options.role_problem(inventory, ROLES["postgres"], "One sentence.", ["db1", "db2"])
-    assert (whole.where, whole.problem, whole.advice) == ("role postgres", "One sentence.", "Correct it.")
+    assert (whole.subject, whole.message, whole.fix) == ("role postgres", "One sentence.", "Correct it.")

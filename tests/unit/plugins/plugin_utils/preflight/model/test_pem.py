@@ -81,10 +81,10 @@ def test_a_host_without_one_trusts_what_comes(key: ec.EllipticCurvePrivateKey) -
 def test_a_second_authority(key: ec.EllipticCurvePrivateKey, given: bool, words: str) -> None:
     (found,) = authority(look(certificate(key), given=given))
     assert found.code == "second-authority"
-    assert words in found.problem
+    assert words in found.message
     other = certificate(ec.generate_private_key(ec.SECP256R1()))
     (found,) = authority(look(certificate(key), other, given=given))
-    assert "brings another one" in found.problem
+    assert "brings another one" in found.message
 
 
 def test_it_may_be_replaced_on_purpose(key: ec.EllipticCurvePrivateKey) -> None:

@@ -6,17 +6,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.finding_codes import KINDS
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.findings import (
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.report import (
     AREAS,
-    WARNING,
-    Finding,
     build,
     headline,
     text,
 )
 
-ROOT = Path(__file__).resolve().parents[6]
+ROOT = Path(__file__).resolve().parents[5]
 LICENCE = Finding("licence-expired", "Licence", "acme.lic", "the licence ended", "Get a new one")
 PORT = Finding("port-range", "Options", "ivy_http_port", "0 is no port.", "Use another.")
 LATER = Finding("licence-ends-soon", "Licence", "acme.lic", "it ends soon", "", WARNING)
@@ -26,7 +25,7 @@ def test_errors_come_first_in_the_order_of_the_areas_and_each_once() -> None:
     report = build("acme", "all", [LATER, LICENCE, PORT, LICENCE])
     assert report.findings == (PORT, LICENCE, LATER)
     assert text(report).splitlines() == [
-        "Preflight of cluster acme looked at the inventory and the hosts: 2 errors and 1 warning. Nothing was changed.",
+        "Preflight of cluster acme checked the inventory and the hosts: 2 errors and 1 warning. Nothing was changed.",
         "",
         "Errors",
         "  Options",
@@ -44,22 +43,22 @@ def test_errors_come_first_in_the_order_of_the_areas_and_each_once() -> None:
 def test_an_accepted_error_is_a_warning_that_says_so() -> None:
     report = build("acme", "inventory", [LICENCE, PORT], ["licence-expired"])
     assert [finding.code for finding in report.errors] == ["port-range"]
-    assert [finding.advice for finding in report.warnings] == ["Get a new one. Accepted by preflight_accept."]
+    assert [finding.fix for finding in report.warnings] == ["Get a new one. Accepted by preflight_accept."]
 
 
-def test_nothing_wrong_is_said_in_one_sentence() -> None:
+def test_no_problem_is_reported_in_one_sentence() -> None:
     report = build("acme", "inventory", [])
-    assert text(report) == headline(report) == "Preflight of cluster acme: nothing is wrong with the inventory."
+    assert text(report) == headline(report) == "Preflight of cluster acme: no problem found in the inventory."
     assert report.to_dict()["ok"]
 
 
-def test_what_a_host_says_cannot_steer_a_terminal() -> None:
+def test_text_from_a_host_cannot_control_a_terminal() -> None:
     evil = Finding("x", "Hosts", "db1", "it says \x1b[31m\nred", "")
     assert "\x1b" not in text(build("acme", "all", [evil]))
     assert str(evil) == "db1: it says \\x1b[31m red. "[:-1]
 
 
-def test_a_severity_that_is_none_is_an_error() -> None:
+def test_an_unknown_severity_is_an_error() -> None:
     assert Finding.from_dict({**LATER.to_dict(), "severity": "info"}).severity == "error"
     assert Finding.from_dict(LATER.to_dict()) == LATER
 
