@@ -25,6 +25,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import
     variables as preflight_variables,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import GROUPS, Inventory
+from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import text_of
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 # Options whose value is a path on the controller, or holds some.
@@ -59,7 +60,7 @@ class ActionModule(ActionBase):
         if report.errors:
             # The text alone: Ansible would print the findings beside it.
             head = "This run cannot be started as it was called. No host was contacted, and nothing was changed."
-            result.update(failed=True, msg=preflight_report.text(report, head))
+            result.update(failed=True, msg=text_of(preflight_report.lines(report, head)))
         else:
             result["findings"] = [finding.to_dict() for finding in report.findings]
         return result

@@ -11,7 +11,7 @@ short_description: Judges what preflight saw of the hosts
 version_added: 0.1.0
 description:
   - Runs on the controller and needs no connection. Use it once a run (C(run_once)).
-  - It does not fail because of what was found; M(ivy.cluster.preflight_report) tells everything together.
+  - It does not fail because of what was found; M(ivy.cluster.report) tells everything together.
 options:
   looked:
     description: What M(ivy.cluster.preflight_probe_host) returned, by host. A host without an answer was left out.
@@ -48,7 +48,7 @@ extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
   - module: ivy.cluster.preflight_probe_host
-  - module: ivy.cluster.preflight_report
+  - module: ivy.cluster.report
 """
 
 EXAMPLES = r"""
@@ -62,7 +62,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What is wrong, in the form that M(ivy.cluster.preflight_report) takes.
+  description: What is wrong, in the form that M(ivy.cluster.report) takes.
   returned: always
   type: list
   elements: dict

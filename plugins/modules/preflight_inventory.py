@@ -10,7 +10,7 @@ short_description: Finds what is wrong with an inventory, without contacting a h
 version_added: 0.1.0
 description:
   - Runs on the controller and needs no connection. Use it once a run (C(run_once)).
-  - It does not fail because of what it finds. M(ivy.cluster.preflight_report) tells it.
+  - It does not fail because of what it finds. M(ivy.cluster.report) tells it.
   - Looks at each variable as each host of the cluster's groups would see it in the roles, whatever hosts the run is
     limited to, at the archives and the licence, and builds the release without writing it.
 options:
@@ -27,7 +27,7 @@ options:
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
-  - module: ivy.cluster.preflight_report
+  - module: ivy.cluster.report
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 """
@@ -41,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What is wrong, as M(ivy.cluster.preflight_report) takes it.
+  description: What is wrong, as M(ivy.cluster.report) takes it.
   returned: always
   type: list
   elements: dict

@@ -39,7 +39,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What is wrong and was accepted by C(preflight_accept), as M(ivy.cluster.preflight_report) takes it.
+  description: What is wrong and was accepted by C(preflight_accept), as M(ivy.cluster.report) takes it.
   returned: success
   type: list
   elements: dict

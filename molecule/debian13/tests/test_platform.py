@@ -154,9 +154,9 @@ def test_a_change_in_the_cockpit_is_drift(lab: Lab, tmp_path: Path) -> None:
     assert run.status != 0
     report = json.loads((tmp_path / "drift.json").read_text(encoding="utf-8"))
     assert report["summary"]["drifted"] == [lab.nodes[1]]
-    assert [key["key"] for finding in report["findings"] for key in finding["keys"]] == ["EMail.Server.Port"]
+    assert [key["key"] for change in report["changes"] for key in change["keys"]] == ["EMail.Server.Port"]
     for secret in odd_secrets(lab).values():
-        assert secret not in run.output + (tmp_path / "drift.md").read_text(encoding="utf-8")
+        assert secret not in run.output + (tmp_path / "drift.txt").read_text(encoding="utf-8")
 
 
 def test_one_running_node_deploys_for_all(lab: Lab) -> None:

@@ -109,8 +109,8 @@ class Report:
     run: Run
     rows: list[dict[str, str]]
 
-    def verdict(self, check: str, subject: str) -> str:
-        return self.row(check, subject)["verdict"]
+    def status(self, check: str, subject: str) -> str:
+        return self.row(check, subject)["status"]
 
     def row(self, check: str, subject: str) -> dict[str, str]:
         rows = [row for row in self.rows if (row["check"], row["subject"]) == (check, subject)]
@@ -118,7 +118,7 @@ class Report:
         return rows[0]
 
     def broken(self, check: str) -> list[str]:
-        return [row["subject"] for row in self.rows if row["check"] == check and row["verdict"] == "broken"]
+        return [row["subject"] for row in self.rows if row["check"] == check and row["status"] == "failed"]
 
 
 @dataclass(frozen=True)
@@ -229,9 +229,10 @@ class Lab:
         """Rolls the source's release out to every node."""
         return self.playbook("playbooks/rollout.yml", *arguments)
 
-    def verify(self, file: Path, *arguments: str) -> Report:
-        """Runs verify and reads its report file."""
-        run = self.playbook("playbooks/verify.yml", "-e", f"verify_report_file={file}", *arguments)
+    def verify(self, directory: Path, *arguments: str) -> Report:
+        """Runs verify and reads its report."""
+        run = self.playbook("playbooks/verify.yml", "-e", f"verify_report_directory={directory}", *arguments)
+        file = directory / "verify.json"
         assert file.exists(), run.output[-6000:]
         rows: list[dict[str, str]] = json.loads(file.read_text(encoding="utf-8"))["rows"]
         return Report(run, rows)

@@ -34,13 +34,13 @@ class Drift:
     report: dict[str, Any]
     directory: Path
 
-    def findings(self, side: str, path: str) -> list[dict[str, Any]]:
-        return [finding for finding in self.report["findings"] if (finding["side"], finding["path"]) == (side, path)]
+    def changes(self, side: str, path: str) -> list[dict[str, Any]]:
+        return [change for change in self.report["changes"] if (change["side"], change["path"]) == (side, path)]
 
-    def finding(self, side: str, path: str) -> dict[str, Any]:
-        findings = self.findings(side, path)
-        assert len(findings) == 1, self.run.output[-8000:]
-        return findings[0]
+    def change(self, side: str, path: str) -> dict[str, Any]:
+        changes = self.changes(side, path)
+        assert len(changes) == 1, self.run.output[-8000:]
+        return changes[0]
 
 
 def nodes_of(finding: dict[str, Any]) -> list[str]:
@@ -116,7 +116,7 @@ def test_1_one_run_finds_everything_and_fails(lab: Lab, found: Drift) -> None:
 
 def test_2_the_same_change_on_two_nodes_is_one_finding_by_key(lab: Lab, found: Drift) -> None:
     first, second, _away = lab.nodes
-    finding = found.finding("drift", IVY)
+    finding = found.change("drift", IVY)
     assert nodes_of(finding) == [first, second]
     assert keys_of(finding)["EMail.Server.Port"] == ["25", "2525", "25"]
     # Each node encrypted the password with its own salt; the ciphertexts differ without a change.
@@ -126,12 +126,12 @@ def test_2_the_same_change_on_two_nodes_is_one_finding_by_key(lab: Lab, found: D
 
 def test_3_changes_of_both_sides_conflict_and_changes_of_the_source_are_pending(lab: Lab, found: Drift) -> None:
     first, second, _away = lab.nodes
-    conflict = found.finding("conflict", IVY)
+    conflict = found.change("conflict", IVY)
     assert nodes_of(conflict) == [first]
     assert keys_of(conflict) == {
         "EMail.Server.Host": ["mail.example.com", "by-hand.example.com", "moved-on.example.com"]
     }
-    pending = {tuple(nodes_of(finding)): set(keys_of(finding)) for finding in found.findings("pending", IVY)}
+    pending = {tuple(nodes_of(change)): set(keys_of(change)) for change in found.changes("pending", IVY)}
     assert pending == {
         (first,): {"SystemTask.Failure.Behaviour"},
         (second,): {"SystemTask.Failure.Behaviour", "EMail.Server.Host"},
@@ -151,13 +151,13 @@ def test_3_changes_of_both_sides_conflict_and_changes_of_the_source_are_pending(
     ],
 )
 def test_4_each_class_of_file_is_found(lab: Lab, found: Drift, path: str, kind: str, node: int) -> None:
-    finding = found.finding("drift", path)
+    finding = found.change("drift", path)
     assert (finding["kind"], nodes_of(finding)) == (kind, [lab.nodes[node]])
     assert path in found.run.output
 
 
 def test_5_nothing_else_is_found(found: Drift) -> None:
-    assert {finding["path"] for finding in found.report["findings"] if finding["side"] == "drift"} == {
+    assert {change["path"] for change in found.report["changes"] if change["side"] == "drift"} == {
         IVY,
         "configuration/web.xml",
         "configuration/ivy.cache.properties",
@@ -171,7 +171,7 @@ def test_5_nothing_else_is_found(found: Drift) -> None:
 
 def test_6_the_report_has_three_formats_and_no_secrets(lab: Lab, found: Drift) -> None:
     secret = (lab.directory / "secrets/mail_password").read_text(encoding="utf-8").strip()
-    for name in ("drift.json", "drift.md", "drift.html"):
+    for name in ("drift.txt", "drift.json", "drift.html"):
         file = found.directory / name
         assert file.stat().st_mode & 0o777 == 0o640
         text = file.read_text(encoding="utf-8")

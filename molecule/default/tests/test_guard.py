@@ -212,10 +212,10 @@ def test_4_a_change_in_an_engine_with_read_only_files_is_lost_at_its_restart(lab
         run = lab.playbook("playbooks/drift.yml", "-e", READ_ONLY, "-e", f"drift_report_directory={tmp_path}")
         assert run.status != 0
         report = json.loads((tmp_path / "drift.json").read_text(encoding="utf-8"))
-        (finding,) = report["findings"]
-        assert (finding["root"], finding["path"]) == ("copy", APP)
-        assert [place["node"] for place in finding["nodes"]] == [name]
-        (key,) = finding["keys"]
+        (change,) = report["changes"]
+        assert (change["root"], change["path"]) == ("copy", APP)
+        assert [place["node"] for place in change["nodes"]] == [name]
+        (key,) = change["keys"]
         assert (key["key"], key["after"]) == ("Variables.Greeting", "Until the restart")
 
         lab.restart(name)

@@ -156,7 +156,7 @@ def findings(file: Path, run: Run) -> list[dict[str, str]]:
 
 def test_1_a_healthy_cluster_passes(lab: Lab, tmp_path: Path) -> None:
     file = tmp_path / "preflight.json"
-    run = lab.playbook("playbooks/preflight.yml", "-e", f"preflight_report_file={file}").succeeded()
+    run = lab.playbook("playbooks/preflight.yml", "-e", f"preflight_report_directory={tmp_path}").succeeded()
     assert run.changed() in ([], [lab.groups["load_balancers"][0]])
     assert [finding for finding in findings(file, run) if finding["severity"] == "error"] == []
     left = (
@@ -171,7 +171,7 @@ def test_2_every_planted_fault_is_reported_in_one_run(lab: Lab, planted: Path, t
     assert len(PLANTED) >= 20
     pids = lab.pids()
 
-    run = lab.playbook("playbooks/preflight.yml", "-i", str(planted), "-e", f"preflight_report_file={file}")
+    run = lab.playbook("playbooks/preflight.yml", "-i", str(planted), "-e", f"preflight_report_directory={tmp_path}")
 
     assert run.status != 0
     by_code: dict[str, str] = {}

@@ -95,36 +95,36 @@ def report(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Report:
     deploy_at_run_time(lab, "engine2")
     start_with_other_bytes(lab, "engine3")
     lab.host("engine3").check_output(f"sed -i 's/^  Greeting: .*/  Greeting: {BY_HAND}/' {ENGINE}/{APP_YAML}")
-    found = lab.verify(tmp_path_factory.mktemp("broken") / "report.json")
+    found = lab.verify(tmp_path_factory.mktemp("broken"))
     assert found.run.status != 0
     return found
 
 
 def test_1_another_database_on_one_node(report: Report) -> None:
     assert report.broken("database") == ["engine1"]
-    assert "other as ivy" in report.row("database", "engine1")["seen"]
+    assert "other as ivy" in report.row("database", "engine1")["message"]
 
 
 def test_2_another_search_engine_on_one_node(report: Report) -> None:
     assert report.broken("search") == ["engine2"]
-    assert "127.0.0.1:9209" in report.row("search", "engine2")["seen"]
+    assert "127.0.0.1:9209" in report.row("search", "engine2")["message"]
 
 
 def test_3_one_node_runs_other_bytes(report: Report) -> None:
     assert "engine3" in report.broken("configuration")
-    assert "ivy.yaml" in report.row("configuration", "engine3")["seen"]
+    assert "ivy.yaml" in report.row("configuration", "engine3")["message"]
 
 
 def test_4_a_local_edit(report: Report) -> None:
     """Reports the edited file, but not the one that was restored before verify ran."""
     assert "engine3" in report.broken("local_change")
-    assert f"{APP_YAML} (modified)" in report.row("local_change", "engine3")["seen"]
-    assert "ivy.yaml" not in report.row("local_change", "engine3")["seen"]
+    assert f"{APP_YAML} (modified)" in report.row("local_change", "engine3")["message"]
+    assert "ivy.yaml" not in report.row("local_change", "engine3")["message"]
 
 
 def test_5_a_deployment_by_hand_while_the_engine_runs(lab: Lab, report: Report) -> None:
     assert report.broken("deployment") == ["engine2"]
-    assert "extra.zip" in report.row("deployment", "engine2")["seen"]
+    assert "extra.zip" in report.row("deployment", "engine2")["message"]
     if runs_opensearch(lab):
         # From 12.0.9 on the deployment takes effect on all nodes, but the inventory does not contain the application.
         assert lab.host("engine2").file("/srv/ivy/applications/extra").is_directory
@@ -152,9 +152,9 @@ def test_6_site_reverts_everything(lab: Lab, tmp_path: Path) -> None:
     lab.host("engine2").check_output("systemctl stop test-forward.service")
     assert "other" not in lab.host("db1").check_output(f"cat $({psql} -c 'SHOW hba_file')")
 
-    report = lab.verify(tmp_path / "report.json")
+    report = lab.verify(tmp_path)
 
     assert report.run.status == 0, report.run.output[-6000:]
-    assert not [row for row in report.rows if row["verdict"] == "broken"]
+    assert not [row for row in report.rows if row["status"] == "failed"]
     for node in lab.nodes:
         assert STRANGE_KEY not in lab.settings(node)

@@ -48,7 +48,7 @@ def source(lab: Lab, directory: Path, greeting: str, restart: bool) -> list[str]
 
 def history(lab: Lab, directory: Path) -> dict[str, Any]:
     file = directory / "history.json"
-    lab.playbook("playbooks/history.yml", "-e", f"history_file={file}").succeeded()
+    lab.playbook("playbooks/history.yml", "-e", f"history_report_directory={directory}").succeeded()
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
 

@@ -1,116 +1,138 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who applied which release when: the cluster record and the nodes' stores, put together."""
+"""The report of history: who applied which release when, from the cluster record and the nodes' stores."""
 
 from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import NO_RECORD, first_line, lost
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import rollback
+from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
 Result = t.Mapping[str, t.Any]
 
 
 def _usable(result: Result | None, key: str) -> str:
-    """Why a result cannot be used; empty when it can."""
+    """Why a result cannot be used; empty if it can."""
     if not result:
         return "not reached"
     if result.get("unreachable"):
         return f"not reached: {lost(result)}"
     if result.get("failed") or key not in result:
-        return first_line(result.get("msg")) or "it gave no usable answer"
+        return first_line(result.get("msg")) or "it returned no usable result"
     return ""
 
 
-def report(seen: t.Mapping[str, t.Mapping[str, Result]], cluster: str) -> dict[str, t.Any]:
-    """The text, the data, and what is wrong where nothing is known."""
-    record: t.Mapping[str, t.Any] = {}
-    problem = NO_RECORD
-    reached = False
-    for results in seen.values():
-        why = _usable(results.get("record"), "record")
-        if not why:
-            reached = True
-            record = results["record"]["record"] or {}
-            if record:
-                break
-        elif not reached:
-            problem = why
-    if reached:
-        problem = "" if record else NO_RECORD
+def document(params: t.Mapping[str, t.Any]) -> Document:
+    """The report from the results of every node, by their name."""
+    cluster: str = params["cluster"]
+    results: t.Mapping[str, t.Mapping[str, Result]] = params["nodes"]
+    record, problem = _record(results)
     stores: dict[str, t.Mapping[str, t.Any]] = {}
-    away: dict[str, str] = {}
-    for node, results in seen.items():
-        why = _usable(results.get("releases"), "releases")
+    not_reached: dict[str, str] = {}
+    for node, of_node in results.items():
+        why = _usable(of_node.get("releases"), "releases")
         if why:
-            away[node] = why
+            not_reached[node] = why
         else:
-            stores[node] = results["releases"]
-    data = {
-        "cluster": cluster,
+            stores[node] = of_node["releases"]
+    history = record.get("history") or []
+    content = {
         "desired_release": record.get("desired_release"),
         "previous_release": rollback.previous(record) or None,
         "pin": record.get("pin"),
         "operation": record.get("operation"),
         "drained": record.get("drained") or [],
-        "history": record.get("history") or [],
+        "history": history,
         "nodes": {
             node: {"applied": store.get("applied"), "releases": [item["id"] for item in store.get("releases") or []]}
             for node, store in stores.items()
         },
-        "not_reached": away,
+        "not_reached": not_reached,
+        "problem": problem,
     }
-    return {"text": "\n".join(_lines(data, record, stores, away, problem)), "data": data, "problem": problem}
+    summary = {
+        "ok": not problem,
+        "counts": {"events": len(history), "nodes": len(results), "not_reached": len(not_reached)},
+        **{name: content[name] for name in ("desired_release", "previous_release", "pin", "operation", "problem")},
+    }
+    facts = [] if problem else _facts(content)
+    restorable = list(rollback.inventory(rollback.Available(record, stores, [])))
+    headline = f"There is no history to show: {problem}" if problem else f"{count(len(history), 'event')} recorded."
+    page = {"facts": facts, "events": [_cells(event) for event in reversed(history)], "restorable": restorable}
+    lines = list(_lines(cluster, content, facts, restorable))
+    return Document("history", cluster, headline, summary, content, lines, page)
+
+
+def _record(results: t.Mapping[str, t.Mapping[str, Result]]) -> tuple[t.Mapping[str, t.Any], str]:
+    """The cluster record, or why there is none. Every node reads the same one."""
+    problem, was_read = NO_RECORD, False
+    for of_node in results.values():
+        why = _usable(of_node.get("record"), "record")
+        if not why and of_node["record"]["record"]:
+            return of_node["record"]["record"], ""
+        was_read = was_read or not why
+        problem = why or problem
+    return {}, NO_RECORD if was_read else problem
+
+
+def _facts(content: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
+    found = [
+        ("desired", content["desired_release"] or "no release"),
+        ("previous", content["previous_release"] or "none that reached all nodes"),
+    ]
+    pin, operation = content["pin"], content["operation"]
+    if pin:
+        reason = pin.get("reason") or "no reason"
+        found.append(
+            ("PINNED", f"to {pin.get('release')} since {pin.get('time')} by {pin.get('owner') or 'unknown'}: {reason}")
+        )
+    if operation:
+        owner = operation.get("owner") or "unknown"
+        found.append(("OPEN", f"{operation.get('name')} of {owner} since {operation.get('since')}"))
+    if content["drained"]:
+        found.append(("drained", ", ".join(content["drained"])))
+    return found
 
 
 def _lines(
-    data: t.Mapping[str, t.Any],
-    record: t.Mapping[str, t.Any],
-    stores: t.Mapping[str, t.Mapping[str, t.Any]],
-    away: t.Mapping[str, str],
-    problem: str,
+    cluster: str,
+    content: t.Mapping[str, t.Any],
+    facts: t.Sequence[tuple[str, str]],
+    restorable: t.Sequence[str],
 ) -> t.Iterator[str]:
-    yield f"Cluster {data['cluster']}"
-    if problem:
-        yield f"  record     {problem}"
+    """The report for a terminal."""
+    yield f"Cluster {cluster}"
+    if content["problem"]:
+        yield f"  record     {content['problem']}"
     else:
-        yield f"  wanted     {data['desired_release'] or 'no release'}"
-        yield f"  before     {data['previous_release'] or 'none that reached all nodes'}"
-        pin = data["pin"]
-        if pin:
-            yield (
-                f"  PINNED     to {pin.get('release')} since {pin.get('time')} by {pin.get('owner') or 'unknown'}: "
-                f"{pin.get('reason') or 'no reason given'}"
-            )
-        operation = data["operation"]
-        if operation:
-            owner = operation.get("owner") or "unknown"
-            yield f"  OPEN       {operation.get('name')} of {owner} since {operation.get('since')}"
-        if data["drained"]:
-            yield f"  drained    {', '.join(data['drained'])}"
+        for label, text in facts:
+            yield f"  {label.ljust(10)} {text}"
         yield ""
-        yield "What happened, the newest first"
-        for entry in reversed(data["history"]):
-            yield "  " + _event(entry)
+        yield "Events, newest first"
+        for event in reversed(content["history"]):
+            time, operation, release, owner, remarks = _cells(event)
+            yield f"  {time}  {operation.ljust(14)}  {release.ljust(32)}  by {owner}  {remarks}"
     yield ""
     yield "Releases that the nodes can go back to"
-    known = rollback.Available(record, stores, [])
-    for line in rollback.inventory(known):
+    for line in restorable:
         yield f"  {line}"
-    for node, why in away.items():
+    for node, why in content["not_reached"].items():
         yield f"  {node}: {why}"
 
 
-def _event(entry: t.Mapping[str, t.Any]) -> str:
-    words = [
-        str(entry.get("time", "at an unknown time")),
-        str(entry.get("operation", "")).ljust(14),
-        str(entry.get("release") or "-").ljust(32),
-        f"by {entry.get('owner') or 'unknown'}",
-    ]
-    words += [f"on {entry['node']}"] if entry.get("node") else []
-    words += [f"from {entry['from_owner']}"] if entry.get("from_owner") else []
-    words += [f"({entry['reason']})"] if entry.get("reason") else []
-    words += [f"[{entry['applications']}]"] if entry.get("applications") else []
-    return "  ".join(words)
+def _cells(event: t.Mapping[str, t.Any]) -> tuple[str, str, str, str, str]:
+    """Time, operation, release, owner and remarks."""
+    remarks = [f"on {event['node']}"] if event.get("node") else []
+    remarks += [f"from {event['from_owner']}"] if event.get("from_owner") else []
+    remarks += [f"({event['reason']})"] if event.get("reason") else []
+    remarks += [f"[{event['applications']}]"] if event.get("applications") else []
+    return (
+        str(event.get("time", "at an unknown time")),
+        str(event.get("operation", "")),
+        str(event.get("release") or "-"),
+        str(event.get("owner") or "unknown"),
+        "  ".join(remarks),
+    )

@@ -8,7 +8,8 @@ import dataclasses
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import ERROR, SEVERITIES, WARNING, Finding
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, plain_text, sentence
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, sentence
+from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
 # The headings of a report in their order: causes before consequences.
 AREAS = (
@@ -48,15 +49,11 @@ class Report:
     def warnings(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.severity == WARNING)
 
-    def to_dict(self) -> dict[str, t.Any]:
+    def summary(self) -> dict[str, t.Any]:
         return {
-            "format": 1,
-            "cluster": self.cluster,
-            "scope": self.scope,
             "ok": not self.errors,
-            "errors": len(self.errors),
-            "warnings": len(self.warnings),
-            "findings": [finding.to_dict() for finding in self.findings],
+            "scope": self.scope,
+            "counts": {"errors": len(self.errors), "warnings": len(self.warnings)},
         }
 
 
@@ -75,19 +72,27 @@ def headline(report: Report) -> str:
     return f"Preflight of cluster {report.cluster} checked {checked}: {' and '.join(parts)}. Nothing was changed."
 
 
-def text(report: Report, head: str = "") -> str:
+def lines(report: Report, head: str = "") -> list[str]:
     """The report for a terminal."""
-    lines = [head or headline(report)]
+    found = [head or headline(report)]
     for title, findings in (("Errors", report.errors), ("Warnings", report.warnings)):
         area = None
         for finding in findings:
             if area is None:
-                lines += ["", title]
+                found += ["", title]
             if finding.area != area:
                 area = finding.area
-                lines.append(f"  {plain_text(area)}")
-            lines.append(f"    - {finding} [{plain_text(finding.code)}]")
-    return "\n".join(lines)
+                found.append(f"  {area}")
+            found.append(f"    - {finding} [{finding.code}]")
+    return found
+
+
+def document(params: t.Mapping[str, t.Any]) -> Document:
+    """The report from the parameters of ivy.cluster.report."""
+    findings = [Finding.from_dict(finding) for finding in params["findings"]]
+    report = build(params["cluster"], params["scope"], findings, params["accept"])
+    content = {"findings": [finding.to_dict() for finding in report.findings]}
+    return Document("preflight", report.cluster, headline(report), report.summary(), content, lines(report))
 
 
 def _accept(finding: Finding) -> Finding:

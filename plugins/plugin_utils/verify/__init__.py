@@ -1,3 +1,3 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Evaluating a running cluster for the playbooks verify and status."""
+"""The reports of the playbooks verify and status on a running cluster."""

@@ -1,9 +1,9 @@
 # Copyright: the ivy.cluster contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of a cluster on one screen: what was seen of the hosts in, lines out.
+"""The report of status: the state of a cluster on one screen, from the facts of one run.
 
-It judges nothing; that is what verify is for. What could not be looked at stands there as such.
+It has no checks, see verify for those. A fact that could not be gathered is reported as unknown.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import WARN_DAYS
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed, plain_text
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import columns, count, listed, plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Host,
     LookError,
     Observed,
     Result,
+    observed_from,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
-_COLUMNS = ("NODE", "STATE", "ENGINE", "RELEASE", "DRIFT", "RESTART", "PEERS", "BALANCER", "SINCE")
-# A certificate is renewed by a run of ivy.cluster.site; a licence has to be bought, an authority handed to all users.
+_COLUMNS = ("node", "state", "engine", "release", "drift", "restart", "peers", "balancer", "since")
+# ivy.cluster.site renews certificates; a new authority has to be distributed to all users first.
 _SOON_DAYS = 30
 _AUTHORITY_SOON_DAYS = 90
 _SHOWN = 5
@@ -35,7 +37,7 @@ def short(release: t.Any) -> str:
 
 
 def days(number: t.Any, soon: int = _SOON_DAYS) -> str:
-    """A span until an expiry, loud when it is near."""
+    """The days until an expiry, in capitals when it is near."""
     if not isinstance(number, int):
         return "unknown"
     if number < 0:
@@ -43,45 +45,39 @@ def days(number: t.Any, soon: int = _SOON_DAYS) -> str:
     return count(number, "day") + (" - RENEW SOON" if number < soon else "")
 
 
-def table(rows: t.Sequence[t.Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-
-
 # --- the cluster
 
 
-def cluster_lines(seen: Observed) -> list[str]:
-    lines = [f"Cluster {seen.cluster}, engine {seen.engine_version}"]
-    record, why = seen.record()
+def cluster_facts(facts: Observed) -> dict[str, str]:
+    """The state of the cluster record and the licence, by label."""
+    found: dict[str, str] = {}
+    record, why = facts.record()
     if not record:
-        lines.append(f"  record     {why}")
+        found["record"] = why
     else:
-        lines.append(
-            f"  release    {short(record.get('desired_release'))} is wanted; {_operation(record)}; {_pin(record)}"
-        )
+        found["release"] = f"{short(record.get('desired_release'))} desired; {_operation(record)}; {_pin(record)}"
         if record.get("drained"):
-            lines.append(f"  drained    {listed(map(str, record['drained']))}")
+            found["drained"] = listed(map(str, record["drained"]))
         history = record.get("history") or []
         if history:
             last = history[-1]
-            lines.append(
-                f"  last       {last.get('time')}  {last.get('operation')} by {last.get('owner') or 'unknown'}, "
+            found["last"] = (
+                f"{last.get('time')}  {last.get('operation')} by {last.get('owner') or 'unknown'}, "
                 f"release {short(last.get('release'))}"
             )
-    lines.append(f"  licence    {_licence(seen)}")
-    if seen.accept_unsupported:
-        lines.append(f"  accepted   {', '.join(seen.accept_unsupported)} (not supported by the vendor)")
-    return lines
+    found["licence"] = _licence(facts)
+    if facts.accept_unsupported:
+        found["accepted"] = f"{', '.join(facts.accept_unsupported)} (not supported by the vendor)"
+    return found
 
 
 def _operation(record: Result) -> str:
     operation = record.get("operation")
     if not operation:
-        return "no operation is open"
+        return "no operation in progress"
     step = f", step {operation['step']}" if operation.get("step") else ""
     previous = record.get("previous_release")
-    also = f", release {short(previous)} may run too" if previous else ""
+    also = f", release {short(previous)} allowed as well" if previous else ""
     owner = operation.get("owner") or "unknown"
     return f"OPEN: {operation.get('name')} by {owner} since {operation.get('since')}{step}{also}"
 
@@ -93,9 +89,9 @@ def _pin(record: Result) -> str:
     return f"PINNED to {short(pin.get('release') if isinstance(pin, dict) else pin)}"
 
 
-def _licence(seen: Observed) -> str:
-    """The licence is part of the release, so one node tells for all."""
-    for node in seen.reached:
+def _licence(facts: Observed) -> str:
+    """The licence is part of the release, so it is the same on every node."""
+    for node in facts.reached:
         try:
             licence = node.engine.get("licence")
         except LookError:
@@ -110,39 +106,30 @@ def _licence(seen: Observed) -> str:
 # --- the nodes
 
 
-def node_lines(seen: Observed) -> list[str]:
-    """One row a node; below it what needs more words."""
-    if not seen.present:
-        return []
-    rows: list[tuple[str, ...]] = [_COLUMNS]
-    notes: list[list[str]] = [[]]
-    for node in seen.present:
-        row, remarks = _node(seen, node)
-        remarks += guard_remarks(node)
-        rows.append(row)
-        notes.append(remarks)
-    lines = []
-    for text, remarks in zip(table(rows), notes):
-        lines.append(text)
-        lines += [f"    {remark}" for remark in remarks]
-    return lines
+def node_rows(facts: Observed) -> list[dict[str, t.Any]]:
+    """One row for each node: the columns, and remarks."""
+    found = []
+    for node in facts.present:
+        cells, remarks = _node(facts, node)
+        found.append({**dict(zip(_COLUMNS, cells)), "remarks": [*remarks, *guard_remarks(node)]})
+    return found
 
 
-def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
-    place = _place(seen, node.name)
-    left = " (in ivy_proceed_without)" if node.name in seen.proceed_without else ""
+def _node(facts: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
+    balancer = _balancer_state(facts, node.name)
+    left = " (in ivy_proceed_without)" if node.name in facts.proceed_without else ""
     if not node.reachable:
-        return (node.name, "UNREACHABLE", "", "", "", "", "", place, ""), [f"{node.why}{left}"]
+        return (node.name, "UNREACHABLE", "", "", "", "", "", balancer, ""), [f"{node.why}{left}"]
     try:
         engine = node.engine
     except LookError as exc:
-        return (node.name, "UNKNOWN", "", "", "", "", "", place, ""), [str(exc)]
+        return (node.name, "UNKNOWN", "", "", "", "", "", balancer, ""), [str(exc)]
     unit, running, remarks = engine["unit"], engine.get("running") or {}, []
     version = str(engine.get("installed_version") or "none")
     drift, changes = _drift(node)
     remarks += changes
     if unit["active"] != "active":
-        state, why = _stopped(seen, node.name, engine)
+        state, why = _stopped(facts, node.name, engine)
         return (
             node.name,
             state,
@@ -151,7 +138,7 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
             drift,
             "",
             "",
-            place,
+            balancer,
             str(unit.get("since") or ""),
         ), remarks + why
     health = engine.get("health") or {}
@@ -163,45 +150,45 @@ def _node(seen: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
         release = f"{release} (applied {short(engine.get('applied'))})"
     reasons = list(engine.get("restart_reasons") or [])
     remarks += [f"restart: {reason}" for reason in reasons[:5]]
-    peers = f"{len((engine.get('peers') or {}).get('connected') or [])}/{len(seen.nodes) - 1}"
+    peers = f"{len((engine.get('peers') or {}).get('connected') or [])}/{len(facts.nodes) - 1}"
     restart = "REQUIRED" if engine.get("restart_required") else "no"
-    return (node.name, state, version, release, drift, restart, peers, place, str(unit.get("since") or "")), remarks
+    return (node.name, state, version, release, drift, restart, peers, balancer, str(unit.get("since") or "")), remarks
 
 
-def _stopped(seen: Observed, node: str, engine: Result) -> tuple[str, list[str]]:
-    """The state of a node whose engine does not run; below it why, and what to run."""
+def _stopped(facts: Observed, node: str, engine: Result) -> tuple[str, list[str]]:
+    """The state of a node whose engine does not run, with the reason and the command to run."""
     unit, start = engine["unit"], engine.get("start") or {}
     state = f"{unit['active']}/{unit['sub']}"
     if engine.get("applied") is None:
         return state, []
     again = command("site", "--limit", node)
     reason = str(start.get("reason") or "")
-    fenced = fence_reason(seen, node, engine)
+    fenced = fence_reason(facts, node, engine)
     if fenced:
         return "FENCED", [f"fenced: {fenced}"]
     if unit["active"] == "activating":
         since = f" (since {start['since']})" if start.get("since") else ""
         if start.get("state") in ("waiting", "pausing") and reason:
             return "RETRYING", [f"{reason}{since}"]
-        # Beside the first moments of a start, this is the time between an end of the engine and its next start.
-        return ("RETRYING", [_ended(seen, unit)]) if unit["sub"].startswith("auto-restart") else (state, [])
+        # Except at the beginning of a start, systemd is waiting to restart an engine that ended.
+        return ("RETRYING", [_ended(facts, unit)]) if unit["sub"].startswith("auto-restart") else (state, [])
     if unit["active"] == "failed":
         if start.get("state") == "refused" and reason:
-            return "FAILED", [f"refused at {start.get('since')}: {reason}", f"when that is done run: {again}"]
-        return "FAILED", [_ended(seen, unit), f"to start it run: {again}"]
+            return "FAILED", [f"refused at {start.get('since')}: {reason}", f"afterwards run: {again}"]
+        return "FAILED", [_ended(facts, unit), f"to start it run: {again}"]
     return state, [f"it was stopped; to start it run: {again}"] if unit.get("known") else []
 
 
-def _ended(seen: Observed, unit: Result) -> str:
+def _ended(facts: Observed, unit: Result) -> str:
     status = f", exit status {unit['exit_status']}" if unit.get("exit_status") else ""
     return (
         f"the engine ended (result {unit.get('result') or 'unknown'}{status}); "
-        f"for the reason run on the node: journalctl -u {seen.unit}"
+        f"to find the cause, run on the node: journalctl -u {facts.unit}"
     )
 
 
 def _drift(node: Host) -> tuple[str, list[str]]:
-    """Whether somebody changed files of the node, and which."""
+    """Whether files of the node have local changes, and which."""
     try:
         found = node.look("scan", "drift")
     except LookError as exc:
@@ -213,39 +200,39 @@ def _drift(node: Host) -> tuple[str, list[str]]:
 
 
 def guard_remarks(node: Host) -> list[str]:
-    """What the guard of this node found when it looked last; nothing where there is no guard, or nothing to tell."""
+    """The last result of the node's guard; empty without a guard or without a problem."""
     try:
-        told = json.loads(base64.b64decode(node.look("guard", "content")))
+        status = json.loads(base64.b64decode(node.look("guard", "content")))
     except (LookError, ValueError):
         return []
-    last = f"guard at {told.get('time')}"
-    if told.get("error"):
-        return [f"{last}: {told['error']}"]
+    last = f"guard at {status.get('time')}"
+    if status.get("error"):
+        return [f"{last}: {status['error']}"]
     remarks = []
-    findings = told.get("findings") or []
+    findings = status.get("findings") or []
     if findings:
         shown = [f"{item.get('path')} ({item.get('kind')})" for item in findings[:_SHOWN]]
         more = len(findings) - len(shown)
         names = ", ".join([*shown, *([f"{more} more"] if more else [])])
         remarks.append(f"{last}: {count(len(findings), 'file differs', 'files differ')}: {names}")
-    remarks += [f"{last}: {told[name]}" for name in ("record_problem", "waits") if told.get(name)]
+    remarks += [f"{last}: {status[name]}" for name in ("record_problem", "waits") if status.get(name)]
     return remarks
 
 
-def fence_reason(seen: Observed, node: str, engine: Result) -> str:
-    """Why this node may not start now; empty when it may. The very rule that counts at the engine's start."""
-    record, why = seen.record()
+def fence_reason(facts: Observed, node: str, engine: Result) -> str:
+    """Why the fence prevents a start of this node; empty if it does not. The engine's start uses the same rule."""
+    record, why = facts.record()
     if why:
-        # A share that is away proves nothing, and neither does an empty one: the node waits for its record.
+        # Without the share or without a record, the node waits for the record.
         return ""
-    return fence.refusal(engine.get("applied"), record, seen.cluster, node)
+    return fence.refusal(engine.get("applied"), record, facts.cluster, node)
 
 
-def _place(seen: Observed, name: str) -> str:
-    """What the balancers do with the node; by balancer only where they differ."""
+def _balancer_state(facts: Observed, name: str) -> str:
+    """The node's state in the balancers; by balancer if they differ."""
     found: dict[str, str] = {}
-    for balancer in seen.balancers:
-        host = seen.hosts.get(balancer)
+    for balancer in facts.balancers:
+        host = facts.hosts.get(balancer)
         if host is None or not host.reachable:
             continue
         try:
@@ -266,15 +253,13 @@ def _server_state(server: Result) -> str:
     return "up" if server.get("up") else str(server.get("status", "unknown")).lower()
 
 
-# --- what stands beside the nodes
+# --- the services of the nodes
 
 
-def service_lines(seen: Observed) -> list[str]:
-    rows = [(name, _balancer(seen.hosts[name])) for name in seen.balancers if name in seen.hosts]
-    rows.append(_database(seen))
-    rows.append(_search(seen))
-    width = max(len(name) for name, _text in rows)
-    return [f"{name.ljust(width)}  {text}" for name, text in rows]
+def services(facts: Observed) -> dict[str, str]:
+    """The state of each balancer, the database and the search engine."""
+    found = {name: _balancer(facts.hosts[name]) for name in facts.balancers if name in facts.hosts}
+    return {**found, **dict([_database(facts), _search(facts)])}
 
 
 def _balancer(host: Host) -> str:
@@ -283,7 +268,7 @@ def _balancer(host: Host) -> str:
     try:
         servers = host.look("balancer", "servers")
     except LookError as exc:
-        return f"HAProxy does not answer: {exc}"
+        return f"HAProxy does not respond: {exc}"
     result = host.results["balancer"]
     version = (result.get("process") or {}).get("version", "")
     up = sum(1 for server in servers if server.get("up"))
@@ -301,41 +286,81 @@ def _balancer(host: Host) -> str:
     return text
 
 
-def _database(seen: Observed) -> tuple[str, str]:
-    if not seen.database.host:
-        return "database", f"{seen.database} (not a host of this inventory)"
-    host = seen.hosts.get(seen.database.host)
+def _database(facts: Observed) -> tuple[str, str]:
+    if not facts.database.host:
+        return "database", f"{facts.database} (not a host of this inventory)"
+    host = facts.hosts.get(facts.database.host)
     if host is None:
-        return seen.database.host, "not part of this run (--limit)"
+        return facts.database.host, "not part of this run (--limit)"
     if not host.reachable:
         return host.name, f"UNREACHABLE: {host.why}"
     try:
         row = host.look("database_state", "query_result")[0]
     except (LookError, IndexError) as exc:
-        return host.name, f"PostgreSQL does not answer: {exc}"
+        return host.name, f"PostgreSQL does not respond: {exc}"
     return host.name, (
         f"PostgreSQL {str(row['version']).split(' ', maxsplit=1)[0]}, {row['connections']} of {row['max_connections']} "
-        f"connections, {seen.database_name} {row['size']}"
+        f"connections, {facts.database_name} {row['size']}"
     )
 
 
-def _search(seen: Observed) -> tuple[str, str]:
-    if not seen.search.host:
-        return "search", f"{seen.search} (not a host of this inventory)"
-    host = seen.hosts.get(seen.search.host)
+def _search(facts: Observed) -> tuple[str, str]:
+    if not facts.search.host:
+        return "search", f"{facts.search} (not a host of this inventory)"
+    host = facts.hosts.get(facts.search.host)
     if host is None:
-        return seen.search.host, "not part of this run (--limit)"
+        return facts.search.host, "not part of this run (--limit)"
     if not host.reachable:
         return host.name, f"UNREACHABLE: {host.why}"
     try:
         health = host.look("search_state", "json")
     except LookError as exc:
-        return host.name, f"the search engine does not answer: {exc}"
+        return host.name, f"the search engine does not respond: {exc}"
     nodes = count(int(health.get("number_of_nodes") or 0), "node")
     shards = count(int(health.get("active_shards") or 0), "shard")
     return host.name, f"search cluster {health.get('cluster_name')} {health.get('status')}, {nodes}, {shards}"
 
 
-def render(seen: Observed) -> str:
-    blocks = [cluster_lines(seen), node_lines(seen), service_lines(seen)]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+# --- the report
+
+
+def document(params: t.Mapping[str, t.Any]) -> Document:
+    """The report from the facts that the role verify gathers."""
+    return from_facts(observed_from(params))
+
+
+def from_facts(facts: Observed) -> Document:
+    rows, cluster, beside = node_rows(facts), cluster_facts(facts), services(facts)
+    unreachable = [name for name, host in facts.hosts.items() if not host.reachable]
+    summary = {
+        "ok": len(unreachable) < len(facts.hosts),
+        "counts": {"hosts": len(facts.hosts), "nodes": len(rows), "running": len(facts.running)},
+        "unreachable": unreachable,
+    }
+    content = {"engine_version": facts.engine_version, "facts": cluster, "nodes": rows, "services": beside}
+    headline = f"{len(facts.running)} of {count(len(rows), 'node')} running"
+    if unreachable:
+        headline += f"; {listed(unreachable)} not reachable"
+    page = {"columns": _COLUMNS}
+    return Document(
+        "status", facts.cluster, f"{headline}.", summary, content, lines(facts, cluster, rows, beside), page
+    )
+
+
+def lines(
+    facts: Observed,
+    cluster: t.Mapping[str, str],
+    rows: t.Sequence[t.Mapping[str, t.Any]],
+    beside: t.Mapping[str, str],
+) -> list[str]:
+    """The report for a terminal."""
+    found = [f"Cluster {facts.cluster}, engine {facts.engine_version}"]
+    found += [f"  {label.ljust(10)} {text}" for label, text in cluster.items()]
+    if rows:
+        table = [[name.upper() for name in _COLUMNS], *([row[name] for name in _COLUMNS] for row in rows)]
+        head, *of_nodes = columns(table)
+        found += ["", head]
+        for line, row in zip(of_nodes, rows):
+            found += [line, *(f"    {remark}" for remark in row["remarks"])]
+    width = max(map(len, beside))
+    return [*found, "", *(f"{name.ljust(width)}  {text}" for name, text in beside.items())]

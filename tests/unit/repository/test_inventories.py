@@ -115,10 +115,10 @@ def test_preflight_finds_nothing_wrong_once_files_and_secrets_are_there(example:
     vault = {f"vault_{name}": value for name, value in SECRETS.items()}
     if example == "small":
         (inventory / "group_vars/all/vault.yml").write_text(json.dumps(vault), encoding="utf-8")
-    report = tmp_path / "report.json"
+    report = tmp_path / "preflight.json"
     options = {
         "preflight_scope": "inventory",
-        "preflight_report_file": str(report),
+        "preflight_report_directory": str(tmp_path),
         "ivy_controller_cache": str(tmp_path / "cache"),
     }
     environment = {f"IVY_{name.upper()}": value for name, value in SECRETS.items()} if example == "ha" else {}

@@ -97,12 +97,12 @@ class Run(t.NamedTuple):
 
 def run(directory: Path, case: t.Mapping[str, t.Any], *arguments: str, playbook: str = "preflight.yml") -> Run:
     """Run a playbook. Every connection to a host runs a program that leaves a trace."""
-    trace, ssh, report = directory / "contacted", directory / "ssh", directory / "report.json"
+    trace, ssh, report = directory / "contacted", directory / "ssh", directory / "reports/preflight.json"
     ssh.write_text(f"#!/bin/sh\ntouch {trace}\nexit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
     inventory = site.write_site(directory, case)
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory)]
-    command += [str(ROOT / "playbooks" / playbook), "-e", f"preflight_report_file={report}", *arguments]
+    command += [str(ROOT / "playbooks" / playbook), "-e", f"preflight_report_directory={report.parent}", *arguments]
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),

@@ -15,9 +15,9 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.files import write_files
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError, parse_version
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.report_files import write_files
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
     ENGINES,

@@ -208,16 +208,13 @@ _NO_OPTIONS = ("rollout_", "unpin_")
 # Names that the roles publish with set_stats: a workflow hands them to the next job as extra variables.
 PUBLISHED = frozenset(
     {
-        "drift_counts",
-        "drift_found",
-        "drift_nodes",
-        "drift_not_seen",
         "ivy_adopted",
+        "ivy_drift",
         "ivy_history",
         "ivy_not_adopted",
-        "preflight_errors",
-        "preflight_ok",
-        "preflight_warnings",
+        "ivy_preflight",
+        "ivy_status",
+        "ivy_verify",
     }
 )
 

@@ -180,8 +180,8 @@ def test_variables_of_the_users_own_are_no_matter(tmp_path: Path) -> None:
     extra = {
         "awx_job_id": 7,
         "release": "1.4",
-        "preflight_ok": True,
-        "drift_counts": {},
+        "ivy_preflight": {},
+        "ivy_drift": {},
         "ivy_history": [],
         "company": "y",
     }

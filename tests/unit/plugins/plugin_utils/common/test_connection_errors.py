@@ -16,7 +16,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_erro
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.finding_codes import KINDS
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import merged
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.report import build, text
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.report import build, lines
 
 VIA = "Failed to connect to the host via ssh: "
 CHANGED = (
@@ -195,10 +195,10 @@ def test_one_problem_of_many_hosts_is_one_finding_that_keeps_what_each_said() ->
         )
     report = build("demo", "all", [Finding.from_dict(one.to_dict()) for one in merged(found)])
     assert len(report.errors) == 1
-    assert report.to_dict()["findings"][0]["details"]["engine6"].endswith("10.0.0.6 port 22: Connection refused")
-    lines = [line for line in text(report).splitlines() if "[host-unreachable]" in line]
-    assert len(lines) == 1
+    assert report.findings[0].to_dict()["details"]["engine6"].endswith("10.0.0.6 port 22: Connection refused")
+    shown = [line for line in lines(report) if "[host-unreachable]" in line]
+    assert len(shown) == 1
     assert (
-        "engine1, engine2, engine3, engine4, engine5, engine6: it cannot be reached (engine1: ssh: connect" in lines[0]
+        "engine1, engine2, engine3, engine4, engine5, engine6: it cannot be reached (engine1: ssh: connect" in shown[0]
     )
-    assert "10.0.0.2" not in lines[0]
+    assert "10.0.0.2" not in shown[0]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a report belongs together, what to do next, and that nothing in it becomes markup or gives a secret away."""
+"""Grouping of changes, recommended steps, and that text from a node becomes neither markup nor leaks a secret."""
 
 from __future__ import annotations
 
@@ -17,17 +17,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common import report_files
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import files
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
-from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import (
-    page as drift_page,
-)
-from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import (
-    report as drift_report,
-)
-from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import (
-    text as drift_text,
-)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import changes
+from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.report import from_report
+from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.text import headline
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import result
 
 TIME = "2026-01-31T12:00:00Z"
@@ -51,7 +45,7 @@ def item(path: str = IVY, **more: t.Any) -> dict[str, t.Any]:
     return {**found, **more}
 
 
-def seen(**more: t.Any) -> dict[str, t.Any]:
+def inspected(**more: t.Any) -> dict[str, t.Any]:
     answer = {
         "drift": [],
         "pending": [],
@@ -66,39 +60,34 @@ def seen(**more: t.Any) -> dict[str, t.Any]:
     return {**answer, **more}
 
 
-def build(**results: t.Any) -> drift_report.Report:
-    return drift_report.build("demo", "11.3.0", TIME, "0123456789abcdef" * 2, "", "ansible-playbook -i hosts", results)
+def build(**results: t.Any) -> changes.Report:
+    return changes.build("demo", "11.3.0", TIME, "0123456789abcdef" * 2, "", "ansible-playbook -i hosts", results)
 
 
-def forms(report: drift_report.Report) -> dict[str, str]:
-    return {
-        "json": json.dumps(report.plain()),
-        "markdown": drift_text.markdown(report),
-        "html": drift_page.render(report),
-        "terminal": drift_text.terminal(report),
-    }
+def forms(report: changes.Report) -> dict[str, str]:
+    return from_report(report).forms()
 
 
-def test_nodes_that_differ_in_the_same_way_are_one_finding() -> None:
+def test_nodes_that_differ_in_the_same_way_are_one_change() -> None:
     report = build(
-        engine1=seen(drift=[item(keys=[HOST])]),
-        engine2=seen(drift=[item(keys=[HOST], modified="2026-01-31T09:00:00Z")]),
-        engine3=seen(drift=[item(keys=[HOST], comparable="c2")]),
+        engine1=inspected(drift=[item(keys=[HOST])]),
+        engine2=inspected(drift=[item(keys=[HOST], modified="2026-01-31T09:00:00Z")]),
+        engine3=inspected(drift=[item(keys=[HOST], comparable="c2")]),
     )
-    assert [finding.nodes for finding in report.findings] == [["engine1", "engine2"], ["engine3"]]
-    assert [place.modified for place in report.findings[0].places] == ["2026-01-31T11:00:00Z", "2026-01-31T09:00:00Z"]
-    assert report.summary()["drift"] == 2
+    assert [change.nodes for change in report.changes] == [["engine1", "engine2"], ["engine3"]]
+    assert [file.modified for file in report.changes[0].files] == ["2026-01-31T11:00:00Z", "2026-01-31T09:00:00Z"]
+    assert report.summary()["counts"]["drift"] == 2
     assert report.summary()["drifted"] == ["engine1", "engine2", "engine3"]
 
 
-def test_without_a_comparable_each_node_stands_for_itself() -> None:
-    report = build(engine1=seen(drift=[item(comparable=None)]), engine2=seen(drift=[item(comparable=None)]))
-    assert [finding.nodes for finding in report.findings] == [["engine1"], ["engine2"]]
+def test_without_a_comparable_each_node_is_its_own_change() -> None:
+    report = build(engine1=inspected(drift=[item(comparable=None)]), engine2=inspected(drift=[item(comparable=None)]))
+    assert [change.nodes for change in report.changes] == [["engine1"], ["engine2"]]
 
 
-def test_a_node_that_was_not_looked_at_is_shown_and_hides_nothing() -> None:
+def test_a_node_that_was_not_inspected_is_listed_and_hides_nothing() -> None:
     report = build(
-        engine1=seen(drift=[item()]),
+        engine1=inspected(drift=[item()]),
         engine2={"unreachable": True, "msg": "No route to host"},
         engine3={"failed": True, "msg": "The store is damaged."},
         engine4={},
@@ -115,31 +104,31 @@ def test_a_node_that_was_not_looked_at_is_shown_and_hides_nothing() -> None:
 
 def test_a_source_that_cannot_be_built_hides_no_drift() -> None:
     problem = "The shared configuration cannot be built, 1 problem:\n  - ivy.yaml: line 3: <b>"
-    answers = {"engine1": seen(drift=[item()])}
-    report = drift_report.build("demo", "11.3.0", TIME, "", problem, "ansible-playbook", answers)
-    assert "    - ivy.yaml: line 3: <b>" in drift_text.terminal(report).splitlines()
-    assert "- ivy.yaml: line 3: &lt;b&gt;" in drift_page.render(report)
+    answers = {"engine1": inspected(drift=[item()])}
+    report = changes.build("demo", "11.3.0", TIME, "", problem, "ansible-playbook", answers)
+    assert "    - ivy.yaml: line 3: <b>" in forms(report)["txt"].splitlines()
+    assert "- ivy.yaml: line 3: &lt;b&gt;" in forms(report)["html"]
     for form, text in forms(report).items():
         assert "cannot be built" in text, form
         assert IVY in text, form
 
 
 def test_pending_alone_is_no_drift() -> None:
-    report = build(engine1=seen(pending=[item(kind=None, change="update")]), engine2=seen())
+    report = build(engine1=inspected(pending=[item(kind=None, change="update")]), engine2=inspected())
     assert (report.ok, report.drift_found) == (True, False)
-    assert "1 change of the source pending" in drift_text.headline(report)
+    assert "1 pending change in the source" in headline(report)
 
 
-def test_conflicts_come_first_and_say_all_three_values() -> None:
+def test_conflicts_come_first_and_have_all_three_values() -> None:
     conflict = item(change="update", keys=[{**HOST, "wanted": "mail3"}])
-    report = build(engine1=seen(drift=[item("configuration/a.xml")], conflict=[conflict]))
-    assert [finding.side for finding in report.findings] == ["conflict", "drift"]
+    report = build(engine1=inspected(drift=[item("configuration/a.xml")], conflict=[conflict]))
+    assert [change.side for change in report.changes] == ["conflict", "drift"]
     for form, text in forms(report).items():
         assert {"mail1", "mail2", "mail3"} <= set(re.findall(r"mail\d", text)), form
 
 
 @pytest.mark.parametrize(
-    ("finding", "command"),
+    ("difference", "command"),
     [
         (item(), "ivy.cluster.adopt -e adopt_node=engine1 -e adopt_files=configuration/ivy.yaml"),
         (item(kind="extra"), "ivy.cluster.adopt"),
@@ -149,18 +138,18 @@ def test_conflicts_come_first_and_say_all_three_values() -> None:
         (item("configuration/new\nline"), ""),
     ],
 )
-def test_what_to_do_next(finding: dict[str, t.Any], command: str) -> None:
-    report = build(engine1=seen(drift=[finding]))
-    found = drift_report.steps(report, report.findings[0])
+def test_recommended_steps(difference: dict[str, t.Any], command: str) -> None:
+    report = build(engine1=inspected(drift=[difference]))
+    found = changes.steps(report, report.changes[0])
     assert found[0].command == "ansible-playbook -i hosts ivy.cluster.site"
     commands = [step.command for step in found[1:] if step.command]
-    assert [command in one for one in commands] == [True] * bool(command)
+    assert [command in text for text in commands] == [True] * bool(command)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20))
 def test_a_command_survives_any_name(name: str) -> None:
-    report = build(engine1=seen(drift=[item(f"configuration/{name}")]))
-    for step in drift_report.steps(report, report.findings[0]):
+    report = build(engine1=inspected(drift=[item(f"configuration/{name}")]))
+    for step in changes.steps(report, report.changes[0]):
         words = shlex.split(step.command)
         if "ivy.cluster.adopt" in words:
             said = words[-1]
@@ -171,7 +160,7 @@ def test_a_command_survives_any_name(name: str) -> None:
 
 def test_a_changed_secret_is_shown_as_changed() -> None:
     key = {"key": "A.Password", "change": "changed", "before": "********", "after": "********", "wanted": "********"}
-    report = build(engine1=seen(drift=[item(keys=[key])]))
+    report = build(engine1=inspected(drift=[item(keys=[key])]))
     for form, text in forms(report).items():
         if form != "json":
             assert "******** (changed)" in text, form
@@ -243,10 +232,10 @@ class Page(html.parser.HTMLParser):
         self.shown += data
 
 
-def with_text(text: str) -> drift_report.Report:
+def with_text(text: str) -> changes.Report:
     keys = [{"key": text, "change": "changed", "before": text, "after": text, "wanted": text}]
     hostile = item(text, keys=keys, detail=text, owner=text)
-    return drift_report.build(
+    return changes.build(
         "demo",
         "11.3.0",
         TIME,
@@ -254,7 +243,7 @@ def with_text(text: str) -> drift_report.Report:
         text,
         "ansible-playbook",
         {
-            "engine1": seen(
+            "engine1": inspected(
                 drift=[hostile],
                 conflict=[{**hostile, "change": "update"}],
                 engine_owned=[text],
@@ -266,18 +255,23 @@ def with_text(text: str) -> drift_report.Report:
     )
 
 
-def rows(text: str) -> int:
-    return len([line for line in drift_text.markdown(with_text(text)).splitlines() if line.startswith("|")])
+def tags(text: str, *names: str) -> int:
+    return sum(tag in names for tag, _attributes in Page(forms(with_text(text))["html"]).tags)
 
 
-HARMLESS = {tag for tag, _attributes in Page(drift_page.render(with_text("harmless"))).tags}
+def lines(text: str) -> int:
+    """The lines of the terminal, without the reason that the release could not be built, which has its own lines."""
+    return len(forms(with_text(text))["txt"].split("\n")) - len(text.splitlines())
+
+
+HARMLESS = {tag for tag, _attributes in Page(forms(with_text("harmless"))["html"]).tags}
 
 
 @given(HOSTILE)
 @settings(max_examples=60, deadline=None)
-def test_nothing_of_a_node_becomes_markup(text: str) -> None:
+def test_text_from_a_node_becomes_no_markup(text: str) -> None:
     report = with_text(text)
-    page = drift_page.render(report)
+    page = forms(report)["html"]
     tags = [tag for tag, _attributes in Page(page).tags]
     assert set(tags) <= HARMLESS
     assert not {"script", "img", "a", "link", "iframe", "svg", "object"} & set(tags)
@@ -288,20 +282,18 @@ def test_nothing_of_a_node_becomes_markup(text: str) -> None:
 
 @given(HOSTILE)
 @settings(max_examples=60, deadline=None)
-def test_nothing_of_a_node_ends_a_code_span_or_a_row(text: str) -> None:
-    assert rows(text) == rows("harmless")
-    span = drift_text.code(text)
-    fence = re.match("`+", span)
-    assert fence is not None
-    inner = span[len(fence[0]) : -len(fence[0])]
-    assert span.endswith(fence[0])
-    assert fence[0] not in re.findall("`+", inner)
-    # A table splits at each bar that has no backslash right before it, in a code span too.
-    assert all(span[at.start() - 1] == "\\" for at in re.finditer(r"\|", span))
+def test_text_from_a_node_adds_no_row_and_no_line(text: str) -> None:
+    assert tags(text, "tr", "td") == tags("harmless", "tr", "td")
+    assert tags(text, "section", "div", "p") == tags("harmless", "section", "div", "p")
+    # A name with control characters cannot be part of a command, so that step has none.
+    assert lines(text) - tags(text, "pre") == lines("harmless") - tags("harmless", "pre")
+    data = json.loads(forms(with_text(text))["json"])
+    assert {change["path"] for change in data["changes"]} == {text}
+    assert [node["name"] for node in data["nodes"]] == ["engine1", "engine2"]
 
 
 def test_the_page_loads_nothing() -> None:
-    page = drift_page.render(build(engine1=seen(drift=[item(keys=[HOST])]), engine2={"unreachable": True}))
+    page = forms(build(engine1=inspected(drift=[item(keys=[HOST])]), engine2={"unreachable": True}))["html"]
     parsed = Page(page)
     assert not [attributes for _tag, attributes in parsed.tags if {"src", "href", "onload"} & set(dict(attributes))]
     assert "url(" not in page
@@ -310,7 +302,7 @@ def test_the_page_loads_nothing() -> None:
 
 
 def test_the_same_input_gives_the_same_report() -> None:
-    answers = {"engine1": seen(drift=[item(keys=[HOST])]), "engine2": seen(drift=[item(keys=[HOST])])}
+    answers = {"engine1": inspected(drift=[item(keys=[HOST])]), "engine2": inspected(drift=[item(keys=[HOST])])}
     assert forms(build(**answers)) == forms(build(**dict(reversed(answers.items()))))
 
 
@@ -343,7 +335,7 @@ def test_no_secret_gets_into_any_form(applied: str, actual: str, wanted: str, ke
         [],
         result.Comparable(b"k" * 32),
     ).made()
-    shown = [*forms(build(engine1=seen(**lists))).values(), json.dumps(lists)]
+    shown = [*forms(build(engine1=inspected(**lists))).values(), json.dumps(lists)]
     verdict, differences = result.judge(question)
     shown.append(json.dumps(differences))
     mask = result.mask_of((text(applied), text(actual)), (question,), [])
@@ -363,20 +355,20 @@ def _encoded(data: bytes) -> str:
 # --- files
 
 
-def test_files_are_whole_and_not_for_everybody(tmp_path: Path) -> None:
+def test_files_are_written_atomically_and_not_for_others(tmp_path: Path) -> None:
     path = tmp_path / "made" / "drift.md"
-    assert report_files.write_files({path: "one\n"}, check=True)
+    assert files.write_files({path: "one\n"}, check=True) == [path]
     assert not path.parent.exists()
-    assert report_files.write_files({path: "one\n"}, check=False)
+    assert files.write_files({path: "one\n"}, check=False)
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("one\n", 0o640)
-    assert not report_files.write_files({path: "one\n"}, check=False)
+    assert not files.write_files({path: "one\n"}, check=False)
     path.chmod(0o666)
-    assert report_files.write_files({path: "one\n"}, check=True)
+    assert files.write_files({path: "one\n"}, check=True)
     outside = tmp_path / "outside"
     outside.write_text("kept")
     path.unlink()
     path.symlink_to(outside)
-    assert report_files.write_files({path: "two\n"}, check=False)
+    assert files.write_files({path: "two\n"}, check=False)
     assert (path.read_text(), path.is_symlink(), outside.read_text()) == ("two\n", False, "kept")
     assert [one.name for one in path.parent.iterdir()] == ["drift.md"]
 
@@ -384,18 +376,16 @@ def test_files_are_whole_and_not_for_everybody(tmp_path: Path) -> None:
 PIN = {"release": "3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6", "time": TIME, "owner": "anna", "reason": "mails are lost"}
 
 
-def test_what_to_do_on_a_pinned_cluster_names_what_works_there() -> None:
+def test_steps_on_a_pinned_cluster_are_allowed_there() -> None:
     results = {
-        "engine1": seen(
+        "engine1": inspected(
             drift=[item(keys=[HOST])],
             pending=[item("configuration/web.xml", kind="", change="update")],
             conflict=[item("configuration/log4j2.xml", change="update")],
         )
     }
-    report = drift_report.build("demo", "11.3.0", TIME, "", "", "ansible-playbook", results, PIN)
-    commands = {
-        finding.side: [step.command for step in drift_report.steps(report, finding)] for finding in report.findings
-    }
+    report = changes.build("demo", "11.3.0", TIME, "", "", "ansible-playbook", results, PIN)
+    commands = {change.side: [step.command for step in changes.steps(report, change)] for change in report.changes}
 
     assert "ansible-playbook ivy.cluster.rollback" in commands["drift"]
     assert "ansible-playbook ivy.cluster.rollback" in commands["conflict"]
@@ -406,19 +396,19 @@ def test_what_to_do_on_a_pinned_cluster_names_what_works_there() -> None:
         assert "ivy.cluster.site" not in text
 
 
-def test_a_conflict_is_nothing_that_adopt_takes() -> None:
-    report = build(engine1=seen(conflict=[item(keys=[HOST], change="update")]))
-    (finding,) = report.findings
-    texts = [f"{step.text} {step.command}" for step in drift_report.steps(report, finding)]
+def test_adopt_is_not_recommended_for_a_conflict() -> None:
+    report = build(engine1=inspected(conflict=[item(keys=[HOST], change="update")]))
+    (change,) = report.changes
+    texts = [f"{step.text} {step.command}" for step in changes.steps(report, change)]
     assert not any("adopt" in text for text in texts)
     assert any("by hand" in text for text in texts)
 
 
 @pytest.mark.parametrize("path", ["configuration/.git/config", "configuration/HEAD", "configuration/ivy.yaml~"])
 def test_a_file_that_adopt_never_takes_is_reported_without_that_advice(path: str) -> None:
-    report = build(engine1=seen(drift=[item(path, kind="extra")]))
-    (finding,) = report.findings
-    texts = [f"{step.text} {step.command}" for step in drift_report.steps(report, finding)]
-    assert finding.path == path
+    report = build(engine1=inspected(drift=[item(path, kind="extra")]))
+    (change,) = report.changes
+    texts = [f"{step.text} {step.command}" for step in changes.steps(report, change)]
+    assert change.path == path
     assert not any("ivy.cluster.adopt" in text for text in texts)
     assert "engine_drift_ignore" in texts[-1]

@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import history, rollback
+from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
 A, B, C, D = "a" * 32, "b" * 32, "bc" + "c" * 30, "d" * 32
 
@@ -119,11 +120,13 @@ def test_what_cannot_be_rolled_back_is_refused(value: t.Any, nodes: t.Any, probl
 
 
 class TestHistory:
-    def report(self, value: t.Any, **more: t.Any) -> dict[str, t.Any]:
-        seen = {"n1": {"record": {"record": value}, "releases": store(B, A, applied=B)}, **more}
-        return history.report(seen, "demo")
+    def report(self, value: t.Any, **more: t.Any) -> Document:
+        return self.of({"n1": {"record": {"record": value}, "releases": store(B, A, applied=B)}, **more})
 
-    def test_everything_is_named(self) -> None:
+    def of(self, nodes: dict[str, t.Any]) -> Document:
+        return history.document({"cluster": "demo", "nodes": nodes})
+
+    def test_everything_is_listed(self) -> None:
         value = made(
             ("opened", "site", A),
             ("closed", "site", A),
@@ -132,10 +135,10 @@ class TestHistory:
             ("back", "rollback", A),
         )
         found = self.report(value, n2={"record": {"unreachable": True, "msg": "Task failed: no route"}})
-        text, data = found["text"], found["data"]
-        assert found["problem"] == ""
-        assert f"wanted     {A}" in text
-        assert f"before     {B}" in text
+        text, data = found.text, found.data
+        assert data["problem"] == ""
+        assert f"desired    {A}" in text
+        assert f"previous   {B}" in text
         assert f"PINNED     to {A}" in text
         assert "OPEN       rollback of kim" in text
         assert "n2: not reached" in text
@@ -146,21 +149,18 @@ class TestHistory:
         assert "site done" in events[2]
         assert data["nodes"] == {"n1": {"applied": B, "releases": [B, A]}}
         assert data["not_reached"] == {"n2": "not reached"}
-        assert [one["release"] for one in data["history"]] == [A, A, B, B, A]
+        assert [event["release"] for event in data["history"]] == [A, A, B, B, A]
 
-    def test_one_node_that_answers_is_enough(self) -> None:
-        seen: dict[str, t.Any] = {
-            "n1": {"record": {"failed": True, "msg": "the share is away"}, "releases": {"unreachable": True}},
+    def test_one_node_that_responds_is_enough(self) -> None:
+        nodes: dict[str, t.Any] = {
+            "n1": {"record": {"failed": True, "msg": "the share is not mounted"}, "releases": {"unreachable": True}},
             "n2": {"record": {"record": rolled(A)}, "releases": store(A)},
         }
-        assert history.report(seen, "demo")["data"]["desired_release"] == A
+        assert self.of(nodes).data["desired_release"] == A
 
-    def test_what_cannot_be_read_is_said(self) -> None:
-        assert self.report(None)["problem"] == "there is no cluster record yet"
-        assert (
-            "The cluster record is damaged"
-            in history.report(
-                {"n1": {"record": {"failed": True, "msg": "The cluster record is damaged (x)."}}}, "demo"
-            )["problem"]
-        )
-        assert history.report({"n1": {}}, "demo")["problem"] == "not reached"
+    def test_a_record_that_cannot_be_read_is_reported(self) -> None:
+        assert self.report(None).data["problem"] == "there is no cluster record yet"
+        damaged = {"n1": {"record": {"failed": True, "msg": "The cluster record is damaged (x)."}}}
+        assert "The cluster record is damaged" in self.of(damaged).data["problem"]
+        assert not self.of(damaged).ok
+        assert self.of({"n1": {}}).data["problem"] == "not reached"

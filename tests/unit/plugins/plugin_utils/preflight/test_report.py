@@ -12,8 +12,9 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.report impor
     AREAS,
     build,
     headline,
-    text,
+    lines,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import text_of
 
 ROOT = Path(__file__).resolve().parents[5]
 LICENCE = Finding("licence-expired", "Licence", "acme.lic", "the licence ended", "Get a new one")
@@ -24,7 +25,7 @@ LATER = Finding("licence-ends-soon", "Licence", "acme.lic", "it ends soon", "", 
 def test_errors_come_first_in_the_order_of_the_areas_and_each_once() -> None:
     report = build("acme", "all", [LATER, LICENCE, PORT, LICENCE])
     assert report.findings == (PORT, LICENCE, LATER)
-    assert text(report).splitlines() == [
+    assert lines(report) == [
         "Preflight of cluster acme checked the inventory and the hosts: 2 errors and 1 warning. Nothing was changed.",
         "",
         "Errors",
@@ -37,7 +38,7 @@ def test_errors_come_first_in_the_order_of_the_areas_and_each_once() -> None:
         "  Licence",
         "    - acme.lic: it ends soon. [licence-ends-soon]",
     ]
-    assert (report.to_dict()["ok"], report.to_dict()["errors"], report.to_dict()["warnings"]) == (False, 2, 1)
+    assert report.summary() == {"ok": False, "scope": "all", "counts": {"errors": 2, "warnings": 1}}
 
 
 def test_an_accepted_error_is_a_warning_that_says_so() -> None:
@@ -48,13 +49,13 @@ def test_an_accepted_error_is_a_warning_that_says_so() -> None:
 
 def test_no_problem_is_reported_in_one_sentence() -> None:
     report = build("acme", "inventory", [])
-    assert text(report) == headline(report) == "Preflight of cluster acme: no problem found in the inventory."
-    assert report.to_dict()["ok"]
+    assert lines(report) == [headline(report)] == ["Preflight of cluster acme: no problem found in the inventory."]
+    assert report.summary()["ok"]
 
 
 def test_text_from_a_host_cannot_control_a_terminal() -> None:
     evil = Finding("x", "Hosts", "db1", "it says \x1b[31m\nred", "")
-    assert "\x1b" not in text(build("acme", "all", [evil]))
+    assert "\x1b" not in text_of(lines(build("acme", "all", [evil])))
     assert str(evil) == "db1: it says \\x1b[31m red. "[:-1]
 
 

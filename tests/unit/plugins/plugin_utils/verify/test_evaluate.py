@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each restriction holds on a sound cluster and breaks for the right reason."""
+"""Each check passes on a healthy cluster and fails for the right reason."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.table import Row, Verdict, failures, render
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Observed, Service
-from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import evaluate as sut
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import report
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks import results as sut
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import Row, Status, failures
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.evaluate import evaluate
 
 NODES = {"engine1": "192.0.2.21", "engine2": "192.0.2.22", "engine3": "192.0.2.23"}
 RELEASE = "a" * 32
@@ -88,7 +90,7 @@ def sound() -> dict[str, Host]:
 
 
 def observed(hosts: dict[str, Host] | None = None, **changes: t.Any) -> Observed:
-    seen = Observed(
+    facts = Observed(
         cluster="demo",
         unit="axonivy-engine.service",
         engine_version="11.3.0",
@@ -101,7 +103,7 @@ def observed(hosts: dict[str, Host] | None = None, **changes: t.Any) -> Observed
         search=Service("192.0.2.40", 9200, "search1"),
         application_checked=True,
     )
-    return dataclasses.replace(seen, **changes)
+    return dataclasses.replace(facts, **changes)
 
 
 def with_change(name: str, change: t.Callable[[Results], t.Any]) -> dict[str, Host]:
@@ -112,19 +114,19 @@ def with_change(name: str, change: t.Callable[[Results], t.Any]) -> dict[str, Ho
     return hosts
 
 
-def broken_rows(seen: Observed) -> list[tuple[str, str]]:
-    return [(row.check, row.subject) for row in failures(sut.evaluate(seen))]
+def failed_rows(facts: Observed) -> list[tuple[str, str]]:
+    return [(row.check, row.subject) for row in failures(evaluate(facts))]
 
 
-def row_of(seen: Observed, check: str, subject: str) -> Row:
-    rows = [row for row in sut.evaluate(seen) if (row.check, row.subject) == (check, subject)]
+def row_of(facts: Observed, check: str, subject: str) -> Row:
+    rows = [row for row in evaluate(facts) if (row.check, row.subject) == (check, subject)]
     assert len(rows) == 1
     return rows[0]
 
 
 def test_a_sound_cluster_passes_every_check_on_every_host() -> None:
-    rows = sut.evaluate(observed())
-    assert {row.verdict for row in rows} == {Verdict.HOLDS}
+    rows = evaluate(observed())
+    assert {row.status for row in rows} == {Status.PASSED}
     assert {row.check for row in rows} == set(sut.TITLES)
     for check in set(sut.TITLES) - {sut.BALANCER}:
         assert [row.subject for row in rows if row.check == check][:3] == list(NODES)
@@ -135,33 +137,33 @@ def test_a_sound_cluster_passes_every_check_on_every_host() -> None:
 
 def test_a_session_in_another_database_breaks_restriction_1_on_that_node_only() -> None:
     hosts = with_change("db1", lambda r: r["sessions"]["query_result"].append(session("192.0.2.22", "other")))
-    seen = observed(hosts)
-    assert broken_rows(seen) == [(sut.DATABASE, "engine2")]
-    assert "other as ivy" in row_of(seen, sut.DATABASE, "engine2").seen
+    facts = observed(hosts)
+    assert failed_rows(facts) == [(sut.DATABASE, "engine2")]
+    assert "other as ivy" in row_of(facts, sut.DATABASE, "engine2").message
 
 
 def test_a_session_of_the_engine_as_another_user_counts_by_its_port() -> None:
     hosts = with_change("db1", lambda r: r["sessions"]["query_result"].append(session("192.0.2.22", "ivydb", "root")))
-    assert broken_rows(observed(hosts)) == [(sut.DATABASE, "engine2")]
+    assert failed_rows(observed(hosts)) == [(sut.DATABASE, "engine2")]
 
 
 def test_a_colleagues_psql_on_a_node_is_not_the_engines() -> None:
     other = session("192.0.2.22", "postgres", "admin", port=55555)
     hosts = with_change("db1", lambda r: r["sessions"]["query_result"].append(other))
-    assert broken_rows(observed(hosts)) == []
+    assert failed_rows(observed(hosts)) == []
 
 
 def test_a_node_without_a_session_breaks_restriction_1() -> None:
     hosts = with_change("db1", lambda r: r["sessions"]["query_result"].pop())
-    assert broken_rows(observed(hosts)) == [(sut.DATABASE, "engine3")]
+    assert failed_rows(observed(hosts)) == [(sut.DATABASE, "engine3")]
 
 
 @pytest.mark.parametrize("port", [5432, 5433, 6432])
 def test_a_connection_to_another_database_server_breaks_restriction_1(port: int) -> None:
     extra = connection("out", "192.0.2.21", 41000, "192.0.2.99", port)
     hosts = with_change("engine1", lambda r: r["connections"]["connections"].append(extra))
-    assert broken_rows(observed(hosts)) == [(sut.DATABASE, "engine1")]
-    assert broken_rows(observed(hosts, other_services={("192.0.2.99", port)})) == []
+    assert failed_rows(observed(hosts)) == [(sut.DATABASE, "engine1")]
+    assert failed_rows(observed(hosts, other_services={("192.0.2.99", port)})) == []
 
 
 def test_a_name_that_leads_elsewhere_on_one_node_breaks_restriction_1() -> None:
@@ -169,30 +171,30 @@ def test_a_name_that_leads_elsewhere_on_one_node_breaks_restriction_1() -> None:
         results["connections"]["resolved"]["db.example.com"] = ["192.0.2.31"]
         results["connections"]["connections"][0]["remote_address"] = "192.0.2.31"
 
-    seen = observed(with_change("engine1", change))
+    facts = observed(with_change("engine1", change))
     # The name leads to where the engine is connected, so only the database itself can tell.
-    hosts = dict(seen.hosts)
+    hosts = dict(facts.hosts)
     hosts["db1"] = Host(
         "db1",
         "192.0.2.30",
         results={"sessions": {"query_result": [session(NODES["engine2"]), session(NODES["engine3"])]}},
     )
-    assert broken_rows(dataclasses.replace(seen, hosts=hosts)) == [(sut.DATABASE, "engine1")]
+    assert failed_rows(dataclasses.replace(facts, hosts=hosts)) == [(sut.DATABASE, "engine1")]
 
 
 def test_without_the_databases_list_the_nodes_connections_count_and_the_report_says_so() -> None:
-    seen = observed(database=Service("db.example.com", 5432, ""))
-    assert broken_rows(seen) == []
-    assert row_of(seen, sut.DATABASE, "db.example.com:5432").verdict is Verdict.LEFT_OUT
+    facts = observed(database=Service("db.example.com", 5432, ""))
+    assert failed_rows(facts) == []
+    assert row_of(facts, sut.DATABASE, "db.example.com:5432").status is Status.SKIPPED
     hosts = {name: host for name, host in sound().items() if name != "db1"}
-    assert row_of(observed(hosts), sut.DATABASE, "db1").verdict is Verdict.LEFT_OUT
+    assert row_of(observed(hosts), sut.DATABASE, "db1").status is Status.SKIPPED
 
 
 def test_a_list_of_sessions_that_cannot_be_read_is_no_proof() -> None:
     hosts = with_change("db1", lambda r: r.update(sessions={"msg": "connection refused\nmore"}))
-    seen = observed(hosts)
-    assert broken_rows(seen) == [(sut.DATABASE, "db1")]
-    assert "connection refused" in row_of(seen, sut.DATABASE, "db1").seen
+    facts = observed(hosts)
+    assert failed_rows(facts) == [(sut.DATABASE, "db1")]
+    assert "connection refused" in row_of(facts, sut.DATABASE, "db1").message
 
 
 # --- restriction 2
@@ -202,24 +204,24 @@ def test_another_search_server_breaks_restriction_2() -> None:
     def change(results: Results) -> None:
         results["connections"]["connections"][1].update(remote_address="192.0.2.41", remote_port=9201)
 
-    seen = observed(with_change("engine1", change))
-    assert broken_rows(seen) == [(sut.SEARCH, "engine1")]
-    text = row_of(seen, sut.SEARCH, "engine1").seen
+    facts = observed(with_change("engine1", change))
+    assert failed_rows(facts) == [(sut.SEARCH, "engine1")]
+    text = row_of(facts, sut.SEARCH, "engine1").message
     assert "192.0.2.41:9201" in text
     assert "no connection to 192.0.2.40:9200" in text
 
 
 def test_the_search_server_must_see_every_running_node() -> None:
     hosts = with_change("search1", lambda r: r["clients"]["connections"].pop(0))
-    seen = observed(hosts)
-    assert broken_rows(seen) == [(sut.SEARCH, "search1")]
-    assert "engine1" in row_of(seen, sut.SEARCH, "search1").seen
+    facts = observed(hosts)
+    assert failed_rows(facts) == [(sut.SEARCH, "search1")]
+    assert "engine1" in row_of(facts, sut.SEARCH, "search1").message
 
 
 def test_without_the_search_servers_view_the_report_says_so() -> None:
-    seen = observed(search=Service("192.0.2.40", 9200, ""))
-    assert broken_rows(seen) == []
-    assert row_of(seen, sut.SEARCH, "192.0.2.40:9200").verdict is Verdict.LEFT_OUT
+    facts = observed(search=Service("192.0.2.40", 9200, ""))
+    assert failed_rows(facts) == []
+    assert row_of(facts, sut.SEARCH, "192.0.2.40:9200").status is Status.SKIPPED
 
 
 # --- restriction 3
@@ -229,20 +231,20 @@ def test_without_the_search_servers_view_the_report_says_so() -> None:
     ("change", "text"),
     [
         ({"running": {"release": "b" * 32, "modified": []}}, "runs release bbbbbbbbbbbb"),
-        ({"running": {"release": None, "modified": []}}, "runs something that is no release"),
+        ({"running": {"release": None, "modified": []}}, "does not run a release"),
         ({"running": {"release": RELEASE, "modified": ["configuration/web.xml"]}}, "configuration/web.xml"),
         ({"restart_required": True, "restart_reasons": ["SystemDb.Url changed"]}, "SystemDb.Url changed"),
     ],
 )
-def test_whatever_else_runs_breaks_restriction_3(change: dict[str, t.Any], text: str) -> None:
-    seen = observed(with_change("engine2", lambda r: r["engine"]["engine"].update(change)))
-    assert broken_rows(seen) == [(sut.CONFIGURATION, "engine2")]
-    assert text in row_of(seen, sut.CONFIGURATION, "engine2").seen
+def test_other_content_breaks_restriction_3(change: dict[str, t.Any], text: str) -> None:
+    facts = observed(with_change("engine2", lambda r: r["engine"]["engine"].update(change)))
+    assert failed_rows(facts) == [(sut.CONFIGURATION, "engine2")]
+    assert text in row_of(facts, sut.CONFIGURATION, "engine2").message
 
 
 def test_the_record_is_read_through_any_node() -> None:
     hosts = with_change("engine1", lambda r: r.update(record={"msg": "the share is away"}))
-    assert broken_rows(observed(hosts)) == []
+    assert failed_rows(observed(hosts)) == []
 
 
 def test_without_a_record_nothing_proves_restriction_3() -> None:
@@ -250,7 +252,7 @@ def test_without_a_record_nothing_proves_restriction_3() -> None:
     for name in NODES:
         results = {**hosts[name].results, "record": {"record": None}}
         hosts[name] = dataclasses.replace(hosts[name], results=results)
-    assert broken_rows(observed(hosts)) == [(sut.CONFIGURATION, "cluster record")]
+    assert failed_rows(observed(hosts)) == [(sut.CONFIGURATION, "cluster record")]
 
 
 # --- restriction 4
@@ -258,9 +260,9 @@ def test_without_a_record_nothing_proves_restriction_3() -> None:
 
 def test_a_local_change_breaks_restriction_4_and_is_named() -> None:
     drift = [{"path": "configuration/applications/demo/app.yaml", "kind": "modified"}]
-    seen = observed(with_change("engine3", lambda r: r["scan"].update(drift=drift)))
-    assert broken_rows(seen) == [(sut.LOCAL_CHANGE, "engine3")]
-    assert "app.yaml (modified)" in row_of(seen, sut.LOCAL_CHANGE, "engine3").seen
+    facts = observed(with_change("engine3", lambda r: r["scan"].update(drift=drift)))
+    assert failed_rows(facts) == [(sut.LOCAL_CHANGE, "engine3")]
+    assert "app.yaml (modified)" in row_of(facts, sut.LOCAL_CHANGE, "engine3").message
 
 
 # --- restriction 5
@@ -270,11 +272,11 @@ def test_a_local_change_breaks_restriction_4_and_is_named() -> None:
     ("item", "text"),
     [
         ({"name": "extra.zip", "state": "deployed", "sha256": "d9", "time": 5000}, "extra.zip was deployed by hand"),
-        ({"name": "extra.zip", "state": "pending", "sha256": "d9", "time": 5000}, "waits to be deployed"),
+        ({"name": "extra.zip", "state": "pending", "sha256": "d9", "time": 5000}, "is waiting to be deployed"),
         ({"name": "extra.zip", "state": "failed", "sha256": "d9", "time": 5000}, "failed to deploy"),
         (
             {"name": "demo.zip", "state": "deployed", "sha256": "d2", "time": 1030},
-            "not the file that the collection placed",
+            "differs from the file that the collection placed",
         ),
         (
             {"name": "demo.zip", "state": "deployed", "sha256": "d1", "time": 4600},
@@ -283,29 +285,29 @@ def test_a_local_change_breaks_restriction_4_and_is_named() -> None:
     ],
 )
 def test_a_deployment_while_running_breaks_restriction_5(item: dict[str, t.Any], text: str) -> None:
-    seen = observed(with_change("engine1", lambda r: r["deployments"].update(artefacts=[item])))
-    assert broken_rows(seen) == [(sut.DEPLOYMENT, "engine1")]
-    assert text in row_of(seen, sut.DEPLOYMENT, "engine1").seen
+    facts = observed(with_change("engine1", lambda r: r["deployments"].update(artefacts=[item])))
+    assert failed_rows(facts) == [(sut.DEPLOYMENT, "engine1")]
+    assert text in row_of(facts, sut.DEPLOYMENT, "engine1").message
 
 
 def test_a_later_deployment_is_right_where_the_version_allows_it() -> None:
     hosts = with_change("engine1", lambda r: r["deployments"]["artefacts"][0].update(time=99999))
-    assert broken_rows(observed(hosts, runtime_deployment=True)) == []
+    assert failed_rows(observed(hosts, runtime_deployment=True)) == []
 
 
 def test_one_node_may_deploy_for_all_where_the_version_allows_it() -> None:
     hosts = with_change("engine2", lambda r: r["deployments"].update(placed={}, artefacts=[]))
-    assert broken_rows(observed(hosts, runtime_deployment=True)) == []
-    assert (sut.DEPLOYMENT, "engine2") in broken_rows(observed(hosts))
+    assert failed_rows(observed(hosts, runtime_deployment=True)) == []
+    assert (sut.DEPLOYMENT, "engine2") in failed_rows(observed(hosts))
 
 
-def test_engines_are_stopped_for_a_deployment_only_where_the_version_asks_for_it() -> None:
+def test_engines_are_stopped_for_a_deployment_only_if_the_version_requires_it() -> None:
     by_hand = {"name": "extra.zip", "state": "deployed", "sha256": "d9", "time": 0}
     hosts = with_change("engine1", lambda r: r["deployments"]["artefacts"].append(by_hand))
     for runtime in (False, True):
         row = row_of(observed(hosts, runtime_deployment=runtime), sut.DEPLOYMENT, "engine1")
-        assert "extra.zip was deployed by hand" in row.seen
-        assert ("stop the engines" in row.advice) is not runtime
+        assert "extra.zip was deployed by hand" in row.message
+        assert ("stop the engines" in row.fix) is not runtime
 
 
 def test_different_artefacts_break_restriction_5_on_both_sides() -> None:
@@ -313,7 +315,7 @@ def test_different_artefacts_break_restriction_5_on_both_sides() -> None:
         results["deployments"]["placed"] = {"demo.zip": "d2"}
         results["deployments"]["artefacts"][0]["sha256"] = "d2"
 
-    assert broken_rows(observed(with_change("engine1", change))) == [
+    assert failed_rows(observed(with_change("engine1", change))) == [
         (sut.DEPLOYMENT, "engine1"),
         (sut.DEPLOYMENT, "engine2"),
         (sut.DEPLOYMENT, "engine3"),
@@ -323,114 +325,117 @@ def test_different_artefacts_break_restriction_5_on_both_sides() -> None:
 # --- the rest
 
 
-def test_a_missing_peer_is_named() -> None:
-    seen = observed(with_change("engine1", lambda r: r["engine"]["engine"]["peers"].update(connected=["192.0.2.22"])))
-    assert broken_rows(seen) == [(sut.PEERS, "engine1")]
-    assert "engine3" in row_of(seen, sut.PEERS, "engine1").seen
+def test_a_missing_peer_is_listed() -> None:
+    facts = observed(with_change("engine1", lambda r: r["engine"]["engine"]["peers"].update(connected=["192.0.2.22"])))
+    assert failed_rows(facts) == [(sut.PEERS, "engine1")]
+    assert "engine3" in row_of(facts, sut.PEERS, "engine1").message
 
 
-def test_over_multicast_the_ring_is_what_counts() -> None:
+def test_with_multicast_only_the_ring_counts() -> None:
     hosts = with_change("engine1", lambda r: r["engine"]["engine"]["peers"].update(connected=["192.0.2.22"]))
-    assert broken_rows(observed(hosts, transport="multicast")) == []
+    assert failed_rows(observed(hosts, transport="multicast")) == []
 
 
-def test_a_node_that_is_down_is_nobodys_missing_peer() -> None:
+def test_a_stopped_node_is_not_a_missing_peer() -> None:
     hosts = with_change("engine3", lambda r: r["engine"]["engine"]["unit"].update(active="failed", sub="failed"))
     for name in ("engine1", "engine2"):
         results = copy.deepcopy(dict(hosts[name].results))
         results["engine"]["engine"]["peers"]["connected"].remove("192.0.2.23")
         hosts[name] = dataclasses.replace(hosts[name], results=results)
-    seen = observed(hosts)
-    assert broken_rows(seen) == [(sut.HOSTS, "engine3")]
-    assert broken_rows(dataclasses.replace(seen, proceed_without=["engine3"])) == []
-    assert row_of(seen, sut.DATABASE, "engine3").verdict is Verdict.LEFT_OUT
+    facts = observed(hosts)
+    assert failed_rows(facts) == [(sut.HOSTS, "engine3")]
+    assert failed_rows(dataclasses.replace(facts, proceed_without=["engine3"])) == []
+    assert row_of(facts, sut.DATABASE, "engine3").status is Status.SKIPPED
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"new_users": {"nodes": {"engine1": 6, "engine2": 6}}}, "nobody reaches engine3"),
-        ({"returns": {"nodes": {"engine1": 2, "engine2": 3}}}, "with a cookie the requests went to engine1, engine2"),
+        ({"new_users": {"nodes": {"engine1": 6, "engine2": 6}}}, "no request without a cookie reaches engine3"),
+        ({"returns": {"nodes": {"engine1": 2, "engine2": 3}}}, "requests with a cookie reach engine1, engine2"),
         ({"returns": {"nodes": {}}}, "no node"),
-        ({"new_users": {"nodes": {}}}, "nothing answers through it"),
+        ({"new_users": {"nodes": {}}}, "no response through it"),
         ({"problems": ["The certificate has expired."], "new_users": {"nodes": {}}}, "The certificate has expired"),
         ({"cookie": {"name": "IVYNODE", "secure": False, "http_only": True}}, "IVYNODE lacks Secure"),
     ],
 )
-def test_what_is_wrong_with_a_balancer_is_said(change: dict[str, t.Any], text: str) -> None:
-    seen = observed(with_change("lb1", lambda r: r["probe"].update(change)))
-    assert broken_rows(seen) == [(sut.BALANCER, "lb1")]
-    assert text in row_of(seen, sut.BALANCER, "lb1").seen
+def test_problems_of_a_balancer_are_reported(change: dict[str, t.Any], text: str) -> None:
+    facts = observed(with_change("lb1", lambda r: r["probe"].update(change)))
+    assert failed_rows(facts) == [(sut.BALANCER, "lb1")]
+    assert text in row_of(facts, sut.BALANCER, "lb1").message
 
 
-def test_a_file_that_one_node_does_not_see_names_the_writer() -> None:
+def test_a_file_that_one_node_cannot_read_names_the_writer() -> None:
     hosts = with_change("engine2", lambda r: r["share_read"]["files"][0].update(same=False))
-    seen = observed(hosts)
-    assert broken_rows(seen) == [(sut.SHARE, "engine2")]
-    assert "engine1" in row_of(seen, sut.SHARE, "engine2").seen
+    facts = observed(hosts)
+    assert failed_rows(facts) == [(sut.SHARE, "engine2")]
+    assert "engine1" in row_of(facts, sut.SHARE, "engine2").message
 
 
-def test_an_entry_that_is_not_found_is_said() -> None:
+def test_an_entry_that_is_not_found_is_reported() -> None:
     answers = [{"name": "find engine1", "ok": False, "problem": "status 500"}]
-    seen = observed(with_change("engine2", lambda r: r["application_read"].update(answers=answers)))
-    assert broken_rows(seen) == [(sut.APPLICATION, "engine2")]
-    assert "find engine1: status 500" in row_of(seen, sut.APPLICATION, "engine2").seen
+    facts = observed(with_change("engine2", lambda r: r["application_read"].update(answers=answers)))
+    assert failed_rows(facts) == [(sut.APPLICATION, "engine2")]
+    assert "find engine1: status 500" in row_of(facts, sut.APPLICATION, "engine2").message
 
 
-def test_check_mode_leaves_the_writing_out_and_says_so() -> None:
-    seen = observed(check_mode=True)
-    assert broken_rows(seen) == []
+def test_check_mode_skips_the_checks_that_write() -> None:
+    facts = observed(check_mode=True)
+    assert failed_rows(facts) == []
     for check in (sut.SHARE, sut.APPLICATION):
-        assert row_of(seen, check, "all nodes").seen == "check mode writes nothing"
+        assert row_of(facts, check, "all nodes").message == "check mode writes nothing"
 
 
 def test_an_unreachable_host_hides_no_other() -> None:
     hosts = sound()
     hosts["engine2"] = Host("engine2", NODES["engine2"], reachable=False, why="No route to host")
     hosts["search1"] = Host("search1", "192.0.2.40", reachable=False, why="timed out")
-    seen = observed(hosts)
-    found = broken_rows(seen)
+    facts = observed(hosts)
+    found = failed_rows(facts)
     assert (sut.HOSTS, "engine2") in found
     assert (sut.HOSTS, "search1") in found
-    assert row_of(seen, sut.LOCAL_CHANGE, "engine1").verdict is Verdict.HOLDS
-    left = dataclasses.replace(seen, proceed_without=["engine2"])
-    assert (sut.HOSTS, "engine2") not in broken_rows(left)
+    assert row_of(facts, sut.LOCAL_CHANGE, "engine1").status is Status.PASSED
+    left = dataclasses.replace(facts, proceed_without=["engine2"])
+    assert (sut.HOSTS, "engine2") not in failed_rows(left)
 
 
-def test_a_limited_run_looks_at_what_it_has() -> None:
-    seen = observed({"engine2": sound()["engine2"]})
-    assert broken_rows(seen) == []
-    assert row_of(seen, sut.PEERS, "engine2").verdict is Verdict.HOLDS
-    assert row_of(seen, sut.SHARE, "engine2").verdict is Verdict.LEFT_OUT
+def test_a_limited_run_checks_the_hosts_it_has() -> None:
+    facts = observed({"engine2": sound()["engine2"]})
+    assert failed_rows(facts) == []
+    assert row_of(facts, sut.PEERS, "engine2").status is Status.PASSED
+    assert row_of(facts, sut.SHARE, "engine2").status is Status.SKIPPED
 
 
-def test_a_node_alone_has_no_peers() -> None:
+def test_a_single_node_has_no_peers() -> None:
     own: dict[str, list[str]] = {"connected": [], "missing": []}
     hosts = with_change("engine2", lambda r: r["engine"]["engine"].update(peers=own))
-    assert row_of(observed({"engine2": hosts["engine2"]}), sut.PEERS, "engine2").verdict is Verdict.LEFT_OUT
+    assert row_of(observed({"engine2": hosts["engine2"]}), sut.PEERS, "engine2").status is Status.SKIPPED
 
 
-def test_a_peer_outside_of_the_run_counts_when_its_port_answers() -> None:
+def test_a_peer_outside_of_the_run_counts_if_its_port_is_open() -> None:
     own = {"connected": ["192.0.2.21"], "missing": ["192.0.2.23"]}
     hosts = with_change("engine2", lambda r: r["engine"]["engine"].update(peers=own))
-    assert broken_rows(observed({"engine2": hosts["engine2"]})) == [(sut.PEERS, "engine2")]
+    assert failed_rows(observed({"engine2": hosts["engine2"]})) == [(sut.PEERS, "engine2")]
 
 
 @pytest.mark.parametrize("missing", ["engine", "scan", "connections", "deployments", "share_read", "application_read"])
-def test_a_look_that_failed_breaks_what_needs_it(missing: str) -> None:
-    seen = observed(with_change("engine1", lambda r: r.update({missing: {"msg": "it exploded"}})))
-    assert any("it exploded" in row.seen for row in failures(sut.evaluate(seen)))
+def test_a_missing_fact_fails_the_checks_that_need_it(missing: str) -> None:
+    facts = observed(with_change("engine1", lambda r: r.update({missing: {"msg": "it exploded"}})))
+    assert any("it exploded" in row.message for row in failures(evaluate(facts)))
 
 
-def test_the_table_shows_marks_advice_and_a_summary() -> None:
+def test_the_text_shows_marks_fixes_and_a_summary() -> None:
     drift = [{"path": "configuration/web.xml", "kind": "modified"}]
-    rows = sut.evaluate(observed(with_change("engine3", lambda r: r["scan"].update(drift=drift))))
-    text = render(rows, sut.TITLES, head=["Cluster demo"], foot=["Accepted: jgroups-tcp"])
-    lines = text.splitlines()
-    assert lines[0] == "Cluster demo"
+    hosts = with_change("engine3", lambda r: r["scan"].update(drift=drift))
+    document = report.from_facts(observed(hosts, accept_unsupported=["jgroups-tcp"]))
+    lines = document.text.splitlines()
+    assert lines[0] == "Cluster demo, engine 11.3.0"
     at = next(number for number, line in enumerate(lines) if "✗" in line)
     assert "engine3" in lines[at]
     assert "->" in lines[at + 1]
-    assert lines[-2].endswith("1 does not.")
-    assert lines[-1] == "Accepted: jgroups-tcp"
+    assert lines[-2].endswith("checks passed, 1 failed.")
+    assert lines[-2] == document.headline
+    assert lines[-1].endswith(": jgroups-tcp")
     assert all(line == line.rstrip() for line in lines)
+    assert document.summary["counts"]["failed"] == 1
+    assert document.summary["failed"] == ["Restriction 4: no node has local changes: engine3"]

@@ -133,9 +133,9 @@ def line(text: str, start: str) -> str:
 
 
 def test_a_sound_cluster_fits_on_one_screen() -> None:
-    text = sut.render(observed(accept_unsupported=["jgroups-tcp"]))
+    text = sut.from_facts(observed(accept_unsupported=["jgroups-tcp"])).text
     assert len(text.splitlines()) <= 24
-    assert "aaaaaaaaaaaa is wanted; no operation is open; not pinned" in text
+    assert "aaaaaaaaaaaa desired; no operation in progress; not pinned" in text
     assert line(text, "engine1").split() == [
         *("engine1", "active/running", "11.3.0", "aaaaaaaaaaaa", "no", "no", "1/1", "up"),
         *("Mon", "2026-01-05", "10:00:00", "UTC"),
@@ -157,14 +157,14 @@ def test_what_ends_soon_is_loud_long_before_the_day() -> None:
         }
     balancer = given["lb1"]["results"]["balancer"]
     balancer.update(certificates=[{"days_left": 29}], authorities=[{"name": "CA", "days_left": 89}])
-    text = sut.render(observed(given))
+    text = sut.from_facts(observed(given)).text
     assert "licence    59 days - RENEW SOON" in text
     assert line(text, "lb1").endswith("certificate 29 days - RENEW SOON, authority 89 days - RENEW SOON")
 
 
 def test_an_unreachable_node_is_shown_and_hides_no_other() -> None:
     away = {"address": "192.0.2.22", "reach": {"unreachable": True, "msg": "No route to host\nmore"}, "results": {}}
-    text = sut.render(observed(hosts(engine2=away), proceed_without=["engine2"]))
+    text = sut.from_facts(observed(hosts(engine2=away), proceed_without=["engine2"])).text
     assert "UNREACHABLE" in line(text, "engine2")
     assert "it cannot be reached (No route to host) (in ivy_proceed_without)" in text
     assert "active/running" in line(text, "engine1")
@@ -175,7 +175,7 @@ def test_a_fenced_node_is_shown_with_the_reason_and_the_way_out(active: str, sub
     stopped = {"active": active, "sub": sub, "since": None}
     own = engine(unit=stopped, applied=OLD, running=None, health=None, peers=None)
     stale = {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
-    text = sut.render(observed(hosts(engine2=stale)))
+    text = sut.from_facts(observed(hosts(engine2=stale))).text
     assert "FENCED" in line(text, "engine2")
     assert "--limit engine2" in line(text, "fenced:")
 
@@ -183,7 +183,7 @@ def test_a_fenced_node_is_shown_with_the_reason_and_the_way_out(active: str, sub
 def test_a_stopped_node_that_may_start_is_not_fenced() -> None:
     own = engine(unit={"active": "inactive", "sub": "dead", "since": None}, running=None)
     stopped = {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
-    text = sut.render(observed(hosts(engine2=stopped)))
+    text = sut.from_facts(observed(hosts(engine2=stopped))).text
     assert "inactive/dead" in line(text, "engine2")
     assert "fenced" not in text
 
@@ -233,7 +233,7 @@ AWAY = "The file share is not mounted at /srv/ivy."
 def test_a_node_that_does_not_run_says_why_and_what_to_run(
     node: dict[str, t.Any], state: str, lines: list[str]
 ) -> None:
-    text = sut.render(observed(hosts(engine2=node)))
+    text = sut.from_facts(observed(hosts(engine2=node))).text
     assert line(text, "engine2").split()[1] == state
     below = text[text.index("engine2") : text.index("lb1")]
     assert [words for words in lines if words not in below] == []
@@ -244,7 +244,7 @@ def test_a_record_that_cannot_be_read_fences_nobody() -> None:
     given = hosts(engine2=stopped("activating", "start-pre", begun("waiting", AWAY)))
     for name in ("engine1", "engine2"):
         given[name]["results"]["record"] = {"msg": "The cluster record cannot be read (Stale file handle)."}
-    text = sut.render(observed(given))
+    text = sut.from_facts(observed(given)).text
     assert "Stale file handle" in line(text, "record")
     assert "RETRYING" in line(text, "engine2")
     assert "FENCED" not in text
@@ -260,7 +260,7 @@ def test_restart_drain_and_ill_health_stand_in_the_row() -> None:
     ill = {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
     balancer = hosts()["lb1"]
     balancer["results"]["balancer"]["servers"] = [server("engine1"), server("engine2", admin_state="drain", up=False)]
-    text = sut.render(observed(hosts(engine2=ill, lb1=balancer)))
+    text = sut.from_facts(observed(hosts(engine2=ill, lb1=balancer))).text
     row = line(text, "engine2")
     for word in ("NOT SERVING", "REQUIRED", "drain", "bbbbbbbbbbbb (applied aaaaaaaaaaaa)"):
         assert word in row
@@ -278,8 +278,8 @@ def test_an_open_operation_and_a_pin_are_loud() -> None:
     given = hosts()
     for name in ("engine1", "engine2"):
         given[name]["results"] = results(engine(), kept)
-    text = sut.render(observed(given))
-    assert "OPEN: site by admin since 2026-01-05T09:00:00Z, step start, release bbbbbbbbbbbb may run too" in text
+    text = sut.from_facts(observed(given)).text
+    assert "OPEN: site by admin since 2026-01-05T09:00:00Z, step start, release bbbbbbbbbbbb allowed as well" in text
     assert "PINNED to aaaaaaaaaaaa" in text
     assert line(text, "drained").endswith("engine1")
 
@@ -289,7 +289,7 @@ def test_a_fresh_cluster_has_no_record_and_that_is_said() -> None:
     own = engine(installed_version=None, unit={"active": "inactive", "sub": "dead"}, applied=None, licence=None)
     for name in ("engine1", "engine2"):
         given[name]["results"] = {"engine": {"engine": own}, "record": {"record": None}}
-    text = sut.render(observed(given))
+    text = sut.from_facts(observed(given)).text
     assert "there is no cluster record yet" in text
     assert line(text, "licence").endswith("none found")
 
@@ -320,7 +320,7 @@ def test_balancers_that_disagree_are_named() -> None:
         },
     }
     given["lb2"] = other
-    text = sut.render(observed(given, balancers=["lb1", "lb2"]))
+    text = sut.from_facts(observed(given, balancers=["lb1", "lb2"])).text
     assert "lb1 up, lb2 down" in line(text, "engine1")
     assert "lb1 up, lb2 missing" in line(text, "engine2")
 
@@ -330,16 +330,16 @@ def test_services_that_do_not_answer_or_are_elsewhere_are_said() -> None:
     given["db1"]["results"] = {"database_state": {"msg": "could not connect"}}
     given["search1"]["results"] = {"search_state": {"msg": "Connection refused", "status": -1}}
     given["lb1"]["results"] = {"balancer": {"msg": "no socket"}}
-    text = sut.render(observed(given))
-    assert "PostgreSQL does not answer: could not connect" in text
-    assert "the search engine does not answer: Connection refused" in text
-    assert "HAProxy does not answer: no socket" in text
+    text = sut.from_facts(observed(given)).text
+    assert "PostgreSQL does not respond: could not connect" in text
+    assert "the search engine does not respond: Connection refused" in text
+    assert "HAProxy does not respond: no socket" in text
     service = {"address": "db.example.com", "port": 5432, "name": "ivydb", "user": "ivy", "servers": {}}
-    assert "db.example.com:5432 (not a host of this inventory)" in sut.render(observed(database=service))
+    assert "db.example.com:5432 (not a host of this inventory)" in sut.from_facts(observed(database=service)).text
 
 
 def test_a_limited_run_shows_what_it_has() -> None:
-    text = sut.render(observed({"engine2": hosts()["engine2"]}))
+    text = sut.from_facts(observed({"engine2": hosts()["engine2"]})).text
     assert "active/running" in line(text, "engine2")
     assert line(text, "db1").endswith("not part of this run (--limit)")
 
@@ -366,7 +366,7 @@ def guarded(**told: t.Any) -> dict[str, t.Any]:
 
 def test_what_the_guard_found_stands_below_its_node() -> None:
     findings = [{"path": f"configuration/{number}.yaml", "kind": "modified"} for number in range(7)]
-    text = sut.render(observed(hosts(engine2=guarded(findings=findings, waits="operation site is open"))))
+    text = sut.from_facts(observed(hosts(engine2=guarded(findings=findings, waits="operation site is open")))).text
     told = line(text, "guard at 2026-01-05T11:00:00Z: 7 files differ: configuration/0.yaml (modified), ")
     assert told.endswith(", 2 more")
     assert "guard at 2026-01-05T11:00:00Z: operation site is open" in text
@@ -374,12 +374,12 @@ def test_what_the_guard_found_stands_below_its_node() -> None:
 
 
 def test_a_guard_that_cannot_look_is_told_and_a_silent_or_absent_one_is_not() -> None:
-    text = sut.render(observed(hosts(engine2=guarded(error="The store is damaged"))))
+    text = sut.from_facts(observed(hosts(engine2=guarded(error="The store is damaged")))).text
     assert "guard at 2026-01-05T11:00:00Z: The store is damaged" in text
-    assert "guard" not in sut.render(observed(hosts(engine2=guarded())))
+    assert "guard" not in sut.from_facts(observed(hosts(engine2=guarded()))).text
     absent = guarded()
     absent["results"]["guard"] = {"msg": "file not found", "failed": False}
-    assert "guard" not in sut.render(observed(hosts(engine2=absent)))
+    assert "guard" not in sut.from_facts(observed(hosts(engine2=absent))).text
 
 
 def test_local_changes_are_named() -> None:
@@ -391,7 +391,7 @@ def test_local_changes_are_named() -> None:
         ]
     }
     listed["engine2"]["results"]["scan"] = {"failed": True, "msg": "The store is damaged."}
-    text = sut.render(observed(hosts=listed))
+    text = sut.from_facts(observed(hosts=listed)).text
     assert "2 FILES" in line(text, "engine1")
     assert "drift: configuration/ivy.yaml (modified), configuration/\\x1b[2J (extra)" in text
     assert "unknown" in line(text, "engine2")
@@ -403,5 +403,5 @@ def test_an_unknown_host_key_is_named_with_what_to_do() -> None:
     seen = observed(
         hosts(engine2={"address": "192.0.2.22", "reach": {"unreachable": True, "msg": said}, "results": {}})
     )
-    assert "its SSH host key is not in known_hosts" in sut.render(seen)
+    assert "its SSH host key is not in known_hosts" in sut.from_facts(seen).text
     assert "ssh-keyscan" in seen.hosts["engine2"].advice

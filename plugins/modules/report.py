@@ -1,0 +1,298 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report
+short_description: Creates the report of preflight, drift, verify, status or history
+version_added: 0.1.0
+description:
+  - Returns the report as text and as data, and on request writes it to the controller as text, JSON and HTML.
+  - Runs on the controller and needs no connection, so it also works if hosts are down. Use it with C(run_once).
+  - It does not fail because of a report's content; RV(ok) and RV(summary) return the result.
+  - The same input gives the same bytes. Control characters in text from nodes are escaped.
+options:
+  preflight:
+    description: Creates the report of preflight.
+    type: dict
+    suboptions:
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      scope:
+        description: What was checked.
+        type: str
+        choices: [all, inventory]
+        default: all
+      findings:
+        description: The findings, in any order.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          code:
+            description: Kind of the finding. It stays the same from version to version.
+            type: str
+            required: true
+          severity:
+            description: An error fails the run, a warning does not.
+            type: str
+            choices: [error, warning]
+            default: error
+          area:
+            description: Heading of the report under which it is listed.
+            type: str
+            required: true
+          subject:
+            description: The hosts, the option or the file.
+            type: str
+            default: ""
+          message:
+            description: What is wrong.
+            type: str
+            required: true
+          fix:
+            description: What to do.
+            type: str
+            default: ""
+          details:
+            description: By host, what it reported. The text shows one of them.
+            type: dict
+            default: {}
+          file:
+            description: The file of the shared configuration.
+            type: str
+            default: ""
+          line:
+            description: The line, 0 for the entire file.
+            type: int
+            default: 0
+      accept:
+        description: Codes of errors to report as warnings.
+        type: list
+        elements: str
+        default: []
+  drift:
+    description: Creates the report of drift. Nodes that differ in the same way are one change.
+    type: dict
+    suboptions:
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      engine_version:
+        description: Version of the engine.
+        type: str
+        default: ""
+      time:
+        description: Time of the inspection, for the report.
+        type: str
+        required: true
+      nodes:
+        description:
+          - By node, the result of M(ivy.cluster.shared_config_info).
+          - The report lists a node whose result has failed or that could not be reached as not inspected.
+        type: dict
+        required: true
+      release:
+        description: Id of the release of the source that the nodes were compared with. Empty if there was none.
+        type: str
+        default: ""
+      release_problem:
+        description: Why the source could not be built.
+        type: str
+        default: ""
+      pin:
+        description:
+          - The pin of the cluster record, as M(ivy.cluster.cluster_record) returns it.
+          - With a pin, the report recommends the playbooks that work on a pinned cluster.
+        type: dict
+      command:
+        description: The beginning of the commands in the report.
+        type: str
+        default: ansible-playbook
+  verify:
+    description:
+      - Creates the report of verify from the facts that the role P(ivy.cluster.verify#role) gathers.
+      - A check that lacks a fact has failed; the other checks are not affected.
+    type: dict
+  status:
+    description: Creates the report of status from the facts that the role P(ivy.cluster.verify#role) gathers.
+    type: dict
+  history:
+    description: Creates the report of history.
+    type: dict
+    suboptions:
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      nodes:
+        description:
+          - By node, the result C(record) of M(ivy.cluster.cluster_record) and the result C(releases) of
+            M(ivy.cluster.node_releases). Both are absent for a node that could not be reached.
+        type: dict
+        required: true
+  directory:
+    description:
+      - Directory on the controller for the files of the report; created if it does not exist. A relative path is
+        relative to the current directory. Empty writes no file.
+      - Files have the mode 0640, and a created directory has the mode 0750.
+    type: path
+    default: ""
+  name:
+    description:
+      - Name of the files without the endings C(.txt), C(.json) and C(.html). By default the name of the report, for
+        example V(drift).
+    type: str
+    default: ""
+extends_documentation_fragment:
+  - ivy.cluster.attributes
+seealso:
+  - module: ivy.cluster.preflight_inventory
+  - module: ivy.cluster.shared_config_info
+author:
+  - The ivy.cluster contributors (@ivy-cluster)
+"""
+
+EXAMPLES = r"""
+- name: Report the drift of all nodes
+  ivy.cluster.report:
+    drift:
+      cluster: demo
+      time: "{{ now(utc=true, fmt='%Y-%m-%dT%H:%M:%SZ') }}"
+      nodes: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'inspected'))) }}"
+    directory: reports
+  register: drift
+  run_once: true
+
+- name: Report the findings of preflight
+  ivy.cluster.report:
+    preflight:
+      cluster: demo
+      scope: inventory
+      findings: "{{ inventory_check.findings }}"
+  register: preflight
+  run_once: true
+"""
+
+RETURN = r"""
+ok:
+  description: Whether the report contains nothing that should fail a run.
+  returned: always
+  type: bool
+  sample: false
+headline:
+  description: The report in one sentence.
+  returned: always
+  type: str
+  sample: 1 local change on 1 of 3 nodes; engine2 not inspected.
+text:
+  description: The report for a terminal.
+  returned: always
+  type: str
+  sample: "Cluster demo: No local change on 3 nodes."
+summary:
+  description: The result in numbers and names, for C(set_stats).
+  returned: always
+  type: dict
+  contains:
+    ok:
+      description: The same as RV(ok).
+      type: bool
+    counts:
+      description: Numbers, for example of errors and warnings, or of checks that passed.
+      type: dict
+  sample:
+    ok: false
+    drift_found: true
+    counts: {nodes: 3, conflict: 0, drift: 1, pending: 0}
+    clean: [engine3]
+    drifted: [engine1]
+    unreachable: [engine2]
+    failed: []
+report:
+  description: The report as data, as in the JSON file.
+  returned: always
+  type: dict
+  sample: {format: 1, report: preflight, cluster: demo, summary: {ok: true}, findings: []}
+files:
+  description: The files of the report that exist on the controller. Check mode writes none.
+  returned: always
+  type: list
+  elements: str
+  sample: [/home/me/reports/drift.txt, /home/me/reports/drift.json, /home/me/reports/drift.html]
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "preflight": {
+        "type": "dict",
+        "options": {
+            "cluster": {"type": "str", "required": True},
+            "scope": {"type": "str", "choices": ["all", "inventory"], "default": "all"},
+            "findings": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "code": {"type": "str", "required": True},
+                    "severity": {"type": "str", "choices": ["error", "warning"], "default": "error"},
+                    "area": {"type": "str", "required": True},
+                    "subject": {"type": "str", "default": ""},
+                    "message": {"type": "str", "required": True},
+                    "fix": {"type": "str", "default": ""},
+                    "details": {"type": "dict", "default": {}},
+                    "file": {"type": "str", "default": ""},
+                    "line": {"type": "int", "default": 0},
+                },
+            },
+            "accept": {"type": "list", "elements": "str", "default": []},
+        },
+    },
+    "drift": {
+        "type": "dict",
+        "options": {
+            "cluster": {"type": "str", "required": True},
+            "engine_version": {"type": "str", "default": ""},
+            "time": {"type": "str", "required": True},
+            "nodes": {"type": "dict", "required": True},
+            "release": {"type": "str", "default": ""},
+            "release_problem": {"type": "str", "default": ""},
+            "pin": {"type": "dict"},
+            "command": {"type": "str", "default": "ansible-playbook"},
+        },
+    },
+    "verify": {"type": "dict"},
+    "status": {"type": "dict"},
+    "history": {
+        "type": "dict",
+        "options": {
+            "cluster": {"type": "str", "required": True},
+            "nodes": {"type": "dict", "required": True},
+        },
+    },
+    "directory": {"type": "path", "default": ""},
+    "name": {"type": "str", "default": ""},
+}
+REPORTS = ("preflight", "drift", "verify", "status", "history")
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        mutually_exclusive=[REPORTS],
+        required_one_of=[REPORTS],
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="ivy.cluster.report runs on the controller, by its action plugin of the same name.")
+
+
+if __name__ == "__main__":
+    main()
