@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils import haproxy_socket
+from ansible_collections.ivy.cluster.plugins.module_utils.haproxy import runtime_socket
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import health, unit
 from ansible_collections.ivy.cluster.tests.timing import PATIENCE, Clock
 
@@ -29,7 +29,7 @@ hypothesis.settings.load_profile("unit")
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The collection's own time limits, made for hosts, would end what is only slow."""
-    for function in (haproxy_socket.RuntimeSocket.__init__, health.check):
+    for function in (runtime_socket.RuntimeSocket.__init__, health.check):
         monkeypatch.setattr(function, "__defaults__", (PATIENCE,))
     monkeypatch.setattr(unit._ask, "__kwdefaults__", {"seconds": PATIENCE})
 

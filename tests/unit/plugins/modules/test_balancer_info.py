@@ -102,7 +102,7 @@ def test_a_process_that_has_everything_needs_no_reload(balancer: Balancer, capsy
 
 def test_another_configuration_needs_one(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(capsys, socket=balancer.socket, digest="ffffffffffffffff")
-    assert result["reload_reasons"] == ["The process has loaded another configuration than the one on the disk."]
+    assert result["reload_reasons"] == ["The process has loaded a different configuration from the one on disk."]
 
 
 def test_a_configuration_without_description_needs_one(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,7 +113,7 @@ def test_a_configuration_without_description_needs_one(balancer: Balancer, capsy
 def test_a_file_changed_after_the_start_needs_one(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
     balancer.started -= 2
     result = run(capsys, socket=balancer.socket, files=[str(balancer.configuration)])
-    assert result["reload_reasons"] == [f"{balancer.configuration} was changed after the process had started."]
+    assert result["reload_reasons"] == [f"{balancer.configuration} was changed after the process started."]
 
 
 def test_a_file_changed_in_the_second_of_the_start_needs_none(

@@ -1,0 +1,83 @@
+# Copyright: the ivy.cluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file of server states that HAProxy loads at a start or reload."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+
+from .runtime_socket import RuntimeSocket, RuntimeSocketError
+
+
+def parse_configured_servers(configuration: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """Map (backend, server) to (host, port), from the text of a configuration."""
+    servers = {}
+    section = ""
+    for line in configuration.splitlines():
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if words[0] in ("backend", "listen") and len(words) > 1:
+            section = words[1]
+        elif line[0] not in " \t":
+            section = ""
+        elif section and words[0] == "server" and len(words) > 2:
+            host, separator, port = words[2].rpartition(":")
+            if separator and port.isdigit():
+                servers[section, words[1]] = (host.strip("[]"), port)
+    return servers
+
+
+def reconcile_server_states(states: str, configuration: str) -> str:
+    """Replace the addresses in saved states by those of the configuration.
+
+    HAProxy takes port and name from the saved state, so without this a changed port would never take effect.
+    """
+    configured = parse_configured_servers(configuration)
+    names: list[str] = []
+    lines = []
+    for line in states.splitlines():
+        if line.startswith("#"):
+            names = line.lstrip("# ").split()
+        elif line.strip() and names:
+            row = dict(zip(names, line.split()))
+            endpoint = configured.get((row["be_name"], row["srv_name"]))
+            if endpoint is None:
+                continue
+            host, row["srv_port"] = endpoint
+            if _is_address(host):
+                row.update(srv_addr=host, srv_fqdn="-")
+            else:
+                row.update(srv_fqdn=host)
+            line = " ".join(row.values())
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def save_server_states(socket_path: str, configuration_path: str, target: str) -> None:
+    """Write the states for HAProxy's next start or reload. If no process answers, the states saved before remain."""
+    try:
+        states = RuntimeSocket(socket_path).command("show servers state")
+    except RuntimeSocketError:
+        with open(target, encoding="utf-8") as stream:
+            states = stream.read()
+    if states.split("\n", 1)[0].strip() != "1":
+        raise RuntimeSocketError(f"the server states have an unknown format. They begin with {states[:60]!r}")
+    with open(configuration_path, encoding="utf-8") as stream:
+        states = reconcile_server_states(states, stream.read())
+    temporary = target + ".new"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(states)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, target)
