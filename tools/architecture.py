@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draws docs/images/architecture.svg from the imports and calls in the repository.
 
-`GROUPS` says which playbooks, roles, modules and packages share a box. Every arrow is computed. A playbook, role, module,
-filter or package that no box contains is an error, so the picture cannot become incomplete.
+`GROUPS` says which playbooks, roles, modules and packages share a box. Every arrow is computed. A playbook, role,
+module, filter or package that no box contains is an error, so the picture cannot become incomplete.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def called(text: str, names: set[str]) -> set[str]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The packages below plugins that a file imports from: `plugin_utils.release`, `module_utils.node.files` and so on."""
+    """The packages below plugins that a file imports from, such as `module_utils.node.files`."""
     if not path.exists():
         return
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -167,7 +167,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def short(package: str, layer: str) -> str:
-    """The name of a package inside its layer; of plugin_utils the first component, of module_utils.node the first two."""
+    """The name of a package inside its layer: one component, two for module_utils.node."""
     parts = package.split(".")
     if parts[0] != layer or len(parts) < 2:
         return ""
@@ -182,9 +182,8 @@ class Repository:
         self.playbooks = {path.stem: path for path in sorted((root / "playbooks").glob("*.yml"))}
         self.roles = {path.name: path for path in sorted((root / "roles").iterdir()) if path.is_dir()}
         plugins = root / "plugins"
-        self.modules = {
-            path.stem for kind in ("modules", "filter") for path in (plugins / kind).glob("*.py") if path.stem != "__init__"
-        }
+        files = [*(plugins / "modules").glob("*.py"), *(plugins / "filter").glob("*.py")]
+        self.modules = {path.stem for path in files}
         self.files = [path for path in sorted(plugins.rglob("*.py")) if "__pycache__" not in path.parts]
 
     def members(self) -> list[set[str]]:
@@ -205,7 +204,8 @@ class Repository:
             for play in plays(path):
                 for role, condition in included(play):
                     found.add((0, name, 1, role))
-                    groups = set(re.findall(r"groups\['(\w+)'\]", condition)) or set(re.split(r"\W+", str(play["hosts"])))
+                    groups = set(re.findall(r"groups\['(\w+)'\]", condition))
+                    groups = groups or set(re.split(r"\W+", str(play["hosts"])))
                     hosts.setdefault(role, set()).update(groups)
                 for module in called(str(play.get("tasks") or []), self.modules):
                     found.add((0, name, 2, module))
@@ -217,6 +217,13 @@ class Repository:
                         for package in self.packages(module, "module_utils"):
                             for group in hosts.get(name, set()) & set(GROUPS[5]):
                                 found.add((4, package, 5, group))
+            for file in sorted((path / "files").glob("*")):
+                # Programs that run on the host without Ansible import the packages that are installed beside them.
+                for package in re.findall(
+                    r"^\s*from (?:ivy_node\.)?(\w+)[\w.]* import", file.read_text("utf-8"), re.MULTILINE
+                ):
+                    for name in (f"node.{package}", package):
+                        found.add((1, path.name, 4, name))
         for module in self.modules:
             for column, layer in ((3, "plugin_utils"), (4, "module_utils")):
                 for package in self.packages(module, layer):
@@ -251,7 +258,8 @@ def boxes(repository: Repository) -> list[Box]:
             found.append(box)
             y += box.height + 20
         if missing := sorted(names - placed):
-            raise SystemExit(f"tools/architecture.py: no box of column '{COLUMNS[column]}' contains {', '.join(missing)}")
+            names = ", ".join(missing)
+            raise SystemExit(f"tools/architecture.py: no box of column '{COLUMNS[column]}' contains {names}")
     return found
 
 
@@ -271,7 +279,8 @@ def draw(repository: Repository) -> str:
     height = max(box.y + box.height for box in drawn) + 24
     border = 16 + 4 * (WIDTH + GAP) - GAP // 2
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="11">',
         "<!-- Written by `make docs` (tools/architecture.py). -->",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         f'<rect x="4" y="4" width="{border - 8}" height="{height - 8}" rx="8" fill="none" stroke="#adb5bd"/>',

@@ -29,14 +29,11 @@ KNOWN = {
     "__elasticsearch_version",
     "__elasticsearch_versions",
     "__haproxy_option_problems",
-    "__haproxy_socket",
     "__haproxy_state_file",
     "__postgres_data_directory",
     "__postgres_service",
     "__postgres_settings",
     "__postgres_version",
-    "__preflight_report",
-    "__verify_seen",
 }
 KNOWN_ENTRY_POINTS = {("haproxy", "refuse_options")}
 # preflight evaluates the checks of all roles: __<role>_option_checks and the like.
