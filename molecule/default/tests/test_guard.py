@@ -179,7 +179,7 @@ def test_3_invalid_options_are_rejected_before_any_change(lab: Lab, role: str) -
     both = json.dumps({"config_guard_mode": "restore", "engine_on_drift": "keep"})
     run = lab.playbook(role, "--limit", lab.nodes[1], "-e", both)
     assert run.status != 0
-    assert "would undo what engine_on_drift: keep keeps" in run.output
+    assert "would revert the changes that engine_on_drift: keep preserves" in run.output
     run = lab.playbook("site.yml", "-e", READ_ONLY, "-e", "ivy_engine_version=11.2.0")
     assert run.status != 0
     assert "engine 11.2.0 knows no read-only configuration" in run.output

@@ -1,5 +1,5 @@
-# Arguments: the mount point; "look" or "change". Says "changed" when the directory below the mount is, or would be, changed.
-# It runs in a mount namespace of its own, so taking the mount away here takes it away for nobody else.
+# Arguments: the mount point; "check" or "change". Prints "changed" if the directory below the mount is, or would be, changed.
+# It runs in its own mount namespace, so unmounting here affects no other process.
 set -eu
 path=$1
 intent=$2
@@ -25,9 +25,9 @@ if [ ! -d "$path" ]; then
   chmod 0000 "$path"
 fi
 
-# With the share mounted they are hidden already, and a running cluster is no place to insist.
+# If the share is mounted, such files are hidden already. A running cluster must not fail because of them.
 if [ "$mounted" = no ] && [ -n "$(find "$path" -mindepth 1 -maxdepth 1 -print -quit)" ]; then
-  echo "$path is not mounted and holds files, which a mount would hide. Move them away, or onto the share, first." >&2
+  echo "$path is not mounted and contains files, which a mount would hide. Move them away or to the share first." >&2
   exit 1
 fi
 
@@ -38,7 +38,7 @@ if [ "$(stat -c %u:%g:%a "$path")" != 0:0:0 ]; then
   chmod 0000 "$path"
 fi
 
-# Mode 0000 keeps everybody but root out. The attribute keeps root out too, where file system and capabilities allow it.
+# Mode 0000 prevents all users except root from writing. The attribute also prevents root, if the file system and the capabilities allow it.
 if [ "$intent" = change ] && command -v chattr >/dev/null && chattr +i "$path" 2>/dev/null; then
   echo changed
 fi

@@ -35,7 +35,7 @@ KNOWN = {
     "__postgres_settings",
     "__postgres_version",
 }
-KNOWN_ENTRY_POINTS = {("haproxy", "refuse_options")}
+KNOWN_ENTRY_POINTS = {("haproxy", "validate")}
 # preflight evaluates the checks of all roles: __<role>_option_checks and the like.
 KNOWN_COMPOSED = {
     "plugins/plugin_utils/preflight/inventory_check.py",

@@ -41,7 +41,7 @@ def make(directory: Path, *arguments: str, **options: t.Any) -> str:
                     "rolespec_validate": False,
                 }
             }
-            for entry in ("read_authority", "make_authority")
+            for entry in ("read_authority", "create_authority")
         ],
     }
     file = directory / "play.yml"

@@ -64,7 +64,7 @@ PLAY = """
   gather_facts: false
   tasks:
     # An entry point that does nothing here but load the role's defaults and variables.
-    - ansible.builtin.include_role: {name: ivy.cluster.haproxy, tasks_from: refuse_options, public: true}
+    - ansible.builtin.include_role: {name: ivy.cluster.haproxy, tasks_from: validate, public: true}
       vars: {__haproxy_option_problems: []}
     - ansible.builtin.copy:
         content: "{{ __haproxy_option_problems | to_json }}"
@@ -205,7 +205,7 @@ def test_options_that_do_not_fit_are_all_named_at_once(rendered: Path) -> None:
         "X-Number is no text",
         "haproxy_compressed_types has text.",
         "text/event-stream",
-        "must not be below 0",
+        "must not be negative",
         "haproxy_max_header_bytes",
         "haproxy_login_paths has /log in",
         "haproxy_system_paths has /sys%74em,",

@@ -357,7 +357,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "HAProxy's durations": (v(haproxy_slow_start="10"), {"option-refused": "haproxy_slow_start"}),
     "a page that is too long for HAProxy": (
         {**v(haproxy_unavailable_page="{{ inventory_dir }}/page.html"), "files": {"page.html": "<p>" * 6000}},
-        {"option-refused": "HAProxy takes 15000 bytes"},
+        {"option-refused": "HAProxy accepts 15000 bytes"},
     ),
     "the guard's options": (
         v(config_guard_mode="restore", engine_on_drift="keep"),
