@@ -31,5 +31,5 @@ def write(document: Document, directory: Path, name: str, check: bool) -> Writte
 def _diff(path: Path, after: str, before: t.Mapping[Path, str]) -> dict[str, str]:
     """The text in full; the other forms have the same content, so the path suffices."""
     if path not in before:
-        return {"prepared": f"{path}: new content"}
+        return {"prepared": f"{path}: new content\n"}
     return {"before": before[path], "after": after, "before_header": str(path), "after_header": str(path)}

@@ -157,8 +157,8 @@ def test_a_diff_shows_the_text_before_and_after(tmp_path: Path) -> None:
     assert "single-node" in changed["diff"][0]["after"]
     assert "port-range" not in changed["diff"][0]["after"]
     assert [entry["prepared"] for entry in changed["diff"][1:]] == [
-        f"{tmp_path}/preflight.json: new content",
-        f"{tmp_path}/preflight.html: new content",
+        f"{tmp_path}/preflight.json: new content\n",
+        f"{tmp_path}/preflight.html: new content\n",
     ]
 
 
