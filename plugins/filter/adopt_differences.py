@@ -4,13 +4,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: adopt_differences
-short_description: How the configuration of the nodes differs from one another
+short_description: Compares the configuration of the nodes
 version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Compares what M(ivy.cluster.config_adopt) returned for nodes that have no common source yet, file by file, YAML key
-    by key. Values that may be secret are masked; whether they differ is told nevertheless.
+  - Compares the results of M(ivy.cluster.config_adopt) for nodes without a common source, by file and by YAML key.
+  - Values that may be secret are masked, but differences between them are reported.
 positional: _input
 options:
   _input:
@@ -27,7 +27,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: RV(_value.text) for people, RV(_value.differences) as data.
+  description: RV(_value.text) for a terminal, RV(_value.differences) as data.
   type: dict
 """
 

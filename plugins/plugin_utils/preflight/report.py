@@ -58,7 +58,7 @@ class Report:
 
 
 def build(cluster: str, scope: str, findings: t.Iterable[Finding], accepted: t.Collection[str] = ()) -> Report:
-    """Sort the findings; an error whose code is accepted becomes a warning that says so."""
+    """Sort the findings; an error whose code is accepted becomes a warning with a note."""
     unique = {_accept(finding) if finding.code in accepted else finding for finding in findings}
     return Report(cluster, scope, tuple(sorted(unique, key=_order)))
 

@@ -330,20 +330,20 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
 
 
 def from_facts(facts: Observed) -> Document:
-    rows, cluster, beside = node_rows(facts), cluster_facts(facts), services(facts)
+    rows, cluster, service_states = node_rows(facts), cluster_facts(facts), services(facts)
     unreachable = [name for name, host in facts.hosts.items() if not host.reachable]
     summary = {
         "ok": len(unreachable) < len(facts.hosts),
         "counts": {"hosts": len(facts.hosts), "nodes": len(rows), "running": len(facts.running)},
         "unreachable": unreachable,
     }
-    content = {"engine_version": facts.engine_version, "facts": cluster, "nodes": rows, "services": beside}
+    content = {"engine_version": facts.engine_version, "facts": cluster, "nodes": rows, "services": service_states}
     headline = f"{len(facts.running)} of {count(len(rows), 'node')} running"
     if unreachable:
         headline += f"; {listed(unreachable)} not reachable"
     page = {"columns": _COLUMNS}
     return Document(
-        "status", facts.cluster, f"{headline}.", summary, content, lines(facts, cluster, rows, beside), page
+        "status", facts.cluster, f"{headline}.", summary, content, lines(facts, cluster, rows, service_states), page
     )
 
 
@@ -351,7 +351,7 @@ def lines(
     facts: Observed,
     cluster: t.Mapping[str, str],
     rows: t.Sequence[t.Mapping[str, t.Any]],
-    beside: t.Mapping[str, str],
+    service_states: t.Mapping[str, str],
 ) -> list[str]:
     """The report for a terminal."""
     found = [f"Cluster {facts.cluster}, engine {facts.engine_version}"]
@@ -362,5 +362,5 @@ def lines(
         found += ["", head]
         for line, row in zip(of_nodes, rows):
             found += [line, *(f"    {remark}" for remark in row["remarks"])]
-    width = max(map(len, beside))
-    return [*found, "", *(f"{name.ljust(width)}  {text}" for name, text in beside.items())]
+    width = max(map(len, service_states))
+    return [*found, "", *(f"{name.ljust(width)}  {text}" for name, text in service_states.items())]

@@ -73,7 +73,7 @@ def session(address: str, database: str = "ivydb", user: str = "ivy", port: int 
     return {"client_addr": address, "client_port": port, "datname": database, "usename": user}
 
 
-def sound() -> dict[str, Host]:
+def healthy() -> dict[str, Host]:
     hosts = {name: Host(name, address, results=node_results(address)) for name, address in NODES.items()}
     sessions = [session(address) for address in NODES.values()]
     clients = [connection("in", "192.0.2.40", 9200, address, 40002) for address in NODES.values()]
@@ -96,7 +96,7 @@ def observed(hosts: dict[str, Host] | None = None, **changes: t.Any) -> Observed
         engine_version="11.3.0",
         nodes=list(NODES),
         balancers=["lb1"],
-        hosts=sound() if hosts is None else hosts,
+        hosts=healthy() if hosts is None else hosts,
         database=Service("db.example.com", 5432, "db1"),
         database_name="ivydb",
         database_user="ivy",
@@ -107,7 +107,7 @@ def observed(hosts: dict[str, Host] | None = None, **changes: t.Any) -> Observed
 
 
 def with_change(name: str, change: t.Callable[[Results], t.Any]) -> dict[str, Host]:
-    hosts = sound()
+    hosts = healthy()
     results = copy.deepcopy(dict(hosts[name].results))
     change(t.cast(Results, results))
     hosts[name] = dataclasses.replace(hosts[name], results=results)
@@ -124,7 +124,7 @@ def row_of(facts: Observed, check: str, subject: str) -> Row:
     return rows[0]
 
 
-def test_a_sound_cluster_passes_every_check_on_every_host() -> None:
+def test_a_healthy_cluster_passes_every_check_on_every_host() -> None:
     rows = evaluate(observed())
     assert {row.status for row in rows} == {Status.PASSED}
     assert {row.check for row in rows} == set(sut.TITLES)
@@ -147,7 +147,7 @@ def test_a_session_of_the_engine_as_another_user_counts_by_its_port() -> None:
     assert failed_rows(observed(hosts)) == [(sut.DATABASE, "engine2")]
 
 
-def test_a_colleagues_psql_on_a_node_is_not_the_engines() -> None:
+def test_a_session_of_psql_on_a_node_is_ignored() -> None:
     other = session("192.0.2.22", "postgres", "admin", port=55555)
     hosts = with_change("db1", lambda r: r["sessions"]["query_result"].append(other))
     assert failed_rows(observed(hosts)) == []
@@ -166,7 +166,7 @@ def test_a_connection_to_another_database_server_breaks_restriction_1(port: int)
     assert failed_rows(observed(hosts, other_services={("192.0.2.99", port)})) == []
 
 
-def test_a_name_that_leads_elsewhere_on_one_node_breaks_restriction_1() -> None:
+def test_a_name_with_another_address_on_one_node_breaks_restriction_1() -> None:
     def change(results: Results) -> None:
         results["connections"]["resolved"]["db.example.com"] = ["192.0.2.31"]
         results["connections"]["connections"][0]["remote_address"] = "192.0.2.31"
@@ -182,15 +182,15 @@ def test_a_name_that_leads_elsewhere_on_one_node_breaks_restriction_1() -> None:
     assert failed_rows(dataclasses.replace(facts, hosts=hosts)) == [(sut.DATABASE, "engine1")]
 
 
-def test_without_the_databases_list_the_nodes_connections_count_and_the_report_says_so() -> None:
+def test_without_the_list_of_sessions_the_connections_are_checked_and_the_report_states_it() -> None:
     facts = observed(database=Service("db.example.com", 5432, ""))
     assert failed_rows(facts) == []
     assert row_of(facts, sut.DATABASE, "db.example.com:5432").status is Status.SKIPPED
-    hosts = {name: host for name, host in sound().items() if name != "db1"}
+    hosts = {name: host for name, host in healthy().items() if name != "db1"}
     assert row_of(observed(hosts), sut.DATABASE, "db1").status is Status.SKIPPED
 
 
-def test_a_list_of_sessions_that_cannot_be_read_is_no_proof() -> None:
+def test_a_list_of_sessions_that_cannot_be_read_is_a_failure() -> None:
     hosts = with_change("db1", lambda r: r.update(sessions={"msg": "connection refused\nmore"}))
     facts = observed(hosts)
     assert failed_rows(facts) == [(sut.DATABASE, "db1")]
@@ -211,14 +211,14 @@ def test_another_search_server_breaks_restriction_2() -> None:
     assert "no connection to 192.0.2.40:9200" in text
 
 
-def test_the_search_server_must_see_every_running_node() -> None:
+def test_every_running_node_must_be_connected_to_the_search_server() -> None:
     hosts = with_change("search1", lambda r: r["clients"]["connections"].pop(0))
     facts = observed(hosts)
     assert failed_rows(facts) == [(sut.SEARCH, "search1")]
     assert "engine1" in row_of(facts, sut.SEARCH, "search1").message
 
 
-def test_without_the_search_servers_view_the_report_says_so() -> None:
+def test_without_connections_of_the_search_server_the_report_states_it() -> None:
     facts = observed(search=Service("192.0.2.40", 9200, ""))
     assert failed_rows(facts) == []
     assert row_of(facts, sut.SEARCH, "192.0.2.40:9200").status is Status.SKIPPED
@@ -247,8 +247,8 @@ def test_the_record_is_read_through_any_node() -> None:
     assert failed_rows(observed(hosts)) == []
 
 
-def test_without_a_record_nothing_proves_restriction_3() -> None:
-    hosts = sound()
+def test_without_a_record_restriction_3_fails() -> None:
+    hosts = healthy()
     for name in NODES:
         results = {**hosts[name].results, "record": {"record": None}}
         hosts[name] = dataclasses.replace(hosts[name], results=results)
@@ -258,7 +258,7 @@ def test_without_a_record_nothing_proves_restriction_3() -> None:
 # --- restriction 4
 
 
-def test_a_local_change_breaks_restriction_4_and_is_named() -> None:
+def test_a_local_change_breaks_restriction_4_and_is_listed() -> None:
     drift = [{"path": "configuration/applications/demo/app.yaml", "kind": "modified"}]
     facts = observed(with_change("engine3", lambda r: r["scan"].update(drift=drift)))
     assert failed_rows(facts) == [(sut.LOCAL_CHANGE, "engine3")]
@@ -290,12 +290,12 @@ def test_a_deployment_while_running_breaks_restriction_5(item: dict[str, t.Any],
     assert text in row_of(facts, sut.DEPLOYMENT, "engine1").message
 
 
-def test_a_later_deployment_is_right_where_the_version_allows_it() -> None:
+def test_a_later_deployment_passes_if_the_version_allows_it() -> None:
     hosts = with_change("engine1", lambda r: r["deployments"]["artefacts"][0].update(time=99999))
     assert failed_rows(observed(hosts, runtime_deployment=True)) == []
 
 
-def test_one_node_may_deploy_for_all_where_the_version_allows_it() -> None:
+def test_one_node_may_deploy_for_all_if_the_version_allows_it() -> None:
     hosts = with_change("engine2", lambda r: r["deployments"].update(placed={}, artefacts=[]))
     assert failed_rows(observed(hosts, runtime_deployment=True)) == []
     assert (sut.DEPLOYMENT, "engine2") in failed_rows(observed(hosts))
@@ -387,7 +387,7 @@ def test_check_mode_skips_the_checks_that_write() -> None:
 
 
 def test_an_unreachable_host_hides_no_other() -> None:
-    hosts = sound()
+    hosts = healthy()
     hosts["engine2"] = Host("engine2", NODES["engine2"], reachable=False, why="No route to host")
     hosts["search1"] = Host("search1", "192.0.2.40", reachable=False, why="timed out")
     facts = observed(hosts)
@@ -400,7 +400,7 @@ def test_an_unreachable_host_hides_no_other() -> None:
 
 
 def test_a_limited_run_checks_the_hosts_it_has() -> None:
-    facts = observed({"engine2": sound()["engine2"]})
+    facts = observed({"engine2": healthy()["engine2"]})
     assert failed_rows(facts) == []
     assert row_of(facts, sut.PEERS, "engine2").status is Status.PASSED
     assert row_of(facts, sut.SHARE, "engine2").status is Status.SKIPPED

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One screen that shows each node as it is, and what could not be looked at as such."""
+"""One screen shows the state of each node, and marks the facts that could not be gathered."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def line(text: str, start: str) -> str:
     return next(one for one in text.splitlines() if one.strip().startswith(start))
 
 
-def test_a_sound_cluster_fits_on_one_screen() -> None:
+def test_a_healthy_cluster_fits_on_one_screen() -> None:
     text = sut.from_facts(observed(accept_unsupported=["jgroups-tcp"])).text
     assert len(text.splitlines()) <= 24
     assert "aaaaaaaaaaaa desired; no operation in progress; not pinned" in text
@@ -147,7 +147,7 @@ def test_a_sound_cluster_fits_on_one_screen() -> None:
     assert line(text, "search1").endswith("search cluster demo green, 1 node, 3 shards")
 
 
-def test_what_ends_soon_is_loud_long_before_the_day() -> None:
+def test_an_expiry_is_highlighted_long_before_its_date() -> None:
     given = hosts()
     for node in ("engine1", "engine2"):
         given[node]["results"]["engine"]["engine"]["licence"] = {
@@ -162,7 +162,7 @@ def test_what_ends_soon_is_loud_long_before_the_day() -> None:
     assert line(text, "lb1").endswith("certificate 29 days - RENEW SOON, authority 89 days - RENEW SOON")
 
 
-def test_an_unreachable_node_is_shown_and_hides_no_other() -> None:
+def test_an_unreachable_node_is_listed_and_hides_no_other() -> None:
     away = {"address": "192.0.2.22", "reach": {"unreachable": True, "msg": "No route to host\nmore"}, "results": {}}
     text = sut.from_facts(observed(hosts(engine2=away), proceed_without=["engine2"])).text
     assert "UNREACHABLE" in line(text, "engine2")
@@ -171,7 +171,7 @@ def test_an_unreachable_node_is_shown_and_hides_no_other() -> None:
 
 
 @pytest.mark.parametrize(("active", "sub"), [("failed", "failed"), ("activating", "auto-restart")])
-def test_a_fenced_node_is_shown_with_the_reason_and_the_way_out(active: str, sub: str) -> None:
+def test_a_fenced_node_is_listed_with_the_reason_and_the_fix(active: str, sub: str) -> None:
     stopped = {"active": active, "sub": sub, "since": None}
     own = engine(unit=stopped, applied=OLD, running=None, health=None, peers=None)
     stale = {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
@@ -230,9 +230,7 @@ AWAY = "The file share is not mounted at /srv/ivy."
         (stopped("inactive", "dead"), "inactive/dead", ["it was stopped", "ivy.cluster.site --limit engine2"]),
     ],
 )
-def test_a_node_that_does_not_run_says_why_and_what_to_run(
-    node: dict[str, t.Any], state: str, lines: list[str]
-) -> None:
+def test_a_stopped_node_has_the_reason_and_the_command(node: dict[str, t.Any], state: str, lines: list[str]) -> None:
     text = sut.from_facts(observed(hosts(engine2=node))).text
     assert line(text, "engine2").split()[1] == state
     below = text[text.index("engine2") : text.index("lb1")]
@@ -240,7 +238,7 @@ def test_a_node_that_does_not_run_says_why_and_what_to_run(
     assert "FENCED" not in text
 
 
-def test_a_record_that_cannot_be_read_fences_nobody() -> None:
+def test_a_record_that_cannot_be_read_fences_no_node() -> None:
     given = hosts(engine2=stopped("activating", "start-pre", begun("waiting", AWAY)))
     for name in ("engine1", "engine2"):
         given[name]["results"]["record"] = {"msg": "The cluster record cannot be read (Stale file handle)."}
@@ -250,7 +248,7 @@ def test_a_record_that_cannot_be_read_fences_nobody() -> None:
     assert "FENCED" not in text
 
 
-def test_restart_drain_and_ill_health_stand_in_the_row() -> None:
+def test_restart_drain_and_health_are_in_the_row() -> None:
     own = engine(
         restart_required=True,
         restart_reasons=["configuration/ivy.yaml: SystemDb.Url changed"],
@@ -268,7 +266,7 @@ def test_restart_drain_and_ill_health_stand_in_the_row() -> None:
     assert "health: GET / answered 503" in text
 
 
-def test_an_open_operation_and_a_pin_are_loud() -> None:
+def test_an_open_operation_and_a_pin_are_highlighted() -> None:
     kept = record(
         operation={"name": "site", "owner": "admin", "since": "2026-01-05T09:00:00Z", "step": "start"},
         previous_release=OLD,
@@ -284,7 +282,7 @@ def test_an_open_operation_and_a_pin_are_loud() -> None:
     assert line(text, "drained").endswith("engine1")
 
 
-def test_a_fresh_cluster_has_no_record_and_that_is_said() -> None:
+def test_a_new_cluster_has_no_record() -> None:
     given = hosts()
     own = engine(installed_version=None, unit={"active": "inactive", "sub": "dead"}, applied=None, licence=None)
     for name in ("engine1", "engine2"):
@@ -303,11 +301,11 @@ def test_a_fresh_cluster_has_no_record_and_that_is_said() -> None:
         (None, "unknown"),
     ],
 )
-def test_expiry_is_loud_when_it_is_near(number: int | None, text: str) -> None:
+def test_a_near_expiry_is_highlighted(number: int | None, text: str) -> None:
     assert sut.days(number) == text
 
 
-def test_balancers_that_disagree_are_named() -> None:
+def test_balancers_with_different_states_are_listed() -> None:
     given = hosts()
     other = {
         "address": "192.0.2.11",
@@ -325,7 +323,7 @@ def test_balancers_that_disagree_are_named() -> None:
     assert "lb1 up, lb2 missing" in line(text, "engine2")
 
 
-def test_services_that_do_not_answer_or_are_elsewhere_are_said() -> None:
+def test_services_that_do_not_respond_or_are_elsewhere() -> None:
     given = hosts()
     given["db1"]["results"] = {"database_state": {"msg": "could not connect"}}
     given["search1"]["results"] = {"search_state": {"msg": "Connection refused", "status": -1}}
@@ -338,24 +336,24 @@ def test_services_that_do_not_answer_or_are_elsewhere_are_said() -> None:
     assert "db.example.com:5432 (not a host of this inventory)" in sut.from_facts(observed(database=service)).text
 
 
-def test_a_limited_run_shows_what_it_has() -> None:
+def test_a_limited_run_shows_its_hosts() -> None:
     text = sut.from_facts(observed({"engine2": hosts()["engine2"]})).text
     assert "active/running" in line(text, "engine2")
     assert line(text, "db1").endswith("not part of this run (--limit)")
 
 
-def test_missing_input_is_named() -> None:
+def test_missing_input_is_reported() -> None:
     with pytest.raises(KeyError, match="cluster"):
         observed_from({})
 
 
-def test_a_host_is_known_by_its_name_when_the_look_failed() -> None:
+def test_a_host_without_a_result_does_not_run() -> None:
     host = Host("engine1", "192.0.2.21", results={"engine": {"msg": "Module failed"}})
     assert not host.runs
 
 
-def guarded(**told: t.Any) -> dict[str, t.Any]:
-    value = {"time": "2026-01-05T11:00:00Z", "error": "", "findings": [], "record_problem": "", "waits": "", **told}
+def guarded(**changes: t.Any) -> dict[str, t.Any]:
+    value = {"time": "2026-01-05T11:00:00Z", "error": "", "findings": [], "record_problem": "", "waits": "", **changes}
     content = base64.b64encode(json.dumps(value).encode()).decode()
     return {
         "address": "192.0.2.22",
@@ -364,7 +362,7 @@ def guarded(**told: t.Any) -> dict[str, t.Any]:
     }
 
 
-def test_what_the_guard_found_stands_below_its_node() -> None:
+def test_the_result_of_the_guard_is_below_its_node() -> None:
     findings = [{"path": f"configuration/{number}.yaml", "kind": "modified"} for number in range(7)]
     text = sut.from_facts(observed(hosts(engine2=guarded(findings=findings, waits="operation site is open")))).text
     told = line(text, "guard at 2026-01-05T11:00:00Z: 7 files differ: configuration/0.yaml (modified), ")
@@ -373,7 +371,7 @@ def test_what_the_guard_found_stands_below_its_node() -> None:
     assert text.index("engine2") < text.index("7 files differ")
 
 
-def test_a_guard_that_cannot_look_is_told_and_a_silent_or_absent_one_is_not() -> None:
+def test_only_a_guard_with_a_problem_is_shown() -> None:
     text = sut.from_facts(observed(hosts(engine2=guarded(error="The store is damaged")))).text
     assert "guard at 2026-01-05T11:00:00Z: The store is damaged" in text
     assert "guard" not in sut.from_facts(observed(hosts(engine2=guarded()))).text
@@ -382,7 +380,7 @@ def test_a_guard_that_cannot_look_is_told_and_a_silent_or_absent_one_is_not() ->
     assert "guard" not in sut.from_facts(observed(hosts(engine2=absent))).text
 
 
-def test_local_changes_are_named() -> None:
+def test_local_changes_are_listed() -> None:
     listed = hosts()
     listed["engine1"]["results"]["scan"] = {
         "drift": [
@@ -398,10 +396,10 @@ def test_local_changes_are_named() -> None:
     assert "drift: The store is damaged." in text
 
 
-def test_an_unknown_host_key_is_named_with_what_to_do() -> None:
+def test_an_unknown_host_key_is_reported_with_its_fix() -> None:
     said = "Failed to connect to the host via ssh: @@@@@@@@\r\nHost key verification failed."
-    seen = observed(
+    facts = observed(
         hosts(engine2={"address": "192.0.2.22", "reach": {"unreachable": True, "msg": said}, "results": {}})
     )
-    assert "its SSH host key is not in known_hosts" in sut.from_facts(seen).text
-    assert "ssh-keyscan" in seen.hosts["engine2"].advice
+    assert "its SSH host key is not in known_hosts" in sut.from_facts(facts).text
+    assert "ssh-keyscan" in facts.hosts["engine2"].advice
