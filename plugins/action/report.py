@@ -61,7 +61,7 @@ class ActionModule(ActionBase):
     def _write(self, document: Document, params: dict[str, t.Any], result: dict[str, t.Any]) -> None:
         directory = Path(os.path.abspath(os.path.expanduser(params["directory"])))
         try:
-            written = files.write(document, directory, params["name"] or document.name, bool(self._task.check_mode))
+            written = files.write(document, directory, bool(self._task.check_mode))
         except OSError as error:
             why = f"The report cannot be written to {directory}: {error}. Use another directory, or free disk space."
             result.update(failed=True, msg=f"{why}\n{document.text}")

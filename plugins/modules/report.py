@@ -140,14 +140,9 @@ options:
     description:
       - Directory on the controller for the files of the report; created if it does not exist. A relative path is
         relative to the current directory. Empty writes no file.
-      - Files have the mode 0640, and a created directory has the mode 0750.
+      - The files have the name of the report, for example C(drift.txt), C(drift.json) and C(drift.html).
+      - Their mode is 0640; that of a created directory is 0750.
     type: path
-    default: ""
-  name:
-    description:
-      - Name of the files without the endings C(.txt), C(.json) and C(.html). By default the name of the report, for
-        example V(drift).
-    type: str
     default: ""
 extends_documentation_fragment:
   - ivy.cluster.attributes
@@ -279,7 +274,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "directory": {"type": "path", "default": ""},
-    "name": {"type": "str", "default": ""},
 }
 REPORTS = ("preflight", "drift", "verify", "status", "history")
 

@@ -20,8 +20,8 @@ class Written:
     diff: list[dict[str, str]]
 
 
-def write(document: Document, directory: Path, name: str, check: bool) -> Written:
-    texts = {directory / f"{name}.{suffix}": text for suffix, text in document.forms().items()}
+def write(document: Document, directory: Path, check: bool) -> Written:
+    texts = {directory / f"{document.name}.{suffix}": text for suffix, text in document.forms().items()}
     before = {path: read_text(path) for path in texts if path.suffix == ".txt"}
     different = write_files(texts, check)
     files = () if check and different else tuple(map(str, texts))

@@ -83,7 +83,8 @@ def preflight(*findings: t.Any, accept: t.Sequence[str] = (), **arguments: t.Any
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_every_report_has_the_same_results(name: str) -> None:
-    result = run(**{name: REPORTS[name]})
+    arguments: dict[str, t.Any] = {name: REPORTS[name]}
+    result = run(**arguments)
     assert (result["changed"], result["files"]) == (False, [])
     assert result["report"]["report"] == name
     assert result["report"]["cluster"] == "demo"
@@ -97,7 +98,7 @@ def test_every_report_has_the_same_results(name: str) -> None:
 @pytest.mark.parametrize("name", REPORTS)
 def test_every_report_has_three_files_that_are_written_once(name: str, tmp_path: Path) -> None:
     directory = tmp_path / "reports"
-    arguments = {name: REPORTS[name], "directory": str(directory)}
+    arguments: dict[str, t.Any] = {name: REPORTS[name], "directory": str(directory)}
     predicted = run(check_mode=True, diff=True, **arguments)
     assert predicted["changed"]
     assert predicted["files"] == []
@@ -126,8 +127,9 @@ def test_every_report_has_three_files_that_are_written_once(name: str, tmp_path:
 @pytest.mark.parametrize("name", ["verify", "status"])
 @pytest.mark.parametrize("wrong", [{}, {**FACTS, "hosts": None}])
 def test_other_input_is_rejected_with_its_source(name: str, wrong: dict[str, t.Any]) -> None:
+    arguments: dict[str, t.Any] = {name: wrong}
     with pytest.raises(AnsibleActionFail, match=r"role ivy\.cluster\.verify"):
-        run(**{name: wrong})
+        run(**arguments)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"verify": FACTS, "status": FACTS}])
@@ -136,9 +138,9 @@ def test_a_task_creates_one_report(arguments: dict[str, t.Any]) -> None:
         run(**arguments)
 
 
-def test_a_name_and_a_relative_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert drift(directory="reports", name="monday")["files"][1] == str(tmp_path / "reports/monday.json")
+    assert drift(directory="reports")["files"][1] == str(tmp_path / "reports/drift.json")
 
 
 def test_a_directory_that_cannot_be_written_does_not_hide_the_report(tmp_path: Path) -> None:
