@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import html.parser
 import json
 import stat
 import types
@@ -57,6 +58,23 @@ REPORTS: dict[str, dict[str, t.Any]] = {
     "status": FACTS,
     "history": {"cluster": "demo", "nodes": {"engine1": {"record": {"record": RECORD}, "releases": STORE}}},
 }
+
+
+class Elements(html.parser.HTMLParser):
+    """Follows the open elements of a page; a page that closes another one than the innermost is wrong."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
 
 
 def run(check_mode: bool = False, diff: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
@@ -116,6 +134,7 @@ def test_every_report_has_three_files_that_are_written_once(name: str, tmp_path:
     assert json.loads(data) == result["report"]
     assert page.startswith("<!DOCTYPE html>")
     assert page.endswith("</html>\n")
+    assert Elements(page).open == []
     assert "\x1b" not in page
     assert {stat.S_IMODE(Path(file).stat().st_mode) for file in result["files"]} == {0o640}
     assert stat.S_IMODE(directory.stat().st_mode) == 0o750
