@@ -365,7 +365,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     ),
     "half a request for verify": (
         v(verify_application={"write": {"path": "/x"}, "search": "/y"}),
-        {"option-refused": "it lacks write.body, read. Set all of"},
+        {"option-refused": "it lacks write.body, read. Set write.path"},
     ),
     "a share for one host": (
         v(file_share_mode="mount", file_share_source="/dev/sdb1", file_share_type="ext4"),
