@@ -10,41 +10,42 @@ module: connections_info
 short_description: Lists the established TCP connections of a host or of one of its services
 version_added: 0.1.0
 description:
-  - Reads the kernel's own tables, so that it sees what is, not what a program says or a file configures.
-  - On a server it shows who is connected; on a client, with O(unit), to where the processes of a service are connected.
-  - Needs no program on the host beyond Python, and changes nothing.
-  - Where the kernel does not let even root look at the files of a process, as in a container without
-    C(CAP_SYS_PTRACE), the connections of the process's user stand for those of the process.
+  - Reads the kernel's tables, so the result shows actual connections, not what a program reports or a file configures.
+  - On a server it lists the clients. On a client, with O(unit), it lists the peers of a service.
+  - Needs only Python on the host, and changes nothing.
+  - If the kernel denies even root access to the files of a process, as in a container without C(CAP_SYS_PTRACE), the
+    connections of the process's user are listed instead.
 options:
   unit:
     description:
-      - Name of a systemd unit. Only the connections of its main process and of what that started are listed.
-      - Empty lists the connections of the whole host.
+      - Name of a systemd unit. Only the connections of its main process and of the child processes are listed.
+      - Empty lists all connections of the host.
     type: str
     default: ""
   local_ports:
-    description: Only the connections at these ports of this host. Empty lists all.
+    description: List only connections at these ports of this host. Empty lists all.
     type: list
     elements: int
     default: []
   expect:
     description:
-      - Connections that should show up, for instance those of a pool that opens them when it needs them.
-      - The module looks again until each was seen or O(wait) is over, and lists all connections that it saw in between.
+      - Connections to wait for, for instance those of a pool that opens them on demand.
+      - The module reads the tables until each was found or O(wait) is over, and lists all connections that it found in
+        between.
     type: list
     elements: dict
     default: []
     suboptions:
       address:
-        description: Address or name of the other side. A name is resolved on this host.
+        description: Address or name of the peer. A name is resolved on this host.
         type: str
         required: true
       port:
-        description: Port of the other side.
+        description: Port of the peer.
         type: int
         required: true
   wait:
-    description: Greatest number of seconds to wait for the connections of O(expect).
+    description: Maximum number of seconds to wait for the connections of O(expect).
     type: float
     default: 0
 author:
@@ -56,13 +57,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See which hosts use the search server
+- name: List the hosts that use the search server
   ivy.cluster.connections_info:
     local_ports:
       - 9200
   register: search
 
-- name: See to where the engine is connected
+- name: List the engine's connections
   ivy.cluster.connections_info:
     unit: axonivy-engine.service
     expect:
@@ -75,13 +76,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 connections:
-  description: The established connections, each once, in a stable order.
+  description: The established connections, sorted and without duplicates.
   returned: always
   type: list
   elements: dict
   contains:
     direction:
-      description: V(in) where the other side connected to a port on which this host listens, else V(out).
+      description: V(in) if the peer connected to a port on which this host listens, otherwise V(out).
       type: str
       sample: out
     local_address:
@@ -93,15 +94,15 @@ connections:
       type: int
       sample: 40112
     remote_address:
-      description: Address of the other side.
+      description: Address of the peer.
       type: str
       sample: 192.0.2.40
     remote_port:
-      description: Port of the other side.
+      description: Port of the peer.
       type: int
       sample: 9200
 addresses:
-  description: The addresses of this host, without those of its loopback interface.
+  description: The addresses of this host without loopback addresses.
   returned: always
   type: list
   elements: str
@@ -114,155 +115,42 @@ listening:
   sample: [7800, 8080]
 resolved:
   description:
-    - The addresses that this host finds for each name or address of O(expect).
-    - Empty for a name that it cannot resolve.
+    - The addresses of each name or address of O(expect), as resolved on this host.
+    - Empty for a name that cannot be resolved.
   returned: always
   type: dict
   sample: {search.example.com: [192.0.2.40]}
 main_pid:
-  description: The main process of O(unit); 0 when it does not run or no unit was named.
+  description: The main process of O(unit); 0 if it does not run or O(unit) is empty.
   returned: always
   type: int
   sample: 4711
 """
 
-import contextlib
-import socket
-import time
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import sockets
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import unit as units
+from ansible_collections.ivy.cluster.plugins.module_utils.probes import connections
 
-_PAUSE = 0.25
-
-
-class Connection(t.NamedTuple):
-    """One established connection, as this host sees it."""
-
-    direction: str
-    local_address: str
-    local_port: int
-    remote_address: str
-    remote_port: int
-
-
-def own_addresses(fib_trie: str, if_inet6: str) -> list[str]:
-    """The host's addresses from the kernel's routing table and list of IPv6 addresses."""
-    found: set[str] = set()
-    last = ""
-    for line in fib_trie.splitlines():
-        parts = line.replace("|--", "").split()
-        if "|--" in line and parts:
-            last = parts[0]
-        elif parts[-2:] == ["host", "LOCAL"] and parts[0] == "/32":
-            found.add(last)
-    for line in if_inet6.splitlines():
-        fields = line.split()
-        if fields:
-            found.add(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(fields[0])))
-    return sorted(address for address in found if address != "::1" and not address.startswith("127."))
-
-
-def listening_ports(found: t.Iterable[sockets.Socket]) -> list[int]:
-    return sorted({one.local_port for one in found if one.state == sockets.LISTEN})
-
-
-def connections(found: t.Sequence[sockets.Socket], local_ports: t.Collection[int]) -> set[Connection]:
-    """The established ones, at certain ports of this host where any are named."""
-    listening = set(listening_ports(found))
-    return {
-        Connection(
-            "in" if one.local_port in listening else "out",
-            one.local_address,
-            one.local_port,
-            one.remote_address,
-            one.remote_port,
-        )
-        for one in found
-        if one.state == sockets.ESTABLISHED and (not local_ports or one.local_port in local_ports)
-    }
-
-
-def all_seen(found: t.Collection[Connection], wanted: t.Sequence[tuple[t.Collection[str], int]]) -> bool:
-    return all(
-        any(one.remote_address in addresses and one.remote_port == port for one in found) for addresses, port in wanted
-    )
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
-    except OSError:
-        return ""
-
-
-def of_host(proc: str = "/proc") -> list[sockets.Socket]:
-    return sockets.parse(_read(f"{proc}/net/tcp")) + sockets.parse(_read(f"{proc}/net/tcp6"))
-
-
-def resolve(name: str) -> list[str]:
-    with contextlib.suppress(OSError):
-        return sorted({str(info[4][0]) for info in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)})
-    return []
-
-
-def watch(
-    see: t.Callable[[], t.Sequence[sockets.Socket]],
-    ports: t.Collection[int],
-    wanted: t.Sequence[tuple[t.Collection[str], int]],
-    wait: float,
-) -> tuple[set[Connection], list[int]]:
-    """Look until what is wanted was seen or time is over. What was seen once counts, since pools come and go."""
-    end = time.monotonic() + wait
-    found: set[Connection] = set()
-    while True:
-        now = see()
-        found |= connections(now, ports)
-        if all_seen(found, wanted) or time.monotonic() >= end or not now:
-            return found, listening_ports(now)
-        time.sleep(_PAUSE)
+ARGUMENT_SPEC: dict[str, dict[str, object]] = {
+    "unit": {"type": "str", "default": ""},
+    "local_ports": {"type": "list", "elements": "int", "default": []},
+    "expect": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"address": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
+    },
+    "wait": {"type": "float", "default": 0},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "unit": {"type": "str", "default": ""},
-            "local_ports": {"type": "list", "elements": "int", "default": []},
-            "expect": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {"address": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
-            },
-            "wait": {"type": "float", "default": 0},
-        },
-        supports_check_mode=True,
-    )
-    unit = module.params["unit"]
-    resolved = {item["address"]: resolve(item["address"]) for item in module.params["expect"]}
-    wanted = [(set(resolved[item["address"]]), item["port"]) for item in module.params["expect"]]
-    pid = units.show(unit).main_pid if unit else 0
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        found, listening = watch(
-            (lambda: sockets.of_process(pid)) if unit else of_host,
-            set(module.params["local_ports"]),
-            wanted,
-            module.params["wait"],
-        )
+        result = connections.gather(**module.params)
     except OSError as exc:
         module.fail_json(msg=f"The connections of this host cannot be read: {exc}.")
-    module.exit_json(
-        changed=False,
-        connections=[one._asdict() for one in sorted(found)],
-        addresses=own_addresses(_read("/proc/net/fib_trie"), _read("/proc/net/if_inet6")),
-        listening=listening,
-        resolved=resolved,
-        main_pid=pid,
-    )
+    module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: http_probe
-short_description: Sends HTTP requests to a service of this host and looks for a text in the answers
+short_description: Sends HTTP requests to a service of this host and searches the answers for a text
 version_added: 0.1.0
 description:
-  - Asks through the loopback interface, with the C(Host) header of the public name, so that it sees the service of
-    exactly this host as its users see it.
-  - A request that does not yet bring what is wanted is repeated until O(wait) is over, all within one round trip.
-  - Never fails because of an answer; the answers say what was wrong.
+  - Connects to the loopback interface and sends the public name in the C(Host) header, so that the service of exactly
+    this host answers as it answers its users.
+  - Repeats a request with a safe method until it succeeds or O(wait) is over.
+  - A request without success does not fail the task. RV(answers) contains the problem.
 options:
   port:
     description: Port of the service on this host.
@@ -24,13 +24,13 @@ options:
     type: str
     required: true
   requests:
-    description: What to send, one after another.
+    description: The requests, sent in this order.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
-        description: How the answer is named in the result.
+        description: Name of the answer in the result.
         type: str
         required: true
       path:
@@ -38,7 +38,9 @@ options:
         type: str
         required: true
       method:
-        description: Method. Any other than V(GET) and V(HEAD) is sent once only and counts as a change.
+        description:
+          - Method. A request with a method other than V(GET) and V(HEAD) is sent only once and counts as a change.
+          - It is not sent in check mode.
         type: str
         default: GET
       body:
@@ -46,15 +48,15 @@ options:
         type: str
         default: ""
       content_type:
-        description: Type of O(requests[].body).
+        description: Content type of O(requests[].body).
         type: str
         default: application/json
       contains:
-        description: Text that the answer's body must hold. Empty accepts any body.
+        description: Text that the body of the answer must contain. Empty accepts any body.
         type: str
         default: ""
   wait:
-    description: Greatest number of seconds for all requests together.
+    description: Maximum number of seconds for all requests together.
     type: float
     default: 10
 author:
@@ -64,7 +66,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Look for a note on this node, in the database and in the index
+- name: Find a note on this node, in the database and in the index
   ivy.cluster.http_probe:
     port: 8080
     host_header: ivy.example.com
@@ -81,21 +83,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 answers:
-  description: One answer for each request, in their order.
+  description: One answer for each request, in the same order.
   returned: always
   type: list
   elements: dict
   contains:
     name:
-      description: The request's name.
+      description: Name of the request.
       type: str
       sample: read
     ok:
-      description: Whether the status was a success and the wanted text was there.
+      description: Whether the status is a success and the body contains the expected text.
       type: bool
       sample: true
     status:
-      description: HTTP status, 0 where no answer came.
+      description: HTTP status, 0 without an answer.
       type: int
       sample: 200
     body:
@@ -103,111 +105,49 @@ answers:
       type: str
       sample: '{"id": 17}'
     json:
-      description: The body as data, where it is JSON.
+      description: The parsed body if it is JSON, otherwise null.
       type: raw
       sample: {"id": 17}
     problem:
-      description: What was wrong, empty where nothing was.
+      description: Why the request did not succeed, empty if it did.
       type: str
       sample: status 503
 """
 
-import http.client
-import json
-import time
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
-_SAFE = ("GET", "HEAD")
-_PAUSE = 0.3
-_SHOWN = 4096
-# A body is only searched for a short text; no application answers a probe with more.
-_READ = 4 << 20
+from ansible_collections.ivy.cluster.plugins.module_utils.probes import http
 
-
-def ask(port: int, host_header: str, request: t.Mapping[str, t.Any], timeout: float) -> dict[str, t.Any]:
-    """One request, one answer; what goes wrong is part of the answer."""
-    answer: dict[str, t.Any] = {
-        "name": request["name"],
-        "ok": False,
-        "status": 0,
-        "body": "",
-        "json": None,
-        "problem": "",
-    }
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-    headers = {"Host": host_header, "Connection": "close"}
-    body = request["body"].encode("utf-8") if request["body"] else None
-    if body is not None:
-        headers["Content-Type"] = request["content_type"]
-    try:
-        connection.request(request["method"], request["path"], body=body, headers=headers)
-        response = connection.getresponse()
-        text = response.read(_READ).decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException) as exc:
-        answer["problem"] = f"no answer ({exc or type(exc).__name__})"
-        return answer
-    finally:
-        connection.close()
-    answer["status"], answer["body"] = response.status, text[:_SHOWN]
-    try:
-        answer["json"] = json.loads(text)
-    except ValueError:
-        answer["json"] = None
-    if not 200 <= response.status < 300:
-        answer["problem"] = f"status {response.status}"
-    elif request["contains"] not in text:
-        answer["problem"] = "the answer does not hold what was stored"
-    answer["ok"] = not answer["problem"]
-    return answer
-
-
-def probe(
-    requests: t.Sequence[t.Mapping[str, t.Any]],
-    wait: float,
-    send: t.Callable[[t.Mapping[str, t.Any], float], dict[str, t.Any]],
-) -> list[dict[str, t.Any]]:
-    """All requests within one span of time. A request that changes something is never sent twice."""
-    end = time.monotonic() + wait
-    answers = []
-    for request in requests:
-        while True:
-            answer = send(request, max(end - time.monotonic(), 1.0))
-            if answer["ok"] or request["method"] not in _SAFE or time.monotonic() >= end:
-                break
-            time.sleep(_PAUSE)
-        answers.append(answer)
-    return answers
+ARGUMENT_SPEC: dict[str, dict[str, object]] = {
+    "port": {"type": "int", "required": True},
+    "host_header": {"type": "str", "required": True},
+    "requests": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "path": {"type": "str", "required": True},
+            "method": {"type": "str", "default": "GET"},
+            "body": {"type": "str", "default": ""},
+            "content_type": {"type": "str", "default": "application/json"},
+            "contains": {"type": "str", "default": ""},
+        },
+    },
+    "wait": {"type": "float", "default": 10},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "port": {"type": "int", "required": True},
-            "host_header": {"type": "str", "required": True},
-            "requests": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "path": {"type": "str", "required": True},
-                    "method": {"type": "str", "default": "GET"},
-                    "body": {"type": "str", "default": ""},
-                    "content_type": {"type": "str", "default": "application/json"},
-                    "contains": {"type": "str", "default": ""},
-                },
-            },
-            "wait": {"type": "float", "default": 10},
-        },
-        supports_check_mode=True,
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    port, host_header, requests = (module.params[name] for name in ("port", "host_header", "requests"))
+    safe = [request for request in requests if request["method"] in http.SAFE_METHODS]
+    answers = http.send_all(
+        safe if module.check_mode else requests,
+        module.params["wait"],
+        lambda request, timeout: http.send(port, host_header, request, timeout),
     )
-    port, host_header = module.params["port"], module.params["host_header"]
-    changes = any(request["method"] not in _SAFE for request in module.params["requests"])
-    requests = [request for request in module.params["requests"] if not module.check_mode or request["method"] in _SAFE]
-    answers = probe(requests, module.params["wait"], lambda request, timeout: ask(port, host_header, request, timeout))
-    module.exit_json(changed=changes, answers=answers)
+    module.exit_json(changed=len(safe) < len(requests), answers=answers)
 
 
 if __name__ == "__main__":

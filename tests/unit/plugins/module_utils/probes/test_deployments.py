@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lies in a deploy directory."""
+"""Artefacts in a deploy directory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.modules import deployments_info as sut
+from ansible_collections.ivy.cluster.plugins.module_utils.probes import deployments as sut
 
 
 @pytest.mark.parametrize(
-    ("file", "meant"),
+    ("file", "artefact"),
     [
         ("demo.zip", ("demo.zip", "pending")),
         ("demo.zip.deployed", ("demo.zip", "deployed")),
@@ -24,11 +24,11 @@ from ansible_collections.ivy.cluster.plugins.modules import deployments_info as 
         ("notes.deployed", None),
     ],
 )
-def test_a_file_stands_for_an_artefact(file: str, meant: tuple[str, str] | None) -> None:
-    assert sut.what_is(file) == meant
+def test_the_artefact_of_a_file(file: str, artefact: tuple[str, str] | None) -> None:
+    assert sut.artefact_of(file) == artefact
 
 
-def test_artefacts_have_digest_and_the_time_of_the_engines_log(tmp_path: Path) -> None:
+def test_artefacts_have_a_digest_and_the_time_of_the_deployment_log(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "demo.zip.deployed").write_bytes(b"one")
     (tmp_path / "demo.zip.deploymentLog").write_text("done")
@@ -41,17 +41,17 @@ def test_artefacts_have_digest_and_the_time_of_the_engines_log(tmp_path: Path) -
     assert found[1]["time"] == 1000
 
 
-def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
+def test_a_missing_directory_has_no_artefacts(tmp_path: Path) -> None:
     assert sut.artefacts(str(tmp_path / "deploy")) == []
 
 
-def test_only_what_was_placed_in_this_directory_counts(tmp_path: Path) -> None:
+def test_only_artefacts_placed_in_this_directory_count(tmp_path: Path) -> None:
     deploy = tmp_path / "versions" / "11.3.0" / "deploy"
     deploy.mkdir(parents=True)
     (tmp_path / "current").symlink_to("versions/11.3.0")
-    known = {
+    recorded = {
         f"{tmp_path}/current/deploy/demo.zip": {"sha256": "d1"},
         f"{deploy}/app/project.iar": {"sha256": "d2"},
         f"{tmp_path}/versions/10.0.0/deploy/demo.zip": {"sha256": "d3"},
     }
-    assert sut.placed(known, str(deploy)) == {"demo.zip": "d1", "app/project.iar": "d2"}
+    assert sut.placed(recorded, str(deploy)) == {"demo.zip": "d1", "app/project.iar": "d2"}

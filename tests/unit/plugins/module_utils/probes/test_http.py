@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to a service of the host itself."""
+"""HTTP requests to a service of this host."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import typing as t
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.modules import http_probe as sut
+from ansible_collections.ivy.cluster.plugins.module_utils.probes import http as sut
 from ansible_collections.ivy.cluster.tests.timing import PATIENCE, Clock
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers with its Host header; /503 is ill."""
+    """Answers with the Host header of the request. /503 answers with an error."""
 
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
@@ -40,18 +40,18 @@ def port() -> t.Iterator[int]:
     server.server_close()
 
 
-def request(**changes: t.Any) -> dict[str, t.Any]:
-    plain = {"name": "read", "path": "/", "method": "GET", "body": "", "content_type": "text/plain", "contains": ""}
-    return {**plain, **changes}
+def make_request(**changes: t.Any) -> dict[str, t.Any]:
+    defaults = {"name": "read", "path": "/", "method": "GET", "body": "", "content_type": "text/plain", "contains": ""}
+    return {**defaults, **changes}
 
 
-def test_the_public_name_is_sent_and_json_is_read(port: int) -> None:
-    answer = sut.ask(port, "ivy.example.com", request(), PATIENCE)
+def test_the_public_name_is_sent_and_json_is_parsed(port: int) -> None:
+    answer = sut.send(port, "ivy.example.com", make_request(), PATIENCE)
     assert (answer["ok"], answer["status"], answer["json"]["host"]) == (True, 200, "ivy.example.com")
 
 
 def test_a_body_is_posted(port: int) -> None:
-    answer = sut.ask(port, "h", request(method="POST", body="q7x1", contains="q7x1"), PATIENCE)
+    answer = sut.send(port, "h", make_request(method="POST", body="q7x1", contains="q7x1"), PATIENCE)
     assert answer["ok"]
 
 
@@ -59,34 +59,34 @@ def test_a_body_is_posted(port: int) -> None:
     ("changes", "problem"),
     [
         ({"path": "/503"}, "status 503"),
-        ({"contains": "q7x1"}, "the answer does not hold what was stored"),
+        ({"contains": "q7x1"}, "the answer does not contain the expected text"),
     ],
 )
-def test_what_is_wrong_is_said(port: int, changes: dict[str, str], problem: str) -> None:
-    answer = sut.ask(port, "h", request(**changes), PATIENCE)
+def test_the_problem_is_reported(port: int, changes: dict[str, str], problem: str) -> None:
+    answer = sut.send(port, "h", make_request(**changes), PATIENCE)
     assert not answer["ok"]
     assert answer["problem"] == problem
 
 
-def test_a_closed_port_is_an_answer_too() -> None:
-    answer = sut.ask(1, "h", request(), PATIENCE)
+def test_a_closed_port_is_a_problem_without_an_exception() -> None:
+    answer = sut.send(1, "h", make_request(), PATIENCE)
     assert answer["problem"].startswith("no answer")
 
 
-def test_reading_is_repeated_and_writing_is_not(clock: Clock) -> None:
+def test_only_a_safe_request_is_repeated(clock: Clock) -> None:
     sent: list[str] = []
 
-    def send(one: t.Mapping[str, t.Any], _timeout: float) -> dict[str, t.Any]:
-        sent.append(one["method"])
-        return {"name": one["name"], "ok": sent.count("GET") == 3}
+    def send(request: t.Mapping[str, t.Any], _timeout: float) -> dict[str, t.Any]:
+        sent.append(request["method"])
+        return {"name": request["name"], "ok": sent.count("GET") == 3}
 
-    answers = sut.probe([request(method="POST"), request()], 60, send)
+    answers = sut.send_all([make_request(method="POST"), make_request()], 60, send)
     assert sent == ["POST", "GET", "GET", "GET"]
     assert [answer["ok"] for answer in answers] == [False, True]
     assert len(clock.naps) == 2
 
 
-def test_the_wait_ends(clock: Clock) -> None:
-    answers = sut.probe([request()], 60, lambda one, _timeout: {"name": one["name"], "ok": False})
+def test_repetition_ends_after_the_wait(clock: Clock) -> None:
+    answers = sut.send_all([make_request()], 60, lambda request, _timeout: {"name": request["name"], "ok": False})
     assert answers == [{"name": "read", "ok": False}]
     assert sum(clock.naps) == pytest.approx(60, abs=1)
