@@ -6,21 +6,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: application
-short_description: Gives an application to the engine of a node and waits until it is deployed
+short_description: Deploys an application on a node's engine
 version_added: 0.1.0
 description:
-  - Places an artefact in the directory from which the engine deploys. It appears there as a whole, with its options
-    beside it.
-  - The engine renames what it deployed, so the digest of what was placed is remembered on the node. The same artefact
-    is placed again only if its deployment failed or its marker is gone.
-  - Up to 12.0.8 an engine deploys reliably only at its start, so place first, start, then wait.
+  - Places an artefact, with its options, in the directory from which the engine deploys. The artefact appears there
+    atomically.
+  - The engine renames an artefact that it has deployed, so the store of the node records its digest. The same artefact
+    is placed again only if its deployment failed or its marker is missing.
+  - Up to 12.0.8 an engine deploys reliably only at its start. Place the artefact, start the engine, then wait.
 options:
   src:
-    description: The artefact on the host.
+    description: Path of the artefact on the host.
     type: path
     required: true
   name:
-    description: Its name below O(deploy_directory), for instance V(demo.zip) or V(app/project.iar).
+    description: Path below O(deploy_directory), for instance V(demo.zip) or V(app/project.iar).
     type: str
     required: true
   deploy_directory:
@@ -28,19 +28,19 @@ options:
     type: path
     required: true
   options:
-    description: Deployment options, written beside the artefact.
+    description: Deployment options, written to a file next to the artefact.
     type: dict
   state:
-    description: V(placed) places it, V(deployed) also waits until the engine has deployed it.
+    description: V(placed) places the artefact, V(deployed) also waits until the engine has deployed it.
     type: str
     choices: [placed, deployed]
     default: deployed
   timeout:
-    description: Seconds to wait.
+    description: Maximum number of seconds that O(state=deployed) waits.
     type: float
     default: 120
   store:
-    description: The node's own memory of what was placed.
+    description: The node's store, which records what was placed.
     type: path
     default: /var/lib/ivy-cluster
   owner:
@@ -78,17 +78,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status:
-  description: What the engine says about the artefact, one of V(deployed), V(waiting), V(failed), V(absent).
+  description: State of the artefact in the deploy directory, one of V(deployed), V(waiting), V(failed), V(absent).
   returned: always
   type: str
   sample: deployed
 waited:
-  description: Seconds until the engine had deployed it.
+  description: Seconds until the engine had deployed the artefact.
   returned: state is deployed
   type: float
   sample: 3.5
 log:
-  description: The end of the engine's deployment log.
+  description: The last lines of the engine's deployment log.
   returned: on failure
   type: list
   elements: str
@@ -99,16 +99,26 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import applications
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import applications, deploy
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import accounts
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.atomic import Tree
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.node.store.store import Store
+
+ARGUMENT_SPEC: dict[str, dict[str, object]] = {
+    "src": {"type": "path", "required": True},
+    "name": {"type": "str", "required": True},
+    "deploy_directory": {"type": "path", "required": True},
+    "options": {"type": "dict"},
+    "state": {"type": "str", "choices": ["placed", "deployed"], "default": "deployed"},
+    "timeout": {"type": "float", "default": 120},
+    "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
+    "owner": {"type": "str", "default": "ivy"},
+    "group": {"type": "str", "default": "ivy"},
+}
 
 
-def _options(value: object) -> bytes | None:
+def to_yaml(options: object) -> bytes | None:
     # JSON is YAML, and needs no library on the host.
-    return None if value is None else (json.dumps(value, indent=2, sort_keys=True) + "\n").encode("utf-8")
+    return None if options is None else (json.dumps(options, indent=2, sort_keys=True) + "\n").encode("utf-8")
 
 
 def run(module: AnsibleModule) -> dict[str, object]:
@@ -118,64 +128,24 @@ def run(module: AnsibleModule) -> dict[str, object]:
         source=params["src"],
         name=params["name"],
         deploy_directory=params["deploy_directory"].rstrip("/"),
-        options=_options(params["options"]),
+        options=to_yaml(params["options"]),
         uid=accounts.uid_of(params["owner"], not module.check_mode),
         gid=accounts.gid_of(params["group"], not module.check_mode),
     )
-    with Store(params["store"]) as store, Tree(artefact.deploy_directory) as tree:
-        if module.check_mode:
-            try:
-                placed = tree.exists and applications.is_placed(
-                    store, tree, artefact, applications.digest_of(artefact.source)
-                )
-            except NodeError:
-                placed = False
-            return {"changed": not placed, "status": applications.marker(tree, artefact)}
-        if not tree.exists:
-            raise NodeError(f"{artefact.deploy_directory} does not exist. Install the engine first.")
-        digest = applications.digest_of(artefact.source)
-        with store.lock():
-            changed = not applications.is_placed(store, tree, artefact, digest)
-            if changed:
-                applications.put(store, tree, artefact, digest)
-        if params["state"] == "placed":
-            return {"changed": changed, "status": applications.marker(tree, artefact)}
-        status, waited = applications.await_marker(tree, artefact, params["timeout"])
-        result: dict[str, object] = {"changed": changed, "status": status, "waited": round(waited, 1)}
-        if status != applications.DEPLOYED:
-            why = (
-                "the engine could not deploy it; the reason is in log"
-                if status == applications.FAILED
-                else f"the engine said nothing about it within {params['timeout']:.0f} seconds; does it run?"
-            )
-            result.update(
-                failed=True, msg=f"{artefact.name} is not deployed: {why}.", log=applications.log_of(tree, artefact)
-            )
-        return result
+    if module.check_mode:
+        return deploy.predict(artefact, params["store"])
+    return deploy.deploy(artefact, params["store"], params["state"] == "deployed", params["timeout"])
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "src": {"type": "path", "required": True},
-            "name": {"type": "str", "required": True},
-            "deploy_directory": {"type": "path", "required": True},
-            "options": {"type": "dict"},
-            "state": {"type": "str", "choices": ["placed", "deployed"], "default": "deployed"},
-            "timeout": {"type": "float", "default": 120},
-            "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
-            "owner": {"type": "str", "default": "ivy"},
-            "group": {"type": "str", "default": "ivy"},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module)
     except NodeError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"The artefact could not be placed: {exc}.")
-    if result.pop("failed", False):
+    if "msg" in result:
         module.fail_json(**result)
     module.exit_json(**result)
 

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cluster_record
-short_description: Reads and writes what all engine nodes agree on
+short_description: Reads and updates the cluster record
 version_added: 0.1.0
 description:
-  - The record lies on the file share, off the nodes. It holds the release that the cluster wants, the operation under
-    way, a pin, the drained nodes, whether the database's tables were made, and the history.
-  - No node starts with a release other than the wanted one; while an operation is open, also with one of those that
-    it replaces.
-  - It is read and written as the engine's user, since a share may not let root in. Each write is atomic and under a
-    lock.
+  - The record is a file on the file share, outside the nodes. It contains the desired release, the current operation,
+    a pin, the drained nodes, whether the tables of the database were created, and the history.
+  - A node starts only with the desired release, or, while an operation is open, with the release that the operation
+    replaces.
+  - The module reads and writes the record as the engine's user, since a share may deny access to root. Each write is
+    atomic and under a lock.
 options:
   directory:
     description: Directory of the record on the file share.
@@ -35,19 +35,19 @@ options:
   state:
     description:
       - V(read) changes nothing.
-      - V(opened) makes O(release) the wanted one and begins O(operation), or goes on with it. Where the release is
-        wanted already and no operation is open, there is nothing to begin.
-        A V(rollback) takes over a V(site) that was left open, since that is what it is to undo.
+      - V(opened) makes O(release) the desired release and begins or continues O(operation). If the release is already
+        the desired one and no operation is open, nothing changes. A V(rollback) takes over an open V(site), since it
+        reverts that operation.
       - V(closed) ends the operation.
-      - V(schema_created) remembers that the database's tables exist.
-      - V(pinned) and V(unpinned) set and lift a pin, which lets only a rollback change the release.
+      - V(schema_created) records that the tables of the database exist.
+      - V(pinned) and V(unpinned) set and remove a pin. While a pin is set, only a rollback changes the release.
       - V(drained) sets the list of drained nodes.
-      - V(deployed) remembers which applications every node has.
+      - V(deployed) records which applications every node has.
     type: str
     choices: [read, opened, closed, schema_created, pinned, unpinned, drained, deployed]
     default: read
   release:
-    description: Id of the release.
+    description: ID of the release.
     type: str
     default: ""
   engine_version:
@@ -59,27 +59,27 @@ options:
     type: str
     default: ""
   operator:
-    description: Who runs it; shown to others who find it open.
+    description: Who runs the operation. Shown to others while it is open.
     type: str
     default: ""
   step:
-    description: The step that the operation has reached.
+    description: Current step of the operation.
     type: str
     default: ""
   take_over:
-    description: Reason to take over an operation that somebody else left open.
+    description: Reason for taking over an open operation of another operator.
     type: str
     default: ""
   reason:
-    description: Reason for a pin or its lifting, or for the operation that O(state=opened) begins.
+    description: Reason for setting or removing a pin, or for the operation that O(state=opened) begins.
     type: str
     default: ""
   pin:
-    description: With O(state=opened), pin the release as well, in the same write.
+    description: Whether O(state=opened) also pins the release, in the same write.
     type: bool
     default: false
   node:
-    description: The node on which this runs, for the history.
+    description: The node on which the module runs, for the history.
     type: str
     default: ""
   drained:
@@ -87,7 +87,7 @@ options:
     type: list
     elements: str
   applications:
-    description: Names of the applications' artefacts, each with the SHA-256 of its content.
+    description: SHA-256 of each application's artefact, by its name.
     type: dict
 author:
   - The ivy.cluster contributors (@ivy-cluster)
@@ -96,7 +96,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Begin the rollout
+- name: Open the rollout
   ivy.cluster.cluster_record:
     directory: /srv/ivy/cluster
     cluster: demo
@@ -104,7 +104,7 @@ EXAMPLES = r"""
     operation: site
     release: "{{ built.release.id }}"
 
-- name: End it
+- name: Close the rollout
   ivy.cluster.cluster_record:
     directory: /srv/ivy/cluster
     cluster: demo
@@ -115,20 +115,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 record:
-  description: The record; null when there is none.
+  description: The record; null if there is none.
   returned: always
   type: dict
   contains:
     desired_release:
-      description: The release that the cluster wants.
+      description: The desired release.
       type: str
       sample: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6
     previous_release:
-      description: The release before, while an operation replaces it.
+      description: The release that the current operation replaces.
       type: str
       sample: null
     operation:
-      description: The operation under way.
+      description: The current operation.
       type: dict
       sample: {name: site, owner: admin@controller, since: "2026-01-31T12:00:00Z", step: activate}
     pin:
@@ -136,7 +136,7 @@ record:
       type: dict
       sample: null
     applications:
-      description: The applications that every node has, each with the SHA-256 of its artefact.
+      description: SHA-256 of the artefact of each application that every node has.
       type: dict
       sample: {demo.zip: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}
     drained:
@@ -145,109 +145,62 @@ record:
       elements: str
       sample: []
     schema:
-      description: When, where and for which version the database's tables were made.
+      description: When, where and for which engine version the tables of the database were created.
       type: dict
       sample: {engine_version: 11.3.0, created_at: "2026-01-31T12:00:00Z", node: engine1}
     history:
-      description: What happened, the last hundred entries.
+      description: The last 100 events.
       type: list
       elements: dict
       sample: [{time: "2026-01-31T12:00:00Z", operation: site, release: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6}]
 """
 
-import json
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import accounts
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record, update
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
-_STATES = ["read", "opened", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed"]
-
-
-def argument_spec() -> dict[str, dict[str, object]]:
-    text: dict[str, object] = {"type": "str", "default": ""}
-    return {
-        "directory": {"type": "path", "required": True},
-        "cluster": {"type": "str", "required": True},
-        "user": {"type": "str", "default": "ivy"},
-        "group": {"type": "str", "default": "ivy"},
-        "state": {"type": "str", "choices": _STATES, "default": "read"},
-        "release": text,
-        "engine_version": text,
-        "operation": text,
-        "operator": text,
-        "step": text,
-        "take_over": text,
-        "reason": text,
-        "node": text,
-        "pin": {"type": "bool", "default": False},
-        "drained": {"type": "list", "elements": "str"},
-        "applications": {"type": "dict"},
-    }
-
-
-def _shown(value: object) -> str:
-    return json.dumps(value, indent=2, sort_keys=True) + "\n" if value is not None else ""
+_TEXT: dict[str, object] = {"type": "str", "default": ""}
+ARGUMENT_SPEC: dict[str, dict[str, object]] = {
+    "directory": {"type": "path", "required": True},
+    "cluster": {"type": "str", "required": True},
+    "user": {"type": "str", "default": "ivy"},
+    "group": {"type": "str", "default": "ivy"},
+    "state": {
+        "type": "str",
+        "choices": ["read", "opened", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed"],
+        "default": "read",
+    },
+    "release": _TEXT,
+    "engine_version": _TEXT,
+    "operation": _TEXT,
+    "operator": _TEXT,
+    "step": _TEXT,
+    "take_over": _TEXT,
+    "reason": _TEXT,
+    "node": _TEXT,
+    "pin": {"type": "bool", "default": False},
+    "drained": {"type": "list", "elements": "str"},
+    "applications": {"type": "dict"},
+}
 
 
 def run(module: AnsibleModule) -> dict[str, object]:
-    params = module.params
-    must_exist = not module.check_mode and params["state"] != "read"
-    uid = accounts.uid_of(params["user"], must_exist)
-    gid = accounts.gid_of(params["group"], must_exist)
-    # Where the engine's user does not exist yet, it has written no record either.
-    before = None if accounts.NOBODY_YET in (uid, gid) else record.read(params["directory"], uid, gid)
-    if before is not None and before["cluster"] not in ("", params["cluster"]):
-        raise NodeError(
-            f"The record in {params['directory']} belongs to cluster {before['cluster']}, not to {params['cluster']}. "
-            "Two clusters must not share a directory."
-        )
+    params = {**module.params, "owner": module.params["operator"]}
+    location = update.Location(**{name: params[name] for name in update.Location._fields})
     if params["state"] == "read":
-        return {"changed": False, "record": before}
-    change = record.Change(
-        state=params["state"],
-        release=params["release"],
-        engine_version=params["engine_version"],
-        operation=params["operation"],
-        owner=params["operator"],
-        step=params["step"],
-        node=params["node"],
-        take_over=params["take_over"],
-        reason=params["reason"],
-        drained=params["drained"],
-        applications=params["applications"],
-        pin=params["pin"],
-    )
-
-    def changed_record(old: record.Record | None) -> record.Record | None:
-        blank = record.empty(params["cluster"])
-        new = record.apply(old if old is not None else blank, change)
-        return None if old is None and new == blank else new
-
-    if module.check_mode:
-        after = changed_record(before)
-    else:
-        with record.locked(params["directory"], uid, gid):
-            before = record.read(params["directory"], uid, gid)
-            after = changed_record(before)
-            if after is not None and after != before:
-                record.write(params["directory"], after, uid, gid)
+        return {"changed": False, "record": update.read(location)}
+    change = record.Change(**{name: params[name] for name in record.Change._fields})
+    before, after = (update.predict if module.check_mode else update.write)(location, change)
     result: dict[str, object] = {"changed": after != before, "record": after}
     if module._diff:
-        result["diff"] = {
-            "before": _shown(before),
-            "after": _shown(after),
-            "before_header": "cluster record",
-            "after_header": "cluster record",
-        }
+        result["diff"] = update.difference(before, after)
     return result
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=argument_spec(),
+        argument_spec=ARGUMENT_SPEC,
         supports_check_mode=True,
         required_if=[
             ("state", "opened", ("operation",)),
@@ -261,7 +214,7 @@ def main() -> None:
     except NodeError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
-        module.fail_json(msg=f"The cluster record in {module.params['directory']} could not be handled: {exc}.")
+        module.fail_json(msg=f"The cluster record in {module.params['directory']} cannot be read or written: {exc}.")
     module.exit_json(**result)
 
 

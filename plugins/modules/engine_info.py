@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: engine_info
-short_description: Tells the state of an engine on its node, and waits at the gate
+short_description: Gathers the state of an engine on its node, and waits until it is ready
 version_added: 0.1.0
 description:
-  - Looks at unit, process, applied and running configuration, health, peers, connections, licence and deployments.
-  - On a host without an engine everything is null, and nothing fails.
-  - With O(until=ready) it is the gate that a node must pass before the next one is touched. It looks again until
-    everything holds, and returns as soon as it does.
+  - Gathers unit, process, applied and running configuration, health, peers, connections, licence and deployments.
+  - On a host without an engine all values are null, and the module succeeds.
+  - With O(until=ready) it is the gate that a node must pass before a rollout continues with the next node. The module
+    repeats the checks and returns as soon as all of them hold.
 options:
   http_port:
     description: The engine's HTTP port.
@@ -20,11 +20,12 @@ options:
     default: 8080
   host_header:
     description:
-      - The public host, in whose name the health check asks. A check by address could meet the licence's URL check.
+      - The public host, sent in the C(Host) header of the health check. A request with the node's address could fail
+        the URL check of the licence.
     type: str
     default: ""
   health:
-    description: How to ask for health. Left out, nobody asks.
+    description: The health check. Omitted, there is none.
     type: dict
     suboptions:
       path:
@@ -32,23 +33,23 @@ options:
         type: str
         default: /
       reject:
-        description: Texts that a page of an engine in demo or maintenance mode shows.
+        description: Texts in the page of an engine in demo or maintenance mode.
         type: list
         elements: str
         default: []
   jgroups:
-    description: Where the other nodes are. Left out, nobody looks.
+    description: The other nodes. Omitted, their connections are not checked.
     type: dict
     suboptions:
       transport:
         description:
-          - The cluster's transport. With V(multicast) only neighbours in a ring are connected over
+          - The cluster's transport. With V(multicast) the nodes form a ring, and only neighbours are connected, over
             O(jgroups.fd_port).
         type: str
         choices: [tcp, multicast]
         default: tcp
       port:
-        description: JGroups' port.
+        description: Port of JGroups.
         type: int
         default: 7800
       fd_port:
@@ -61,7 +62,7 @@ options:
         elements: str
         default: []
   database:
-    description: The system database. Left out, nobody looks.
+    description: The system database. Omitted, its connections are not checked.
     type: dict
     suboptions:
       address:
@@ -73,7 +74,7 @@ options:
         type: int
         required: true
   search:
-    description: The search engine. Left out, nobody looks.
+    description: The search engine. Omitted, its connections are not checked.
     type: dict
     suboptions:
       address:
@@ -84,23 +85,19 @@ options:
         description: Port.
         type: int
         required: true
-  deploy_directory:
-    description: The deploy directory; by default C(deploy) in the engine's directory.
-    type: path
-    default: ""
   until:
-    description: V(ready) waits until the engine passes the gate and fails when it does not.
+    description: V(ready) waits until the engine passes the gate, and fails if it does not.
     type: str
     choices: [ready]
   configuration:
     description:
-      - Whether the gate demands that what runs is what is applied.
-      - Right after a start the engine may still rewrite C(${encrypt:...}) in its files. Pass the gate without this
-        first, then accept the rewriting with M(ivy.cluster.shared_config), then look at the configuration too.
+      - Whether the gate requires that the running configuration equals the applied release.
+      - After a start the engine may still rewrite C(${encrypt:...}) in its files. Pass the gate without this check
+        first, accept the rewriting with M(ivy.cluster.shared_config), then pass the gate with this check.
     type: bool
     default: true
   wait:
-    description: Seconds to wait at the gate.
+    description: Maximum number of seconds to wait until the engine passes the gate.
     type: float
     default: 0
 author:
@@ -113,7 +110,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the engine
+- name: Gather the state of the engine
   ivy.cluster.engine_info:
     roots:
       engine: /opt/ivy/current
@@ -143,35 +140,35 @@ engine:
   type: dict
   contains:
     installed_version:
-      description: Version of the engine; null when there is none.
+      description: Version of the engine; null if none is installed.
       type: str
       sample: 11.3.0
     unit:
-      description: The unit as systemd sees it.
+      description: The unit as systemd reports it.
       type: dict
       sample: {known: true, active: active, sub: running, main_pid: 4711, restarts: 0, need_daemon_reload: false}
     start:
       description:
-        - What became of the last attempt to start the engine since the host was started; null when there was none.
-        - C(state) is V(started), or V(waiting) for something that passes (such as a file share or a
-          database that is away), V(pausing) because the engine ended too often, or V(refused) until somebody acts.
-        - C(failures) is how often in a row the engine ended soon after its start.
+        - Result of the last attempt to start the engine since the host was booted; null if there was none.
+        - C(state) is V(started), V(waiting) for a service that is temporarily unavailable (such as the file share or
+          the database), V(pausing) because the engine ended too often, or V(refused) until an operator acts.
+        - C(failures) is how many times in a row the engine ended soon after its start.
       type: dict
       sample: {state: started, reason: "", since: "2026-01-31T12:00:00Z", failures: 0}
     process:
-      description: The engine's process; null when it does not run.
+      description: The engine's process; null if it does not run.
       type: dict
       sample: {pid: 4711, start_time: "2026-01-31T12:00:00Z"}
     applied:
-      description: Id of the active release.
+      description: ID of the applied release.
       type: str
       sample: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6
     interrupted:
-      description: Whether an activation was cut off.
+      description: Whether an activation was interrupted.
       type: bool
       sample: false
     running:
-      description: What the engine runs with; null when it does not run.
+      description: The configuration that the engine runs with; null if it does not run.
       type: dict
       sample: {active: true, release: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6, modified: [], started: "2026-01-31T12:00:00Z"}
     restart_required:
@@ -179,16 +176,16 @@ engine:
       type: bool
       sample: false
     restart_reasons:
-      description: Why, in words.
+      description: Why a restart is required.
       type: list
       elements: str
       sample: []
     health:
-      description: Answer to the health check; null when nobody asked.
+      description: Result of the health check; null without O(health).
       type: dict
       sample: {status: 200, ok: true, reason: ""}
     peers:
-      description: The other nodes as seen from the engine's process; null when nobody looked.
+      description: Connections of the engine's process to the other nodes; null without O(jgroups).
       type: dict
       sample: {connected: [192.0.2.22], expected_reachable: [192.0.2.22], missing: []}
     database_connections:
@@ -200,11 +197,11 @@ engine:
       type: int
       sample: 1
     licence:
-      description: The licence on the node; null when there is none.
+      description: The licence on the node; null if there is none.
       type: dict
       sample: {type: Enterprise Edition, nodes: 5, valid_until: "2027-11-03", days_left: 300}
     deployments:
-      description: What the markers in the deploy directory say.
+      description: The artefacts in the deploy directory C(deploy) of the engine, by state.
       type: dict
       sample: {deployed: [demo.zip], failed: [], pending: []}
 ready:
@@ -213,7 +210,7 @@ ready:
   type: bool
   sample: true
 waited:
-  description: Seconds until the gate was passed or given up.
+  description: Seconds until the engine passed the gate or the wait ended.
   returned: until is ready
   type: float
   sample: 12.5
@@ -235,63 +232,52 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import request
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import state as look
+from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import check, log_tail, state
 
-
-def argument_spec() -> dict[str, dict[str, object]]:
-    place: dict[str, object] = {
+_SERVICE: dict[str, object] = {
+    "type": "dict",
+    "options": {"address": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
+}
+ARGUMENT_SPEC: dict[str, dict[str, object]] = {
+    **request.COMMON,
+    "http_port": {"type": "int", "default": 8080},
+    "host_header": {"type": "str", "default": ""},
+    "health": {
         "type": "dict",
-        "options": {"address": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
-    }
-    return {
-        **request.COMMON,
-        "http_port": {"type": "int", "default": 8080},
-        "host_header": {"type": "str", "default": ""},
-        "health": {
-            "type": "dict",
-            "options": {
-                "path": {"type": "str", "default": "/"},
-                "reject": {"type": "list", "elements": "str", "default": []},
-            },
+        "options": {
+            "path": {"type": "str", "default": "/"},
+            "reject": {"type": "list", "elements": "str", "default": []},
         },
-        "jgroups": {
-            "type": "dict",
-            "options": {
-                "transport": {"type": "str", "choices": ["tcp", "multicast"], "default": "tcp"},
-                "port": {"type": "int", "default": 7800},
-                "fd_port": {"type": "int", "default": 7900},
-                "peers": {"type": "list", "elements": "str", "default": []},
-            },
+    },
+    "jgroups": {
+        "type": "dict",
+        "options": {
+            "transport": {"type": "str", "choices": ["tcp", "multicast"], "default": "tcp"},
+            "port": {"type": "int", "default": 7800},
+            "fd_port": {"type": "int", "default": 7900},
+            "peers": {"type": "list", "elements": "str", "default": []},
         },
-        "database": place,
-        "search": place,
-        "deploy_directory": {"type": "path", "default": ""},
-        "until": {"type": "str", "choices": ["ready"]},
-        "configuration": {"type": "bool", "default": True},
-        "wait": {"type": "float", "default": 0},
-    }
+    },
+    "database": _SERVICE,
+    "search": _SERVICE,
+    "until": {"type": "str", "choices": ["ready"]},
+    "configuration": {"type": "bool", "default": True},
+    "wait": {"type": "float", "default": 0},
+}
+_SCOPE = ("http_port", "host_header", "health", "jgroups", "database", "search", "configuration")
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     settings = request.settings(params)
-    wanted = look.Wanted(
-        http_port=params["http_port"],
-        host_header=params["host_header"],
-        health=params["health"],
-        jgroups=params["jgroups"],
-        database=params["database"],
-        search=params["search"],
-        deploy_directory=params["deploy_directory"],
-        configuration=params["configuration"],
-    )
+    scope = state.Scope(**{name: params[name] for name in _SCOPE})
     try:
         if params["until"] is None:
-            facts = look.state(settings, params["store"], wanted)
+            facts = state.gather(settings, params["store"], scope)
             facts.pop("age")
             module.exit_json(changed=False, engine=facts)
-        facts, problems, waited = look.gate(settings, params["store"], wanted, params["wait"])
+        facts, problems, waited = check.wait_until_ready(settings, params["store"], scope, params["wait"])
         facts.pop("age")
         result = {
             "changed": False,
@@ -301,12 +287,8 @@ def main() -> None:
             "problems": problems,
         }
         if problems:
-            reasons = "; ".join(f"{one['check']}: {one['reason']}" for one in problems)
             module.fail_json(
-                msg=f"The engine did not pass the gate within {params['wait']:.0f} seconds: {reasons}. "
-                "The last lines of its logs are in log_tail.",
-                log_tail=look.log_tail(settings),
-                **result,
+                msg=check.failure(problems, params["wait"]), log_tail=log_tail.log_tail(settings), **result
             )
         module.exit_json(**result)
     except NodeError as exc:

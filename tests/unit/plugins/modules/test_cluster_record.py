@@ -16,19 +16,19 @@ A, B = "a" * 32, "b" * 32
 
 
 def run(directory: Path, check: bool = False, diff: bool = False, **params: t.Any) -> dict[str, t.Any]:
-    values = {name: option.get("default") for name, option in cluster_record.argument_spec().items()}
+    values = {name: option.get("default") for name, option in cluster_record.ARGUMENT_SPEC.items()}
     values.update(directory=str(directory), cluster="demo", user=str(os.geteuid()), group=str(os.getegid()))
     values.update(params)
     module = types.SimpleNamespace(params=values, check_mode=check, _diff=diff)
     return cluster_record.run(t.cast(t.Any, module))
 
 
-def test_read_on_a_host_without_anything(tmp_path: Path) -> None:
-    assert run(tmp_path / "none", user="nobody-yet", group="nobody-yet") == {"changed": False, "record": None}
+def test_read_on_a_host_without_a_record(tmp_path: Path) -> None:
+    assert run(tmp_path / "none", user="no-such-user", group="no-such-user") == {"changed": False, "record": None}
     assert run(tmp_path) == {"changed": False, "record": None}
 
 
-def test_rollout(tmp_path: Path) -> None:
+def test_a_rollout_is_opened_and_closed(tmp_path: Path) -> None:
     opened = run(tmp_path, state="opened", operation="site", release=A, operator="kim", diff=True)
     assert opened["changed"]
     assert A in opened["diff"]["after"]
@@ -42,22 +42,22 @@ def test_rollout(tmp_path: Path) -> None:
 def test_check_mode_predicts_and_writes_nothing(tmp_path: Path) -> None:
     assert run(tmp_path, check=True, state="opened", operation="site", release=A)["record"]["desired_release"] == A
     assert list(tmp_path.iterdir()) == []
-    missing = run(tmp_path / "none", check=True, state="opened", operation="site", release=A, user="nobody-yet")
+    missing = run(tmp_path / "none", check=True, state="opened", operation="site", release=A, user="no-such-user")
     assert missing["changed"]
 
 
-def test_closing_what_never_began_writes_nothing(tmp_path: Path) -> None:
+def test_closing_without_an_open_operation_writes_nothing(tmp_path: Path) -> None:
     assert not run(tmp_path, state="closed", operation="site")["changed"]
     assert not (tmp_path / "record.json").exists()
 
 
-def test_the_record_of_another_cluster_is_not_touched(tmp_path: Path) -> None:
+def test_the_record_of_another_cluster_is_not_changed(tmp_path: Path) -> None:
     run(tmp_path, state="opened", operation="site", release=A)
     with pytest.raises(NodeError, match="must not share a directory"):
         run(tmp_path, cluster="other", state="opened", operation="site", release=B)
 
 
 @pytest.mark.parametrize("release", ["latest", "A" * 32, "a" * 31])
-def test_what_is_no_release_is_refused(tmp_path: Path, release: str) -> None:
+def test_an_invalid_release_id_is_rejected(tmp_path: Path, release: str) -> None:
     with pytest.raises(NodeError, match="not a release id"):
         run(tmp_path, state="opened", operation="site", release=release)
