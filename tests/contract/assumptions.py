@@ -1,17 +1,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the collection assumes of an engine. Each assumption is one test that carries the fact it rests on."""
+"""The collection's assumptions about an engine. Each is one test with the fact on which it is based."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
 
-# How far a fact can be trusted: the words of the profiles (roles/topology) and two more. `assumed` is a choice of
-# this project without a source. On what is `unknown` nothing relies, so its test reports what it sees and never fails.
+# How far a fact can be trusted: the terms of the profiles (roles/topology) and two more. `assumed` is a choice of this
+# project without a source. Nothing relies on what is `unknown`: its test reports its observation and never fails.
 CERTAINTIES = ("stated", "observed", "inferred", "assumed", "unknown")
 
-# The test modules, by the state that an engine has to be in for them.
+# The test modules, in the order of the engine states that they need.
 ORDER = (
     "test_archive",
     "test_create_db",
@@ -28,7 +28,7 @@ Version = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Assumption:
-    """One line of the contract."""
+    """One row of the contract."""
 
     name: str
     area: str
@@ -40,7 +40,7 @@ class Assumption:
     before: str
 
     def holds_for(self, version: str) -> bool:
-        """Whether the fact is one of this engine version at all."""
+        """Whether the assumption applies to this engine version."""
         return (not self.since or number(version) >= number(self.since)) and (
             not self.before or number(version) < number(self.before)
         )
@@ -50,7 +50,7 @@ REGISTRY: dict[str, Assumption] = {}
 
 
 def number(version: str) -> Version:
-    """The first three parts of a version, to compare by."""
+    """The first three parts of a version, for comparisons."""
     return tuple(int(part) for part in version.split(".")[:3])
 
 
@@ -59,16 +59,16 @@ def assumption(
 ) -> t.Callable[[Test], Test]:
     """Make a test an assumption of the contract.
 
-    `text` says what the collection relies on, or, for what is unknown, what the test looks at. `fact` says what is
-    known of the real engine.
+    `text` states what the collection relies on or, for what is unknown, what the test observes. `fact` states what is
+    known about the real engine.
     """
     if certainty not in CERTAINTIES:
-        raise ValueError(f"no such certainty: {certainty}; there are: {', '.join(CERTAINTIES)}")
+        raise ValueError(f"unknown certainty: {certainty}; use one of: {', '.join(CERTAINTIES)}")
 
     def register(test: Test) -> Test:
         name = test.__name__
         if name in REGISTRY and REGISTRY[name].text != text:
-            raise ValueError(f"two assumptions have the name {name}")
+            raise ValueError(f"two assumptions are named {name}")
         REGISTRY[name] = Assumption(name, area, text, fact, certainty, source, since, before)
         return test
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs on the host of the contract: the engines that tests share, and the record of what each test found."""
+"""Runs on a host of the contract: the engines that tests share, and the record of each test's results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine import USER, Engine, Known, own, own_all, wait_for
 from machine import PASSWORD, SEARCH, Database, command, remove, search_answers
 from probe import Probe
 
-# Three ports in the order in which a value is looked for, so that one can see which source won.
+# Three ports, one for each source of a value, to find out which source takes precedence.
 PORT_YAML, PORT_SECRET, PORT_ENVIRONMENT = 18081, 18082, 18083
 PORT_SERVICE, PORT_OTHER = 8080, 8090
 JGROUPS_PORT, JGROUPS_FD_PORT = 7800, 7900
@@ -31,11 +31,11 @@ EMPTY = "contract_empty"
 
 
 class Needs(Exception):
-    """The test needs something that this run does not have."""
+    """The test needs something that is not part of this run."""
 
 
 class Record:
-    """What a test saw and measured."""
+    """A test's observations and measurements."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -76,7 +76,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         found.update(outcome="needs", message=str(error))
         report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Needs {error}")
     elif error is not None and assumption.certainty == "unknown" and call.when == "call":
-        # Nothing relies on it: whatever it does is worth knowing, and nothing is wrong.
+        # Nothing relies on it, so every outcome is an observation and not a failure.
         found.update(outcome="seen", message=str(error).splitlines()[0][:300])
         report.outcome = "passed"
     elif error is not None:
@@ -108,7 +108,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
-    """Where a test writes what it saw."""
+    """The record for a test's observations."""
     return RECORDS.setdefault(request.node.name, Record())
 
 
@@ -118,7 +118,7 @@ def known(request: pytest.FixtureRequest) -> Known:
 
 
 class Material:
-    """Files that came with this run."""
+    """Files that belong to this run."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -174,14 +174,14 @@ def search() -> str:
 
 
 class Engines:
-    """Makes engines from the archive and clears them away."""
+    """Creates engines from the archive and removes them."""
 
     def __init__(self, known: Known, pristine: Path) -> None:
         self.known, self.pristine = known, pristine
         self.made: list[Engine] = []
 
     def make(self, name: str, port: int, address: str = "127.0.0.1") -> Engine:
-        """A copy that belongs to the engine's user as a whole: nothing keeps it from writing where it wants to."""
+        """A copy that belongs to the engine's user, so that the engine can write everywhere."""
         directory = Path("/opt/contract/engines", name)
         remove(directory)
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -209,7 +209,7 @@ def engines(known: Known, pristine: Path) -> t.Iterator[Engines]:
 
 
 def system_settings(known: Known, database: Database, name: str) -> dict[str, object]:
-    """What the topology gives every engine of a cluster."""
+    """The settings that the topology sets for every engine of a cluster."""
     settings: dict[str, object] = {
         "database_url": database.url(name),
         "database_driver": "org.postgresql.Driver",
@@ -238,7 +238,7 @@ def tables(database: Database, engines: Engines, known: Known) -> str:
 
 @pytest.fixture(scope="module")
 def demo(engines: Engines, known: Known) -> t.Iterator[Engine]:
-    """An engine without licence and database, in the foreground. Its port stands in YAML and in a secret file."""
+    """An engine without licence and database, in the foreground. Its port is set in YAML and in a secret file."""
     engine = engines.make("demo", PORT_SECRET)
     engine.configure({"http_port": PORT_YAML})
     secret = SECRETS / f"ivy.{known.place('http_port')[1]}"
@@ -253,7 +253,7 @@ def demo(engines: Engines, known: Known) -> t.Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def maintenance(engines: Engines, known: Known, database: Database, material: Material) -> t.Iterator[Engine]:
-    """An engine whose database has no tables. Its port stands in YAML, in a secret file and in the environment."""
+    """An engine whose database has no tables. Its port is set in YAML, in a secret file and in the environment."""
     database.create(EMPTY)
     engine = engines.make("maintenance", PORT_ENVIRONMENT)
     engine.configure({**system_settings(known, database, EMPTY), "http_port": PORT_YAML, "database_password": PASSWORD})
@@ -301,7 +301,7 @@ def service(
     for name in known.writable_directories:
         engine.file(name).mkdir(exist_ok=True)
         own_all(engine.file(name))
-    # The stand-in is ready too soon to be seen starting, so it waits until it was seen without a port and with one.
+    # The stand-in starts too fast to be observed, so it waits until it was observed without a port and with one.
     no_port, not_ready = engine.file("work/no-port"), engine.file("work/not-ready")
     slow = ""
     if known.stand_in:
@@ -326,7 +326,7 @@ def service(
     (ENVIRONMENT / "shared.env").write_text(f'IVY_SYSTEMDB_PASSWORD="{escaped}"\n', encoding="utf-8")
     (ENVIRONMENT / "node.env").write_text(known.node_environment, encoding="utf-8")
     place_artefacts(engine, material)
-    # The check of the release belongs to the collection: there is none here.
+    # Without the collection's release check, which does not exist here.
     unit = "".join(f"{line}\n" for line in known.unit.splitlines() if not line.startswith("ExecStartPre="))
     Path("/run/systemd/system", SERVICE).write_text(unit, encoding="utf-8")
     engine.before = engine.snapshot()
@@ -335,11 +335,11 @@ def service(
     states: list[str] = []
 
     def up() -> bool:
-        answer = engine.health()
-        state = "accepted" if known.accepts(answer) else str(answer.status or "no answer")
+        response = engine.health()
+        state = "accepted" if known.accepts(response) else str(response.status or "no answer")
         if state not in states[-1:]:
             states.append(state)
-        (not_ready if answer.status else no_port).unlink(missing_ok=True)
+        (not_ready if response.status else no_port).unlink(missing_ok=True)
         return state == "accepted" or command("systemctl", "is-active", SERVICE, check=False) not in (
             "active",
             "activating",
@@ -358,7 +358,7 @@ def service(
 
 
 def place_artefacts(engine: Engine, material: Material) -> None:
-    """An application with its options, as the collection places it, and half of one."""
+    """An application with its options, as the collection places it, and a truncated one."""
     try:
         content = material.application().read_bytes()
     except Needs:
@@ -371,6 +371,6 @@ def place_artefacts(engine: Engine, material: Material) -> None:
 
 
 def run_and_wait(processes: t.Sequence[subprocess.Popen[str]], seconds: int = 120) -> list[tuple[int, str]]:
-    """Exit code and output of each."""
+    """The exit code and the output of each process."""
     outputs = [process.communicate(timeout=seconds)[0] for process in processes]
     return [(process.returncode, output.strip()) for process, output in zip(processes, outputs)]

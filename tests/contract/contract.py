@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Holds engines to the contract: the stand-in of three ranges, or the archive that ENGINE_ARCHIVE names.
+"""Runs the contract tests on engines: the stand-in of three version ranges, or the archive in ENGINE_ARCHIVE.
 
-`contract.py prepare` gives the hosts what they need, `contract.py run` tries every archive on its host and writes
-docs/contract.md or, of a real archive, a report to send in. With --check the document is left as it is.
+`contract.py prepare` prepares the hosts. `contract.py run` tests every archive on its host and writes docs/contract.md
+or, for a real archive, a report to send in. With --check it compares the document instead of writing it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ JGROUPS_PORT, JGROUPS_FD_PORT = 7800, 7900
 
 @dataclass(frozen=True)
 class Target:
-    """An archive and the host that it is tried on."""
+    """An archive and the host on which it is tested."""
 
     version: str
     stand_in: bool
@@ -64,27 +64,27 @@ class Target:
 
 
 def assumptions() -> list[Assumption]:
-    """All of them, in the order of the test files."""
+    """All assumptions, in the order of the test files."""
     for module in ORDER:
         importlib.import_module(module)
     return list(REGISTRY.values())
 
 
 def host_for(version: str) -> str:
-    """The host whose Java this engine version needs."""
+    """The host with the Java version that this engine version needs."""
     known = yaml.safe_load((ROOT / "roles/topology/vars/main/profiles.yml").read_text(encoding="utf-8"))["ivy_profiles"]
     java = profiles.resolve_profile(known, version)["java"]
     hosts = yaml.safe_load(INVENTORY.read_text(encoding="utf-8"))["all"]["hosts"]
     for name, values in hosts.items():
         if values["contract_java"] == java:
             return str(name)
-    raise SystemExit(f"The engine {version} needs Java {java}, and no host of {INVENTORY} has it.")
+    raise SystemExit(f"Engine {version} needs Java {java}, but no host in {INVENTORY} has it.")
 
 
 def version_of(archive: Path) -> str:
     found = re.search(r"AxonIvyEngine(\d+\.\d+\.\d+)", archive.name)
     if found is None:
-        raise SystemExit(f"{archive} does not carry a version in its name, like AxonIvyEngine11.3.0.1234_All_x64.zip.")
+        raise SystemExit(f"The name of {archive} contains no version. Example: AxonIvyEngine11.3.0.1234_All_x64.zip.")
     return found[1]
 
 
@@ -105,7 +105,7 @@ def targets() -> list[Target]:
 
 
 def write_material(target: Target) -> None:
-    """Licences, the application and the stack, as files that travel to the host."""
+    """Writes licences, the application and the JGroups stack as files for the host."""
     target.material.mkdir(parents=True, exist_ok=True)
     for path in target.material.iterdir():
         path.unlink()
@@ -167,7 +167,7 @@ def packed(target: Target) -> bytes:
 
 
 def attempt(target: Target) -> None:
-    """Runs the suite on the host and brings back what it wrote."""
+    """Runs the suite on the host and fetches its results."""
     for path in (target.results, target.junit):
         path.unlink(missing_ok=True)
     run = f"/opt/contract/{target.version}"
@@ -192,14 +192,14 @@ def attempt(target: Target) -> None:
 
 
 def attempt_all(found: list[Target]) -> None:
-    """The hosts side by side, the archives of one host one after another."""
+    """Tests the hosts in parallel, and the archives of one host one after another."""
 
-    def on(host: str) -> None:
+    def attempt_on(host: str) -> None:
         for target in found:
             if target.host == host:
                 attempt(target)
 
-    threads = [threading.Thread(target=on, args=(host,)) for host in {target.host for target in found}]
+    threads = [threading.Thread(target=attempt_on, args=(host,)) for host in {target.host for target in found}]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -207,7 +207,7 @@ def attempt_all(found: list[Target]) -> None:
 
 
 def merge_junit(found: list[Target]) -> None:
-    """One file in which `make` counts the tests."""
+    """Writes one file in which `make` counts the tests."""
     merged = ElementTree.Element("testsuites")
     for target in found:
         if target.junit.exists():
@@ -220,23 +220,23 @@ def run(found: list[Target], check: bool) -> int:
     merge_junit(found)
     lost = [target.version for target in found if not target.results.exists()]
     if lost:
-        print(f"No report came back of: {', '.join(lost)}")
+        print(f"No report for: {', '.join(lost)}")
         return 1
     reports = [json.loads(target.results.read_text(encoding="utf-8")) for target in found]
     every = assumptions()
-    problems = [problem for one in reports for problem in report.failures(one)]
-    for one in reports:
-        print(report.counts(one))
+    problems = [problem for results in reports for problem in report.failures(results)]
+    for results in reports:
+        print(report.counts(results))
     if not found[0].stand_in:
         path = WORK / f"contract-{found[0].version}.md"
         path.write_text(report.to_send(every, reports[0]), encoding="utf-8")
-        print(f"The report is {path.relative_to(ROOT)}; docs/contract.md says how to send it in.")
+        print(f"The report is {path.relative_to(ROOT)}. docs/contract.md describes how to send it in.")
     elif check:
         problems += report.misfits(every, DOCUMENT.read_text(encoding="utf-8"))
     else:
         content = report.table(every, reports, report.REAL)
         DOCUMENT.write_text(report.put(DOCUMENT.read_text(encoding="utf-8"), content), encoding="utf-8")
-        print("The table is in docs/contract.md.")
+        print("The results are in docs/contract.md.")
     for problem in problems:
         print(problem)
     return 1 if problems else 0

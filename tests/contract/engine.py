@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An unpacked engine that a test configures, starts, asks and stops, by nothing but what every engine offers."""
+"""An unpacked engine that a test configures, starts, queries and stops, using only what every engine offers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ USER = "ivy"
 Files = dict[str, tuple[int, int]]
 
 
-# Ends what hangs. However slow the machine is, nothing that works takes as long.
+# Ends a test that hangs. Nothing that works takes this long, even on a slow machine.
 PATIENCE = 120.0
 
 
 def wait_for(condition: t.Callable[[], object], what: str, seconds: float = PATIENCE) -> float:
-    """Wait until the condition holds and return the seconds that it took, or fail with what was waited for."""
+    """Wait until the condition holds and return the elapsed seconds, or fail with a description."""
     begin = time.monotonic()
     while not condition():
         if time.monotonic() > begin + seconds:
@@ -36,15 +36,15 @@ def wait_for(condition: t.Callable[[], object], what: str, seconds: float = PATI
 
 
 def seconds_of(work: t.Callable[[], object]) -> float:
-    """What something takes, for the report."""
+    """The duration of something, for the report."""
     begin = time.monotonic()
     work()
     return time.monotonic() - begin
 
 
 @dataclass
-class Answer:
-    """What came back, status 0 where nothing did."""
+class Response:
+    """An HTTP response; status 0 if there was none."""
 
     status: int
     text: str = ""
@@ -53,7 +53,7 @@ class Answer:
 
 @dataclass
 class Known:
-    """What the collection knows of this engine version, see prepare.yml."""
+    """The collection's knowledge of this engine version, see prepare.yml."""
 
     version: str
     stand_in: bool
@@ -83,19 +83,19 @@ class Known:
         found = self.profile["settings"][setting]
         return found["file"], found["key"]
 
-    def accepts(self, answer: Answer) -> bool:
-        """Whether balancer and gate take the answer of the health address for a node that serves."""
-        return answer.status == 200 and not any(text in answer.text for text in self.profile["health"]["reject"])
+    def accepts(self, response: Response) -> bool:
+        """Whether balancer and gate accept the response of the health address as that of a serving node."""
+        return response.status == 200 and not any(text in response.text for text in self.profile["health"]["reject"])
 
 
 def yaml(values: t.Mapping[str, object], header: str = "") -> str:
-    """Dotted keys, one a line; JSON is the YAML that needs no thought about quotes."""
+    """Dotted keys, one a line. The values are JSON, which is YAML with unambiguous quoting."""
     return (header + "\n" if header else "") + "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items())
 
 
 @dataclass
 class Engine:
-    """One directory with an engine, at an address of its own."""
+    """One directory with an engine and its address."""
 
     known: Known
     directory: Path
@@ -122,7 +122,7 @@ class Engine:
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def write(self, name: str, text: str) -> None:
-        """Write in place, as an editor does; a new file belongs to the engine."""
+        """Write in place, as an editor does. A new file belongs to the engine's user."""
         path = self.file(name)
         new = not path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ class Engine:
         files: dict[str, dict[str, object]] = {"configuration/ivy.yaml": dict(keys or {})}
         for setting, value in settings.items():
             name, key = self.known.place(setting)
-            # What travels in the unit's environment on a cluster is a secret; here it may as well stand in the file.
+            # Settings in the unit's environment are secrets on a cluster. Here they may be in the file.
             files.setdefault("configuration/ivy.yaml" if name == "environment" else name, {})[key] = value
         header = self.known.profile["schema_header"]["ivy"].format(version=self.known.version)
         for name, values in files.items():
@@ -153,7 +153,7 @@ class Engine:
             self.write(name, yaml(values, top) + (more if name.endswith("/ivy.yaml") else ""))
 
     def snapshot(self) -> Files:
-        """Every file and directory below the engine's, with what changes when it is written."""
+        """Every file and directory of the engine, with the attributes that a write changes."""
         found: Files = {}
         for top, directories, names in os.walk(self.directory):
             for name in [*names, *directories]:
@@ -194,7 +194,7 @@ class Engine:
         return self.process
 
     def log(self) -> str:
-        """What the engine tells, wherever it does."""
+        """All of the engine's log output."""
         console = self.console.read_text(encoding="utf-8", errors="replace") if self.console.exists() else ""
         return self.read("logs/ivy.log") + self.read("logs/console.log") + console
 
@@ -232,7 +232,7 @@ class Engine:
         return self.process.poll() if self.process else None
 
     def kill(self) -> None:
-        """End what a test left behind."""
+        """Kill a process that a test left behind."""
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -247,35 +247,35 @@ class Engine:
         method: str = "GET",
         headers: t.Mapping[str, str] | None = None,
         port: int | None = None,
-    ) -> Answer:
+    ) -> Response:
         """One request, as a balancer would send it; redirects are not followed."""
-        sent = {"Host": host or self.known.public_host, "X-Forwarded-Proto": "https", **(headers or {})}
+        fields = {"Host": host or self.known.public_host, "X-Forwarded-Proto": "https", **(headers or {})}
         if account:
-            sent["Authorization"] = "Basic " + base64.b64encode(account.encode()).decode()
+            fields["Authorization"] = "Basic " + base64.b64encode(account.encode()).decode()
         connection = http.client.HTTPConnection(self.address, port or self.port, timeout=PATIENCE)
         try:
-            connection.request(method, path, headers=sent)
+            connection.request(method, path, headers=fields)
             response = connection.getresponse()
             text = response.read().decode("utf-8", errors="replace")
             cookies = [value.split("=", maxsplit=1)[0] for value in response.headers.get_all("Set-Cookie") or []]
-            return Answer(response.status, text, tuple(cookies))
+            return Response(response.status, text, tuple(cookies))
         except (OSError, http.client.HTTPException):
-            return Answer(0)
+            return Response(0)
         finally:
             connection.close()
 
-    def health(self, host: str = "") -> Answer:
+    def health(self, host: str = "") -> Response:
         return self.ask(self.known.profile["health"]["path"], host)
 
     def serves(self) -> bool:
         return self.known.accepts(self.health())
 
     def accepts_administrator(self, account: str) -> bool:
-        """Whether this is an administrator: to others the service that deploys answers 401."""
+        """Whether the account is an administrator's: the deployment service responds to others with 401."""
         headers = {"X-Requested-By": "contract", "Content-Length": "0"}
-        answer = self.ask("/system/api/apps/contract", account=account, method="POST", headers=headers)
-        assert answer.status, "no answer"
-        return answer.status not in (401, 403)
+        response = self.ask("/system/api/apps/contract", account=account, method="POST", headers=headers)
+        assert response.status, "no response"
+        return response.status not in (401, 403)
 
 
 def own(path: Path) -> None:

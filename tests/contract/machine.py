@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands beside the engine on the host: PostgreSQL, the search server, the kernel's sockets, systemd."""
+"""The engine's environment on the host: PostgreSQL, the search server, the kernel's sockets, systemd."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Database:
         return done.stdout.strip()
 
     def account(self) -> None:
-        """Make the engine's account anew; it may create databases."""
+        """Create the engine's account, or reset its password. The account may create databases."""
         password = PASSWORD.replace("'", "''")
         self.sql(
             f"""DO $do$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ACCOUNT}')
@@ -59,7 +59,7 @@ class Database:
         return int(self.sql(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"))
 
     def ports(self, name: str) -> set[int]:
-        """The clients' ports of the sessions, to tell whose they are."""
+        """The client ports of the sessions, which identify their owner."""
         return {
             int(port)
             for port in self.sql(
@@ -68,7 +68,7 @@ class Database:
         }
 
     def content(self, name: str) -> str:
-        """The tables of a database with their number of rows, to see whether something was made anew."""
+        """The tables of a database with their number of rows, which shows whether something was recreated."""
         tables = self.sql(
             "SELECT quote_ident(schemaname) || '.' || quote_ident(relname) FROM pg_stat_user_tables ORDER BY 1", name
         ).splitlines()
@@ -91,7 +91,7 @@ def search_answers() -> bool:
 
 
 def connections(peer: str = "", port: int = 0, local: str = "") -> int:
-    """How many established TCP connections lead to a port, or come from an address."""
+    """The number of established TCP connections to a port, or from an address."""
     found = command("ss", "-Htn", "state", "established").splitlines()
     pairs = [line.split()[2:4] for line in found]
     return sum(
@@ -102,15 +102,15 @@ def connections(peer: str = "", port: int = 0, local: str = "") -> int:
 
 
 def clean(address: str) -> str:
-    """An IPv4 address as such, however a socket of both families shows it."""
+    """The plain form of an IPv4 address, which a dual-stack socket shows as IPv6."""
     return address.replace("[::ffff:", "").replace("]:", ":") if "ffff" in address else address
 
 
 def client_ports(session: int) -> set[int]:
-    """The own ports of the connections that a session's processes have to the database."""
+    """The local ports of the database connections of a session's processes."""
     members = set(command("ps", "-o", "pid=", "-s", str(session), check=False).split())
     found = set()
-    # As the engine's user: whose sockets they are is hidden even from root in a container without SYS_PTRACE.
+    # Runs as the engine's user: without SYS_PTRACE, a container hides the owners of sockets even from root.
     for line in command("runuser", "-u", "ivy", "--", "ss", "-Htnp", "state", "established").splitlines():
         fields = line.split()
         owners = set(re.findall(r"pid=(\d+)", line))
@@ -120,8 +120,8 @@ def client_ports(session: int) -> set[int]:
 
 
 def listens(address: str, port: int) -> bool:
-    wanted = {f"{host}:{port}" for host in (address, "*", "0.0.0.0", "[::]")}
-    return any(clean(line.split()[3]) in wanted for line in command("ss", "-Htln").splitlines())
+    candidates = {f"{host}:{port}" for host in (address, "*", "0.0.0.0", "[::]")}
+    return any(clean(line.split()[3]) in candidates for line in command("ss", "-Htln").splitlines())
 
 
 def remove(path: Path) -> None:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The contract as a table, and what is wrong with one that was written before."""
+"""Renders the contract as a table, and compares an existing table with the suite."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOLDS, SEEN, FAILS, NEEDS = "holds", "seen", "fails", "needs"
 
 
 def result(assumption: Assumption, report: Report) -> str:
-    """One cell: the outcome, and what was seen. No times: they are in the report's own file."""
+    """One cell: the outcome and the observations. Durations are in the report file only."""
     if not assumption.holds_for(report["version"]):
         return ABSENT
     found = report["results"].get(assumption.name)
@@ -41,7 +41,7 @@ def first_line(text: str) -> str:
 
 
 def static_cells(assumption: Assumption) -> list[str]:
-    """What a row says before anything was run."""
+    """The cells of a row that do not depend on a run."""
     known = f"{assumption.fact} (**{assumption.certainty}**" + (
         f"; {assumption.source})" if assumption.source != "-" else ")"
     )
@@ -58,14 +58,14 @@ def row(cells: t.Sequence[str]) -> str:
 
 
 def ordered(assumptions: t.Iterable[Assumption]) -> list[Assumption]:
-    """By area, in the order in which the areas and their tests come first."""
+    """Grouped by area, in the order of first appearance."""
     every = list(assumptions)
     areas = list(dict.fromkeys(assumption.area for assumption in every))
     return sorted(every, key=lambda assumption: areas.index(assumption.area))
 
 
 def table(assumptions: t.Iterable[Assumption], reports: t.Sequence[Report], empty: str = "") -> str:
-    """The contract; `empty` is the head of a last column that somebody else fills."""
+    """The contract. `empty` is the head of a last column without results."""
     last = [empty] if empty else []
     heads = [*STATIC, *(head(report) for report in reports), *last]
     lines = [row(heads), row(["---"] * len(heads))]
@@ -80,30 +80,30 @@ def head(report: Report) -> str:
 
 
 def put(document: str, content: str) -> str:
-    """The document with the table in its place."""
+    """The document with the new table between its markers."""
     before, rest = document.split(BEGIN, maxsplit=1)
     after = rest.split(END, maxsplit=1)[1]
     return f"{before}{BEGIN}\n{content}{END}{after}"
 
 
 def rows(document: str) -> list[list[str]]:
-    """The cells of the document's table, without its head."""
+    """The cells of the document's table, without the header."""
     between = document.split(BEGIN, maxsplit=1)[1].split(END, maxsplit=1)[0]
     lines = [line for line in between.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
 def misfits(assumptions: t.Iterable[Assumption], document: str) -> list[str]:
-    """What the table says otherwise than the suite."""
-    wanted = [row(static_cells(assumption)) for assumption in ordered(assumptions)]
-    there = [row(cells[: len(STATIC)]).replace("\\\\|", "\\|") for cells in rows(document)]
-    found = [f"the table lacks: {line}" for line in wanted if line not in there]
-    found += [f"the suite has no such assumption: {line}" for line in there if line not in wanted]
-    return found or (["the rows have another order"] if wanted != there else [])
+    """Differences between the document's table and the suite."""
+    expected = [row(static_cells(assumption)) for assumption in ordered(assumptions)]
+    actual = [row(cells[: len(STATIC)]).replace("\\\\|", "\\|") for cells in rows(document)]
+    found = [f"missing from the table: {line}" for line in expected if line not in actual]
+    found += [f"not in the suite: {line}" for line in actual if line not in expected]
+    return found or (["the rows are in a different order"] if expected != actual else [])
 
 
 def failures(report: Report) -> list[str]:
-    """What a stand-in must not show: it has everything that a test may need."""
+    """Failed tests, and for a stand-in also those that lack something, since it has everything that a test may need."""
     return [
         f"{head(report)}: {name}: {found['message']}"
         for name, found in report["results"].items()
@@ -115,14 +115,14 @@ def counts(report: Report) -> str:
     outcomes = [found["outcome"] for found in report["results"].values()]
     words = [
         f"{outcomes.count(word)} {text}"
-        for word, text in ((HOLDS, "hold"), (SEEN, "were looked at"), (FAILS, "fail"), (NEEDS, "lack something"))
+        for word, text in ((HOLDS, "hold"), (SEEN, "observed"), (FAILS, "fail"), (NEEDS, "lack something"))
         if word in outcomes
     ]
-    return f"{head(report)}: {', '.join(words) or 'nothing was run'}"
+    return f"{head(report)}: {', '.join(words) or 'no results'}"
 
 
 def to_send(assumptions: t.Iterable[Assumption], report: Report) -> str:
-    """What a person with a real archive sends in."""
+    """The report that a person with a real archive sends in."""
     host = report["host"]
     lines = [
         f"# Contract of {head(report)}\n",

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The archive as it comes, without a start."""
+"""The archive before the first start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AREA = "Archive"
 
 @assumption(
     AREA,
-    "the zip has no top folder, and bin/, configuration/, deploy/, system/ and webapps/ lie at its top",
+    "the zip has no top folder; bin/, configuration/, deploy/, system/ and webapps/ are at its top level",
     fact="`unzip engine.zip -d DIR` gives DIR/bin",
     certainty="stated",
     source="documentation, files and directories; docker-image, Dockerfiles of 10 to 14",
@@ -31,7 +31,7 @@ def test_archive_has_no_top_folder(known: Known) -> None:
 
 @assumption(
     AREA,
-    "the name of the file carries the version",
+    "the file name contains the version",
     fact="AxonIvyEngine<version>.<build>_All_x64.zip",
     certainty="observed",
     source="dev.axonivy.com, ArtifactFactory",
@@ -42,8 +42,8 @@ def test_name_of_the_archive_carries_the_version(known: Known) -> None:
 
 @assumption(
     AREA,
-    "applications/, data/, logs/ and configuration/applications/ are not in it, so they have to be made",
-    fact="the Dockerfiles make these directories after unpacking",
+    "applications/, data/, logs/ and configuration/applications/ are missing, so they have to be created",
+    fact="the Dockerfiles create these directories after unpacking",
     certainty="observed",
     source="docker-image, Dockerfiles of 10, 12 and 14",
 )
@@ -69,7 +69,7 @@ def test_programs_are_executable(pristine: Path) -> None:
 
 @assumption(
     AREA,
-    "configuration/ivy.webserver.yaml is there before 12.0 and gone from then on",
+    "configuration/ivy.webserver.yaml exists before 12.0 only",
     fact="its keys moved to ivy.yaml in 12.0",
     certainty="stated",
     source="documentation 10.0 to 12.0, file reference",
@@ -81,7 +81,7 @@ def test_file_of_the_web_server(pristine: Path, known: Known) -> None:
 
 @assumption(
     AREA,
-    "the archive brings no licence and no jgroups.xml",
+    "the archive contains no licence and no jgroups.xml",
     fact="both are optional files of configuration/ that an operator adds",
     certainty="inferred",
     source="documentation, file reference; cluster, communication",
@@ -93,7 +93,7 @@ def test_no_licence_and_no_stack_in_the_archive(pristine: Path) -> None:
 
 @assumption(
     AREA,
-    "which JGroups lies in the archive",
+    "which JGroups version the archive contains",
     fact="JGroups 5 since 9.3; the minor version is not known",
     certainty="unknown",
     source="documentation, cluster, communication",
@@ -105,7 +105,7 @@ def test_version_of_jgroups(pristine: Path, record: Record) -> None:
 
 @assumption(
     AREA,
-    "what the vendor's own unit asks for",
+    "the settings of the vendor's own unit",
     fact="bin/AxonIvyEngine.service is a template; its content is not known",
     certainty="unknown",
     source="documentation, Linux, service",
@@ -128,7 +128,7 @@ def test_shipped_unit(pristine: Path, record: Record) -> None:
 
 @assumption(
     AREA,
-    "which keys of the profile's settings the vendor's own reference does not name, and what it says of the cluster",
+    "which keys of the profile's settings are missing from the vendor's reference, and what it states about clusters",
     fact="configuration/reference/ describes all keys; the keys of cluster and node name are published nowhere",
     certainty="unknown",
     source="documentation, files and directories; roles/topology/vars/main/profiles.yml, settings",
@@ -144,7 +144,7 @@ def test_keys_in_the_reference(pristine: Path, known: Known, record: Record) -> 
 
 @assumption(
     AREA,
-    "which options of the virtual machine the archive brings; the collection writes the file anew",
+    "which JVM options the archive contains; the collection rewrites the file",
     fact="jvm.options has one option a line; the default heap is not known",
     certainty="unknown",
     source="documentation, jvm.options",

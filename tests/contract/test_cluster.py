@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A second and a third node beside the service, each at a loopback address of its own."""
+"""A second and a third node in addition to the service, each at its own loopback address."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def node(engines: Engines, database: Database, tables: str, material: Material, 
     )
     engine.write("configuration/contract.lic", material.licence("valid"))
     engine.write("configuration/jgroups.xml", material.jgroups())
-    # The name of the host is the same for all of them; no real engine reads a key of that name without need.
+    # All nodes have the same host name, so the stand-in needs a node name. A real engine does not read this key.
     engine.environment["ivy_Cluster_NodeName"] = f"node{number}"
     return engine
 
@@ -47,8 +47,8 @@ def second(
 
 @assumption(
     AREA,
-    "two engines with our jgroups.xml and a list of peers find each other over TCP",
-    fact="TCP and TCPPING in a jgroups.xml of one's own: documented from 12.0.9 and 13.2 on, before only on request",
+    "two engines with our jgroups.xml and a list of peers discover each other over TCP",
+    fact="TCP and TCPPING in a custom jgroups.xml: documented from 12.0.9 and 13.2 on, before only on request",
     certainty="inferred",
     source="documentation, cluster, communication; kubernetes-samples, jgroups-tcp.xml",
 )
@@ -68,7 +68,7 @@ def test_two_engines_join(service: Service, second: Engine, record: Record) -> N
 
 @assumption(
     AREA,
-    "an artefact given to one node is served by the other, which has the applications directory in common with it",
+    "an artefact deployed on one node is served by the other, which shares the applications directory",
     fact="from 12.0.9 on every way of deployment works if the applications directory is shared",
     certainty="stated",
     source="documentation 12.0 (12.0.9), cluster, deployment",
@@ -81,7 +81,7 @@ def test_deployment_reaches_the_other_node(service: Service, second: Engine, mat
 
 @assumption(
     AREA,
-    "each node deploys for itself: what one is given does not come to the other",
+    "each node deploys separately: an artefact deployed on one node does not reach the other",
     fact="no deployment at run time; every node gets the same artefacts in its own deploy/",
     certainty="stated",
     source="documentation 10.0 to 12.0.8, cluster, deployment",
@@ -104,7 +104,7 @@ def deploy(engine: Engine, material: Material) -> None:
 
 @pytest.fixture(scope="module")
 def third(second: Engine, engines: Engines, database: Database, tables: str, material: Material) -> t.Iterator[Engine]:
-    """The one node too many, if the licence is for two."""
+    """One node more than the licence allows, if it is for two."""
     engine = node(engines, database, tables, material, 3)
     engine.launch()
     engine.await_ready()
@@ -114,8 +114,8 @@ def third(second: Engine, engines: Engines, database: Database, tables: str, mat
 
 @assumption(
     "Licence",
-    "a node beyond the licence's limit answers 503, and the balancer does not take it; the others go on",
-    fact="nodes above the limit answer 503; which node that is, is not said",
+    "a node beyond the licence's limit answers 503, and the balancer does not use it; the others go on",
+    fact="nodes above the limit answer 503; which node that is, is not documented",
     certainty="stated",
     source="documentation, cluster, licence; engine-cockpit, texts",
 )
@@ -130,11 +130,11 @@ def test_node_limit(service: Service, second: Engine, third: Engine, material: M
 
 
 def sessions_end(engine: Engine, database: Database, tables: str, stop: t.Callable[[], object], record: Record) -> None:
-    """Stop an engine and see that the process ends as the unit expects, and that the database has forgotten it."""
+    """Stop an engine and check that the process ends as the unit expects and that its database sessions end."""
     process = engine.process
     assert process is not None
     ports = client_ports(process.pid)
-    assert ports & database.ports(tables), "no session to look at"
+    assert ports & database.ports(tables), "no database session"
 
     def stop_it() -> None:
         stop()
@@ -148,9 +148,8 @@ def sessions_end(engine: Engine, database: Database, tables: str, stop: t.Callab
 
 @assumption(
     "Stop",
-    "SIGTERM ends the engine with a code that the unit takes for success (0 or 143), and its database sessions "
-    "are gone",
-    fact="not documented; a container's end sends it",
+    "SIGTERM ends the engine with a code that the unit treats as success (0 or 143), and its database sessions end",
+    fact="not documented; containers are stopped with it",
     certainty="assumed",
     source="-",
 )
@@ -161,8 +160,8 @@ def test_sigterm(third: Engine, database: Database, tables: str, record: Record)
 
 @assumption(
     "Stop",
-    "`-stop` of one node: its ports and database sessions are gone, and the other serves on",
-    fact="-stop initiates the end; what becomes of sessions is not documented",
+    "`-stop` of one node: its ports are closed, its database sessions end, and the other keeps serving",
+    fact="-stop initiates the end; what happens to sessions is not documented",
     certainty="assumed",
     source="documentation, Linux, commands",
 )

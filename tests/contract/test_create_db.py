@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`EngineConfigCli create-db`: on an empty database, twice, at once, and where it cannot work."""
+"""`EngineConfigCli create-db`: on an empty database, twice at once, on an existing one, and with a wrong password."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def cli(engines: Engines, known: Known, database: Database) -> Engine:
 
 @pytest.fixture(scope="module")
 def created(cli: Engine, database: Database) -> list[tuple[int, str]]:
-    """Two of them started at once on an empty database."""
+    """Two processes started at once on an empty database."""
     database.create(NAME)
     return run_and_wait([cli.run("EngineConfigCli", "create-db") for _attempt in range(2)])
 
 
 @assumption(
     AREA,
-    "it makes the tables in an empty database and reads url, user and password as the engine does, from file and "
+    "it creates the tables in an empty database and reads url, user and password as the engine does, from file and "
     "environment",
     fact="create-db exists since 8.0; the images of 8 to 10 called it with the variables of the container",
     certainty="observed",
@@ -45,8 +45,8 @@ def test_create_db_on_an_empty_database(created: list[tuple[int, str]], database
 
 @assumption(
     AREA,
-    "two at once: both end well, and the tables are whole",
-    fact="nothing is said; the collection lets one node create them",
+    "two at once: both succeed, and the tables are complete",
+    fact="not documented; the collection creates them from one node",
     certainty="unknown",
     source="-",
 )
@@ -56,7 +56,7 @@ def test_create_db_twice_at_once(created: list[tuple[int, str]], record: Record)
 
 @assumption(
     AREA,
-    "on a database that has its tables it changes nothing and ends with 0",
+    "on a database that has its tables it changes nothing and exits with 0",
     fact="the images of 8 to 10 called it at every start",
     certainty="observed",
     source="docker-image, entry points of 8 to 10",
@@ -70,7 +70,7 @@ def test_create_db_on_an_existing_database(cli: Engine, created: list[tuple[int,
 
 @assumption(
     AREA,
-    "a database that is not there is created if the account may",
+    "a missing database is created if the account has the privilege",
     fact="with the right CREATE DATABASE the tool creates it, in UTF8",
     certainty="stated",
     source="documentation, system database, privileges and encoding",
@@ -90,7 +90,7 @@ def test_create_db_creates_the_database(cli: Engine, known: Known, database: Dat
 
 @assumption(
     AREA,
-    "with a wrong password it ends with another code than 0, and without waiting for input",
+    "with a wrong password it exits with a code other than 0, without waiting for input",
     fact="exit codes are not documented",
     certainty="assumed",
     source="-",

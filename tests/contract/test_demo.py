@@ -13,7 +13,7 @@ from machine import listens
 
 
 def written(engine: Engine) -> set[str]:
-    """The directories at the top in which the engine has written something."""
+    """The top-level directories into which the engine has written."""
     now = engine.snapshot()
     return {path.split("/", maxsplit=1)[0] for path in now if now[path] != engine.before.get(path)}
 
@@ -21,8 +21,8 @@ def written(engine: Engine) -> set[str]:
 @assumption(
     "Start",
     "`bin/AxonIvyEngine -start` stays in the foreground although its input is closed",
-    fact="-start is the default and runs in the foreground; `shutdown` on the console stops it; what the end of "
-    "the input does is not said",
+    fact="-start is the default and runs in the foreground; `shutdown` on the console stops it; the effect of a "
+    "closed input is not documented",
     certainty="assumed",
     source="documentation, Linux, start; a service has no console",
 )
@@ -47,7 +47,7 @@ def test_ready_line(demo: Engine, record: Record) -> None:
 
 @assumption(
     "Start",
-    "`-status` says RUNNING",
+    "`-status` prints RUNNING",
     fact="one of STOPPED STARTING RUNNING STOPPING UNREGISTERED FAILED, perhaps between lines of the log",
     certainty="observed",
     source="project-build-plugin, EngineControl",
@@ -60,8 +60,8 @@ def test_status_of_a_running_engine(demo: Engine, record: Record) -> None:
 
 @assumption(
     "Configuration",
-    "a secret file wins over YAML",
-    fact="/run/secrets/ivy.<Key> is read; its rank is not said",
+    "a secret file overrides YAML",
+    fact="/run/secrets/ivy.<Key> is read; its precedence is not documented",
     certainty="unknown",
     source="docker-samples, ivy-secrets",
 )
@@ -73,7 +73,7 @@ def test_secret_file_over_yaml(demo: Engine, record: Record) -> None:
 
 @assumption(
     "Configuration",
-    "a secret file for a key of the engine is read, with a line break at its end",
+    "a secret file for a key of the engine is read, including one that ends with a line break",
     fact="/run/secrets/ivy.SystemDb.Password and others",
     certainty="stated",
     source="documentation, overriding configuration; docker-samples, ivy-secrets",
@@ -84,7 +84,7 @@ def test_secret_file_is_read(demo: Engine) -> None:
 
 @assumption(
     "Modes and health",
-    "in demo mode `/` shows one of the texts by which the balancer refuses the node",
+    "in demo mode `/` contains one of the texts for which the balancer rejects the node",
     fact="the body of / contains demo-portal",
     certainty="observed",
     source="docker-samples and cluster-tests, probes for demo mode",
@@ -101,21 +101,21 @@ def test_demo_mode_shows_at_the_home_page(demo: Engine, known: Known) -> None:
     source="-",
 )
 def test_health_in_demo_mode(demo: Engine, known: Known, record: Record) -> None:
-    answer = demo.health()
-    verdict = "the balancer would take it" if known.accepts(answer) else "the balancer refuses it"
-    record.see(f"{known.profile['health']['path']} answers {answer.status}; {verdict}")
+    response = demo.health()
+    verdict = "the balancer would take it" if known.accepts(response) else "the balancer refuses it"
+    record.see(f"{known.profile['health']['path']} answers {response.status}; {verdict}")
 
 
 @assumption(
     "Licence",
-    "whether a licence that is dropped in while the engine runs is taken",
-    fact="an upload in the Cockpit works at run time; for a file it is not known",
+    "whether a licence file that is added while the engine is running takes effect",
+    fact="an upload in the Cockpit takes effect at run time; for a file it is not known",
     certainty="unknown",
     source="documentation, licence",
 )
 def test_licence_dropped_in_while_running(demo: Engine, known: Known, material: Material, record: Record) -> None:
     demo.replace("configuration/contract.lic", material.licence("valid"))
-    # Once it has read a file that was written later, it has seen the licence.
+    # Once it has read a file that was written later, it has noticed the licence.
     name = "configuration/ivy.yaml"
     demo.replace(name, demo.read(name) + 'EMail.Server.Password: "${encrypt:later}"\n')
     wait_for(lambda: "encrypt:later" not in demo.read(name), "the reload")
@@ -125,8 +125,8 @@ def test_licence_dropped_in_while_running(demo: Engine, known: Known, material: 
 
 @assumption(
     "Stop",
-    "`-stop` makes the engine end with a code that the unit takes for success (0 or 143)",
-    fact="-stop only initiates the end; the code is not said",
+    "`-stop` ends the engine with a code that the unit treats as success (0 or 143)",
+    fact="-stop only initiates the end; the code is not documented",
     certainty="assumed",
     source="documentation, Linux, commands",
 )
@@ -141,8 +141,8 @@ def test_stop(demo: Engine, known: Known, record: Record) -> None:
 
 @assumption(
     "Start",
-    "without a sandbox it writes below the directories only that the unit lets it write to",
-    fact="applications, configuration, data, deploy, logs and work are for run time; system and webapps are "
+    "without a sandbox it writes only below the directories to which the unit gives it write access",
+    fact="applications, configuration, data, deploy, logs and work are used at run time; system and webapps are "
     "written at the first start",
     certainty="inferred",
     source="documentation, files and directories; docker-image, volumes",
@@ -150,7 +150,7 @@ def test_stop(demo: Engine, known: Known, record: Record) -> None:
 def test_paths_that_the_first_start_writes(demo: Engine, known: Known, record: Record) -> None:
     tops = written(demo)
     record.see("wrote to " + ", ".join(sorted(tops)))
-    assert tops, "nothing at all?"
+    assert tops, "nothing was written"
     assert tops <= set(known.writable_directories)
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ends the service: a lost database, its stop by the unit, and a start from files that it cannot write."""
+"""A lost database, a stop by the unit, and a start from read-only files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from machine import PASSWORD, Database, command
 
 @assumption(
     "Modes and health",
-    "when the database is lost the health address is refused by the balancer, and comes back with the database "
-    "without a restart",
-    fact="503 if the engine cannot serve, from 12.0.7 on; for / and for the time it takes nothing is said",
+    "when the database is lost the balancer rejects the node by its health address, and accepts it again without a "
+    "restart once the database is back",
+    fact="503 if the engine cannot serve, from 12.0.7 on; for / and for the delay nothing is documented",
     certainty="assumed",
     source="documentation 12.0, monitoring",
 )
@@ -36,26 +36,26 @@ def test_database_lost(service: Service, database: Database, record: Record) -> 
 
 @assumption(
     "Stop",
-    "systemctl stop, which is `-stopdaemon`: the unit ends well within its time, with nothing left",
+    "systemctl stop, which is `-stopdaemon`: the unit stops successfully in time and leaves no process",
     fact="-stopdaemon waits until the engine has stopped; exit codes and times are not documented",
     certainty="assumed",
     source="documentation, Linux, commands",
 )
 def test_stop_by_the_unit(service: Service, known: Known, record: Record) -> None:
     record.measure("stop", seconds_of(lambda: command("systemctl", "stop", SERVICE)))
-    # A unit that failed keeps its state; of one that ended well systemd forgets the code, so the journal tells it.
+    # systemd keeps the state of a failed unit only. The exit code of a successful one is in the journal.
     assert command("systemctl", "show", "-p", "ActiveState", SERVICE) == "ActiveState=inactive"
-    told = command("journalctl", "--boot", "_PID=1", "-u", SERVICE, "-o", "cat", "--no-pager")
-    code = re.findall(r"Main process exited, code=exited, status=(\d+)", told)
+    journal = command("journalctl", "--boot", "_PID=1", "-u", SERVICE, "-o", "cat", "--no-pager")
+    code = re.findall(r"Main process exited, code=exited, status=(\d+)", journal)
     record.see(f"exit code {code[-1] if code else 0}")
-    assert any("Deactivated successfully" in line for line in told.splitlines()[-3:]), told[-500:]
-    assert "SIGKILL" not in told
+    assert any("Deactivated successfully" in line for line in journal.splitlines()[-3:]), journal[-500:]
+    assert "SIGKILL" not in journal
     assert "STOPPED" in service.engine.control("-status")[1].split()
 
 
 @assumption(
     "Stop",
-    "after the stop no session of the engine is left in the database",
+    "after the stop the engine has no session in the database",
     fact="not documented",
     certainty="assumed",
     source="-",
@@ -68,7 +68,7 @@ def test_no_sessions_after_the_stop(service: Service, database: Database, tables
 def lone(
     service: Service, engines: Engines, known: Known, database: Database, tables: str, material: Material
 ) -> t.Iterator[Engine]:
-    """A node with the stack for multicast, whose configuration belongs to root from 11.3 on."""
+    """A node with the multicast stack, whose configuration belongs to root from 11.3 on."""
     engine = engines.make("lone", PORT_OTHER)
     engine.configure(
         {**system_settings(known, database, tables), "http_port": PORT_OTHER, "database_password": PASSWORD},
@@ -88,7 +88,7 @@ def lone(
 
 @assumption(
     "Cluster",
-    "our jgroups.xml for multicast is taken by the archive's own JGroups: its port for UDP is open",
+    "the archive's JGroups accepts our jgroups.xml for multicast: its UDP port is open",
     fact="UDP multicast by default, port 45588",
     certainty="stated",
     source="documentation 10.0 to 12.0.8, cluster, communication; JGroups manual",
@@ -100,8 +100,8 @@ def test_our_stack_for_multicast_is_taken(lone: Engine) -> None:
 
 @assumption(
     "Configuration",
-    "files that the engine may not write are fine: it starts and serves, and leaves the originals with their macros",
-    fact="read-only files are copied to a writable temporary place at the start, since 11.3",
+    "with read-only files the engine starts and serves, and leaves the macros in the originals",
+    fact="read-only files are copied to a writable temporary directory at the start, since 11.3",
     certainty="stated",
     source="release notes XIVY-13154; docker-samples, ivy-readonly-config",
     since="11.3.0",
@@ -113,8 +113,8 @@ def test_read_only_files(lone: Engine) -> None:
 
 @assumption(
     "Configuration",
-    "the copy of such files is where the profile says (read_only_copy), with its macros replaced",
-    fact="a writable temporary directory; which one is not said",
+    "the copy of such files is in the directory that the profile names (read_only_copy), with its macros replaced",
+    fact="a writable temporary directory; which one is not documented",
     certainty="inferred",
     source="docker-samples, ivy-readonly-config",
     since="11.3.0",

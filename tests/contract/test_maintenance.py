@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An engine that may not go into production, and one that refuses to start for that reason."""
+"""An engine in maintenance mode, and one that is configured to fail instead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AREA = "Modes and health"
 
 @assumption(
     "Configuration",
-    "a variable IVY_<KEY> wins over YAML",
+    "a variable IVY_<KEY> overrides YAML",
     fact="the environment overrides; the key in capitals, with _ for dots",
     certainty="stated",
     source="documentation, overriding configuration",
@@ -37,8 +37,8 @@ def test_environment_in_mixed_case(maintenance: Engine) -> None:
 
 @assumption(
     "Configuration",
-    "which wins of a variable and a secret file for the same key",
-    fact="not known; the collection gives each key one of the two",
+    "which of a variable and a secret file for the same key takes precedence",
+    fact="not known; the collection uses only one of them for each key",
     certainty="unknown",
     source="-",
 )
@@ -48,23 +48,23 @@ def test_environment_over_secret_file(maintenance: Engine, record: Record) -> No
 
 @assumption(
     AREA,
-    "an engine in maintenance mode gets no users: health is another status than 200, or the text shows the mode",
-    fact="the database has no tables: maintenance mode; its page shows 'Maintenance Mode'",
+    "an engine in maintenance mode gets no users: the health status is not 200, or the text shows the mode",
+    fact="a database without tables causes maintenance mode; its page shows 'Maintenance Mode'",
     certainty="observed",
     source="documentation, engine modes; cluster-tests and docker-samples, probes for the mode",
 )
 def test_health_in_maintenance_mode(maintenance: Engine, known: Known, record: Record) -> None:
-    answer = maintenance.health()
-    record.see(f"{known.profile['health']['path']} answers {answer.status}")
-    assert answer.status != 0
-    assert not known.accepts(answer)
+    response = maintenance.health()
+    record.see(f"{known.profile['health']['path']} answers {response.status}")
+    assert response.status != 0
+    assert not known.accepts(response)
 
 
 @assumption(
     AREA,
-    "with Boot.MaintenanceMode: DISABLED the start fails, and the process ends with a code that systemd takes "
-    "for a failure",
-    fact="the engine fails instead of entering maintenance mode; the code is not said",
+    "with Boot.MaintenanceMode: DISABLED the start fails, and the process exits with a code that systemd treats as "
+    "a failure",
+    fact="the engine fails instead of entering maintenance mode; the code is not documented",
     certainty="stated",
     source="documentation, engine modes",
 )
@@ -99,7 +99,7 @@ def test_expired_licence(
     engine.write("configuration/contract.lic", licence)
     engine.launch()
     engine.await_ready()
-    answer = engine.health()
-    record.see(f"{known.profile['health']['path']} answers {answer.status}")
-    assert not known.accepts(answer)
+    response = engine.health()
+    record.see(f"{known.profile['health']['path']} answers {response.status}")
+    assert not known.accepts(response)
     engine.kill()

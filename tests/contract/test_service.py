@@ -20,7 +20,7 @@ ENCRYPTED = r'"?\$\{decrypt:[^}]+}"?'
 
 @assumption(
     "Start",
-    "it starts in the sandbox of the unit, and nothing in its logs is refused by the system",
+    "it starts in the sandbox of the unit, and its logs contain no denied access",
     fact="which paths the first start writes is not documented",
     certainty="inferred",
     source="documentation, files and directories",
@@ -38,7 +38,7 @@ def test_first_start_in_the_sandbox(service: Service, record: Record) -> None:
 
 @assumption(
     "Start",
-    "its logs are in logs/, with ivy.log among them",
+    "its logs are in logs/, including ivy.log",
     fact="ivy.log, console.log, config.log and others",
     certainty="stated",
     source="documentation, logging",
@@ -51,9 +51,9 @@ def test_logs(service: Service, record: Record) -> None:
 
 @assumption(
     HEALTH,
-    "while it starts, the health address gives nothing that the balancer takes; when it does, `-status` says "
-    "RUNNING and the ready line is there",
-    fact="200 when running and else 503 from 12.0.7 on; before, the answers of / during the start are not known",
+    "while it starts, the balancer does not accept its health address; once it does, `-status` prints RUNNING and the "
+    "ready line is logged",
+    fact="from 12.0.7 on 200 when running, otherwise 503; before, the responses of / during the start are not known",
     certainty="inferred",
     source="documentation 12.0, monitoring; docker-image, HEALTHCHECK",
 )
@@ -66,21 +66,21 @@ def test_health_while_starting(service: Service, record: Record) -> None:
 @assumption(
     HEALTH,
     "health of a running engine is 200 without one of the texts of demo and maintenance mode",
-    fact="/system/health answers 200 from 12.0.7 on; before, / is what the vendor's own image asks",
+    fact="/system/health answers 200 from 12.0.7 on; before, the vendor's own image requests /",
     certainty="stated",
     source="documentation 12.0, monitoring; docker-image, HEALTHCHECK",
 )
 def test_health_of_a_running_engine(service: Service, record: Record) -> None:
-    answer = service.engine.health()
-    body = f"the text '{answer.text.strip()}'" if len(answer.text) < 60 else "a page"
-    record.see(f"{service.engine.known.profile['health']['path']} answers {answer.status} with {body}")
-    assert service.engine.known.accepts(answer)
+    response = service.engine.health()
+    body = f"the text '{response.text.strip()}'" if len(response.text) < 60 else "a page"
+    record.see(f"{service.engine.known.profile['health']['path']} answers {response.status} with {body}")
+    assert service.engine.known.accepts(response)
 
 
 @assumption(
     HEALTH,
-    "what a check leaves behind: cookies",
-    fact="up to 11.0 each check of / makes a session; the cookie's name is JSESSIONID or IVYSESSIONID, perhaps "
+    "which cookies a health check creates",
+    fact="up to 11.0 each check of / creates a session; the cookie's name is JSESSIONID or IVYSESSIONID, perhaps "
     "with a suffix",
     certainty="unknown",
     source="release notes XIVY-10183 and XIVY-10675; documentation, cluster, load balancer",
@@ -104,7 +104,7 @@ def test_health_by_a_foreign_name(service: Service) -> None:
 
 @assumption(
     "Licence",
-    "with the name of the public URL, and with localhost and 127.0.0.1, the engine serves",
+    "the engine serves requests for the name of the public URL, localhost and 127.0.0.1",
     fact="the host of the request has to be in public.urls; localhost, 127.0.0.1 and ::1 always are",
     certainty="stated",
     source="documentation, licence",
@@ -119,8 +119,8 @@ def test_public_url_by_the_allowed_names(service: Service) -> None:
 
 @assumption(
     "Licence",
-    "with another name or address the engine refuses",
-    fact="such requests fail the check; the status is not said",
+    "the engine rejects requests for another name or address",
+    fact="such requests fail the check; the status is not documented",
     certainty="stated",
     source="documentation, licence",
 )
@@ -132,8 +132,8 @@ def test_public_url_by_other_names(service: Service, record: Record) -> None:
 
 @assumption(
     FILES,
-    "keys that the engine does not know, and comments, stay in the file as they are",
-    fact="the engine replaces values in its files when it loads them; that the rest stays is not said",
+    "unknown keys and comments stay in the file unchanged",
+    fact="the engine replaces values in its files when it loads them; that the rest stays is not documented",
     certainty="inferred",
     source="documentation, encryption",
 )
@@ -170,8 +170,8 @@ def test_hashes_in_the_file(service: Service) -> None:
 
 @assumption(
     FILES,
-    "the rest of the file is as it was",
-    fact="only macros are replaced at load; saving in the Cockpit may write the file anew",
+    "the rest of the file does not change",
+    fact="only macros are replaced at load; saving in the Cockpit may rewrite the file",
     certainty="inferred",
     source="documentation, configuration; engine-cockpit",
 )
@@ -184,7 +184,7 @@ def test_rest_of_the_file_is_left_alone(service: Service) -> None:
 
 @assumption(
     FILES,
-    "a secret file gives an administrator whose name has a dash and capitals no variable could carry",
+    "a secret file sets the password of an administrator whose name has a dash, which a variable name cannot contain",
     fact="/run/secrets/ivy.Administrators.admin.Password",
     certainty="stated",
     source="docker-samples, ivy-secrets; names with a dash are inferred",
@@ -195,7 +195,7 @@ def test_name_with_a_dash_in_a_secret_file(service: Service) -> None:
 
 @assumption(
     "REST",
-    "the service that deploys takes an administrator's basic authentication and refuses everybody else with 401 or 403",
+    "the deployment service accepts an administrator's basic authentication and rejects everybody else with 401 or 403",
     fact="POST /system/api/apps/<app> with basic authentication and X-Requested-By",
     certainty="stated",
     source="documentation, deployment by REST",
@@ -207,7 +207,7 @@ def test_wrong_password_is_refused(service: Service) -> None:
 @assumption(
     "REST",
     "what POST /system/api/config/reload answers an administrator",
-    fact="it reads the files of system and applications again; method, rights and answer are not said",
+    fact="it reads the files of system and applications again; method, rights and response are not documented",
     certainty="unknown",
     source="community.axonivy.com/d/1031",
 )
@@ -215,8 +215,8 @@ def test_reload_by_rest(service: Service, record: Record) -> None:
     headers = {"X-Requested-By": "contract", "Content-Length": "0"}
     path = "/system/api/config/reload"
     for account in (service.account, ""):
-        answer = service.engine.ask(path, account=account, method="POST", headers=headers)
-        record.see(f"{'administrator' if account else 'nobody'}: {answer.status}")
+        response = service.engine.ask(path, account=account, method="POST", headers=headers)
+        record.see(f"{'administrator' if account else 'nobody'}: {response.status}")
 
 
 @assumption(
@@ -236,7 +236,7 @@ def test_sessions_of_the_pool(service: Service, database: Database, tables: str,
 @assumption(
     "Database and search",
     "a connection to the search server is open while the engine runs",
-    fact="the gate looks for it; whether the engine keeps one is not documented",
+    fact="the gate checks it; whether the engine keeps one is not documented",
     certainty="assumed",
     source="-",
 )
@@ -246,7 +246,7 @@ def test_connection_to_the_search_server(service: Service) -> None:
 
 @assumption(
     "Cluster",
-    "our jgroups.xml is taken by the archive's own JGroups: its two ports are open at jgroups.bind_addr",
+    "the archive's JGroups accepts our jgroups.xml: its two ports are open at jgroups.bind_addr",
     fact="configuration/jgroups.xml replaces the stack; JGroups 5; a property of jvm.options fills bind_addr",
     certainty="stated",
     source="documentation, cluster, communication (12.0.9); JGroups manual for FD_SOCK2's offset",
@@ -290,7 +290,7 @@ def test_options_file(service: Service, material: Material, record: Record) -> N
 
 @assumption(
     DEPLOY,
-    "half an artefact fails and says so: .notDeployed and .deploymentError, and the rest of deploy/ goes on",
+    "a truncated artefact fails with .notDeployed and .deploymentError, and other deployments go on",
     fact=".notDeployed and .deploymentError on failure; half-written files are why artefacts are put in place by "
     "rename",
     certainty="observed",
@@ -305,7 +305,7 @@ def test_half_an_artefact(service: Service, material: Material) -> None:
 
 
 def reload_after(service: Service, write: t.Callable[[str, str], None], record: Record, text: str) -> None:
-    """Give the file a value to encrypt: that the engine does so shows that it has read it again."""
+    """Write a value to encrypt into the file: its encryption shows that the engine has reloaded the file."""
     changed = re.sub(r"EMail\.Server\.Password: .*", f'EMail.Server.Password: "${{encrypt:{text}}}"', service.yaml())
     changed = re.sub(r"(BaseUrl: ).*", rf'\g<1>"https://{text}.example.com/"', changed)
     write("configuration/ivy.yaml", changed)
@@ -313,14 +313,14 @@ def reload_after(service: Service, write: t.Callable[[str, str], None], record: 
     if service.probe.sees:
         wait_for(lambda: service.probe.value("baseUrl") == f"https://{text}.example.com/", "the new BaseUrl")
     else:
-        record.see("the file was read again; the value in use cannot be seen")
+        record.see("the file was reloaded; the value in use is not visible")
 
 
 @assumption(
     FILES,
     "a file that is replaced by rename while the engine runs is read again: BaseUrl and EMail change without a "
     "restart, macros are replaced",
-    fact="the engine watches its files by inotify and reloads them; which keys need a restart only the Cockpit says",
+    fact="the engine watches its files by inotify and reloads them; which keys need a restart, only the Cockpit shows",
     certainty="stated",
     source="community.axonivy.com/d/1031; that these keys are hot is inferred",
 )
@@ -354,9 +354,9 @@ def test_keys_that_need_a_restart(service: Service, record: Record) -> None:
     if service.probe.sees:
         wait_for(lambda: key in (service.probe.value("restartRequired") or []), "the note about a restart")
     else:
-        # Once it has taken another key that was written later, it has seen this one.
+        # Once it has reloaded another key that was written later, it has noticed this one.
         reload_after(service, service.engine.replace, record, "later")
-        record.see("whether the Cockpit asks for a restart cannot be seen from here")
+        record.see("whether the Cockpit requests a restart is not visible from here")
     assert service.engine.serves()
     assert listens("127.0.0.1", 8080)
     assert not listens("127.0.0.1", 8089)
@@ -365,14 +365,14 @@ def test_keys_that_need_a_restart(service: Service, record: Record) -> None:
 
 @assumption(
     FILES,
-    "which of the hot keys of the profile need a restart after all",
-    fact="not documented; each key that the profile calls hot is inferred",
+    "which of the profile's hot keys need a restart after all",
+    fact="not documented; that the profile's hot keys need no restart is inferred",
     certainty="unknown",
     source="roles/topology/vars/main/profiles.yml, hot_reload_keys",
 )
 def test_hot_keys_of_the_profile(service: Service, known: Known, record: Record) -> None:
     if not service.probe.sees:
-        record.see("cannot be seen from here; look at the Cockpit's health page after a change of each")
+        record.see("not visible from here; check the Cockpit's health page after a change of each key")
         return
     before = service.yaml()
     new = (
