@@ -1,18 +1,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting in tests for what happens by itself, and a clock that a test moves. No other test reads the real one."""
+"""Waiting for a condition in tests, and a clock that a test moves. No test reads the real clock otherwise."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-# Ends what hangs. However slow the machine is, nothing that works takes as long.
+# Ends a test that hangs. Nothing that works takes this long, even on a slow machine.
 PATIENCE = 120.0
 
 
 def wait_until(holds: Callable[[], object], what: str, pause: float = 0.02) -> None:
-    """Wait until it holds, or fail with what was waited for."""
+    """Wait until the condition holds, or fail with its description."""
     end = time.monotonic() + PATIENCE
     while not holds():
         if time.monotonic() > end:
@@ -21,12 +21,12 @@ def wait_until(holds: Callable[[], object], what: str, pause: float = 0.02) -> N
 
 
 class Clock:
-    """Time that passes only while somebody sleeps; in place of time.monotonic and time.sleep."""
+    """Replaces time.monotonic and time.sleep. Time passes only during a sleep."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.naps: list[float] = []
-        # What happens meanwhile: called after each sleep.
+        # Called after each sleep, to simulate events during it.
         self.meanwhile: Callable[[], object] = lambda: None
 
     def monotonic(self) -> float:

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures shared_config against ping and the usual ways to copy files, on the hosts of tests/bench/hosts.yml.
+"""Compares shared_config with ping and the usual ways to copy files, on the hosts of tests/bench/hosts.yml.
 
-`make bench-config` creates the hosts, calls this, and removes them. All that is measured happens in one process of
-ansible-playbook, over kept SSH connections with pipelining: the start of either would hide what is looked for.
+`make bench-config` creates the hosts, runs this, and removes them. All measurements happen in one ansible-playbook
+process over persistent SSH connections with pipelining, so that the start of either is not included.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def write_tree(directory: Path, files: int, changed: bool) -> None:
         path = directory / "configuration" / "tree" / f"{index % 20:02d}" / f"file{index:04d}.properties"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(lines), encoding="ascii")
-        # The same time in both variants, or rsync would look into every file.
+        # The same time in both variants, or rsync would read every file.
         moment = 1_700_000_000 + (1 if changed and index == files // 2 else 0)
         os.utime(path, (moment, moment))
 
@@ -96,7 +96,7 @@ def releases() -> list[Task]:
 
 
 def options(files: int, place: str) -> Task:
-    """What shared_config and shared_config_info have in common, the installed code of the node half included."""
+    """The common options of shared_config and shared_config_info, including the installed node code."""
     return {
         "roots": {
             "engine": f"/opt/bench/{OURS}-{place}",
@@ -121,17 +121,17 @@ def work(case: str, method: str, files: int, variant: str, place: str) -> Task:
     if method == PING:
         task = {"ansible.builtin.ping": {}}
     elif method == OURS:
-        given = {**options(files, place), "release": f"{{{{ built_{files}_{variant}.release.id }}}}"}
+        params = {**options(files, place), "release": f"{{{{ built_{files}_{variant}.release.id }}}}"}
         if case == DRIFT:
-            del given["release"], given["cache"], given["node_files"]
-            return {"ivy.cluster.shared_config_info": given}
-        task = {"ivy.cluster.shared_config": given}
+            del params["release"], params["cache"], params["node_files"]
+            return {"ivy.cluster.shared_config_info": params}
+        task = {"ivy.cluster.shared_config": params}
     elif method == SYNC:
         task = {
             "ansible.posix.synchronize": {"src": source + "/", "dest": target, "use_ssh_args": True, "delete": True}
         }
         if case == DRIFT:
-            # By content, as shared_config_info looks, not by size and time.
+            # By content, as shared_config_info does, not by size and time.
             task["ansible.posix.synchronize"]["checksum"] = True
     elif method == ARCHIVE:
         task = {"ansible.builtin.unarchive": {"src": source + ".tar.gz", "dest": target}}
@@ -157,7 +157,7 @@ def rotated(values: t.Sequence[str], by: int) -> list[str]:
 
 
 def rounds() -> list[Task]:
-    """All cases on one host: in each round every case once, its methods in another order."""
+    """All cases on one host: every case once in each round, with a different order of the methods."""
     tasks: list[Task] = []
     for files in FILES:
         methods = METHODS if files == FILES[0] else tuple(method for method in METHODS if method != COPY)
@@ -169,7 +169,7 @@ def rounds() -> list[Task]:
                 tasks.extend(
                     {"name": f"measure {case}|{method}|{files}|1|{number}", **work(case, method, files, variant, place)}
                     for method in rotated(methods, number + step)
-                    # It has no check mode.
+                    # unarchive has no check mode.
                     if (case, method) != (DRIFT, ARCHIVE)
                 )
     return tasks
@@ -183,9 +183,9 @@ def parts() -> list[Task]:
             tasks.append({"name": f"measure part|{name}|0|1|{number}", "ansible.builtin.raw": command})
         for files in FILES:
             place = f"{files}-{REPETITIONS - 1}"
-            given = {**options(files, place), "release": f"{{{{ built_{files}_B.release.id }}}}"}
-            del given["cache"], given["node_files"]
-            arguments = {**DEFAULTS, **given}
+            params = {**options(files, place), "release": f"{{{{ built_{files}_B.release.id }}}}"}
+            del params["cache"], params["node_files"]
+            arguments = {**DEFAULTS, **params}
             tasks.append(
                 {
                     "name": f"measure part|inside|{files}|1|{number}",
@@ -210,7 +210,7 @@ def curve(hosts: int) -> list[Task]:
     place = f"{files}-curve"
     chosen = (PING, OURS, "shared_config_info", SYNC)
     tasks: list[Task] = [directories(files, place)]
-    tasks.extend({"name": f"Bring {method}", **work(FIRST, method, files, "A", place)} for method in (OURS, SYNC))
+    tasks.extend({"name": f"Push {method}", **work(FIRST, method, files, "A", place)} for method in (OURS, SYNC))
     for number in range(REPETITIONS):
         for method in rotated(chosen, number):
             info = method == "shared_config_info"
@@ -245,7 +245,7 @@ def measure() -> list[Record]:
     variables = {
         "ivy_shared_values": {},
         "ivy_shared_secrets": {},
-        "bench_key": "a key for measurements, no secret",
+        "bench_key": "a key for measurements, not a secret",
     }
     (WORK / "variables.json").write_text(json.dumps(variables), encoding="utf-8")
     record = WORK / "record.jsonl"
@@ -259,34 +259,34 @@ def measure() -> list[Record]:
     }
     common = ["ansible-playbook", "--inventory", INVENTORY, "--forks", str(FORKS)]
     subprocess.run([*common, "tests/bench/prepare.yml"], check=True, env=environment)
-    given = [f"@{WORK / 'variables.json'}", "@roles/topology/vars/main/profiles.yml"]
-    extra = [word for path in given for word in ("--extra-vars", path)]
+    files = [f"@{WORK / 'variables.json'}", "@roles/topology/vars/main/profiles.yml"]
+    extra = [word for file in files for word in ("--extra-vars", file)]
     subprocess.run([*common, *extra, str(WORK / "measure.yml")], check=True, env=environment)
     records = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
-    failed = [one["name"] for one in records if one["failed"]]
+    failed = [task["name"] for task in records if task["failed"]]
     if failed:
-        raise SystemExit(f"These did not work: {', '.join(failed)}")
+        raise SystemExit(f"Failed tasks: {', '.join(failed)}")
     check_changes(records)
     return records
 
 
 def check_changes(records: t.Iterable[Record]) -> None:
-    """A method that did not do what its case says was not measured."""
+    """Fails if a method did not change the expected number of hosts."""
     for record in records:
         case, method, *_rest = record["name"].split("|")
         if case in (FIRST, ONE) and method != PING:
-            wanted = record["hosts"]
+            expected = record["hosts"]
         elif case in (CLEAN, DRIFT, "curve") or method == PING:
-            wanted = 0
+            expected = 0
         else:
             continue
-        if record["changed"] != wanted:
-            raise SystemExit(f"{record['name']}: {record['changed']} hosts changed instead of {wanted}.")
+        if record["changed"] != expected:
+            raise SystemExit(f"{record['name']}: {record['changed']} hosts changed instead of {expected}.")
 
 
 def machine(records: t.Sequence[Record]) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    loads = sorted(one["load"] for one in records)
+    loads = sorted(task["load"] for task in records)
     core = output_of("ansible", "--version").splitlines()[0].split("core ")[1].strip("]")
     python = output_of("ssh", "-F", str(WORK.parent / "ssh_config"), "bench01", "python3 --version").split()[1]
     return (
@@ -340,10 +340,10 @@ def main_tables(found: t.Mapping[Key, Figure]) -> str:
     rows = []
     for method in METHODS:
         for files in FILES:
-            one = found.get((CLEAN, method, files, 1))
-            if one is not None:
-                count = COPIED if method == COPY else files
-                rows.append([TITLES[method], "-" if method == PING else str(count), size(one.received), size(one.sent)])
+            figure = found.get((CLEAN, method, files, 1))
+            if figure is not None:
+                count = "-" if method == PING else str(COPIED if method == COPY else files)
+                rows.append([TITLES[method], count, size(figure.received), size(figure.sent)])
             if method in (PING, COPY):
                 break
     head = ["nothing changed", "files", "to the node", "from the node"]
@@ -382,8 +382,8 @@ def parts_table(records: t.Iterable[Record], found: t.Mapping[Key, Figure]) -> s
     rows = [["a task that runs nothing (`raw: true`): worker, SSH, sudo, shell", *[seconds(connection)] * len(FILES)]]
     rows.append(["start of Python", *[seconds(python)] * len(FILES)])
     rows.extend([text, *(seconds(middle(inside[files][name])) for files in FILES)] for name, text in names.items())
-    whole = [connection + python + sum(middle(inside[files][name]) for name in names) for files in FILES]
-    rows.append(["sum", *(seconds(value) for value in whole)])
+    sums = [connection + python + sum(middle(inside[files][name]) for name in names) for files in FILES]
+    rows.append(["sum", *(seconds(value) for value in sums)])
     rows.append(["measured: the whole task", *(seconds(found[(CLEAN, OURS, files, 1)].seconds) for files in FILES)])
     rows.append(
         ["measured: ping, for comparison", *(seconds(found[(CLEAN, PING, files, 1)].seconds) for files in FILES)]
@@ -394,7 +394,7 @@ def parts_table(records: t.Iterable[Record], found: t.Mapping[Key, Figure]) -> s
 def document(records: t.Sequence[Record]) -> str:
     found = figures(records)
     promises = targets(records, found)
-    missed = [one.text for one in promises if not one.met]
+    missed = [target.text for target in promises if not target.met]
     verdict = f"**Missed: {'; '.join(missed)}.**" if missed else "All targets are met."
     return "\n".join(
         (
@@ -402,7 +402,7 @@ def document(records: t.Sequence[Record]) -> str:
             "Each cell is the median of five repetitions, in brackets the median of the ratios to `ping` in the same "
             "repetition.\n",
             "### Targets\n",
-            table(["", "at most", "measured", "met"], [one.row() for one in promises]),
+            table(["", "at most", "measured", "met"], [target.row() for target in promises]),
             f"{verdict}\n",
             main_tables(found),
             "### Over many hosts\n",
@@ -415,14 +415,14 @@ def document(records: t.Sequence[Record]) -> str:
 
 def main() -> None:
     os.chdir(ROOT)
-    records = measure() if "--report-only" not in sys.argv else read_again()
+    records = measure() if "--report-only" not in sys.argv else last_records()
     text = document(records)
     DOCUMENT.write_text(placed(DOCUMENT.read_text(encoding="utf-8"), BEGIN, END, text), encoding="utf-8")
     print(text)
 
 
-def read_again() -> list[Record]:
-    """The records of the last measurement, to change only what the report looks like."""
+def last_records() -> list[Record]:
+    """The records of the last measurement, to render the report again."""
     return [json.loads(line) for line in (WORK / "record.jsonl").read_text(encoding="utf-8").splitlines()]
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The arithmetic of the benchmark: from one record a task to medians, ratios and tables."""
+"""The arithmetic of the benchmark: from one record for each task to medians, ratios and tables."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ class Figure(t.NamedTuple):
     """The repetitions of one method in one case."""
 
     seconds: float
-    # Of each repetition against the ping of the same repetition: what slows down both does not count.
+    # Relative to the ping of the same repetition, so that a slowdown of both cancels out.
     ratio: float | None
     received: int
     sent: int
 
 
 def key_of(name: str) -> tuple[Key, int]:
-    """A task's name is its case, method, files, hosts and repetition."""
+    """Splits the name of a task into case, method, files, hosts and repetition."""
     case, method, files, hosts, repetition = name.split("|")
     return (case, method, int(files), int(hosts)), int(repetition)
 
 
 def figures(records: t.Iterable[Record], floor: str = "ping") -> dict[Key, Figure]:
-    """Medians over the repetitions, and of the ratios of each repetition to the floor in the same round."""
+    """Medians over the repetitions, and medians of their ratios to the baseline of the same round."""
     rounds: dict[Key, dict[int, Record]] = {}
     for record in records:
         key, repetition = key_of(record["name"])
@@ -38,12 +38,12 @@ def figures(records: t.Iterable[Record], floor: str = "ping") -> dict[Key, Figur
     for key, by_round in rounds.items():
         case, method, files, hosts = key
         floors = rounds.get((case, floor, files, hosts), {})
-        ratios = [one["seconds"] / floors[number]["seconds"] for number, one in by_round.items() if number in floors]
+        ratios = [task["seconds"] / floors[number]["seconds"] for number, task in by_round.items() if number in floors]
         out[key] = Figure(
-            statistics.median(one["seconds"] for one in by_round.values()),
+            statistics.median(task["seconds"] for task in by_round.values()),
             statistics.median(ratios) if ratios and method != floor else None,
-            round(statistics.median(one["received"] for one in by_round.values())),
-            round(statistics.median(one["sent"] for one in by_round.values())),
+            round(statistics.median(task["received"] for task in by_round.values())),
+            round(statistics.median(task["sent"] for task in by_round.values())),
         )
     return out
 
@@ -80,7 +80,7 @@ def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
 
 
 class Target(t.NamedTuple):
-    """One promise and what was measured."""
+    """A target and its measured value."""
 
     text: str
     limit: float
@@ -95,9 +95,9 @@ class Target(t.NamedTuple):
 
 
 def placed(text: str, begin: str, end: str, new: str) -> str:
-    """A document with what stands between two markers replaced."""
+    """A document with the text between two markers replaced."""
     head, found, rest = text.partition(begin)
     _old, closed, tail = rest.partition(end)
     if not found or not closed:
-        raise ValueError(f"The document lacks the markers {begin} and {end}.")
+        raise ValueError(f"The document must contain the markers {begin} and {end}.")
     return f"{head}{begin}\n\n{new.strip()}\n\n{end}{tail}"

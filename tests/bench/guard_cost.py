@@ -4,7 +4,7 @@
 
 python tests/bench/guard_cost.py [FILES ...]
 
-It measures and judges nothing: what one look reads is counted in tests/unit/plugins/module_utils/test_guard.py.
+It only measures. The files that one run reads are counted in tests/unit/plugins/module_utils/node/agent/test_guard.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ansible_collections.ivy.cluster.tests.unit.plugins.module_utils.node.confte
 REPETITIONS = 7
 SIZE = 8192
 PERIOD = 60.0
-# As on a node: the package alone, in an interpreter of its own that keeps no compiled code.
+# As on a node: only the package, in a separate interpreter without cached bytecode.
 PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from ivy_node.agent import guard; "
     "sys.exit(guard.guard(guard.Options('report', *sys.argv[1:])))"
@@ -41,7 +41,7 @@ def measure(directory: Path, files: int) -> list[float]:
     node.record_baseline()
     many = {f"engine:configuration/many/{number:04d}.txt": File(b"x" * SIZE) for number in range(files)}
     node.apply(build(many))
-    # Writes node.json, too, which tells the guard where everything is.
+    # Also writes node.json, from which the guard reads all paths.
     node.start()
     status = directory / "status"
     status.mkdir()

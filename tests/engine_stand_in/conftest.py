@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Archives that are packed once a run, and engines that are stopped after each test."""
+"""Archives that are packed once in a run, and engines that are stopped after each test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OUTPUT = HERE.parents[1] / ".cache" / "stand_in_archives"
 
 
 def pack(version: str) -> Path:
-    """Return the archive of a version; it is built only if the sources changed."""
+    """Return the archive of a version. It is built only if the sources have changed."""
     done = subprocess.run(
         [str(HERE / "pack.sh"), version, str(OUTPUT)], check=True, stdout=subprocess.PIPE, text=True, timeout=1800
     )
@@ -30,7 +30,7 @@ def pack(version: str) -> Path:
 
 @pytest.fixture(scope="session")
 def archives() -> Callable[[str], Path]:
-    """Give archives by version."""
+    """Return a function that packs the archive of a version."""
     if shutil.which("mvn") is None or shutil.which("java") is None:
         pytest.skip("Maven and Java are needed to build the stand-in engine")
     return pack
@@ -38,7 +38,7 @@ def archives() -> Callable[[str], Path]:
 
 @pytest.fixture
 def unpack(archives: Callable[[str], Path]) -> Iterator[Callable[..., StandIn]]:
-    """Give engines by version. Their directory is open to other users, since one test runs as another user."""
+    """Return a function that unpacks an engine. Its directory is readable by other users, since one test needs that."""
     engines: list[StandIn] = []
     root = Path(tempfile.mkdtemp(prefix="stand-in-"))
     root.chmod(0o755)
@@ -60,5 +60,5 @@ def unpack(archives: Callable[[str], Path]) -> Iterator[Callable[..., StandIn]]:
 
 @pytest.fixture
 def demo(archives: Callable[[str], Path]) -> Path:
-    """Give the demo application's artefact."""
+    """Return the demo application's artefact."""
     return archives("11.3.0").with_name("demo.zip")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An unpacked engine that a test starts, asks and stops."""
+"""An unpacked engine that a test starts, queries and stops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READY = "Axon Ivy Engine is running and ready to serve."
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses now."""
+    """Return an unused port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -27,8 +27,8 @@ def free_port() -> int:
 
 
 @dataclass
-class Answer:
-    """What the engine answered."""
+class Response:
+    """An HTTP response of the engine."""
 
     status: int
     text: str
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass
 class StandIn:
-    """One engine directory with a free port of its own."""
+    """One engine directory with a free port."""
 
     directory: Path
     port: int = field(default_factory=free_port)
@@ -105,7 +105,7 @@ class StandIn:
         return done.stdout.strip()
 
     def stop(self) -> None:
-        """End the process that this object started, if it still runs."""
+        """Terminate the process that this object started, if it is still running."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -120,8 +120,8 @@ class StandIn:
         method: str | None = None,
         headers: dict[str, str] | None = None,
         account: str = "",
-    ) -> Answer:
-        """Send a request; redirects are followed."""
+    ) -> Response:
+        """Send a request. Redirects are followed."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}", data=body, method=method, headers=headers or {}
         )
@@ -129,7 +129,7 @@ class StandIn:
             request.add_header("Authorization", "Basic " + base64.b64encode(account.encode()).decode())
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-                return Answer(response.status, response.read().decode(), dict(response.headers))
+                return Response(response.status, response.read().decode(), dict(response.headers))
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, error.read().decode(), dict(error.headers))
+                return Response(error.code, error.read().decode(), dict(error.headers))

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write a licence for the stand-in engine. A real engine refuses it: it has no signature."""
+"""Write a licence for the stand-in engine. A real engine rejects it, since it has no signature."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 HEADER = """\
 # Licence of the STAND-IN engine, for tests of the collection ivy.cluster.
-# It has the fields of a real licence but no signature, so a real Axon Ivy Engine refuses it.
+# It has the fields of a real licence but no signature, so a real Axon Ivy Engine rejects it.
 """
 
 

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pack the stand-in engine like a real archive, and the demo application that it runs.
+"""Pack the stand-in engine in the layout of a real archive, and the demo application that it runs.
 
-The same sources give the same bytes. Nothing is done when the output is up to date.
+The build is reproducible. Nothing is done when the output is up to date.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SOURCES = ("pom.xml", "pack.py", "src", "archive", "demo")
 
 
 def main() -> int:
-    """Pack what the command line asks for and print the names of the results."""
+    """Pack the requested version and print the names of the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("version", help="version of the engine to imitate, for instance 11.3.0")
     parser.add_argument("output", type=Path, help="directory for the archives")
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def digest_of_sources() -> str:
-    """Return a digest of every name, mode and byte that the result depends on."""
+    """Return a digest of the names, modes and contents that the result depends on."""
     digest = hashlib.sha256()
     for name in SOURCES:
         root = HERE / name
@@ -107,7 +107,7 @@ def demo_files() -> dict[str, tuple[bytes, bool]]:
 
 
 def write(archive: Path, files: dict[str, tuple[bytes, bool]]) -> None:
-    """Write an archive so that nobody ever sees half of it."""
+    """Write an archive atomically."""
     content = io.BytesIO()
     pack(content, files)
     unfinished = archive.with_name(f".{archive.name}.unfinished")
@@ -116,7 +116,7 @@ def write(archive: Path, files: dict[str, tuple[bytes, bool]]) -> None:
 
 
 def pack(target: io.BytesIO, files: dict[str, tuple[bytes, bool]]) -> None:
-    """Write a zip whose bytes depend on nothing but the files."""
+    """Write a zip whose bytes depend only on the files."""
     directories = {f"{parent.as_posix()}/" for name in files for parent in Path(name).parents if parent.name}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted([*files, *directories]):
@@ -130,7 +130,7 @@ def pack(target: io.BytesIO, files: dict[str, tuple[bytes, bool]]) -> None:
 
 
 def is_executable(path: Path) -> bool:
-    """Tell whether the owner may run the file."""
+    """Return whether the owner may execute the file."""
     return bool(path.stat().st_mode & 0o100)
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the stand-in engine does without a database. With one it is proved by the cluster that runs on it."""
+"""The stand-in engine without a database. The cluster tests cover it with one."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ Archives = Callable[[str], Path]
 
 
 def state(engine: StandIn, account: str = ADMIN) -> dict[str, object]:
-    """Return what the engine tells tests about itself."""
-    answer = engine.ask(STATE, account=account)
-    assert answer.status == 200, answer.text
-    found: dict[str, object] = json.loads(answer.text)
+    """Return the engine's own state, which it exposes to tests."""
+    response = engine.ask(STATE, account=account)
+    assert response.status == 200, response.text
+    found: dict[str, object] = json.loads(response.text)
     return found
 
 
 def licence(engine: StandIn, *arguments: str) -> None:
-    """Give the engine a licence."""
+    """Create a licence for the engine."""
     target = engine.file("configuration/test.lic")
     subprocess.run([str(HERE / "make-licence.sh"), str(target), *arguments], check=True)
 
 
 def place(source: Path, target: Path) -> None:
-    """Let an artefact appear whole."""
+    """Place a complete artefact by rename."""
     unfinished = target.parent.parent / f".{target.name}"
     shutil.copy(source, unfinished)
     unfinished.replace(target)
@@ -88,14 +88,14 @@ def test_same_sources_give_the_same_bytes(archives: Archives, tmp_path: Path) ->
 
 
 def held(directory: Path, name: str) -> Path:
-    """A file that a fault of the engine waits for as long as it exists."""
+    """Create a file that keeps a fault of the engine waiting as long as it exists."""
     hold = directory / name
     hold.touch()
     return hold
 
 
 def reached(hold: Path) -> None:
-    """Wait until the engine waits for the file."""
+    """Wait until the engine has reached the point where it waits for the file."""
     wait_until(hold.with_name(f"{hold.name}.reached").exists, f"the engine is held by {hold.name}")
 
 
@@ -164,7 +164,7 @@ def test_environment_over_secret_file_over_yaml(unpack: Unpack, tmp_path: Path) 
     assert "secret" in engine.ask(COCKPIT, account=ADMIN).text
 
 
-def test_reloads_some_keys_and_asks_for_a_restart_for_others(unpack: Unpack) -> None:
+def test_reloads_some_keys_and_requests_a_restart_for_others(unpack: Unpack) -> None:
     engine = unpack()
     engine.write("configuration/ivy.yaml", "BaseUrl: http://one/\n")
     engine.start()
@@ -216,7 +216,7 @@ def test_application_and_its_variables(unpack: Unpack, demo: Path) -> None:
     assert engine.read("deploy/demo.zip.deploymentLog").startswith("Deployed demo.zip as version 1")
 
 
-def test_directory_of_a_new_application_counts_after_a_restart_only(unpack: Unpack, demo: Path) -> None:
+def test_directory_of_a_new_application_takes_effect_after_a_restart_only(unpack: Unpack, demo: Path) -> None:
     for version, greeting in (("11.3.0", "Welcome to the cluster"), ("12.0.9", "late")):
         engine = unpack(version)
         engine.file("configuration/applications").mkdir()
@@ -287,8 +287,8 @@ def test_deployment_by_rest(unpack: Unpack, demo: Path) -> None:
     assert engine.ask("/system/api/apps/shop", body, headers=headers, account=ADMIN).status == 403
     headers["X-Requested-By"] = "test"
     assert engine.ask("/system/api/apps/shop", body, headers=headers).status == 401
-    answer = engine.ask("/system/api/apps/shop", body, headers=headers, account=ADMIN)
-    assert answer.status == 200, answer.text
+    response = engine.ask("/system/api/apps/shop", body, headers=headers, account=ADMIN)
+    assert response.status == 200, response.text
     assert engine.ask("/shop/").status == 200
 
 
@@ -312,7 +312,7 @@ def test_read_only_configuration_is_copied(unpack: Unpack) -> None:
     engine = unpack()
     engine.write("configuration/ivy.yaml", 'BaseUrl: http://original/\nEMail.Server.Password: "${encrypt:x}"\n')
     engine.file("configuration/ivy.yaml").chmod(0o444)
-    # Nobody takes away the superuser's right to write, so there the engine must run as another user.
+    # Files are never read-only for root, so as root the engine must run as another user.
     user = None
     if os.geteuid() == 0:
         user = 65534
@@ -341,7 +341,7 @@ def test_maintenance_mode(unpack: Unpack) -> None:
     engine.write("configuration/ivy.yaml", f"SystemDb.Url: {NOWHERE}\nAdministrators.root.Password: pw\n")
     engine.start()
     home = engine.ask("/")
-    assert home.status == 200, "only the text tells"
+    assert home.status == 200, "only the text shows the mode"
     assert "Maintenance Mode" in home.text
     assert engine.ask("/system/health").status == 503
     assert engine.ask("/demo/").status == 503
@@ -359,7 +359,7 @@ def test_maintenance_mode(unpack: Unpack) -> None:
         (("--engine-version", "12.0.9"), "the licence is for axonivy/12000"),
     ],
 )
-def test_licence_that_is_not_valid(unpack: Unpack, arguments: tuple[str, ...], reason: str) -> None:
+def test_invalid_licence(unpack: Unpack, arguments: tuple[str, ...], reason: str) -> None:
     engine = unpack()
     licence(engine, *arguments)
     engine.write("configuration/ivy.yaml", f"SystemDb.Url: {NOWHERE}\nAdministrators.root.Password: pw\n")
@@ -367,7 +367,7 @@ def test_licence_that_is_not_valid(unpack: Unpack, arguments: tuple[str, ...], r
     assert reason in str(state(engine, "root:pw")["modeReason"])
 
 
-def test_faults_that_a_test_can_ask_for(unpack: Unpack, tmp_path: Path) -> None:
+def test_faults_on_demand(unpack: Unpack, tmp_path: Path) -> None:
     engine = unpack("12.0.9")
     hold = held(tmp_path, "ready")
     engine.launch(f"-Dstandin.readyDelay={hold}", "-Dstandin.health=fail")
@@ -404,15 +404,15 @@ def test_http_as_a_balancer_speaks_it(unpack: Unpack, demo: Path, tmp_path: Path
             assert b"HTTP/1.1 400" in client.recv(1000)
     with (
         socket.create_connection(("127.0.0.1", engine.port), timeout=PATIENCE) as client,
-        client.makefile("rb") as answers,
+        client.makefile("rb") as responses,
     ):
         client.sendall(
             b"POST /default/demo/api/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
             b"HEAD /demo/ HTTP/1.1\r\nHost: x\r\n\r\n"
         )
-        assert json.loads(_answer(answers)[1])["body"] == "abcde"
-        head, _nothing = _answer(answers, with_body=False)
+        assert json.loads(_response(responses)[1])["body"] == "abcde"
+        head, _nothing = _response(responses, with_body=False)
         assert head.startswith("HTTP/1.1 200")
         held(tmp_path, hold.name)
         client.sendall(b"GET /demo/api/slow?ms=1 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -420,13 +420,13 @@ def test_http_as_a_balancer_speaks_it(unpack: Unpack, demo: Path, tmp_path: Path
         engine.control("-stop")
         wait_until(lambda: not _connects(engine.port), "no new connection is taken")
         hold.unlink()
-        head, body = _answer(answers)
-        assert json.loads(body)["ms"] == 1, "a request under way is finished"
+        head, body = _response(responses)
+        assert json.loads(body)["ms"] == 1, "a request in progress is completed"
         assert "Connection: close" in head
 
 
-def _answer(stream: io.BufferedReader, with_body: bool = True) -> tuple[str, str]:
-    """Read one answer from a connection that stays open."""
+def _response(stream: io.BufferedReader, with_body: bool = True) -> tuple[str, str]:
+    """Read one response from a connection that stays open."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         byte = stream.read(1)
@@ -438,7 +438,7 @@ def _answer(stream: io.BufferedReader, with_body: bool = True) -> tuple[str, str
     return text, body.decode()
 
 
-def test_web_socket_is_told_that_the_node_goes_away(unpack: Unpack, demo: Path) -> None:
+def test_web_socket_is_closed_when_the_node_stops(unpack: Unpack, demo: Path) -> None:
     engine = unpack()
     engine.start()
     deployed(engine, demo)
@@ -450,7 +450,7 @@ def test_web_socket_is_told_that_the_node_goes_away(unpack: Unpack, demo: Path) 
             b"GET /demo/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
-        head, _nothing = _answer(stream)
+        head, _nothing = _response(stream)
         assert head.startswith("HTTP/1.1 101")
         assert "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
         opcode, length = stream.read(2)
@@ -483,7 +483,7 @@ def test_command_line_configuration(unpack: Unpack) -> None:
     assert run("create-db").returncode == 1
 
 
-def test_licence_says_that_it_is_none(tmp_path: Path) -> None:
+def test_licence_states_that_it_is_for_the_stand_in(tmp_path: Path) -> None:
     target = tmp_path / "a.lic"
     subprocess.run(
         [sys.executable, str(HERE / "make_licence.py"), str(target), "--nodes", "5", "--public-urls", "ivy.test,*.x"],

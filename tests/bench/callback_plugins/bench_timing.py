@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes down how long each measured task took over all its hosts, and what it sent over the network of the first."""
+"""Records the duration of each measured task over all its hosts, and the network traffic of the first host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ type: aggregate
 short_description: Times the tasks of the benchmark
 description:
   - One line of JSON for each task whose name starts with C(measure).
-  - The time runs from the moment the strategy starts the task until the last host's result is in.
+  - The duration is from the moment when the strategy starts the task until the last host's result arrives.
 requirements: []
 """
 

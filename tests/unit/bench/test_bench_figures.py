@@ -6,8 +6,8 @@ import pytest
 from bench_figures import Figure, Target, cell, figures, placed, ratio_between, size, table
 
 
-def record(name: str, took: float, received: int = 1000, sent: int = 10) -> dict[str, object]:
-    return {"name": name, "seconds": took, "received": received, "sent": sent}
+def record(name: str, elapsed: float, received: int = 1000, sent: int = 10) -> dict[str, object]:
+    return {"name": name, "seconds": elapsed, "received": received, "sent": sent}
 
 
 RECORDS = [
@@ -26,11 +26,11 @@ RECORDS = [
 def test_medians_and_the_median_of_paired_ratios() -> None:
     found = figures(RECORDS)
     assert found[("clean", "ping", 200, 1)] == Figure(2.0, None, 1000, 10)
-    # 2/1, 5/10 and 1/2: the slow second round slowed down both, and counts as what it is.
+    # 2/1, 5/10 and 1/2: the second round was slow for both, which cancels out.
     assert found[("clean", "ours", 200, 1)] == Figure(2.0, 0.5, 30, 10)
 
 
-def test_without_a_floor_there_is_no_ratio() -> None:
+def test_without_a_baseline_there_is_no_ratio() -> None:
     assert figures(RECORDS)[("clean", "ours", 200, 25)].ratio is None
 
 
@@ -45,7 +45,7 @@ def test_cells_and_sizes() -> None:
     assert [size(value) for value in (1234, 2_500_000)] == ["1.2 kB", "2.5 MB"]
 
 
-def test_a_missed_target_is_said_plainly() -> None:
+def test_a_missed_target_is_highlighted() -> None:
     assert Target("x", 1.1, 1.05).row() == ("x", "1.10", "1.05", "yes")
     assert Target("x", 1.1, 1.2).row()[-1] == "**no**"
 
@@ -54,7 +54,7 @@ def test_a_table() -> None:
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n|---|--:|\n| 1 | 2 |\n"
 
 
-def test_only_what_stands_between_the_markers_is_replaced() -> None:
+def test_only_the_text_between_the_markers_is_replaced() -> None:
     text = placed("before\n<b>\nold\n<e>\nafter\n", "<b>", "<e>", "new\n")
     assert text == "before\n<b>\n\nnew\n\n<e>\nafter\n"
     assert placed(text, "<b>", "<e>", "new") == text

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The folders show the architecture: what may import what, read from the imports themselves."""
+"""The folders show the architecture: imports follow the layers, and packages form no cycle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 COLLECTION = "ansible_collections.ivy.cluster.plugins."
-# From the outside in: a layer imports from itself and from those after it.
+# A layer and the layers from which it may import.
 LAYERS = {
     "modules": {"modules", "module_utils"},
     "module_utils": {"module_utils"},
@@ -47,13 +47,13 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def package_of(module: str) -> str:
-    """The package that a module lies in; a module that lies in none is one of its own."""
+    """The package of a module. A module outside any package counts as its own package."""
     path = PLUGINS.joinpath(*module.split("."))
     return module if path.is_dir() else module.rpartition(".")[0]
 
 
 def graph() -> dict[str, set[str]]:
-    """Which package imports from which other one."""
+    """The packages from which each package imports."""
     arrows: dict[str, set[str]] = {}
     for path in sources():
         package = ".".join(path.relative_to(PLUGINS).parent.parts)
@@ -62,7 +62,7 @@ def graph() -> dict[str, set[str]]:
 
 
 def cycle(arrows: dict[str, set[str]]) -> list[str]:
-    """Packages that import one another in a circle; empty where there is no circle."""
+    """A cycle of packages, or an empty list."""
     done: set[str] = set()
 
     def follow(package: str, trail: list[str]) -> list[str]:
@@ -102,7 +102,7 @@ def test_imports_point_one_way(path: Path) -> None:
     assert wrong == set()
 
 
-def test_a_package_says_what_it_is_for() -> None:
+def test_each_package_has_a_docstring() -> None:
     packages = [
         path for area in ("plugin_utils", "module_utils") for path in (PLUGINS / area).rglob("*") if path.is_dir()
     ]
@@ -113,5 +113,5 @@ def test_a_package_says_what_it_is_for() -> None:
         assert ast.get_docstring(ast.parse(text)), package
 
 
-def test_modules_of_the_controller_lie_in_packages() -> None:
+def test_controller_modules_are_in_packages() -> None:
     assert [path.name for path in (PLUGINS / "plugin_utils").glob("*.py")] == []

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`-e option=false` gives the text "false", which counts as true: a role makes a boolean of it before it asks."""
+"""`-e option=false` passes the text "false", which is truthy: roles convert boolean options before they test them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
-# What stands alone is handed to a module or to another role, which turns it into a boolean by its own specification.
-_HANDED_ON = re.compile(r"\{\{ *\w+ *\}\}")
+# A bare variable is passed to a module or another role, whose specification converts it.
+_PASSED_ON = re.compile(r"\{\{ *\w+ *\}\}")
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _CONDITION = re.compile(r"^ *(?:when|failed_when|changed_when|until): *([^\n|>][^\n]*)$", re.MULTILINE)
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
@@ -28,36 +28,36 @@ def boolean_options() -> set[str]:
     return found
 
 
-def asked_as_they_are(text: str, options: set[str]) -> set[str]:
-    """Options in an expression that nothing makes a boolean of."""
+def unconverted(text: str, options: set[str]) -> set[str]:
+    """Options that an expression tests without conversion to a boolean."""
     found = set()
-    expressions = [one for one in _EXPRESSION.findall(text) if not _HANDED_ON.fullmatch(one)]
+    expressions = [expression for expression in _EXPRESSION.findall(text) if not _PASSED_ON.fullmatch(expression)]
     for expression in [*expressions, *_CONDITION.findall(text)]:
         bare = _TEXT.sub("''", expression)
         found |= {name for name in options if re.search(rf"\b{name}\b(?! *\| *(ansible\.builtin\.)?bool\b)", bare)}
     return found
 
 
-def test_an_option_that_is_asked_as_it_is_would_be_noticed() -> None:
+def test_unconverted_options_are_found() -> None:
     options = {"a_flag"}
     for text in ("{{ 1 if a_flag else 2 }}", "{% if not a_flag %}", "  when: a_flag\n", "{{ a_flag or b | bool }}"):
-        assert asked_as_they_are(text, options) == options, text
+        assert unconverted(text, options) == options, text
     for text in (
         "{{ a_flag }}",
         "{{ 1 if a_flag | bool else 2 }}",
         "  when: a_flag | bool\n",
         "{{ 'set a_flag' if b }}",
     ):
-        assert asked_as_they_are(text, options) == set(), text
+        assert unconverted(text, options) == set(), text
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_boolean_options_are_made_booleans_before_they_are_asked(role: Path) -> None:
+def test_boolean_options_are_converted_before_they_are_tested(role: Path) -> None:
     options = boolean_options()
     files = [path for part in ("tasks", "vars", "templates") for path in (role / part).rglob("*") if path.is_file()]
     wrong = {
         str(path.relative_to(ROOT)): names
         for path in files
-        if (names := asked_as_they_are(path.read_text(encoding="utf-8"), options))
+        if (names := unconverted(path.read_text(encoding="utf-8"), options))
     }
     assert wrong == {}

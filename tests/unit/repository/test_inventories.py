@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The example inventories load, hold no secret, and pass preflight with files and secrets of one's own."""
+"""The example inventories load, contain no secrets, and pass preflight once files and secrets are added."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = Path(sys.executable).parent
 EXAMPLES = ["small", "ha"]
 DOCUMENTATION = ipaddress.ip_network("192.0.2.0/24")
-# Each character that means something to a file that a password passes.
-ODD = "'one' \"two\" $HOME ${x} %h \\ # a: b {} ä€"
+# Characters that are special in a file on the way of a password.
+SPECIAL = "'one' \"two\" $HOME ${x} %h \\ # a: b {} ä€"
 LICENCE = """\
 licence.type=Enterprise Edition
 licence.keyversion=axonivy/12000
@@ -36,17 +36,17 @@ server.nodes.limit=3
 """
 SECRETS = {
     "cluster_key": "0123456789abcdef" * 4,
-    "database_password": f"{ODD} database",
-    "search_password": f"{ODD} search",
-    "mail_password": f"{ODD} mail",
-    "admin_password": f"{ODD} admin",
+    "database_password": f"{SPECIAL} database",
+    "search_password": f"{SPECIAL} search",
+    "mail_password": f"{SPECIAL} mail",
+    "admin_password": f"{SPECIAL} admin",
 }
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    given = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
+    base = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
     argv = [str(PROGRAMS / command[0]), *command[1:]]
-    return subprocess.run(argv, check=False, capture_output=True, text=True, cwd=ROOT, env={**given, **environment})
+    return subprocess.run(argv, check=False, capture_output=True, text=True, cwd=ROOT, env={**base, **environment})
 
 
 @pytest.fixture(scope="module", params=EXAMPLES)
@@ -54,7 +54,7 @@ def example(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_the_hosts_are_those_of_the_documentation(example: str) -> None:
+def test_the_hosts_have_documentation_names_and_addresses(example: str) -> None:
     done = run("ansible-inventory", "-i", f"inventories/{example}", "--list")
     assert done.returncode == 0, done.stderr
     inventory: dict[str, Any] = json.loads(done.stdout)
@@ -65,12 +65,12 @@ def test_the_hosts_are_those_of_the_documentation(example: str) -> None:
     for name, values in hosts.items():
         assert name.endswith(".example.com")
         assert ipaddress.ip_address(values["ansible_host"]) in DOCUMENTATION
-        # With Ansible's default each host would get a warning about the Python that was found on it.
+        # With Ansible's default each host would print a warning about the discovered Python.
         assert values["ansible_python_interpreter"] == "/usr/bin/python3"
 
 
 def test_every_variable_is_explained(example: str) -> None:
-    """Each option stands under a comment, or under an option that stands under one, without an empty line between."""
+    """Each option follows a comment, with no empty line in between; consecutive options may share one."""
     for file in sorted((ROOT / "inventories" / example).glob("group_vars/**/*.yml")):
         explained = False
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
@@ -84,13 +84,13 @@ def test_every_variable_is_explained(example: str) -> None:
 
 def test_secrets_are_looked_up_and_nothing_is_binary(example: str) -> None:
     directory = ROOT / "inventories" / example
-    said = yaml.safe_load((directory / "group_vars/all/secrets.yml").read_text(encoding="utf-8"))
+    variables = yaml.safe_load((directory / "group_vars/all/secrets.yml").read_text(encoding="utf-8"))
 
     def leaves(value: Any) -> list[str]:
         return [leaf for item in value.values() for leaf in leaves(item)] if isinstance(value, dict) else [str(value)]
 
-    assert len(leaves(said)) >= 4
-    for leaf in leaves(said):
+    assert len(leaves(variables)) >= 4
+    for leaf in leaves(variables):
         assert re.fullmatch(r"\{\{ (vault_\w+|lookup\('ansible\.builtin\.env', 'IVY_\w+'\)) \}\}", leaf), leaf
     listed = subprocess.run(
         ["git", "ls-files", str(directory)], check=True, capture_output=True, text=True, cwd=ROOT
@@ -99,7 +99,7 @@ def test_secrets_are_looked_up_and_nothing_is_binary(example: str) -> None:
         assert "\0" not in (ROOT / name).read_text(encoding="utf-8")
 
 
-def test_preflight_finds_nothing_wrong_once_files_and_secrets_are_there(example: str, tmp_path: Path) -> None:
+def test_preflight_passes_once_files_and_secrets_are_added(example: str, tmp_path: Path) -> None:
     inventory = tmp_path / example
     shutil.copytree(ROOT / "inventories" / example, inventory)
     files = inventory / "files"
@@ -129,7 +129,7 @@ def test_preflight_finds_nothing_wrong_once_files_and_secrets_are_there(example:
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     found = json.loads(report.read_text(encoding="utf-8"))["findings"]
-    # The name is one of the documentation, which nobody can use.
-    assert [one["code"] for one in found] == ["public-name-reserved"], found
+    # The public name is reserved for documentation.
+    assert [finding["code"] for finding in found] == ["public-name-reserved"], found
     for secret in SECRETS.values():
         assert secret not in done.stdout + done.stderr

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands in messages come from one place, and every playbook begins with the validation of its call."""
+"""Commands in messages come from one helper, and every playbook begins with the validation of its call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.option
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
-# An installed collection has no such file, and a command needs the inventory and the vault options of the run.
+# An installed collection has no such file, and a command needs the run's inventory and vault options.
 FILE = re.compile(rf"\b(?:{'|'.join(re.escape(path.name) for path in PLAYBOOKS)})\b")
 COMMAND = re.compile(r"ansible-playbook (?!ivy\.cluster\.)|ansible-playbook \S+(?: -i)")
 ON_NODES = ROOT / "plugins/module_utils"
@@ -28,7 +28,7 @@ def texts(value: t.Any) -> t.Iterator[str]:
         yield value
     elif isinstance(value, dict):
         for key, item in value.items():
-            # Names of tasks, and files that a playbook imports.
+            # Skip names of tasks and files that a playbook imports.
             if key not in ("name", "ansible.builtin.import_playbook"):
                 yield from texts(item)
     elif isinstance(value, list):
@@ -53,7 +53,7 @@ def python_texts(path: Path) -> t.Iterator[str]:
 
 
 def messages() -> dict[str, list[str]]:
-    """All texts that a user may see, by file."""
+    """All texts that may be shown to a user, by file."""
     found: dict[str, list[str]] = {}
     for folder in ("tasks", "defaults", "vars", "handlers"):
         for path in (ROOT / "roles").glob(f"*/{folder}/**/*.yml"):
@@ -69,28 +69,28 @@ def messages() -> dict[str, list[str]]:
 def test_no_message_names_a_playbook_by_its_file() -> None:
     found = messages()
     assert sum(map(len, found.values())) > 5000
-    wrong = {(path, text) for path, said in found.items() for text in said if FILE.search(text)}
+    wrong = {(path, text) for path, strings in found.items() for text in strings if FILE.search(text)}
     assert not wrong
 
 
 def test_no_message_has_a_command_of_its_own() -> None:
-    """On a node nobody knows how Ansible is called; everywhere else it is the filter playbook_command."""
+    """A node does not know how Ansible is called. Everywhere else the filter playbook_command builds the command."""
     wrong = {
         (path, text)
-        for path, said in messages().items()
-        for text in said
+        for path, strings in messages().items()
+        for text in strings
         if (COMMAND if (ROOT / path).is_relative_to(ON_NODES) else re.compile(r"ansible-playbook \S")).search(text)
     }
     assert not wrong
 
 
 @pytest.mark.parametrize("text", ["Run site.yml.", "ansible-playbook site.yml --limit engine1", "see status.yml"])
-def test_the_rule_finds_what_it_forbids(text: str) -> None:
+def test_playbook_files_in_messages_are_found(text: str) -> None:
     assert FILE.search(text)
 
 
 def first_play(path: Path) -> str:
-    """The first play of a playbook, in whatever file it is."""
+    """The file of a playbook's first play."""
     play = yaml.safe_load(path.read_text(encoding="utf-8"))[0]
     imported = play.get("ansible.builtin.import_playbook")
     return first_play(path.parent / imported) if imported else str(path.relative_to(ROOT))
@@ -105,8 +105,8 @@ def test_every_playbook_begins_with_the_validation_of_its_call(path: Path) -> No
     assert "when" not in play["tasks"][0]
 
 
-def test_what_workflows_hand_on_is_no_unknown_option() -> None:
-    """AWX gives the statistics of a job to the next one as extra variables."""
+def test_statistics_for_workflows_are_known_options() -> None:
+    """AWX passes the statistics of a job to the next one as extra variables."""
 
     def published(value: t.Any) -> t.Iterator[str]:
         if isinstance(value, dict):

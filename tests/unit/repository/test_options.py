@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reference of all options says what the roles say."""
+"""The reference of all options matches the roles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_every_option_is_in_the_reference() -> None:
                 assert f"| `{name}` |" in text, f"{file}: {name}"
 
 
-def test_no_markup_and_no_broken_row_is_left() -> None:
+def test_the_reference_contains_no_markup_and_no_broken_row() -> None:
     for line in (ROOT / options.PAGE).read_text(encoding="utf-8").splitlines():
         assert not re.search(r"\b[OVCPM]\([^)]*\)", line), line
         if line.startswith("| "):
@@ -42,7 +42,7 @@ def test_no_markup_and_no_broken_row_is_left() -> None:
         ("I(so) B(it) is, U(https://example.com/)", "*so* **it** is, <https://example.com/>"),
         ("L(here, https://example.com/)", "[here](https://example.com/)"),
         ("a <name> and C(<name>)", "a &lt;name> and `<name>`"),
-        ("HTTP(S) is none", "HTTP(S) is none"),
+        ("HTTP(S) is not markup", "HTTP(S) is not markup"),
     ],
 )
 def test_semantic_markup_becomes_markdown(text: str, expected: str) -> None:
@@ -53,5 +53,5 @@ def test_semantic_markup_becomes_markdown(text: str, expected: str) -> None:
     ("value", "expected"),
     [("", '`""`'), ([], "`[]`"), (None, "`null`"), (True, "`true`"), (0, "`0`"), ("a | b\n c", "`a \\| b c`")],
 )
-def test_defaults_are_shown_as_they_are_written(value: object, expected: str) -> None:
+def test_defaults_are_shown_as_written(value: object, expected: str) -> None:
     assert options.shown(value) == expected

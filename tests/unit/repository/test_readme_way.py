@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""molecule follows the README: no block is left out by accident, and no more is replaced than has to be."""
+"""molecule follows the README: no block is skipped by accident, and only what has to be is replaced."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ README = blocks((ROOT / "README.md").read_text(encoding="utf-8"))
 WORDS = readme_way.Secrets("a" * 64, "b" * 64, "c" * 64)
 
 
-def test_every_block_of_the_readme_is_followed_or_left_out_for_a_reason() -> None:
+def test_every_block_of_the_readme_is_followed_or_skipped_for_a_reason() -> None:
     headings = {block.heading for block in README}
     assert headings == {readme_way.CHAPTER, *readme_way.NOT_FOLLOWED}
 
 
-def test_the_chapter_begins_with_the_directory_and_every_other_block_has_a_purpose() -> None:
+def test_the_chapter_begins_by_creating_the_directory_and_every_file_block_is_named() -> None:
     first, *others = readme_way.readme()
     assert first.commands[0] == f"mkdir {readme_way.WORK.name} && cd {readme_way.WORK.name}"
     assert [block.line for block in others if block.language != "sh" and block.file is None] == []
@@ -59,19 +59,19 @@ def test_the_passwords_are_all_that_is_replaced_in_the_vault() -> None:
         WORDS.fill_in('new_secret: "<a password>"\n')
 
 
-def test_the_overlay_changes_no_more_than_what_hosts_in_containers_need() -> None:
-    said = {}
+def test_the_overlay_changes_only_what_hosts_in_containers_need() -> None:
+    variables = {}
     for file in sorted((readme_way.SCENARIO / "lab").rglob("*.yml")):
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        said.update(content["all"]["vars"] if file.name == "hosts.yml" else content)
-    assert set(said) == {
+        variables.update(content["all"]["vars"] if file.name == "hosts.yml" else content)
+    assert set(variables) == {
         *("lab_directory", "ansible_user", "ansible_ssh_common_args"),
         *("file_share_mode", "engine_heap_min", "engine_heap_max"),
         *("elasticsearch_archive", "elasticsearch_heap", "elasticsearch_max_map_count"),
     }
 
 
-def test_a_password_is_typed_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_typed_at_its_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readme_way, "LOG", tmp_path / "log")
     script = "import getpass; print('got ' + getpass.getpass('Vault password: ')); raise SystemExit(3)"
     status, output = readme_way.typed([sys.executable, "-c", script], tmp_path, {}, "it is me")
@@ -86,7 +86,7 @@ def test_a_password_is_typed_where_it_is_asked_for(tmp_path: Path, monkeypatch: 
         ("nothing matched\n", True),
     ],
 )
-def test_a_run_that_changes_something_or_meets_no_host_is_no_run_without_a_change(
+def test_a_run_that_changes_something_or_matches_no_host_is_rejected(
     recap: str, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("LOG", "VAULT_PASSWORD_FILE"):
@@ -109,7 +109,7 @@ def test_a_command_that_fails_ends_the_run(tmp_path: Path, monkeypatch: pytest.M
         readme_way.Shell(tmp_path, {"PATH": "/usr/bin:/bin"}).run("false\ntrue")
 
 
-def test_the_user_has_nothing_of_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_environment_is_independent_of_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
     monkeypatch.setenv("PATH", f"{ROOT}/.venv/bin:/usr/bin")
     found = readme_way.environment()

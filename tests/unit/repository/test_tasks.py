@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What holds for every task of the roles and playbooks, whoever runs them and whatever state the hosts are in."""
+"""Rules for every task of the roles and playbooks, whoever runs them and whatever the state of the hosts."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Task:
 def tasks_in(items: Any, around: tuple[str, ...] = ()) -> Iterator[Task]:
     for keys in items or []:
         found = keys.get("when", [])
-        own = (*around, *(str(one) for one in (found if isinstance(found, list) else [found])))
+        own = (*around, *(str(condition) for condition in (found if isinstance(found, list) else [found])))
         yield Task(keys, own)
         for nested in _NESTED:
             yield from tasks_in(keys.get(nested), own)
 
 
 def unprivileged(task: Task) -> bool:
-    """Whether the task becomes anybody but root.
+    """Whether the task becomes a user other than root.
 
     Without pipelining a module is a file of the login user, which another unprivileged user cannot read where the
     file system has no ACLs.
@@ -51,14 +51,14 @@ def unprivileged(task: Task) -> bool:
     return any(user != "root" for user in users)
 
 
-def bold(task: Task) -> bool:
-    """Whether the task fails in check mode where its unit is not there yet."""
+def fails_without_unit(task: Task) -> bool:
+    """Whether the task fails in check mode if its unit does not exist yet."""
     arguments = task.keys.get("ansible.builtin.systemd_service") or {}
     if "name" not in arguments or not (arguments.get("enabled") or arguments.get("state") in ("started", "reloaded")):
         return False
     tolerant = "Could not find the requested service" in str(task.keys.get("failed_when", ""))
     return not tolerant and not any(
-        "ansible_check_mode" in one or "ActiveState=active" in one for one in task.conditions
+        "ansible_check_mode" in condition or "ActiveState=active" in condition for condition in task.conditions
     )
 
 
@@ -70,7 +70,7 @@ def test_there_are_tasks() -> None:
     assert len([task for path in FILES for task in load(path)]) > 300
 
 
-def test_what_breaks_a_rule_would_be_noticed() -> None:
+def test_violations_are_found() -> None:
     (play, block, first, second) = tasks_in(
         yaml.safe_load("""
             - hosts: all
@@ -83,9 +83,9 @@ def test_what_breaks_a_rule_would_be_noticed() -> None:
     )
     assert [unprivileged(task) for task in (play, block, first, second)] == [False, False, True, False]
     assert unprivileged(Task({"vars": {"ansible_become_user": "{{ ivy_user }}"}}, ()))
-    assert [bold(task) for task in (play, block, first, second)] == [False, False, False, True]
+    assert [fails_without_unit(task) for task in (play, block, first, second)] == [False, False, False, True]
     assert second.conditions == ("there",)
-    assert not bold(Task(second.keys, ("not ansible_check_mode",)))
+    assert not fails_without_unit(Task(second.keys, ("not ansible_check_mode",)))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -94,5 +94,5 @@ def test_no_task_becomes_an_unprivileged_user(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_check_mode_bears_a_unit_that_is_not_there_yet(path: Path) -> None:
-    assert [task.name for task in load(path) if bold(task)] == []
+def test_check_mode_works_before_a_unit_exists(path: Path) -> None:
+    assert [task.name for task in load(path) if fails_without_unit(task)] == []

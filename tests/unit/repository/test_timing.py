@@ -1,15 +1,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No verdict depends on how fast the machine is. The rules, for every program below the directories of tests:
+"""No test result depends on the speed of the machine. The rules for every program in the test directories:
 
-- Nothing reads a clock or sleeps: tests wait by a helper that polls, or use the fixture `clock`, whose time only
-  passes when somebody sleeps. The date may be read, but not be compared.
-- A time limit is at least a minute, so that it only ends a hang: a number for a parameter called `seconds`, `timeout`
+- Nothing reads a clock or sleeps: tests wait with a helper that polls, or use the fixture `clock`, whose time passes
+  only during a sleep. The date may be read, but not compared.
+- A time limit is at least a minute, so that it only ends a hang: a number for a parameter named `seconds`, `timeout`
   or `wait`, of the collection's functions, of the tests' own, or of the standard library.
-- No assertion compares a duration or processor time by order.
+- No assertion compares durations or processor times by order.
 - Hypothesis has neither a deadline nor a health check for slow data.
 
-What takes how long belongs into tests/bench, which prints figures and judges nothing.
+Measurements belong to tests/bench, which prints figures without assertions.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PLACES = ("tests/unit", "tests/contract", "tests/engine_stand_in", "tests/timing.py", "molecule")
-# Where each function of the collection has its limit is read from there.
+# The position of the limit in each function of the collection is read from here.
 LIBRARY = ("plugins",)
 
-# By file and function; each names why the speed of the machine does not matter there.
+# By file and function, with the reason why the speed of the machine does not matter.
 EXCEPTIONS = {
     "tests/timing.py::wait_until": "the helper that polls",
     "tests/contract/engine.py::wait_for": "the helper that polls, for the hosts of the contract",
@@ -36,15 +36,15 @@ EXCEPTIONS = {
     "molecule/default/tests/conftest.py::wait_until": "the helper that polls, for the outside tests",
     "molecule/default/tests/balancer_trial.py::await_server": "the helper that polls, in a program for a host",
     "molecule/default/tests/test_operating_details.py::test_expiry_dates_of_licence_and_certificates_are_metrics": (
-        "compares the day on which something ends, months away, with today"
+        "compares an expiry date months away with today"
     ),
     "tests/unit/plugins/module_utils/preflight/test_preflight.py::test_it_lets_go_by_itself": (
-        "waits until the short time is over, and nothing has to happen before"
+        "waits until the short time is over; nothing has to happen before"
     ),
     (
         "tests/unit/plugins/module_utils/preflight/test_preflight.py"
         "::test_a_client_that_says_nothing_blocks_nobody_for_long"
-    ): ("waits until the short time is over, and nothing has to happen before"),
+    ): ("waits until the short time is over; nothing has to happen before"),
 }
 
 PATIENT = 60
@@ -60,7 +60,7 @@ CLOCKS = {
 }
 DATES = ("time", "time_ns", "now", "utcnow")
 DURATIONS = {"age", "cpu", "duration", "elapsed", "seconds", "took", "waited"}
-# A delay of the stand-in engine is over when a slow test looks; the name of a file in its place lasts.
+# A delay of the stand-in engine may be over before a slow test checks; with the name of a file it lasts.
 DELAYS = re.compile(r"standin\.(?:\w+Delay|latency)=\d")
 SLEEPS = re.compile(r"\b(?:sleep|timeout) (\d+(?:\.\d+)?)")
 
@@ -74,7 +74,7 @@ class Finding(t.NamedTuple):
 
 
 def programs(*places: str) -> Iterator[tuple[str, ast.Module]]:
-    """Each program once, by its own name. This one is full of examples of what is wrong."""
+    """Each program once, by its own name, except this one, which contains wrong examples."""
     for place in places:
         path = ROOT / place
         for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
@@ -88,7 +88,7 @@ def limits_of(trees: t.Iterable[ast.Module]) -> Limits:
     for tree in trees:
         owner = {inner: outer for outer in ast.walk(tree) for inner in ast.iter_child_nodes(outer)}
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-            names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+            names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
             holder = owner[function]
             bound = isinstance(holder, ast.ClassDef) and names[:1] == ["self"]
             name = holder.name if isinstance(holder, ast.ClassDef) and function.name == "__init__" else function.name
@@ -99,13 +99,13 @@ def limits_of(trees: t.Iterable[ast.Module]) -> Limits:
 
 
 def short(node: ast.expr | None) -> bool:
-    """A number of seconds that a slow machine may need. Zero is no wait at all."""
+    """Whether it is a number of seconds that a slow machine may exceed. Zero means no waiting."""
     value = node.value if isinstance(node, ast.Constant) else None
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < PATIENT
 
 
 def text_of(node: ast.AST) -> str:
-    """The text of a string, with something in place of what is put in."""
+    """The text of a string, with a placeholder for each interpolated value."""
     if isinstance(node, ast.JoinedStr):
         return "".join(text_of(part) if isinstance(part, ast.Constant) else "x" for part in node.values)
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
@@ -123,14 +123,14 @@ def is_limit(name: str) -> bool:
 
 
 class Scan(ast.NodeVisitor):
-    """Collects what breaks a rule, with the function that it is in."""
+    """Collects violations, with the function that contains them."""
 
     def __init__(self, file: str, limits: Limits) -> None:
         self.file, self.limits = file, limits
         self.within: list[str] = []
         self.found: list[Finding] = []
 
-    def tell(self, node: ast.AST, problem: str) -> None:
+    def report(self, node: ast.AST, problem: str) -> None:
         place = f"{self.file}::{'.'.join(self.within)}" if self.within else self.file
         self.found.append(Finding(place, getattr(node, "lineno", 0), problem))
 
@@ -143,7 +143,7 @@ class Scan(ast.NodeVisitor):
         self.within.append(node.name)
         for argument, default in pairs:
             if is_limit(argument.arg) and short(default):
-                self.tell(node, f"{argument.arg} is short by default")
+                self.report(node, f"{argument.arg} is short by default")
         self.generic_visit(node)
         self.within.pop()
 
@@ -153,67 +153,68 @@ class Scan(ast.NodeVisitor):
         self.within.pop()
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        for one in node.names:
-            if one.name in CLOCKS.get(node.module or "", ()):
-                self.tell(node, f"imports {one.name}")
+        for alias in node.names:
+            if alias.name in CLOCKS.get(node.module or "", ()):
+                self.report(node, f"imports {alias.name}")
 
     def visit_Call(self, node: ast.Call) -> None:
         name = name_of(node.func)
         module = name_of(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         if name.removesuffix("_ns") in CLOCKS.get(module, ()):
-            self.tell(node, f"calls {module}.{name}")
+            self.report(node, f"calls {module}.{name}")
         limited = [node.args[at] for at in self.limits.get(name, ()) if at < len(node.args)]
-        limited += [one.value for one in node.keywords if is_limit(one.arg or "")]
+        limited += [keyword.value for keyword in node.keywords if is_limit(keyword.arg or "")]
         # A constant of the collection that a test replaces.
         limited += [value for text, value in zip(node.args, node.args[1:]) if is_limit(text_of(text))]
         if any(short(value) for value in limited):
-            self.tell(node, f"gives {name} less than {PATIENT} seconds")
+            self.report(node, f"gives {name} less than {PATIENT} seconds")
         if name in ("settings", "register_profile"):
-            for one in node.keywords:
-                if one.arg == "deadline" and not (isinstance(one.value, ast.Constant) and one.value.value is None):
-                    self.tell(node, "sets a deadline for Hypothesis")
-                if one.arg == "suppress_health_check" and "too_slow" not in ast.unparse(one.value):
-                    self.tell(node, "leaves Hypothesis the health check too_slow")
+            for keyword in node.keywords:
+                value = keyword.value
+                if keyword.arg == "deadline" and not (isinstance(value, ast.Constant) and value.value is None):
+                    self.report(node, "sets a deadline for Hypothesis")
+                if keyword.arg == "suppress_health_check" and "too_slow" not in ast.unparse(value):
+                    self.report(node, "leaves the health check too_slow of Hypothesis enabled")
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         if short(node.value) and any(is_limit(name_of(target)) for target in node.targets):
-            self.tell(node, f"sets a limit of less than {PATIENT} seconds")
+            self.report(node, f"sets a limit of less than {PATIENT} seconds")
         self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if short(node.value) and is_limit(name_of(node.target)):
-            self.tell(node, f"sets a limit of less than {PATIENT} seconds")
+            self.report(node, f"sets a limit of less than {PATIENT} seconds")
         self.generic_visit(node)
 
     def visit_Dict(self, node: ast.Dict) -> None:
         for key, value in zip(node.keys, node.values):
             if key is not None and is_limit(text_of(key)) and short(value):
-                self.tell(value, f"sets a limit of less than {PATIENT} seconds")
+                self.report(value, f"sets a limit of less than {PATIENT} seconds")
         self.generic_visit(node)
 
     def visit_List(self, node: ast.List) -> None:
-        self._look_at_command(" ".join(text_of(one) for one in node.elts), node)
+        self._check_command(" ".join(text_of(element) for element in node.elts), node)
         self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         if isinstance(node.op, ast.Sub) and self._reads_date(node.left) and not isinstance(node.right, ast.Constant):
-            self.tell(node, "measures with the date")
+            self.report(node, "measures with the date")
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        if any(self._reads_date(one) for one in ast.walk(node)):
-            self.tell(node, "compares the date")
+        if any(self._reads_date(inner) for inner in ast.walk(node)):
+            self.report(node, "compares the date")
         self.generic_visit(node)
 
     def visit_Assert(self, node: ast.Assert) -> None:
-        for one in ast.walk(node.test):
-            if isinstance(one, ast.Compare) and any(
-                isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for op in one.ops
+        for inner in ast.walk(node.test):
+            if isinstance(inner, ast.Compare) and any(
+                isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for op in inner.ops
             ):
-                words = {name_of(part) for part in ast.walk(one)} & DURATIONS
+                words = {name_of(part) for part in ast.walk(inner)} & DURATIONS
                 if words:
-                    self.tell(node, f"asserts an order of {', '.join(sorted(words))}")
+                    self.report(node, f"asserts an order of {', '.join(sorted(words))}")
         self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> None:
@@ -221,17 +222,17 @@ class Scan(ast.NodeVisitor):
             self.generic_visit(node)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        self._look_into(text_of(node), node)
+        self._check_text(text_of(node), node)
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
                 self.visit(part)
 
     def visit_Constant(self, node: ast.Constant) -> None:
-        self._look_into(text_of(node), node)
+        self._check_text(text_of(node), node)
 
-    def _look_into(self, text: str, node: ast.AST) -> None:
-        """A program for another process, or a shell's command."""
-        self._look_at_command(text, node)
+    def _check_text(self, text: str, node: ast.AST) -> None:
+        """Checks a program for another process, or a shell command."""
+        self._check_command(text, node)
         if "import " in text:
             try:
                 program = ast.parse(text)
@@ -240,13 +241,13 @@ class Scan(ast.NodeVisitor):
             inner = Scan(self.file, self.limits)
             inner.within = self.within
             inner.visit(program)
-            self.found.extend(one._replace(line=getattr(node, "lineno", 0)) for one in inner.found)
+            self.found.extend(finding._replace(line=getattr(node, "lineno", 0)) for finding in inner.found)
 
-    def _look_at_command(self, text: str, node: ast.AST) -> None:
+    def _check_command(self, text: str, node: ast.AST) -> None:
         if any(float(seconds) < PATIENT for seconds in SLEEPS.findall(text)):
-            self.tell(node, f"a command with less than {PATIENT} seconds")
+            self.report(node, f"a command with less than {PATIENT} seconds")
         if DELAYS.search(text):
-            self.tell(node, "a delay of the stand-in that is no file")
+            self.report(node, "a delay of the stand-in that is not a file")
 
     @staticmethod
     def _reads_date(node: ast.AST) -> bool:
@@ -266,15 +267,20 @@ def limits() -> Limits:
 
 @pytest.fixture(scope="module")
 def found(limits: Limits) -> list[Finding]:
-    return [one for file, tree in programs(*PLACES) for one in findings(file, tree, limits)]
+    return [finding for file, tree in programs(*PLACES) for finding in findings(file, tree, limits)]
 
 
-def test_no_verdict_depends_on_the_speed_of_the_machine(found: list[Finding]) -> None:
-    assert [f"{one.place}, line {one.line}: {one.problem}" for one in found if one.place not in EXCEPTIONS] == []
+def test_no_result_depends_on_the_speed_of_the_machine(found: list[Finding]) -> None:
+    problems = [
+        f"{finding.place}, line {finding.line}: {finding.problem}"
+        for finding in found
+        if finding.place not in EXCEPTIONS
+    ]
+    assert problems == []
 
 
 def test_every_exception_is_needed(found: list[Finding]) -> None:
-    assert set(EXCEPTIONS) - {one.place for one in found} == set()
+    assert set(EXCEPTIONS) - {finding.place for finding in found} == set()
     assert all(EXCEPTIONS.values())
 
 
@@ -325,7 +331,7 @@ def test_the_profile_of_hypothesis_is_that_of_the_unit_tests() -> None:
         "engine.start('-Dstandin.stopDelay=700')",
     ],
 )
-def test_what_depends_on_it_is_found(text: str, limits: Limits) -> None:
+def test_violations_are_found(text: str, limits: Limits) -> None:
     assert findings("x.py", ast.parse(text), limits) != []
 
 
@@ -349,5 +355,5 @@ def test_what_depends_on_it_is_found(text: str, limits: Limits) -> None:
         "def test():\n    '''What would sleep 5 seconds.'''",
     ],
 )
-def test_what_does_not_is_let_pass(text: str, limits: Limits) -> None:
+def test_ordinary_code_passes(text: str, limits: Limits) -> None:
     assert findings("x.py", ast.parse(text), limits) == []

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sourced by AxonIvyEngine and EngineConfigCli: finds the engine's directory and a Java.
+# Sourced by AxonIvyEngine and EngineConfigCli: finds the engine's directory and a Java installation.
 
 ENGINE_DIR=$(dirname "$(dirname "$(readlink -f "$0")")")
 
@@ -21,7 +21,7 @@ if [ ! -x "${JAVA:-}" ]; then
   exit 1
 fi
 
-# Java reads the files itself (it knows '#' comments), so no shell ever takes an option's value apart.
+# Java reads the files itself (it supports '#' comments), so the shell never splits an option's value.
 # The names are relative to the engine's directory, which may have spaces in its name.
 java_options() {
   for file in bin/jvm-module.options "$@"; do

@@ -4,7 +4,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 
-/** What nodes tell one another: a subject, a space, and what it is about. */
+/** Messages between nodes: a subject, a space, and a name. */
 public final class ClusterMessages implements Consumer<String> {
   private final Map<String, Consumer<String>> receivers = new ConcurrentHashMap<>();
 

@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 
-/** Whole directories. */
+/** Operations on directory trees. */
 public final class Directories {
   private Directories() {}
 

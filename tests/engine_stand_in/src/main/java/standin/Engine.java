@@ -26,7 +26,7 @@ import standin.http.Sessions;
 import standin.search.SearchServer;
 import standin.web.Front;
 
-/** Starts the parts of the engine one after another; what was started is stopped in the opposite order. */
+/** Starts the parts of the engine one after another. They are stopped in reverse order. */
 public final class Engine {
   private static final long REQUEST_GRACE_MILLIS = Integer.getInteger("standin.requestGrace", 10_000);
   private final Home home;
@@ -73,7 +73,7 @@ public final class Engine {
     front.ready();
     ready(node, start);
     shutdown.add("deploy directory", new DeployDirectory(home.deploy(), node.applications()));
-    // Last to be started and first to be stopped: no request comes while the rest is going away.
+    // Started last and stopped first, so that no request arrives while other parts stop.
     shutdown.add("web server", () -> server.stop(REQUEST_GRACE_MILLIS));
     Faults.afterReady();
     readConsole();
@@ -181,7 +181,7 @@ public final class Engine {
     Log.info("Axon Ivy Engine is running and ready to serve. [" + (System.currentTimeMillis() - start) + "ms]");
   }
 
-  /** The end of the input is no order to stop: a service has no input at all. */
+  /** The end of the input does not stop the engine, since a service has no input. */
   private static void readConsole() {
     Threads.daemon("console", () -> {
       var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));

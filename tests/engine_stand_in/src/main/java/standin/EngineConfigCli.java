@@ -19,7 +19,7 @@ public final class EngineConfigCli {
   private final Home home = Home.ofSystemProperty();
   private final EngineVersion version;
 
-  /** Does its work with the arguments after its name. */
+  /** Runs the command with the arguments after its name. */
   private interface Action {
     void run(String[] arguments) throws Exception;
   }
@@ -105,7 +105,7 @@ public final class EngineConfigCli {
     }
   }
 
-  /** A server that refuses the account or lacks the database answers, too. */
+  /** A server that rejects the account or lacks the database counts as reachable. */
   private void waitForServer() throws Exception {
     DatabaseAddress address = address();
     long deadline = System.currentTimeMillis() + SERVER_WAIT_SECONDS * 1000L;

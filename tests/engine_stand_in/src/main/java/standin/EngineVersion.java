@@ -7,7 +7,7 @@ import java.util.Properties;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Version of the engine that this process imitates, with what differs between ranges of versions. */
+/** Version of the engine that this process imitates, with the differences between version ranges. */
 public record EngineVersion(int major, int minor, int patch) {
   private static final Pattern FORM = Pattern.compile("(\\d+)\\.(\\d+)\\.(\\d+)(\\..*)?");
 
@@ -28,7 +28,7 @@ public record EngineVersion(int major, int minor, int patch) {
     return of(properties.getProperty("version"));
   }
 
-  /** The ranges since 12.0.9 and since 13.2 share their cluster behaviour; 13.1 lies between them and does not. */
+  /** 12.0.9 and later, and 13.2 and later, share their cluster behaviour; 13.1 does not. */
   private boolean hasSharedCluster() {
     return atLeast(12, 0, 9) && !is(13, 1);
   }

@@ -5,22 +5,22 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Odd behaviour that a test switches on by system properties, for instance in configuration/jvm.options. */
+/** Faults that a test enables with system properties, for instance in configuration/jvm.options. */
 public final class Faults {
   private static final long HOLD_MILLIS = 20;
 
   private Faults() {}
 
-  /** Before anything listens. */
+  /** Waits before any port is open. */
   public static void atStart() throws InterruptedException {
     if ("start".equals(System.getProperty("standin.crash"))) {
-      Log.error("Crash asked for by standin.crash");
+      Log.error("Crash requested by standin.crash");
       Runtime.getRuntime().halt(3);
     }
     pause("standin.startDelay");
   }
 
-  /** The port is open, every request gets 503. */
+  /** Waits while the port is open and every request gets 503. */
   public static void beforeReady() throws InterruptedException {
     pause("standin.readyDelay");
   }
@@ -44,8 +44,8 @@ public final class Faults {
   }
 
   /**
-   * A number of milliseconds, or the name of a file: then as long as it exists, so that no test has to be quick.
-   * That it waits shows in a file with the ending .reached.
+   * Waits for a number of milliseconds, or as long as a file exists, so that no test depends on speed. Creates a file
+   * with the suffix .reached when it begins to wait.
    */
   private static void pause(String property) throws InterruptedException {
     String value = System.getProperty(property, "0");

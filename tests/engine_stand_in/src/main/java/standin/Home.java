@@ -25,7 +25,7 @@ public record Home(Path directory) {
     return directory.resolve("deploy");
   }
 
-  /** Relative settings such as {@code Data.AppDirectory: applications} start at the engine's directory. */
+  /** Relative settings such as {@code Data.AppDirectory: applications} are relative to the engine's directory. */
   public Path resolve(String path) {
     return directory.resolve(path);
   }

@@ -3,7 +3,7 @@ package standin;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 
-/** This host's name and address, as far as the system knows them. */
+/** This host's name and address according to the system. */
 public final class HostName {
   private HostName() {}
 

@@ -13,7 +13,7 @@ import java.util.Properties;
 import java.util.regex.Pattern;
 import standin.config.Settings;
 
-/** What a licence allows. A stand-in licence has the fields of a real one but no signature. */
+/** A licence. A stand-in licence has the fields of a real one but no signature. */
 public final class Licence {
   private static final List<String> ALWAYS_ALLOWED = List.of("localhost", "127.0.0.1", "::1");
   private final Properties fields;

@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.util.Optional;
 import standin.config.Settings;
 
-/** The licence in use. An upload in the Cockpit replaces it at run time; a file that is dropped in does not. */
+/** The licence in use. An upload in the Cockpit replaces it at run time; a copied file does not. */
 public final class LicenceHolder {
   private final Home home;
   private volatile Optional<Licence> licence;

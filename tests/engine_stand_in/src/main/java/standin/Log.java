@@ -44,7 +44,7 @@ public final class Log {
     write("ERROR", message + ": " + cause);
   }
 
-  /** Lines a person or a script waits for are written as they are. */
+  /** Writes a line unchanged, since people or scripts wait for it. */
   public static synchronized void plain(String message) {
     System.out.println(message);
     if (file != null) {

@@ -1,6 +1,6 @@
 package standin;
 
-/** In which mode the engine runs, and why it is not in production. */
+/** The engine's mode, and the reason if it is not in production. */
 public record Mode(Kind kind, String reason) {
   /** The kinds of modes. */
   public enum Kind { PRODUCTION, DEMO, MAINTENANCE }

@@ -7,7 +7,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import standin.database.Note;
 import standin.database.SystemDatabase;
 
-/** Each node keeps what it read; the others must be told of a change, or they go on showing the old text. */
+/** Each node caches what it read. The other nodes must be notified of a change, or they keep showing the old text. */
 public final class NoteCache {
   private final SystemDatabase database;
   private final Map<Long, Note> notes = new ConcurrentHashMap<>();

@@ -3,7 +3,7 @@ package standin;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
-/** Stops what was started, the last first, when the process is told to end. */
+/** Stops the started parts in reverse order when the process receives a signal to end. */
 final class Shutdown {
   private record Part(String name, AutoCloseable close) {}
 

@@ -1,6 +1,6 @@
 package standin;
 
-/** The engine cannot start; the message says why. */
+/** The engine cannot start. The message contains the reason. */
 public final class StartFailure extends Exception {
   public StartFailure(String message) {
     super(message);

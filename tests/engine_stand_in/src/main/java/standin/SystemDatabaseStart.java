@@ -12,7 +12,7 @@ import standin.database.PostgresDatabase;
 import standin.database.Schema;
 import standin.database.SystemDatabase;
 
-/** Finds out at the start in which mode the engine runs, and opens the system database that belongs to it. */
+/** Determines the engine's mode at the start, and opens the system database of that mode. */
 record SystemDatabaseStart(Mode mode, SystemDatabase database) {
 
   static SystemDatabaseStart of(Settings settings, Optional<Licence> licence, EngineVersion version)

@@ -3,7 +3,7 @@ package standin;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** Background threads that never keep the process alive and never die without a line in the log. */
+/** Daemon threads that log their failure. */
 public final class Threads {
   private Threads() {}
 

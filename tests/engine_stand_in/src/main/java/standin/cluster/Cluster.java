@@ -64,7 +64,7 @@ public final class Cluster implements Receiver, AutoCloseable {
   public void viewAccepted(View view) {
     members = view.getMembers().stream().map(Object::toString).toList();
     Log.info("Cluster members: " + String.join(", ", members));
-    // A node that comes back quickly is for a while in the list twice and must not take a second place.
+    // A node that rejoins quickly is in the list twice for a while and must not count twice.
     if (members.stream().distinct().toList().indexOf(node) >= nodeLimit && licensed) {
       licensed = false;
       Log.error("The licence allows " + nodeLimit + " nodes: this node is not licensed and answers 503 until its restart");

@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import standin.Log;
 
-/** Variables of one application from its directory: app.yaml, and above it one JSON file for each file variable. */
+/** Variables of one application from its directory: app.yaml, overridden by one JSON file for each file variable. */
 public final class ApplicationConfiguration {
   private static final String VARIABLES = "Variables.";
   private final Path directory;

@@ -12,8 +12,8 @@ import javax.crypto.spec.PBEKeySpec;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * What {@code ${encrypt:}} and {@code ${hash:}} become. As in the real engine the key is the same everywhere, so this
- * hides a value from a glance and no more; a random part makes each encryption of the same text different.
+ * Implements {@code ${encrypt:}} and {@code ${hash:}}. As in the real engine the key is the same everywhere, so this
+ * only obscures values. A random part makes each encryption of the same text different.
  */
 final class Cipher {
   private static final byte[] KEY = "engine-stand-in!".getBytes(StandardCharsets.US_ASCII);
@@ -42,7 +42,7 @@ final class Cipher {
     return HASH_PREFIX + HexFormat.of().formatHex(salt) + ":" + HexFormat.of().formatHex(derive(clear, salt));
   }
 
-  /** A password in the file may be hashed, or in clear text. */
+  /** A password in the file may be hashed or in clear text. */
   static boolean matches(String stored, String given) {
     if (stored.startsWith(HASH_PREFIX)) {
       String[] parts = stored.split(":");

@@ -16,7 +16,7 @@ import standin.EngineVersion;
 import standin.Home;
 import standin.Log;
 
-/** The configuration as it is now, as it was at the start, and as it works: some keys change only with a restart. */
+/** The configuration on disk, at the start, and in effect: some keys take effect only at a restart. */
 public final class Configuration {
   private static final List<String> AT_RESTART = List.of("SystemDb.", "Administrators.", "Connector.", "WebServer.",
       "Elasticsearch.", "SearchEngine.", "Data.", "Cluster.", "Boot.", "Licence");
@@ -73,7 +73,7 @@ public final class Configuration {
         + (restartRequired().isEmpty() ? "" : "; a restart is required for " + String.join(", ", restartRequired())));
   }
 
-  /** Keys that have another value on disk than the running engine. */
+  /** Keys whose value on disk differs from that of the running engine. */
   public Set<String> restartRequired() {
     var keys = new TreeSet<>(onDisk.keys());
     keys.addAll(atStart.keys());
@@ -81,7 +81,7 @@ public final class Configuration {
     return keys;
   }
 
-  /** The Cockpit's form: a change in the files of this node, and of this node only. */
+  /** The Cockpit's form, which changes the files of this node only. */
   public synchronized void set(String file, String key, Object value) throws IOException, ConfigurationException {
     yamlFile(file).set(key, value);
     reload();
@@ -110,7 +110,7 @@ public final class Configuration {
     return files.isCopy(main.path());
   }
 
-  /** Directories in which the engine looks out for changes. */
+  /** Directories that the engine watches for changes. */
   synchronized List<Path> watched() {
     var directories = new ArrayList<Path>();
     directories.add(main.path().getParent());

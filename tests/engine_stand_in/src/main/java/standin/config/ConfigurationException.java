@@ -1,6 +1,6 @@
 package standin.config;
 
-/** A configuration file cannot be understood. */
+/** A configuration file is invalid. */
 public final class ConfigurationException extends Exception {
   public ConfigurationException(String message) {
     super(message);

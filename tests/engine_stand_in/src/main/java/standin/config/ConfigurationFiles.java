@@ -12,8 +12,8 @@ import standin.Home;
 import standin.Log;
 
 /**
- * Where the engine works on its configuration: in configuration/ itself, or, for what is read-only there and from the
- * version on that supports it, in a copy that lasts until the next start.
+ * The directory of the engine's configuration: configuration/ itself or, for read-only files in versions that support
+ * them, a copy that lasts until the next start.
  */
 final class ConfigurationFiles {
   private final Path original;
@@ -47,7 +47,7 @@ final class ConfigurationFiles {
     return names;
   }
 
-  /** One read-only file is enough to make a copy of an application's whole directory. */
+  /** A single read-only file causes a copy of the application's entire directory. */
   Path application(String name) throws IOException {
     Path directory = applications().resolve(name);
     if (!mustCopy(directory) && !mustCopy(directory.resolve("app.yaml"))) {

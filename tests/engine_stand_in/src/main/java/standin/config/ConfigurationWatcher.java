@@ -32,7 +32,7 @@ public final class ConfigurationWatcher implements AutoCloseable {
     try {
       while (true) {
         boolean changed = isChange(service.take());
-        // A save is often several events.
+        // A save often causes several events.
         Thread.sleep(SETTLE_MILLIS);
         for (WatchKey key = service.poll(); key != null; key = service.poll()) {
           changed |= isChange(key);
@@ -44,7 +44,7 @@ public final class ConfigurationWatcher implements AutoCloseable {
         }
       }
     } catch (ClosedWatchServiceException e) {
-      // The engine stops.
+      // The engine is stopping.
       return;
     }
   }
@@ -67,7 +67,7 @@ public final class ConfigurationWatcher implements AutoCloseable {
     return relevant;
   }
 
-  /** Temporary names of editors and of configuration management are none of the engine's files. */
+  /** Files with the temporary names of editors and of configuration management are ignored. */
   private static boolean isConfiguration(String name) {
     boolean temporary = name.startsWith(".") || name.endsWith("~") || name.endsWith(".tmp");
     return !temporary && (name.endsWith(".yaml") || name.endsWith(".json") || !name.contains("."));

@@ -4,7 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Key trees in which {@code a.b: 1} and {@code a: {b: 1}} mean the same. */
+/** Key trees in which {@code a.b: 1} and {@code a: {b: 1}} are equivalent. */
 public final class KeyTree {
   private KeyTree() {}
 

@@ -29,8 +29,8 @@ final class Macros {
   private Macros() {}
 
   /**
-   * Writes into the same file, not beside it: whoever watches the file sees a modification. It is never empty meanwhile,
-   * for another process may read it at this moment.
+   * Writes the file in place, so that watchers see a modification. The file is never empty in between, since another
+   * process may read it.
    */
   static boolean rewrite(Path file) throws IOException, ConfigurationException {
     String before = Files.readString(file);
@@ -104,7 +104,7 @@ final class Macros {
     return escaped.append('}').toString();
   }
 
-  /** In a double-quoted scalar YAML has undone the escapes already; in any other they are still there. */
+  /** YAML has already resolved escapes in a double-quoted scalar, but not in others. */
   private static byte[] bytes(String secret) {
     String plain = ESCAPE.matcher(secret)
         .replaceAll(match -> Matcher.quoteReplacement(Character.toString(Integer.parseInt(match.group(1), 16))));

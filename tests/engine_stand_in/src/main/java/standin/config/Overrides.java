@@ -10,13 +10,13 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Values that do not come from YAML: secret files, and above them the environment. The vendor says that the environment
- * wins over YAML; the place of the secret files between the two is this stand-in's assumption.
+ * Values that do not come from YAML: secret files, overridden by the environment. The vendor documents that the
+ * environment overrides YAML; the precedence of the secret files is this stand-in's assumption.
  */
 final class Overrides {
   private static final String PREFIX = "IVY_";
 
-  /** In capitals a variable does not tell how the key is written; these are the ones the engine looks for itself. */
+  /** A variable in capitals does not show the spelling of its key. These are the keys that the engine reads. */
   private static final List<String> KNOWN_KEYS = List.of("SystemDb.Url", "SystemDb.UserName", "SystemDb.Password",
       "SystemDb.Driver", "SystemDb.MaxConnections", "SystemDb.Autoconvert", "BaseUrl", "Licence",
       "Connector.HTTP.Enabled", "Connector.HTTP.Port", "Connector.HTTP.Address", "Connector.HTTPS.Enabled",
@@ -64,7 +64,7 @@ final class Overrides {
         for (Path file : files) {
           if (Files.isRegularFile(file)) {
             String key = file.getFileName().toString().substring("ivy.".length());
-            // Whoever writes such a file with an editor ends it with a line break.
+            // Editors end a file with a line break.
             found.put(key, Files.readString(file).replaceFirst("\\R$", ""));
           }
         }

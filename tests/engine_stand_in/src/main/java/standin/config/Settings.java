@@ -39,7 +39,7 @@ public final class Settings {
     return new TreeSet<>(values.keySet());
   }
 
-  /** What is below a key, for instance all administrators. */
+  /** The keys below a key, for instance all administrators. */
   public Map<String, String> below(String prefix) {
     var found = new LinkedHashMap<String, String>();
     for (String key : keys()) {
@@ -50,7 +50,7 @@ public final class Settings {
     return found;
   }
 
-  /** Compared and listed without being decrypted. */
+  /** The values as stored, without decryption, for comparisons and lists. */
   String raw(String key) {
     return values.get(key);
   }

@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import standin.Log;
 
-/** A YAML file of the configuration as it was when it could last be understood. */
+/** A YAML file of the configuration, with its last valid content. */
 final class YamlFile {
   private final Path path;
   private Map<String, String> values = Map.of();
@@ -38,7 +38,7 @@ final class YamlFile {
     }
   }
 
-  /** While the engine runs a damaged file must not take the last good values away. */
+  /** A running engine keeps the last valid values if a file is damaged. */
   void reload() {
     try {
       load();

@@ -22,7 +22,7 @@ public final class ConnectionPool implements AutoCloseable {
   private final Deque<Connection> idle = new ArrayDeque<>();
   private volatile boolean available = true;
   private volatile boolean closed;
-  private final Thread keeper;
+  private final Thread monitor;
 
   /** Work with a connection. */
   public interface Work<T> {
@@ -34,7 +34,7 @@ public final class ConnectionPool implements AutoCloseable {
     this.address = address;
     this.free = new Semaphore(maxConnections);
     idle.add(open());
-    this.keeper = Threads.every(CHECK_MILLIS, "database-keeper", this::keep);
+    this.monitor = Threads.every(CHECK_MILLIS, "database-monitor", this::keep);
   }
 
   public boolean isAvailable() {
@@ -103,7 +103,7 @@ public final class ConnectionPool implements AutoCloseable {
     close(connection);
   }
 
-  /** Notices a loss and a return without waiting for a request. */
+  /** Detects loss and recovery without waiting for a request. */
   private void keep() {
     try {
       while (countIdle() < KEPT_OPEN && free.tryAcquire()) {
@@ -174,7 +174,7 @@ public final class ConnectionPool implements AutoCloseable {
 
   @Override
   public void close() {
-    keeper.interrupt();
+    monitor.interrupt();
     synchronized (idle) {
       closed = true;
     }

@@ -7,7 +7,7 @@ import java.util.Properties;
 import org.postgresql.Driver;
 import standin.config.Settings;
 
-/** Where the system database is and who logs in. */
+/** Address and account of the system database. */
 public record DatabaseAddress(String url, String user, String password) {
 
   public static Optional<DatabaseAddress> of(Settings settings) {
@@ -36,7 +36,7 @@ public record DatabaseAddress(String url, String user, String password) {
         password);
   }
 
-  /** A password must not get into a log with the record. */
+  /** Keeps the password out of logs. */
   @Override
   public String toString() {
     return url;

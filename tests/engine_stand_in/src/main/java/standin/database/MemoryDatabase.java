@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** The system database of the demo mode: gone when the engine stops. */
+/** The system database of the demo mode, which is lost when the engine stops. */
 public final class MemoryDatabase implements SystemDatabase {
   private final List<Note> notes = new ArrayList<>();
   private final Map<String, Release> releases = new LinkedHashMap<>();

@@ -2,5 +2,5 @@ package standin.database;
 
 import java.time.Instant;
 
-/** A cluster node as the system database knows it. */
+/** A cluster node's entry in the system database. */
 public record NodeEntry(String name, String address, int port, String state, String engineVersion, Instant changedAt) {}

@@ -4,7 +4,7 @@ import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** What a user of the demo application wrote down. */
+/** A note of a user of the demo application. */
 public record Note(long id, String application, String text, String node, Instant createdAt) {
 
   public Map<String, Object> toMap() {

@@ -16,7 +16,7 @@ public final class PostgresDatabase implements SystemDatabase {
       "SELECT name, version, digest FROM iwa_application WHERE state = 'RELEASED'";
   private final ConnectionPool pool;
 
-  /** Makes an object of a row. */
+  /** Converts a row into an object. */
   private interface Row<T> {
     T read(ResultSet row) throws SQLException;
   }

@@ -1,4 +1,4 @@
 package standin.database;
 
-/** A version of an application that the system database knows as released. */
+/** A released version of an application in the system database. */
 public record Release(String application, int version, String digest) {}

@@ -28,7 +28,7 @@ public final class Schema {
 
   private Schema() {}
 
-  /** Empty if there is none. */
+  /** Empty if there is no schema. */
   public static OptionalInt version(Connection connection) throws SQLException {
     try (var statement = connection.createStatement();
         var rows = statement.executeQuery("SELECT version FROM iwa_systemdatabaseversion")) {
@@ -41,7 +41,7 @@ public final class Schema {
     }
   }
 
-  /** Creates the database if it is missing and the account may do so. Tells whether it was created. */
+  /** Creates the database if it is missing and the account has the privilege. Returns whether it was created. */
   public static boolean createDatabase(DatabaseAddress address) throws SQLException {
     try (Connection existing = address.connect(properties())) {
       return false;
@@ -63,7 +63,7 @@ public final class Schema {
     }
   }
 
-  /** Creates the tables unless they are there, also when two processes try at once. Tells whether it created them. */
+  /** Creates missing tables, even if two processes try at once. Returns whether it created them. */
   public static boolean create(DatabaseAddress address, EngineVersion engine) throws SQLException {
     try (Connection connection = address.connect(properties()); var statement = connection.createStatement()) {
       connection.setAutoCommit(false);
@@ -81,7 +81,7 @@ public final class Schema {
     }
   }
 
-  /** Converts the tables of an older version. They are the same in all, so only the number changes. */
+  /** Converts the tables of an older version. They are the same in all versions, so only the number changes. */
   public static boolean convert(Connection connection, EngineVersion engine) throws SQLException {
     try (var statement = connection.createStatement()) {
       return statement.executeUpdate("UPDATE iwa_systemdatabaseversion SET version = " + engine.schemaVersion()

@@ -4,18 +4,18 @@ import java.sql.SQLException;
 import java.util.List;
 import java.util.Optional;
 
-/** What all nodes share. */
+/** The data that all nodes share. */
 public interface SystemDatabase extends AutoCloseable {
   boolean isAvailable();
 
   Note addNote(String application, String text, String node) throws SQLException;
 
-  /** Tells whether there was such a note. */
+  /** Returns whether the note existed. */
   boolean changeNote(String application, long id, String text) throws SQLException;
 
   Optional<Note> note(String application, long id) throws SQLException;
 
-  /** The newest first. */
+  /** Newest first. */
   List<Note> notes(String application, int limit) throws SQLException;
 
   List<Note> allNotes() throws SQLException;

@@ -20,8 +20,8 @@ import standin.database.Release;
 import standin.database.SystemDatabase;
 
 /**
- * The applications of this node. The system database knows which version is released, the files lie in the applications
- * directory of the node, or in one that all nodes share.
+ * The applications of this node. The system database contains the released versions; the files are in the applications
+ * directory of the node or in one that all nodes share.
  */
 public final class Applications {
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9_.-]*");
@@ -36,7 +36,7 @@ public final class Applications {
 
   /**
    * @param mayRelease false where only another node, the master, writes an application's data to the system database
-   * @param announce gets the name of each application that this node released
+   * @param announce receives the name of each application that this node released
    */
   public Applications(Path directory, SystemDatabase database, String node, BooleanSupplier mayRelease,
       Consumer<String> announce) {
@@ -55,7 +55,7 @@ public final class Applications {
     return List.copyOf(loaded.values());
   }
 
-  /** Takes what is released from the files that this node can see. */
+  /** Activates the released versions whose files are present on this node. */
   public void loadReleased() {
     try {
       for (Release release : database.releases()) {
@@ -66,7 +66,7 @@ public final class Applications {
     }
   }
 
-  /** Gives back what is to be read in the deployment log. */
+  /** Returns the text for the deployment log. */
   public String deploy(String name, Path file) throws DeploymentException {
     if (!NAME.matcher(name).matches()) {
       throw new DeploymentException("Not a name for an application: " + name);
@@ -125,7 +125,7 @@ public final class Applications {
     return directory.resolve(name).resolve(digest.substring(0, 12));
   }
 
-  /** Other nodes may look into a shared directory at any time and must see a whole version or none. */
+  /** Other nodes may read a shared directory at any time and must find a complete version or none. */
   private static void place(Artefact artefact, Path target) throws IOException, DeploymentException {
     if (Files.isDirectory(target)) {
       return;

@@ -13,7 +13,7 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 
-/** A packed project (.iar), or an archive (.zip) with such projects at its top. */
+/** A packed project (.iar), or an archive (.zip) with such projects at its top level. */
 record Artefact(Path file) {
 
   static boolean isArtefact(Path file) {
@@ -37,7 +37,7 @@ record Artefact(Path file) {
     }
   }
 
-  /** Fails on a file that is no archive, for instance because it is still being written. */
+  /** Fails on a file that is not an archive, for instance because it is still being written. */
   void unpackTo(Path directory) throws IOException, DeploymentException {
     Files.createDirectories(directory);
     if (file.toString().endsWith(".iar")) {

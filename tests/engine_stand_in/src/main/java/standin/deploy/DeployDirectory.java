@@ -19,8 +19,8 @@ import standin.config.ConfigurationException;
 import standin.config.Yaml;
 
 /**
- * Deploys what is put into deploy/ or deploy/&lt;application&gt;/, at once: an artefact that is not complete when its
- * name appears fails. The result is left beside it in files that others wait for.
+ * Immediately deploys artefacts that appear in deploy/ or deploy/&lt;application&gt;/. An artefact that is incomplete
+ * when its name appears fails. The result is written to files beside it, for which other programs wait.
  */
 public final class DeployDirectory implements AutoCloseable {
   private final Path root;
@@ -51,7 +51,7 @@ public final class DeployDirectory implements AutoCloseable {
         key.reset();
       }
     } catch (ClosedWatchServiceException e) {
-      // The engine stops.
+      // The engine is stopping.
       return;
     }
   }

@@ -30,7 +30,7 @@ final class Connection implements Runnable {
     return busy && webSocket == null;
   }
 
-  /** Ends the connection unless a request is under way. */
+  /** Ends the connection unless a request is in progress. */
   void closeIfIdle() {
     if (!isBusy()) {
       close();
@@ -63,7 +63,7 @@ final class Connection implements Runnable {
         busy = false;
       }
     } catch (IOException e) {
-      // The client went away or was idle too long: nothing that somebody could do about it.
+      // The client disconnected or was idle too long, which is not an error.
       busy = false;
     } finally {
       server.ended(this);

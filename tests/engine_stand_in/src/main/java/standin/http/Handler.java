@@ -1,6 +1,6 @@
 package standin.http;
 
-/** Answers requests. */
+/** Handles requests. */
 public interface Handler {
   Response handle(Request request) throws Exception;
 }

@@ -16,7 +16,7 @@ import javax.net.ServerSocketFactory;
 import standin.Log;
 import standin.Threads;
 
-/** A small HTTP/1.1 server: a thread for each connection, requests under way are finished before it stops. */
+/** A small HTTP/1.1 server with a thread for each connection. It completes requests in progress before it stops. */
 public final class HttpServer {
   private static final int BACKLOG = 200;
   private final Handler handler;
@@ -29,7 +29,7 @@ public final class HttpServer {
     this.handler = handler;
   }
 
-  /** An empty address stands for all of this host's. */
+  /** An empty address means all addresses of this host. */
   public void listen(ServerSocketFactory factory, String address, int port) throws IOException {
     ServerSocket socket = factory.createServerSocket();
     socket.setReuseAddress(true);
@@ -39,7 +39,7 @@ public final class HttpServer {
     Threads.daemon("http-accept-" + port, () -> accept(socket));
   }
 
-  /** Takes no new connections and waits for the requests under way, at most for the given time. */
+  /** Accepts no new connections and waits for requests in progress, for a limited time. */
   public void stop(long graceMillis) throws InterruptedException {
     stopping = true;
     for (ServerSocket socket : sockets) {

@@ -78,12 +78,12 @@ public final class Request {
         .findFirst();
   }
 
-  /** As the browser sees it: a proxy tells by X-Forwarded-Proto that it spoke TLS. */
+  /** The scheme that the browser used: a proxy sets X-Forwarded-Proto if it terminates TLS. */
   public boolean isSecure() {
     return headers.first("X-Forwarded-Proto").map(value -> value.equalsIgnoreCase("https")).orElse(encrypted);
   }
 
-  /** Host and port that the browser asked for. */
+  /** Host and port that the browser requested. */
   private String authority() {
     return headers.first("X-Forwarded-Host").map(value -> value.split(",")[0].trim())
         .or(() -> headers.first("Host")).orElse("localhost:" + localPort);

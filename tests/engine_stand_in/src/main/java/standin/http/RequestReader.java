@@ -109,7 +109,7 @@ final class RequestReader {
         return size;
       }
     } catch (NumberFormatException e) {
-      throw new HttpError(400, "The length of the body is no number");
+      throw new HttpError(400, "The length of the body is not a number");
     }
     throw new HttpError(413, "The body is too large");
   }

@@ -2,7 +2,7 @@ package standin.http;
 
 import java.nio.charset.StandardCharsets;
 
-/** An answer. */
+/** A response. */
 public final class Response {
   private final int status;
   private final Headers headers = new Headers();
@@ -31,7 +31,7 @@ public final class Response {
     return of(status, "application/json", (Json.write(value) + "\n").getBytes(StandardCharsets.UTF_8));
   }
 
-  /** After a form was sent: the browser fetches the page again. */
+  /** After a form was submitted: the browser fetches the page again. */
   public static Response seeOther(String location) {
     return new Response(303, new byte[0], null).with("Location", location);
   }

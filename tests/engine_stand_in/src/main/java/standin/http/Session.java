@@ -2,7 +2,7 @@ package standin.http;
 
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** What the engine remembers of a browser, on this node only. */
+/** The session of a browser, on this node only. */
 public final class Session {
   private final String id;
   private final AtomicInteger counter = new AtomicInteger();

@@ -2,7 +2,7 @@ package standin.http;
 
 import java.util.Map;
 
-/** Names of the status codes that are in use here. */
+/** Names of the status codes used here. */
 final class Status {
   private static final Map<Integer, String> REASONS = Map.ofEntries(Map.entry(101, "Switching Protocols"),
       Map.entry(200, "OK"), Map.entry(201, "Created"), Map.entry(302, "Found"), Map.entry(303, "See Other"),

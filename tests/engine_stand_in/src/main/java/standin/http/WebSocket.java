@@ -22,7 +22,7 @@ public final class WebSocket {
   private final DataInputStream in;
   private final OutputStream out;
 
-  /** What happens on the connection; it ends with the method. */
+  /** Handles the connection, which ends when the method returns. */
   public interface Conversation {
     void run(WebSocket socket) throws IOException;
   }
@@ -45,7 +45,7 @@ public final class WebSocket {
     frame(TEXT, text.getBytes(StandardCharsets.UTF_8));
   }
 
-  /** The next text message; empty when the other side closed. */
+  /** The next text message, or empty if the other side has closed the connection. */
   public Optional<String> receive() throws IOException {
     while (true) {
       int opcode = in.readUnsignedByte() & 0x0f;

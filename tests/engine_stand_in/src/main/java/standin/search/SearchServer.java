@@ -69,7 +69,7 @@ public final class SearchServer {
     return url;
   }
 
-  /** Found by every node as soon as this returns. */
+  /** When this returns, every node can find the note. */
   public void add(Note note) throws IOException {
     call("PUT", "/" + INDEX + "/_doc/" + note.id() + "?refresh=true", document(note));
   }
@@ -118,7 +118,7 @@ public final class SearchServer {
     state = nowState;
   }
 
-  /** An index that is lost is built again from the system database. */
+  /** Rebuilds a lost index from the system database. */
   private void createIndex() throws IOException {
     if (send("HEAD", "/" + INDEX, "").statusCode() == 200) {
       return;

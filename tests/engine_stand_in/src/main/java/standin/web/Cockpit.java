@@ -37,7 +37,7 @@ final class Cockpit {
     return switch (path) {
       case "/system", "/system/" -> Response.redirect(ROOT);
       case ROOT -> dashboard.overview();
-      // The older address is in use by samples of several versions.
+      // Samples of several versions use the older address.
       case ROOT + "/cluster", "/system/faces/view/engine-cockpit/cluster.xhtml" -> dashboard.cluster();
       case ROOT + "/configuration" -> configuration.keys(request);
       case ROOT + "/files" -> configuration.files(request);

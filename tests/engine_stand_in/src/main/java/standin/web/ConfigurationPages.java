@@ -19,7 +19,7 @@ import standin.http.Part;
 import standin.http.Request;
 import standin.http.Response;
 
-/** The Cockpit's pages that change files of the configuration: those of this node, of no other. */
+/** The Cockpit's pages that change configuration files of this node only. */
 final class ConfigurationPages {
   private final Node node;
   private final Configuration configuration;
@@ -57,7 +57,7 @@ final class ConfigurationPages {
     if (request.isPost()) {
       Map<String, String> form = request.form();
       String name = required(form, "file");
-      // A browser's form has the line ends of another system.
+      // Forms of browsers use CRLF.
       write(name, form.getOrDefault("content", "").replace("\r\n", "\n").getBytes(StandardCharsets.UTF_8));
       return Response.seeOther("/system/engine-cockpit/files?file=" + name);
     }
@@ -73,7 +73,7 @@ final class ConfigurationPages {
         """);
   }
 
-  /** Any file, binary ones too. */
+  /** Any file, including binary files. */
   Response upload(Request request) throws IOException, HttpError {
     if (!request.isPost()) {
       throw new HttpError(405, "A file is sent by POST");
@@ -136,7 +136,7 @@ final class ConfigurationPages {
     return value;
   }
 
-  /** Only what is written the same way again may become a number: 007 is none. */
+  /** Only a text that would be written unchanged may become a number, unlike 007. */
   private static Object typed(String value) {
     if (value.equals("true") || value.equals("false")) {
       return Boolean.valueOf(value);

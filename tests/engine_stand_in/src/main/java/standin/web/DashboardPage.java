@@ -11,7 +11,7 @@ import standin.database.NodeEntry;
 import standin.http.Response;
 import standin.search.SearchServer;
 
-/** The Cockpit's pages that only show something. */
+/** The Cockpit's read-only pages. */
 final class DashboardPage {
   private static final String MENU = """
       <nav><a href="/system/engine-cockpit">Overview</a> <a href="/system/engine-cockpit/cluster">Cluster</a>

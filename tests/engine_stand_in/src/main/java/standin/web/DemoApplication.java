@@ -157,7 +157,7 @@ final class DemoApplication {
     index(node.database().addNote(application.name(), text, node.name()));
   }
 
-  /** A note is not lost when the index cannot take it: it is in the database. */
+  /** A note is not lost if indexing fails, since it is in the database. */
   private boolean index(Note note) {
     if (node.search().isEmpty()) {
       return false;
@@ -190,7 +190,7 @@ final class DemoApplication {
     return found;
   }
 
-  /** Documents of cases lie in the data directory, which all nodes share. */
+  /** Documents of cases are in the data directory, which all nodes share. */
   private Response document(Request request, String name) throws IOException, HttpError {
     if (!name.matches("[A-Za-z0-9_-][A-Za-z0-9_.-]*")) {
       throw new HttpError(400, "Not a name for a document");
@@ -220,7 +220,7 @@ final class DemoApplication {
     return Response.json(200, Map.of("node", node.name(), "ms", millis));
   }
 
-  /** Says once a second which node this is, and sends back what it gets. */
+  /** Sends the node's name once a second, and echoes messages. */
   private void converse(WebSocket socket) throws IOException {
     var open = new AtomicBoolean(true);
     Threads.daemon("websocket-ticker", () -> {
@@ -252,7 +252,7 @@ final class DemoApplication {
     return variables().getOrDefault("Greeting", "");
   }
 
-  /** Written by whoever manages the node. */
+  /** Written by the node's configuration management. */
   private static String release() {
     try {
       return Files.readString(RELEASE_FILE).trim();
@@ -274,7 +274,7 @@ final class DemoApplication {
       try {
         text = String.valueOf(Yaml.tree(text).getOrDefault("text", ""));
       } catch (ConfigurationException e) {
-        throw new HttpError(400, "The body is no JSON object");
+        throw new HttpError(400, "The body is not a JSON object");
       }
     }
     if (text.isBlank()) {

@@ -10,7 +10,7 @@ import standin.http.Handler;
 import standin.http.Request;
 import standin.http.Response;
 
-/** Decides who answers a request: licence, mode and state of the node come before the pages. */
+/** Dispatches requests. Licence, mode and state of the node are checked before the pages. */
 public final class Front implements Handler {
   private static final String HEALTH = "/system/health";
   private final Node node;

@@ -20,7 +20,7 @@ final class HomePage {
       return Response.text(503, "Failure asked for by standin.health");
     }
     if (node.mode().isMaintenance()) {
-      // As far as known the status does not tell this mode apart, only the text does.
+      // As far as known, only the text shows this mode, not the status.
       return maintenance(200);
     }
     if (!node.database().isAvailable()) {

@@ -8,7 +8,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import standin.http.Response;
 
-/** Pages made of the templates among the resources. */
+/** Renders pages from the templates in the resources. */
 final class Html {
   private static final Pattern PLACE = Pattern.compile("\\{\\{(\\w+)}}");
 

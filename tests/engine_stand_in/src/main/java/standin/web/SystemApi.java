@@ -16,7 +16,7 @@ import standin.http.Request;
 import standin.http.Response;
 import standin.search.SearchServer;
 
-/** What an administrator's program may call below {@code /system/api/}. */
+/** The administrators' API below {@code /system/api/}. */
 final class SystemApi {
   private final Node node;
 
@@ -63,7 +63,7 @@ final class SystemApi {
     }
   }
 
-  /** Not a part of the real engine: lets a test see what it would otherwise have to take from pages. */
+  /** Not part of the real engine: returns state that tests would otherwise have to extract from pages. */
   private Map<String, Object> state() {
     var state = new LinkedHashMap<String, Object>();
     state.put("node", node.name());
