@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation shows works as written: files can be copied, commands run, and links lead somewhere."""
+"""The documentation's files can be copied, its commands run, and its links lead to existing files and headings."""
 
 from __future__ import annotations
 
