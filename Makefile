@@ -60,7 +60,7 @@ tools: ## Create the tool environment .venv and the link through which Ansible f
 	@$(RUN) tools
 
 .PHONY: docs
-docs: ## Regenerate docs/options.md, the reference of all options
+docs: ## Write docs/options.md and the picture of the architecture
 	@$(RUN) docs
 
 .PHONY: build

@@ -76,7 +76,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     },
 )
 
-WIDTH, GAP, LINE, PADDING, TOP = 172, 84, 14, 10, 74
+WIDTH, GAP, LINE, PADDING, TOP = 190, 84, 14, 10, 74
 COLOURS = ("#e8eefc", "#e6f4ea", "#fff4d6", "#f3e8fd", "#fde7e3", "#eceff1")
 STROKES = ("#3b5bdb", "#2b8a3e", "#b7791f", "#7b3fb5", "#c0392b", "#546e7a")
 
@@ -93,11 +93,13 @@ class Box:
 
     @property
     def lines(self) -> list[str]:
-        """The members, wrapped to the width of the box."""
+        """The members, wrapped to the width of the box. A single member is the title already."""
+        if self.members == (self.title,):
+            return []
         lines = [""]
         for position, member in enumerate(self.members):
             text = member + ("," if position < len(self.members) - 1 else "")
-            if len(lines[-1]) + len(text) > 25 and lines[-1]:
+            if len(lines[-1]) + len(text) > 26 and lines[-1]:
                 lines.append("")
             lines[-1] = f"{lines[-1]} {text}".strip()
         return lines
@@ -258,8 +260,8 @@ def boxes(repository: Repository) -> list[Box]:
             found.append(box)
             y += box.height + 20
         if missing := sorted(names - placed):
-            names = ", ".join(missing)
-            raise SystemExit(f"tools/architecture.py: no box of column '{COLUMNS[column]}' contains {names}")
+            listed = ", ".join(missing)
+            raise SystemExit(f"tools/architecture.py: no box of column '{COLUMNS[column]}' contains {listed}")
     return found
 
 

@@ -134,7 +134,12 @@ def plan(target: str) -> list[Step]:
         ]
         if shutil.which("docker")
         else [],
-        "docs": [PYTHON_STEP, TOOLS, Step("Options", ["python", "tools/options.py"], (TOOLS.name,), counts=False)],
+        "docs": [
+            PYTHON_STEP,
+            TOOLS,
+            Step("Options", ["python", "tools/options.py"], (TOOLS.name,), counts=False),
+            Step("Picture of the architecture", ["python", "tools/architecture.py"], (TOOLS.name,), counts=False),
+        ],
         "bench-config": bench(),
         "clean": [Step("Everything", ["tools/clean.sh", str(LOGS)], counts=False)],
         "molecule": [*everything, TRIXIE, *([NEWEST] if chosen == "default" else []), *scenario(chosen, keep)],
