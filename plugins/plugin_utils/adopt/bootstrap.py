@@ -35,9 +35,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import (
     edit as adopt_yaml,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import (
-    insert,
-)
-from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import (
     tree as yaml_tree,
 )
 
@@ -159,7 +156,7 @@ def _secret_advice() -> str:
 
 def _yaml(path: str, text: str, profile: t.Mapping[str, t.Any], names: _Names, secrets: list[str], result: Plan) -> str:
     # A node that this collection set up has these lines; the next release brings them again.
-    text = text.replace(f"{insert.NOTE}\n", "")
+    text = text.replace(f"{placement.NOTE}\n", "")
     tree = yaml_tree.parse(text).tree()
     edits: list[adopt_yaml.Change] = []
     for name, key in _placed(path, profile):

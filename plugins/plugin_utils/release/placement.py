@@ -9,9 +9,11 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import engine_secrets, yaml_checks
-from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import insert, tree
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import edit, tree
 
 ENVIRONMENT = "environment"
+# Above the keys that the topology adds to the root of a file.
+NOTE = "# From the inventory, placed by ivy.cluster:"
 MAINTENANCE_MODE = "maintenance_mode"
 # A node that cannot work must fail at its start; in maintenance mode it would look as if it ran.
 MAINTENANCE_DISABLED = "DISABLED"
@@ -43,7 +45,7 @@ def place_topology(
 ) -> Placed:
     result = Placed()
     settings: t.Mapping[str, t.Mapping[str, str]] = profile.get("settings", {})
-    additions: dict[str, dict[str, insert.Scalar]] = {}
+    additions: dict[str, dict[str, edit.Scalar]] = {}
     for name in topology:
         if name not in settings:
             advice = f"Known are: {', '.join(sorted(settings))}."
@@ -102,7 +104,7 @@ def collect_engine_keys(given: t.Any, from_topology: t.Mapping[str, str]) -> tup
                 Finding.in_file("", 0, f"{where} differs from the topology's value for the same key", advice)
             )
         else:
-            secrets[key] = insert.render_text(value)
+            secrets[key] = edit.scalar_text(value)
     for key, text in secrets.items():
         problem = engine_secrets.problem_of(key, text)
         if problem is not None:
@@ -124,7 +126,7 @@ def _already_there(key: str, value: t.Any, existing: t.Mapping[str, Existing], f
             findings.append(
                 Finding.in_file(entry.name, leaf.line, problem, "Correct it, or remove it: the inventory sets it.")
             )
-        elif leaf.value != tree.Value("text", insert.render_text(value)):
+        elif leaf.value != tree.Value("text", edit.scalar_text(value)):
             problem = f"'{key}' is set twice: the inventory's value for it is another one"
             findings.append(
                 Finding.in_file(entry.name, leaf.line, problem, "Remove it here; the topology's options set it.")
@@ -139,7 +141,7 @@ def _leaf(entry: Existing, key: str) -> tree.Leaf | None:
 
 def _add(
     path: str,
-    keys: dict[str, insert.Scalar],
+    keys: dict[str, edit.Scalar],
     entry: Existing | None,
     profile: t.Mapping[str, t.Any],
     engine_version: str,
@@ -148,8 +150,11 @@ def _add(
     header = yaml_checks.header_line(path, profile, engine_version)
     text = entry.text if entry is not None else (f"{header}\n" if header else "")
     name = entry.name if entry is not None else path
+    if entry is not None and entry.document.duplicates:
+        # A finding of the file's own checks. Which of the keys counts is not known.
+        return
     try:
-        result.texts[path] = insert.place(text, keys)
-    except (insert.PlacementError, tree.YamlError) as error:
-        advice = "Look whether a section has a value where keys belong; write 'Name:' and its keys on lines below."
+        result.texts[path] = edit.add(text, keys, NOTE)
+    except (edit.EditError, tree.YamlError) as error:
+        advice = "Check whether a section has a value instead of keys. Write 'Name:' and its keys on the lines below."
         result.findings.append(Finding.in_file(name, 0, f"the inventory's settings cannot be added: {error}", advice))

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Setting and removing keys of a YAML text that people keep: comments, order and spelling stay.
+"""The YAML editor: sets, adds and removes keys of a text and keeps its comments, order and spelling.
 
-The parser says where a key is, and only its characters are exchanged (see yaml_lines). What comes out is read
-again: it must hold the keys that were asked for, all comments but those of removed keys, and all other lines.
+The parser reports the position of a key, and only its characters are replaced (see lines.py). The result is verified:
+it must contain exactly the requested keys, all comments except those of removed keys, and all other lines.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import nodes
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree as yaml_tree
-from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.lines import EditError, Editor
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.lines import EditError, Editor, Ways
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.tree import Value
 
-__all__ = ["Change", "EditError", "Tree", "apply", "changes", "plain_at", "tree_after"]
+__all__ = ["Change", "EditError", "Scalar", "Tree", "add", "apply", "changes", "plain_at", "scalar_text", "tree_after"]
 
 Tree = dict[str, Value]
+Scalar = t.Union[str, int, float, bool]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,29 +87,58 @@ def _written(node: t.Any) -> str:
     return str(node.value) if not node.style else "'" + str(node.value).replace("'", "''").replace("\n", "\n\n") + "'"
 
 
+def scalar_text(value: Scalar) -> str:
+    """A value as the engine reads it: every value is a text."""
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def add(text: str, values: t.Mapping[str, Scalar], note: str = "") -> str:
+    """Add dotted keys that the text does not have yet, each to its section; new keys of the root follow ``note``."""
+    edits = [Change(key, Value("text", scalar_text(value))) for key, value in values.items()]
+    ways = [
+        Ways(note=note),
+        # A block text at the end of the text would absorb what follows it.
+        Ways(note=note, is_first=True),
+        # A section that is an alias, or that has an anchor, must not change.
+        Ways(note=note, is_dotted=True),
+        Ways(note=note, is_dotted=True, is_first=True),
+    ]
+    try:
+        return _apply(text, edits, ways)
+    except EditError as error:
+        raise EditError(f"the keys {', '.join(values)} cannot be added to it: {error}") from None
+
+
 def apply(text: str, edits: t.Sequence[Change]) -> str:
-    """The text after the edits. What was not asked for is as it was, or this raises :class:`EditError`."""
+    """The text after the edits. Everything else is unchanged, or this raises :class:`EditError`."""
+    # A block text absorbs an indented comment below it.
+    return _apply(text, edits, [Ways(), Ways(has_block_texts=False)])
+
+
+def _apply(text: str, edits: t.Sequence[Change], ways: t.Sequence[Ways]) -> str:
     if not edits:
         return text
     mark, body = ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
     windows = "\r\n" in body
     if windows:
         if body.count("\n") != body.count("\r\n"):
-            raise EditError("its lines end in two ways")
+            raise EditError("it mixes LF and CRLF")
         body = body.replace("\r\n", "\n")
-    result = _edited(body, edits)
+    result = _edited(body, edits, ways)
     return mark + (result.replace("\n", "\r\n") if windows else result)
 
 
-def _edited(text: str, edits: t.Sequence[Change]) -> str:
+def _edited(text: str, edits: t.Sequence[Change], ways: t.Sequence[Ways]) -> str:
     before = yaml_tree.parse(text)
     if before.duplicates or not before.is_mapping:
-        raise EditError("it does not hold each key once")
+        raise EditError("it is not a mapping with unique keys")
+    first, *others = ways
     try:
-        return _with(Editor(text), edits, before)
+        return _with(Editor(text, first), edits, before)
     except EditError:
-        # A block text takes an indented comment below it for its own.
-        return _with(Editor(text, has_block_texts=False), edits, before)
+        if not others:
+            raise
+    return _edited(text, edits, others)
 
 
 def _with(editor: Editor, edits: t.Sequence[Change], before: yaml_tree.Document) -> str:
@@ -125,7 +155,7 @@ def _with(editor: Editor, edits: t.Sequence[Change], before: yaml_tree.Document)
         after = yaml_tree.parse(result)
         _check_comments(editor, result)
     except yaml_tree.YamlError:
-        raise EditError("the edit would leave no YAML") from None
+        raise EditError("the edit would leave invalid YAML") from None
     wanted = tree_after(before.tree(), edits)
     if after.tree() != wanted or after.header != before.header or after.duplicates:
         raise EditError("the edit would change more than the key")
@@ -133,12 +163,15 @@ def _with(editor: Editor, edits: t.Sequence[Change], before: yaml_tree.Document)
 
 
 def _check_comments(editor: Editor, result: str) -> None:
-    """Whatever the editor did: each comment that belongs to no removed key is there once, in the same order."""
-    wanted = [(one.text, one.alone) for one in editor.comments if one.start not in editor.dropped]
-    found = [(one.text, one.alone) for one in nodes.comments(result)]
-    if found != wanted:
-        place = next((index for index, pair in enumerate(zip(wanted, found)) if pair[0] != pair[1]), len(found))
-        kept = [one for one in editor.comments if one.start not in editor.dropped]
+    """Each comment that does not belong to a removed key is still there once, in the same order; the note is new."""
+    kept = [comment for comment in editor.comments if comment.start not in editor.dropped]
+    expected = [(comment.text, comment.alone) for comment in kept]
+    found = [(comment.text, comment.alone) for comment in nodes.comments(result)]
+    if editor.is_noted:
+        with_note = found.index((editor.ways.note, True)) if (editor.ways.note, True) in found else len(found)
+        found = found[:with_note] + found[with_note + 1 :]
+    if found != expected:
+        place = next((index for index, pair in enumerate(zip(expected, found)) if pair[0] != pair[1]), len(found))
         number = nodes.line_number(editor.text, kept[place].start) if place < len(kept) else 1
         raise EditError(f"line {number} cannot be edited without losing comments")
     lines = iter(result.splitlines())

@@ -9,6 +9,7 @@ key, which belongs to the section above.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import typing as t
 
@@ -33,16 +34,32 @@ class EditError(ValueError):
     """The edit cannot be made without touching something else. The message quotes no value."""
 
 
-class Editor:
-    """One text and what is to become of it. Keys are named as they are in the text, whatever was edited already."""
+@dataclasses.dataclass(frozen=True)
+class Ways:
+    """How an edit is written; some ways are not possible in some texts."""
 
-    def __init__(self, text: str, has_block_texts: bool = True) -> None:
+    # Without them, a text of several lines is one quoted line.
+    has_block_texts: bool = True
+    # New keys of the root come before its first key instead of after its last one.
+    is_first: bool = False
+    # New keys are written as dotted keys of the root and not into their sections.
+    is_dotted: bool = False
+    # A comment above new keys of the root.
+    note: str = ""
+
+
+class Editor:
+    """One text and its edits. Keys are named as in the text before the first edit."""
+
+    def __init__(self, text: str, ways: Ways = Ways()) -> None:
         self.text = text
+        self.ways = ways
+        self.is_noted = False
         self.root = nodes.parse(text)
         self.comments = nodes.comments(text)
         # Where the comments start that go with their keys.
         self.dropped: set[int] = set()
-        self._layout = _layout_of(text, self.root, has_block_texts)
+        self._layout = _layout_of(text, self.root, ways.has_block_texts)
         self._by_line = {line_start(text, one.start): one for one in self.comments if one.alone}
         self._removed: set[int] = set()
         # Sections that nobody named, but all of whose keys go.
@@ -66,6 +83,9 @@ class Editor:
         if way and not rest:
             self._new[id(way[-1])] = content
             return
+        if self.ways.is_dotted:
+            self._put_dotted(key, content)
+            return
         if any(isinstance(step, int) for step in rest):
             raise EditError(f"'{key}' was not found in it")
         names = [str(step) for step in rest]
@@ -79,6 +99,12 @@ class Editor:
             _nest(self._added.setdefault(id(parent), {}), names, content, key)
         else:
             raise EditError(f"'{key}' lies below something that holds a value")
+
+    def _put_dotted(self, key: str, content: Content) -> None:
+        if self.root is None or self.root.is_empty:
+            self._top[key] = content
+        else:
+            self._added.setdefault(id(self.root), {})[key] = content
 
     def size_of_list(self, key: str) -> int:
         """How many items a list has; 0 where there is none."""
@@ -110,7 +136,7 @@ class Editor:
             self._propagate(self.root)
             self._write(self.root)
         if self._top:
-            self._insert(len(self.text), render.block(self._top, 0, self._layout))
+            self._insert(len(self.text), [*self._note(0), *render.block(self._top, 0, self._layout)])
         self._spans.sort(key=lambda span: span[:2])
         pieces, done = [], 0
         for start, end, new in self._spans:
@@ -167,9 +193,18 @@ class Editor:
         if added:
             indent = column(self.text, node.entries[0].start)
             lines = render.block(added, indent, self._layout)
-            self._insert(line_end(self.text, node.entries[-1].node.end), lines)
+            if node is self.root:
+                lines = [*self._note(indent), *lines]
+            if node is self.root and self.ways.is_first:
+                self._insert(line_start(self.text, node.entries[0].start), lines)
+            else:
+                self._insert(line_end(self.text, node.entries[-1].node.end), lines)
         for position, listed in self._items.get(id(node), ()):
             self._insert_block_items(node, position, listed)
+
+    def _note(self, indent: int) -> list[str]:
+        self.is_noted = bool(self.ways.note)
+        return [" " * indent + self.ways.note] if self.ways.note else []
 
     def _insert_block_items(self, node: Node, position: int, listed: list[Content]) -> None:
         lines = render.items(listed, column(self.text, node.entries[0].start), self._layout)

@@ -30,8 +30,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import Fil
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.plan import Context, Finding, Wish
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source as source_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import templates
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.placement import NOTE
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.source import SourceFile
-from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import insert
 
 IVY = "configuration/ivy.yaml"
 APP = "configuration/applications/demo/app.yaml"
@@ -501,7 +501,7 @@ class TestFirstSource:
                 "engine",
                 IVY,
                 "extra",
-                after=f"SystemDb:\n  Url: jdbc:a\n{insert.NOTE}\nBoot:\n  MaintenanceMode: DISABLED\n".encode(),
+                after=f"SystemDb:\n  Url: jdbc:a\n{NOTE}\nBoot:\n  MaintenanceMode: DISABLED\n".encode(),
             ),
         ]
         result, _secrets = bootstrap.first_source(found, [], Wish(), self.PROFILE)

@@ -10,11 +10,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import insert
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import edit, render
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.tree import Value, parse
 
+NOTE = "# From the inventory, placed by ivy.cluster:"
 HEADER = "# yaml-language-server: $schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json\n"
-ADDITIONS: dict[str, insert.Scalar] = {
+ADDITIONS: dict[str, edit.Scalar] = {
     "SystemDb.Url": "jdbc:postgresql://db:5432/x?a=b&c=d",
     "SystemDb.MaxConnections": 50,
     "Elasticsearch.ExternalServer.Url": "http://search:9200",
@@ -23,9 +24,9 @@ ADDITIONS: dict[str, insert.Scalar] = {
 }
 
 
-def check(text: str, additions: t.Mapping[str, insert.Scalar]) -> str:
-    result = insert.place(text, additions)
-    added = {key: Value("text", insert.render_text(value)) for key, value in additions.items()}
+def check(text: str, additions: t.Mapping[str, edit.Scalar]) -> str:
+    result = edit.add(text, additions, NOTE)
+    added = {key: Value("text", edit.scalar_text(value)) for key, value in additions.items()}
     before = parse(text).tree()
     assert {key: value for key, value in parse(result).tree().items() if key not in added} == {
         key: value
@@ -37,7 +38,7 @@ def check(text: str, additions: t.Mapping[str, insert.Scalar]) -> str:
 
 
 def test_a_new_file() -> None:
-    assert insert.place(HEADER, ADDITIONS) == (
+    assert edit.add(HEADER, ADDITIONS, NOTE) == (
         HEADER + "# From the inventory, placed by ivy.cluster:\n"
         "SystemDb:\n"
         "  Url: jdbc:postgresql://db:5432/x?a=b&c=d\n"
@@ -66,8 +67,8 @@ def test_every_line_that_was_there_stays_as_it_was() -> None:
     result = check(text, ADDITIONS)
     assert result.startswith(HEADER)
     assert [line for line in result.splitlines() if line in text.splitlines()] == text.splitlines()
-    assert "SystemDb:   # the database\n    Url: jdbc" in result
-    assert "Elasticsearch.ExternalServer:\n  Url: http" in result
+    assert '    Autoconvert: "false"\n    Url: jdbc' in result
+    assert "  BootTimeout: 60\n  Url: http" in result
 
 
 @pytest.mark.parametrize(
@@ -100,13 +101,13 @@ def test_odd_shapes(text: str) -> None:
 
 
 def test_a_text_that_cannot_take_the_key_is_an_error() -> None:
-    with pytest.raises(insert.PlacementError, match="SystemDb"):
-        insert.place("- a\n- b\n", {"SystemDb.Url": "x"})
+    with pytest.raises(edit.EditError, match="SystemDb"):
+        edit.add("- a\n- b\n", {"SystemDb.Url": "x"})
 
 
 def test_twice_is_once() -> None:
-    once = insert.place("SystemDb:\n  A: 1\n", {"SystemDb.Url": "x"})
-    assert once == insert.place("SystemDb:\n  A: 1\n", {"SystemDb.Url": "x"})
+    once = edit.add("SystemDb:\n  A: 1\n", {"SystemDb.Url": "x"})
+    assert once == edit.add("SystemDb:\n  A: 1\n", {"SystemDb.Url": "x"})
 
 
 NAMES = st.text("abcXYZ-é", min_size=1, max_size=4)
@@ -140,5 +141,6 @@ def test_nothing_else_changes(
 
 
 @given(VALUES)
-def test_a_value_survives(value: insert.Scalar) -> None:
-    assert yaml.safe_load(f"k: {insert.render_scalar(value)}") == {"k": value}
+def test_a_value_survives(value: edit.Scalar) -> None:
+    expected = Value("text", edit.scalar_text(value))
+    assert parse(f"k: {render.scalar(expected)}\n").tree() == {"k": expected}
