@@ -7,22 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_cleanup
-short_description: Ends what preflight_facts left behind
+short_description: Ends the port listener of preflight_facts
 version_added: 0.1.0
 description:
-  - Ends the process of M(ivy.cluster.preflight_facts) and waits until its listeners and its file are gone.
-  - One that is gone already is no error.
+  - Ends the process that M(ivy.cluster.preflight_facts) started, and waits until its listeners and file are removed.
+  - A process that has already ended is not an error.
 options:
   pid:
-    description: The process.
+    description: PID of the process.
     type: int
     required: true
   start:
-    description: What tells it from a later process with the same number.
+    description: Start time of the process. It distinguishes the process from a later one with the same PID.
     type: str
     required: true
   seconds:
-    description: How long to wait.
+    description: Maximum number of seconds to wait.
     type: float
     default: 10
 author:
@@ -34,16 +34,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: End the listeners
+- name: End the port listener
   ivy.cluster.preflight_cleanup:
-    pid: "{{ host.port_listener.pid }}"
-    start: "{{ host.port_listener.start }}"
+    pid: "{{ host.listener.pid }}"
+    start: "{{ host.listener.start }}"
   become: true
 """
 
 RETURN = r"""
 gone:
-  description: Whether the process is gone.
+  description: Whether the process has ended.
   returned: always
   type: bool
   sample: true
@@ -64,8 +64,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    given = module.params
-    module.exit_json(changed=False, gone=port_listener.end(given["pid"], given["start"], given["seconds"]))
+    params = module.params
+    module.exit_json(changed=False, gone=port_listener.stop(params["pid"], params["start"], params["seconds"]))
 
 
 if __name__ == "__main__":

@@ -7,35 +7,35 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_connect
-short_description: Tries whom a host can reach, and looks for the other hosts' files on the share
+short_description: Tests the connections from a host to others, and reads the other hosts' files on the share
 version_added: 0.1.0
 description:
-  - Opens a connection to each of O(targets) and ends it at once.
-  - Looks on the share for the files that M(ivy.cluster.preflight_facts) wrote on the other hosts.
+  - Opens a connection to each of O(targets) and closes it at once.
+  - Reads the files on the share that M(ivy.cluster.preflight_facts) wrote on the other hosts.
   - Changes nothing.
 options:
   targets:
-    description: Whom to reach.
+    description: The connections to test.
     type: list
     elements: dict
     default: []
     suboptions:
       address:
-        description: Address or name of the other side. A name is resolved on this host.
+        description: Address or name of the peer. A name is resolved on this host.
         type: str
         required: true
       port:
-        description: Port of the other side.
+        description: Port of the peer.
         type: int
         required: true
       token:
-        description: What a listener of M(ivy.cluster.preflight_facts) says. Empty for a service that runs.
+        description: Token that the port listener of M(ivy.cluster.preflight_facts) sends. Empty for a running service.
         type: str
         default: ""
       linked_is_enough:
         description:
-          - A connection that is there already proves enough, so none is opened.
-          - For services that log every connection which is not one of their own.
+          - Whether an existing connection is sufficient, so that none is opened.
+          - For services that log every connection of another program.
         type: bool
         default: false
   files:
@@ -49,27 +49,27 @@ options:
         type: str
         required: true
       path:
-        description: Its file.
+        description: Path of its file.
         type: path
         required: true
       uid:
-        description: Number of the user to look as.
+        description: UID for reading the file.
         type: int
         required: true
       gid:
-        description: Number of the group to look as.
+        description: GID for reading the file.
         type: int
         required: true
       token:
-        description: What the file holds.
+        description: Expected content of the file.
         type: str
         required: true
   seconds:
-    description: How long to wait for one connection.
+    description: Timeout of a connection in seconds.
     type: float
     default: 3
   share_seconds:
-    description: How long to wait for the files, since a network file system may show a new one late.
+    description: Maximum number of seconds to wait for the files, since a network file system may show a new file late.
     type: float
     default: 5
 author:
@@ -81,23 +81,23 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Try the database's port
+- name: Test the connection to the database
   ivy.cluster.preflight_connect:
     targets:
       - address: 192.0.2.30
         port: 5432
-  register: reach
+  register: connections
 """
 
 RETURN = r"""
 targets:
-  description: One text for each of O(targets), empty when it was reached, else why not.
+  description: One text for each of O(targets), empty if the connection succeeded, otherwise the reason.
   returned: always
   type: list
   elements: str
   sample: [Connection refused]
 files:
-  description: What was seen of each file, by the name of the host.
+  description: Result of reading each file, by host name.
   returned: always
   type: dict
   sample: {engine2: {found: true, error: "", uid: 1200, gid: 1200}}
@@ -140,11 +140,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    given = module.params
     module.exit_json(
         changed=False,
-        targets=network.reach(given["targets"], given["seconds"]),
-        files=share.see_all(given["files"], given["share_seconds"]),
+        targets=network.connect_all(module.params["targets"], module.params["seconds"]),
+        files=share.read_all(module.params["files"], module.params["share_seconds"]),
     )
 
 

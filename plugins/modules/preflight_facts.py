@@ -7,19 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_facts
-short_description: Looks at a host before anything is installed on it
+short_description: Gathers the facts of a host that preflight evaluates
 version_added: 0.1.0
 description:
-  - Tells in one round trip what the role P(ivy.cluster.preflight#role) wants to know of a host.
-  - Changes nothing. Where it is asked to, it leaves a process behind that listens on ports that nobody uses and keeps
-    one small file on the share, so that other hosts can try both. As long as that process holds ports, an empty file in
-    C(/run) tells later looks of it. M(ivy.cluster.preflight_cleanup) ends it; by itself it
-    ends after O(seconds).
-  - Where such a process of another run holds ports, it waits some seconds for it.
-  - Does so in check mode, too, since nothing of it lasts.
+  - Gathers in one call everything that the role P(ivy.cluster.preflight#role) evaluates about a host.
+  - Makes no lasting change. On request it starts a port listener, a background process that listens on unused ports and
+    keeps a small file on the share, so that other hosts can test both. M(ivy.cluster.preflight_cleanup) ends the port
+    listener. Otherwise it ends after O(seconds).
+  - While a port listener runs, an empty file in C(/run) marks it for other runs. If a port listener of another run uses
+    ports, the module waits some seconds for its end.
+  - Does the same in check mode, since no change remains.
 options:
   ports:
-    description: The TCP ports that services of this host need.
+    description: The TCP ports that the services of this host need.
     type: list
     elements: dict
     default: []
@@ -29,39 +29,39 @@ options:
         type: int
         required: true
       addresses:
-        description: On what the service will listen; V(*) stands for every address.
+        description: Addresses on which the service will listen. V(*) means all addresses.
         type: list
         elements: str
         default: ["*"]
       unit:
-        description: The service's systemd unit. While it starts or runs, no other process takes its port.
+        description: The service's systemd unit. While it starts or runs, no port listener uses its port.
         type: str
         default: ""
       listen:
-        description: Whether to listen on the port for some seconds, when it is free.
+        description: Whether a port listener uses the port if it is free.
         type: bool
         default: false
   names:
-    description: Names to resolve, beside the host's own.
+    description: Names to resolve in addition to the host's name.
     type: list
     elements: str
     default: []
   paths:
-    description: Where something will be written. They need not exist.
+    description: Paths that will be written. They need not exist.
     type: list
     elements: path
     default: []
   installed:
-    description: Patterns of paths, each under a name of its own. At least one path that fits means that it is there.
+    description: Path patterns by name. An item is installed if at least one path matches its pattern.
     type: dict
     default: {}
   packages:
-    description: Packages that have to be there, or that apt has to be able to install.
+    description: Packages that must be installed or available to apt.
     type: list
     elements: str
     default: []
   share:
-    description: The shared directory. Without it the host has none.
+    description: The shared directory. Omit it for a host without a share.
     type: dict
     suboptions:
       root:
@@ -81,35 +81,35 @@ options:
         type: str
         required: true
       uid:
-        description: Number of the engine's user. The user need not exist.
+        description: UID of the engine's user. The user need not exist.
         type: int
         required: true
       gid:
-        description: Number of the engine's group.
+        description: GID of the engine's group.
         type: int
         required: true
       name:
-        description: Name of this host, part of the name of its file.
+        description: Name of this host. It is part of the name of its file.
         type: str
         required: true
   trust_file:
-    description: Certificate of the authority that this host may trust already.
+    description: File with the certificate of the authority that this host may already trust.
     type: path
     default: ""
   time_zone:
-    description: A time zone that the host has to know.
+    description: Time zone that must exist on the host.
     type: str
     default: ""
   locale:
-    description: A locale that the host has to have.
+    description: Locale that must exist on the host.
     type: str
     default: C.UTF-8
   token:
-    description: What tells this run from others. Letters and digits.
+    description: Identifies this run. Letters and digits.
     type: str
     required: true
   seconds:
-    description: How long what it leaves behind lives at most.
+    description: Maximum lifetime of the port listener.
     type: int
     default: 60
 author:
@@ -122,7 +122,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at a host
+- name: Gather the facts of a host
   ivy.cluster.preflight_facts:
     ports:
       - port: 8080
@@ -137,17 +137,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 started:
-  description: The host's clock when it began, in seconds since 1970.
+  description: The host's time at the start of the module, in seconds since 1970.
   returned: always
   type: float
   sample: 1750000000.25
 ended:
-  description: The host's clock when it was done.
+  description: The host's time at the end of the module.
   returned: always
   type: float
   sample: 1750000000.5
 uid:
-  description: The number of the user that it ran as.
+  description: UID of the user that the module ran as.
   returned: always
   type: int
   sample: 0
@@ -163,89 +163,77 @@ disks:
   elements: dict
   sample: [{path: /opt/ivy, free_mb: 20000, size_mb: 40000, free_files: 100000, read_only: false}]
 installed:
-  description: Whether there is a path that fits each of O(installed).
+  description: Whether a path matches each pattern of O(installed).
   returned: always
   type: dict
   sample: {engine_archive: true}
 ports:
-  description: Who holds each port.
+  description: The processes that hold each port.
   returned: always
   type: list
   elements: dict
   sample: [{port: 8080, holders: [{program: nginx, pid: 811, unit: nginx.service, user: root}], quiet: true}]
 under_way:
-  description: Processes that hold ports for another preflight. Then it listens on no port itself.
+  description: Port listeners of other runs. If there are any, no port listener is started.
   returned: always
   type: list
   elements: int
   sample: []
 listening:
-  description: The ports on which it listens for some seconds.
+  description: The ports on which the port listener listens.
   returned: always
   type: list
   elements: int
   sample: [8080]
 names:
-  description: The addresses of each name, none for one that cannot be resolved.
+  description: The addresses of each name; empty for a name that cannot be resolved.
   returned: always
   type: dict
   sample: {db.example.com: [192.0.2.30]}
 hostname:
-  description: The host's own name.
+  description: The host's name.
   returned: always
   type: str
   sample: engine1
 packages:
-  description: Missing packages, those that cannot be installed, those on hold, and automatic upgrades.
+  description: Missing, unavailable and held packages, and the configuration of automatic upgrades.
   returned: always
   type: dict
   sample: {missing: [], without_candidate: [], held: [], lists: true, upgrades: {enabled: false, blacklist: []}}
 accounts:
-  description: Which numbers the engine's names have here, and which names its numbers.
+  description: The IDs of the engine's user and group names on this host, and the names of its IDs.
   returned: with O(share)
   type: dict
   sample: {uid: 1200, gid: 1200, name_of_uid: ivy, name_of_gid: ivy}
 mount:
-  description: The mount that the share lies on.
+  description: The mount that contains the share.
   returned: with O(share)
   type: dict
   sample: {target: /srv/ivy, type: nfs4, source: "nas:/ivy"}
 probe:
-  description: The file that was written to the share, or why none could be.
+  description: The file that was written to the share, or the error.
   returned: with O(share)
   type: dict
   sample: {directory: /srv/ivy/data, path: /srv/ivy/data/.ivy-preflight-q7x1-engine1, uid: 1200, gid: 1200, error: ""}
 trusted:
-  description: The certificate in O(trust_file), empty when there is none.
+  description: The certificate in O(trust_file); empty if there is none.
   returned: always
   type: str
   sample: ""
 listener:
-  description: The process that it left behind.
-  returned: when there is one
+  description: The port listener.
+  returned: if a port listener was started
   type: dict
   sample: {pid: 4711, start: "123456"}
 """
 
-import os
-import re
-import socket
 import time
-import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.preflight import (
-    disk,
-    network,
-    packages,
-    port_listener,
-    ports,
-    share,
-    system,
-)
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight import host
 
-ARGUMENT_SPEC: dict[str, t.Any] = {
+ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "ports": {
         "type": "list",
         "elements": "dict",
@@ -279,77 +267,16 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "token": {"type": "str", "required": True, "no_log": False},
     "seconds": {"type": "int", "default": 60},
 }
-_TOKEN = re.compile(r"[A-Za-z0-9]{1,64}\Z")
-# Another preflight has let go by then, unless its run was killed.
-_OTHERS_SECONDS = 10.0
-_NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
-
-
-def listeners(wanted: list[dict[str, t.Any]], seen: list[dict[str, t.Any]]) -> list[tuple[int, socket.socket]]:
-    """A listener for each port that others are to try, that nobody holds, and that nobody is about to take."""
-    found = []
-    for one, state in zip(wanted, seen):
-        if one["listen"] and not state["holders"] and state["quiet"]:
-            try:
-                found.append((int(one["port"]), port_listener.listener(int(one["port"]))))
-            except OSError as exc:
-                state["error"] = exc.strerror or str(exc)
-    return found
-
-
-def look(given: dict[str, t.Any]) -> dict[str, t.Any]:
-    hostname = socket.gethostname()
-    under_way = port_listener.wait_for_others(_OTHERS_SECONDS) if given["ports"] else []
-    seen = ports.look(given["ports"])
-    if under_way:
-        ports.without(seen, under_way)
-    result: dict[str, t.Any] = {
-        "changed": False,
-        "uid": os.geteuid(),
-        "system": system.look(given["time_zone"], given["locale"]),
-        "disks": [disk.look(path) for path in given["paths"]],
-        "installed": disk.there(given["installed"]),
-        "ports": seen,
-        "names": network.resolve_all([*given["names"], hostname]),
-        "hostname": hostname,
-        "packages": packages.look(given["packages"]),
-        "trusted": system.read_text(given["trust_file"]) if given["trust_file"] else "",
-    }
-    file = None
-    where = given["share"]
-    if where is not None:
-        result["accounts"] = system.accounts(where["user"], where["group"], where["uid"], where["gid"])
-        result["mount"] = share.mount_of(where["root"], system.read_text("/proc/self/mountinfo"))
-        probe = share.write(
-            where["root"], where["directory"], given["token"], where["name"], where["uid"], where["gid"]
-        )
-        result["probe"] = probe
-        if probe["path"]:
-            file = (probe["path"], probe["uid"], probe["gid"])
-    opened = [] if under_way else listeners(given["ports"], seen)
-    if any("error" in state for state in seen):
-        # Both looked at the same moment, and the other one was quicker.
-        under_way = port_listener.others()
-    result["under_way"] = under_way
-    result["listening"] = [port for port, _socket in opened]
-    if opened or file:
-        result["listener"] = port_listener.start([one for _port, one in opened], given["token"], file, given["seconds"])
-    return result
 
 
 def main() -> None:
     started = time.time()
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    given = module.params
-    if not _TOKEN.match(given["token"]):
-        module.fail_json(msg="token may hold letters and digits only, since it becomes part of a file name.")
-    if given["share"] and not _NAME.match(given["share"]["name"]):
-        module.fail_json(
-            msg=f"share.name: '{given['share']['name']}' becomes part of a file name, so it may hold letters, digits, "
-            "dots, dashes and underscores only."
-        )
-    result = look(given)
-    module.exit_json(started=started, ended=time.time(), **result)
+    problem = host.invalid(module.params)
+    if problem:
+        module.fail_json(msg=problem)
+    facts = host.gather(module.params)
+    module.exit_json(changed=False, started=started, ended=time.time(), **facts)
 
 
 if __name__ == "__main__":

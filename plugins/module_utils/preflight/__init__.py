@@ -1,3 +1,3 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What preflight looks at on a host: standard library only, changes nothing that lasts."""
+"""Gathers what preflight evaluates about a host, and tests ports and share between hosts. Leaves no changes behind."""

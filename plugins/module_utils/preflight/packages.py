@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages: what is there, what could be installed, and what would be upgraded behind the operator's back."""
+"""Installed packages, installation candidates and automatic upgrades."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIMEOUT = 60
 
 
 def _output(*arguments: str) -> str | None:
-    """What a program says; None where there is none, or where it hangs."""
+    """The output of a program; None if it does not exist or does not end in time."""
     try:
         done = subprocess.run(
             arguments, check=False, stdin=subprocess.DEVNULL, capture_output=True, env=_ENVIRONMENT, timeout=_TIMEOUT
@@ -28,7 +28,7 @@ def _output(*arguments: str) -> str | None:
 
 
 def states(text: str) -> dict[str, str]:
-    """Names and states out of what dpkg-query says: installed, held (installed and on hold) or something else."""
+    """The state of each package from dpkg-query: installed, held (installed and on hold) or another state."""
     found = {}
     for line in text.splitlines():
         name, _tab, status = line.partition("\t")
@@ -40,7 +40,7 @@ def states(text: str) -> dict[str, str]:
 
 
 def candidates(text: str) -> dict[str, str]:
-    """The version of each package that apt would install, out of `apt-cache policy`; empty where there is none."""
+    """The version of each package that apt would install, from `apt-cache policy`; empty without a candidate."""
     found: dict[str, str] = {}
     name = ""
     for line in text.splitlines():
@@ -53,7 +53,7 @@ def candidates(text: str) -> dict[str, str]:
 
 
 def upgrades(text: str) -> dict[str, t.Any]:
-    """Whether apt upgrades by itself, and what it leaves out, out of `apt-config dump`."""
+    """Whether apt upgrades automatically, and its blacklist, from `apt-config dump`."""
     enabled, blacklist = False, []
     for line in text.splitlines():
         found = _LINE.match(line.strip())
@@ -64,7 +64,7 @@ def upgrades(text: str) -> dict[str, t.Any]:
     return {"enabled": enabled, "blacklist": blacklist}
 
 
-def look(names: t.Sequence[str]) -> dict[str, t.Any]:
+def gather(names: t.Sequence[str]) -> dict[str, t.Any]:
     found = states(_output("dpkg-query", "-W", "-f=${Package}\\t${Status}\\n", *names) or "") if names else {}
     missing = [name for name in names if found.get(name) not in ("installed", "held")]
     lists = bool(glob.glob("/var/lib/apt/lists/*_Packages*"))

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What preflight holds on a host for some seconds: listeners on free ports, and its file on the share.
+"""A background process that listens on free ports and keeps the host's file on the share for some seconds.
 
-A process of its own holds them and lets go when it is told to, or when its time is over: whatever becomes of the run.
-As long as it holds ports, the name of an empty file in MARKS tells which process it is.
+The process releases both when it receives SIGTERM, or when its time is over, even if the run was killed. While it
+listens, an empty file in MARKER_DIRECTORY, named after the process, marks it for other runs.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import typing as t
 
 from . import share
 
-MARKS = "/run"
-_MARK = "ivy-preflight-"
-_CLIENT_SECONDS = 2.0
-_PAUSE = 0.1
+MARKER_DIRECTORY = "/run"
+_PREFIX = "ivy-preflight-"
+_CLIENT_TIMEOUT = 2.0
+_INTERVAL = 0.1
 
 
-def listener(port: int) -> socket.socket:
-    """A socket on every address of the host, so that it answers wherever the service would."""
+def open_socket(port: int) -> socket.socket:
+    """A listening socket on all addresses of the host, where the service would listen."""
     if socket.has_dualstack_ipv6():
         with contextlib.suppress(OSError):
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
@@ -34,7 +34,7 @@ def listener(port: int) -> socket.socket:
 
 
 def start_time(pid: int) -> str:
-    """Tells a process from a later one with the same number; empty where it is gone."""
+    """Distinguishes a process from a later one with the same PID; empty if it has ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
             fields = stream.read().rsplit(")", 1)[1].split()
@@ -43,11 +43,11 @@ def start_time(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
-def mark() -> str:
-    """Let later looks know that this process holds ports; the path, empty where none can be made."""
+def create_marker() -> str:
+    """Mark this process as a port listener. Returns the path of the marker; empty if it cannot be created."""
     pid = os.getpid()
-    # All is in the name, so nobody reads half of it.
-    path = os.path.join(MARKS, f"{_MARK}{pid}-{start_time(pid)}")
+    # The name contains everything, so a reader never finds a partial marker.
+    path = os.path.join(MARKER_DIRECTORY, f"{_PREFIX}{pid}-{start_time(pid)}")
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except OSError:
@@ -56,10 +56,10 @@ def mark() -> str:
 
 
 def others() -> list[int]:
-    """The processes that hold ports for another preflight. The mark of one that was killed is removed."""
+    """The port listeners of other runs. The marker of a process that was killed is removed."""
     found = []
-    for path in sorted(glob.glob(os.path.join(glob.escape(MARKS), f"{_MARK}*-*"))):
-        pid, _dash, start = os.path.basename(path)[len(_MARK) :].partition("-")
+    for path in sorted(glob.glob(os.path.join(glob.escape(MARKER_DIRECTORY), f"{_PREFIX}*-*"))):
+        pid, _dash, start = os.path.basename(path)[len(_PREFIX) :].partition("-")
         if not (pid.isdigit() and start.isdigit()):
             continue
         if start_time(int(pid)) == start:
@@ -71,32 +71,32 @@ def others() -> list[int]:
 
 
 def wait_for_others(seconds: float) -> list[int]:
-    """Those that have not let go by then."""
-    until = time.monotonic() + seconds
+    """Wait until other port listeners have ended; returns those that have not."""
+    deadline = time.monotonic() + seconds
     found = others()
-    while found and time.monotonic() < until:
-        time.sleep(_PAUSE)
+    while found and time.monotonic() < deadline:
+        time.sleep(_INTERVAL)
         found = others()
     return found
 
 
 def _answer(stream: socket.socket, token: str) -> None:
     with contextlib.suppress(OSError), stream:
-        stream.settimeout(_CLIENT_SECONDS)
+        stream.settimeout(_CLIENT_TIMEOUT)
         stream.sendall(token.encode("ascii"))
-        # The other side ends the connection, or this port would stay in TIME_WAIT.
+        # The client closes first. Otherwise the port would stay in TIME_WAIT.
         stream.recv(1)
 
 
-def serve(listeners: t.Sequence[socket.socket], token: str, until: float, told: int) -> None:
-    """Answer until the time is over, or until something can be read from `told`."""
-    by_number = {one.fileno(): one for one in listeners}
+def serve(listeners: t.Sequence[socket.socket], token: str, deadline: float, stop: int) -> None:
+    """Answer clients until the deadline, or until the descriptor `stop` is readable."""
+    by_number = {listener.fileno(): listener for listener in listeners}
     while True:
-        left = until - time.monotonic()
+        left = deadline - time.monotonic()
         if left <= 0:
             return
-        ready, _writable, _failed = select.select([told, *by_number], [], [], left)
-        if told in ready:
+        ready, _writable, _failed = select.select([stop, *by_number], [], [], left)
+        if stop in ready:
             return
         for number in ready:
             with contextlib.suppress(OSError):
@@ -105,7 +105,7 @@ def serve(listeners: t.Sequence[socket.socket], token: str, until: float, told: 
 
 
 def _wake_on_signals() -> int:
-    """A descriptor that can be read once a signal came, so that none is lost, whenever it comes."""
+    """A descriptor that becomes readable on a signal, so that a signal before select is not lost."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -114,13 +114,13 @@ def _wake_on_signals() -> int:
     return reading
 
 
-def _detach(kept: t.Container[int]) -> None:
-    """The connection to the controller ends only when nobody has its ends open."""
+def _detach(keep: t.Container[int]) -> None:
+    """Close all other descriptors. An open one would keep the connection to the controller open."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
     for number in [int(name) for name in os.listdir("/proc/self/fd")]:
-        if number > 2 and number not in kept:
+        if number > 2 and number not in keep:
             with contextlib.suppress(OSError):
                 os.close(number)
 
@@ -128,50 +128,50 @@ def _detach(kept: t.Container[int]) -> None:
 def start(
     listeners: t.Sequence[socket.socket], token: str, file: tuple[str, int, int] | None, seconds: float
 ) -> dict[str, t.Any]:
-    """Leave a process behind that holds all this; returns how to find it."""
+    """Start the process in the background; returns its identity for stop()."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.setsid()
             if os.fork() == 0:
-                _detach({one.fileno() for one in listeners} | {writing})
-                told = _wake_on_signals()
-                marked = mark() if listeners else ""
+                _detach({listener.fileno() for listener in listeners} | {writing})
+                stop_descriptor = _wake_on_signals()
+                marker = create_marker() if listeners else ""
                 os.write(writing, str(os.getpid()).encode("ascii"))
                 os.close(writing)
                 try:
-                    serve(listeners, token, time.monotonic() + seconds, told)
+                    serve(listeners, token, time.monotonic() + seconds, stop_descriptor)
                 finally:
                     if file is not None:
                         share.remove(*file)
-                    for one in listeners:
-                        one.close()
-                    if marked:
+                    for listener in listeners:
+                        listener.close()
+                    if marker:
                         with contextlib.suppress(OSError):
-                            os.unlink(marked)
+                            os.unlink(marker)
         finally:
             os._exit(0)
     os.close(writing)
     try:
         os.waitpid(child, 0)
-        said = os.read(reading, 32).decode("ascii")
+        answer = os.read(reading, 32).decode("ascii")
     finally:
         os.close(reading)
-        for one in listeners:
-            one.close()
-    pid = int(said or 0)
+        for listener in listeners:
+            listener.close()
+    pid = int(answer or 0)
     return {"pid": pid, "start": start_time(pid)}
 
 
-def end(pid: int, start: str, seconds: float) -> bool:
-    """Tell the process to let go, and wait until it has; whether it is gone."""
-    until = time.monotonic() + seconds
+def stop(pid: int, start: str, seconds: float) -> bool:
+    """Terminate the process and wait for its end. Returns whether it has ended."""
+    deadline = time.monotonic() + seconds
     if start and start_time(pid) == start:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     while start and start_time(pid) == start:
-        if time.monotonic() >= until:
+        if time.monotonic() >= deadline:
             return False
         time.sleep(0.02)
     return True

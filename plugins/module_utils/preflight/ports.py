@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who holds a port."""
+"""Which processes hold a port."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def listening(ports: t.Container[int], proc: str = "/proc") -> list[sockets.Sock
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError), open(f"{proc}/net/{table}", encoding="ascii", errors="replace") as stream:
             found.extend(sockets.parse(stream.read()))
-    return [one for one in found if one.state == sockets.LISTEN and one.local_port in ports]
+    return [entry for entry in found if entry.state == sockets.LISTEN and entry.local_port in ports]
 
 
-def conflicts(held: str, wanted: t.Collection[str]) -> bool:
-    """Whether a socket on one address keeps a service from listening on the addresses that it wants ('*' is any)."""
-    return held in _ANY or "*" in wanted or held in wanted
+def conflicts(held: str, addresses: t.Collection[str]) -> bool:
+    """Whether a listening socket prevents a service from using the addresses ('*' is any)."""
+    return held in _ANY or "*" in addresses or held in addresses
 
 
 def is_local(address: str) -> bool:
-    """Whether a socket on this address can be reached from its own host only."""
+    """Whether a socket on this address can be reached only from this host."""
     return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def unit_of(text: str) -> str:
-    """The systemd unit of a process, from /proc/<pid>/cgroup; empty where it has none."""
+    """The systemd unit of a process, from /proc/<pid>/cgroup; empty if it has none."""
     best = ""
     for line in text.splitlines():
         fields = line.split(":", 2)
         if len(fields) != 3:
             continue
         parts = [part for part in fields[2].split("/") if part.endswith((".service", ".scope"))]
-        # The container's own scope stands first, the innermost unit last.
+        # The container's scope is the first part, the innermost unit the last.
         if parts and (fields[1] in ("", "name=systemd") or not best):
             best = parts[-1]
     return best
@@ -57,25 +57,25 @@ def _user_name(uid: int) -> str:
 
 
 def owners(inodes: t.Container[int], proc: str = "/proc") -> tuple[dict[int, int], dict[int, list[int]]]:
-    """The first process that has each socket; and by user the processes that the kernel does not let us look into.
+    """The first process of each socket; and by user the processes whose sockets the kernel does not show.
 
-    In a container even root may not look into a process of another user.
+    In a container even root may be denied the files of another user's process.
     """
     found: dict[int, int] = {}
     hidden: dict[int, list[int]] = {}
     for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()):
-        # A process may end while it is looked at.
+        # A process may end at any time.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            inside = sockets_of(pid, proc)
-            if inside is None:
+            opened = sockets_of(pid, proc)
+            if opened is None:
                 hidden.setdefault(os.stat(f"{proc}/{pid}").st_uid, []).append(pid)
             else:
-                found.update({inode: pid for inode in inside if inode in inodes and inode not in found})
+                found.update({inode: pid for inode in opened if inode in inodes and inode not in found})
     return found, hidden
 
 
 def sockets_of(pid: int, proc: str) -> list[int] | None:
-    """The inodes of a process's sockets; None where the kernel does not tell."""
+    """The inodes of a process's sockets; None if access is denied."""
     found = []
     try:
         for name in os.listdir(f"{proc}/{pid}/fd"):
@@ -102,59 +102,67 @@ def describe(pid: int, uid: int, proc: str = "/proc") -> dict[str, t.Any]:
     }
 
 
-def may_hold(hidden: t.Mapping[int, t.Sequence[int]], uid: int) -> list[int]:
-    """The processes that a socket of a user can belong to. What root opened, it may have handed on to any user."""
+def possible_holders(hidden: t.Mapping[int, t.Sequence[int]], uid: int) -> list[int]:
+    """The hidden processes that may have a user's socket. Root may have passed a socket on to any user."""
     return [pid for owner, pids in hidden.items() if uid in (0, owner) for pid in pids]
 
 
-def likely(candidates: t.Sequence[dict[str, t.Any]], unit: str, uid: int) -> dict[str, t.Any]:
-    """The process that most likely holds a socket of its user: the expected service, else the only one there is."""
-    fitting = [one for one in candidates if one["unit"] == unit] or candidates
-    return fitting[0] if fitting and (fitting[0]["unit"] == unit or len(fitting) == 1) else describe(0, uid)
+def likely_holder(candidates: t.Sequence[dict[str, t.Any]], unit: str, uid: int) -> dict[str, t.Any]:
+    """The most likely holder of a socket: the expected unit, or the only candidate; unknown otherwise."""
+    matching = [process for process in candidates if process["unit"] == unit] or candidates
+    return matching[0] if matching and (matching[0]["unit"] == unit or len(matching) == 1) else describe(0, uid)
 
 
 def addresses_of(names: t.Iterable[str]) -> set[str]:
-    """What a service will listen on, as the kernel's table shows it."""
+    """The addresses on which a service will listen, in the form of the kernel's table."""
     found: set[str] = set()
     for name in names:
         found |= {"*"} if name in ("*", *_ANY, "") else sockets.resolved(name.strip("[]"))
     return found
 
 
-def is_quiet(name: str) -> bool:
-    """Whether systemd is not about to start, or running, the unit: then nobody misses its port for some seconds."""
+def is_stopped(name: str) -> bool:
+    """Whether the unit neither runs nor starts, so its port can be used for some seconds."""
     return units.show(name).active in ("inactive", "failed") if name else True
 
 
-def without(seen: t.Sequence[dict[str, t.Any]], pids: t.Container[int]) -> None:
-    """Leave out what these processes of root hold, or may hold where the kernel hides it."""
-    for state in seen:
+def exclude(states: t.Sequence[dict[str, t.Any]], pids: t.Container[int]) -> None:
+    """Remove these processes of root from the holders, also where the kernel hides which process it is."""
+    for state in states:
         state["holders"] = [
-            one
-            for one in state["holders"]
-            if one["pid"] not in pids and not (one["pid"] == 0 and one["user"] == _user_name(0))
+            holder
+            for holder in state["holders"]
+            if holder["pid"] not in pids and not (holder["pid"] == 0 and holder["user"] == _user_name(0))
         ]
 
 
-def look(wanted: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Each wanted port with whoever holds it, and whether its own service is quiet."""
-    found = listening({int(one["port"]) for one in wanted})
-    pids, hidden = owners({one.inode for one in found}) if found else ({}, {})
-    out = []
-    for one in wanted:
-        holders = [item for item in found if item.local_port == one["port"]]
-        if holders:
-            addresses = addresses_of(one["addresses"])
-            holders = [item for item in holders if conflicts(item.local_address, addresses)]
-        told = [
-            describe(pids[item.inode], item.uid)
-            if item.inode in pids
-            else likely([describe(pid, item.uid) for pid in may_hold(hidden, item.uid)], str(one["unit"]), item.uid)
-            for item in holders
+def gather(requested: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Each requested port with its holders, and whether its own service is stopped."""
+    found = listening({int(request["port"]) for request in requested})
+    pids, hidden = owners({entry.inode for entry in found}) if found else ({}, {})
+    states = []
+    for request in requested:
+        held = [entry for entry in found if entry.local_port == request["port"]]
+        if held:
+            addresses = addresses_of(request["addresses"])
+            held = [entry for entry in held if conflicts(entry.local_address, addresses)]
+        unit = str(request["unit"])
+        processes = [
+            describe(pids[entry.inode], entry.uid)
+            if entry.inode in pids
+            else likely_holder(
+                [describe(pid, entry.uid) for pid in possible_holders(hidden, entry.uid)], unit, entry.uid
+            )
+            for entry in held
         ]
-        unique = [item for index, item in enumerate(told) if item not in told[:index]]
-        state = {"port": one["port"], "holders": unique, "quiet": bool(unique) or is_quiet(str(one["unit"]))}
-        # As the package of PostgreSQL leaves it: the service runs, and the role has not configured it yet.
-        state["local_only"] = bool(holders) and all(is_local(item.local_address) for item in holders)
-        out.append(state)
-    return out
+        holders = [process for index, process in enumerate(processes) if process not in processes[:index]]
+        states.append(
+            {
+                "port": request["port"],
+                "holders": holders,
+                "quiet": bool(holders) or is_stopped(unit),
+                # The state after the package of PostgreSQL was installed: it runs, but is not configured yet.
+                "local_only": bool(held) and all(is_local(entry.local_address) for entry in held),
+            }
+        )
+    return states

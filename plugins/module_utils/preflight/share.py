@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is the share the same on every node, with the same numbers: one file of each node, looked for by the others."""
+"""Tests whether all nodes have the same share and IDs: each node writes a file, and the others read it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.record import acting_as
 
-_PAUSE = 0.2
+_INTERVAL = 0.2
 
 
 def unescape(text: str) -> str:
-    """The kernel writes blanks in a path as octal numbers."""
+    """Decode the octal escapes of /proc/self/mountinfo."""
     return text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 
 
 def mount_of(path: str, text: str) -> dict[str, str]:
-    """The mount that a path lies on, out of /proc/self/mountinfo."""
+    """The mount that contains a path, from /proc/self/mountinfo."""
     best: dict[str, str] = {"target": "", "type": "", "source": ""}
     for line in text.splitlines():
         head, dash, tail = line.partition(" - ")
@@ -30,7 +30,7 @@ def mount_of(path: str, text: str) -> dict[str, str]:
             continue
         target = unescape(fields[4])
         inside = path == target or path.startswith(target.rstrip("/") + "/")
-        # A later mount of the same place hides an earlier one.
+        # A later mount on the same directory hides an earlier one.
         if inside and len(target) >= len(best["target"]):
             best = {"target": target, "type": after[0], "source": unescape(after[1])}
     return best
@@ -47,7 +47,7 @@ def _write(path: str, content: str, uid: int, gid: int) -> str:
             fd = os.open(path, flags, 0o640)
             try:
                 os.write(fd, content.encode("ascii"))
-                # Another host looks soon; a file server tells it only what has reached it.
+                # Another host reads the file soon, and a file server shows it only what has reached it.
                 os.fsync(fd)
             finally:
                 os.close(fd)
@@ -66,29 +66,29 @@ def remove(path: str, uid: int, gid: int) -> str:
 
 
 def write(root: str, directory: str, token: str, name: str, uid: int, gid: int) -> dict[str, t.Any]:
-    """Write this node's file: as the engine's user, or as root where the role has yet to make the directory."""
-    made = os.path.isdir(directory)
-    place = directory if made else root
-    if not os.path.isdir(place):
-        return {"directory": place, "path": "", "uid": None, "gid": None, "made": made, "error": "it does not exist"}
-    path = probe_path(place, token, name)
+    """Write this node's file as the engine's user, or as root if the role has not created the directory yet."""
+    exists = os.path.isdir(directory)
+    target = directory if exists else root
+    if not os.path.isdir(target):
+        return {"directory": target, "path": "", "uid": None, "gid": None, "made": exists, "error": "it does not exist"}
+    path = probe_path(target, token, name)
     error = _write(path, token, uid, gid)
     writer = (uid, gid)
-    # A share that nobody has set up yet belongs to root.
-    if error and not made and _write(path, token, 0, 0) == "":
+    # A new share belongs to root.
+    if error and not exists and _write(path, token, 0, 0) == "":
         error, writer = "", (0, 0)
     if error:
-        return {"directory": place, "path": "", "uid": uid, "gid": gid, "made": made, "error": error}
-    return {"directory": place, "path": path, "uid": writer[0], "gid": writer[1], "made": made, "error": ""}
+        return {"directory": target, "path": "", "uid": uid, "gid": gid, "made": exists, "error": error}
+    return {"directory": target, "path": path, "uid": writer[0], "gid": writer[1], "made": exists, "error": ""}
 
 
-def see(path: str, token: str, uid: int, gid: int) -> dict[str, t.Any]:
-    """A file of another node as the one who wrote it sees it from here."""
+def read(path: str, token: str, uid: int, gid: int) -> dict[str, t.Any]:
+    """Read another node's file from this host, as the account that wrote it."""
     try:
         with acting_as(uid, gid):
             info = os.lstat(path)
             if not stat.S_ISREG(info.st_mode):
-                return {"found": False, "error": "it is no file"}
+                return {"found": False, "error": "it is not a regular file"}
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 same = os.read(fd, len(token) + 1) == token.encode("ascii")
@@ -101,14 +101,14 @@ def see(path: str, token: str, uid: int, gid: int) -> dict[str, t.Any]:
     return {"found": same, "error": "", "uid": info.st_uid, "gid": info.st_gid}
 
 
-def see_all(files: t.Sequence[t.Mapping[str, t.Any]], seconds: float) -> dict[str, dict[str, t.Any]]:
-    """The files of all nodes. A network file system may show a new one some seconds late."""
+def read_all(files: t.Sequence[t.Mapping[str, t.Any]], seconds: float) -> dict[str, dict[str, t.Any]]:
+    """Read the files of all nodes. A network file system may show a new file some seconds late."""
     end = time.monotonic() + seconds
     while True:
         found = {
-            str(one["name"]): see(str(one["path"]), str(one["token"]), int(one["uid"]), int(one["gid"]))
-            for one in files
+            str(file["name"]): read(str(file["path"]), str(file["token"]), int(file["uid"]), int(file["gid"]))
+            for file in files
         }
-        if all(one["found"] or one["error"] for one in found.values()) or time.monotonic() >= end:
+        if all(result["found"] or result["error"] for result in found.values()) or time.monotonic() >= end:
             return found
-        time.sleep(_PAUSE)
+        time.sleep(_INTERVAL)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host itself: system, memory, clock, locale, accounts."""
+"""The host's operating system, memory, time zone, locale and accounts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAP_COUNT = "/proc/sys/vm/max_map_count"
 
 
 def read_text(path: str) -> str:
-    """A small file; empty where it cannot be read."""
+    """The content of a small file; empty if it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read(1 << 20)
@@ -35,13 +35,13 @@ def release(text: str) -> dict[str, str]:
 
 
 def memory_mb(text: str) -> int:
-    """From /proc/meminfo; 0 where it does not say."""
+    """Total memory from /proc/meminfo; 0 if unknown."""
     found = _MEMORY.search(text)
     return int(found[1]) // 1024 if found else 0
 
 
 def time_zone(link: str, text: str) -> str:
-    """The name of the zone: where /etc/localtime leads to, else what /etc/timezone says."""
+    """The name of the time zone, from the target of /etc/localtime or from /etc/timezone."""
     _head, found, name = link.rpartition(_ZONES)
     return name if found else text.strip()
 
@@ -64,7 +64,7 @@ def _link(path: str) -> str:
 
 
 def accounts(user: str, group: str, uid: int, gid: int) -> dict[str, t.Any]:
-    """The numbers of the names here, and the names of the numbers; None and empty where there is no such account."""
+    """The IDs of the names and the names of the IDs on this host; None or empty without such an account."""
     found: dict[str, t.Any] = {"uid": None, "gid": None, "name_of_uid": "", "name_of_gid": ""}
     with contextlib.suppress(KeyError):
         found["uid"] = pwd.getpwnam(user).pw_uid
@@ -77,7 +77,7 @@ def accounts(user: str, group: str, uid: int, gid: int) -> dict[str, t.Any]:
     return found
 
 
-def look(wanted_zone: str, wanted_locale: str) -> dict[str, t.Any]:
+def gather(required_zone: str, required_locale: str) -> dict[str, t.Any]:
     map_count = read_text(_MAP_COUNT).strip()
     return {
         "os": release(read_text("/etc/os-release")),
@@ -86,9 +86,9 @@ def look(wanted_zone: str, wanted_locale: str) -> dict[str, t.Any]:
         "python": ".".join(str(part) for part in sys.version_info[:3]),
         "memory_mb": memory_mb(read_text("/proc/meminfo")),
         "time_zone": time_zone(_link("/etc/localtime"), read_text("/etc/timezone")),
-        "has_zone": not wanted_zone or os.path.exists(_ZONES + wanted_zone),
-        "has_locale": has_locale(wanted_locale),
+        "has_zone": not required_zone or os.path.exists(_ZONES + required_zone),
+        "has_locale": has_locale(required_locale),
         "max_map_count": int(map_count) if map_count.isdigit() else 0,
-        # In a container even root cannot write it.
+        # In a container even root cannot change it.
         "max_map_count_fixed": not os.access(_MAP_COUNT, os.W_OK),
     }

@@ -38,13 +38,13 @@ EXCEPTIONS = {
     "molecule/default/tests/test_operating_details.py::test_expiry_dates_of_licence_and_certificates_are_metrics": (
         "compares an expiry date months away with today"
     ),
-    "tests/unit/plugins/module_utils/preflight/test_preflight.py::test_it_lets_go_by_itself": (
-        "waits until the short time is over; nothing has to happen before"
+    "tests/unit/plugins/module_utils/preflight/test_port_listener.py::test_a_port_listener_ends_after_its_time": (
+        "waits until the short time is over, and nothing has to happen before"
     ),
     (
-        "tests/unit/plugins/module_utils/preflight/test_preflight.py"
-        "::test_a_client_that_says_nothing_blocks_nobody_for_long"
-    ): ("waits until the short time is over; nothing has to happen before"),
+        "tests/unit/plugins/module_utils/preflight/test_port_listener.py"
+        "::test_a_silent_client_does_not_block_others_for_long"
+    ): ("waits until the short time is over, and nothing has to happen before"),
 }
 
 PATIENT = 60
@@ -313,7 +313,7 @@ def test_the_profile_of_hypothesis_is_that_of_the_unit_tests() -> None:
         "socket.create_connection(('127.0.0.1', 1), 5)",
         "lab.until(holds, 20, 'what is awaited')",
         "wait_for(holds, 'what', 10)",
-        "port_listener.end(pid, start, 5)",
+        "port_listener.stop(pid, start, 5)",
         "network.connect('127.0.0.1', port, TOKEN, 2)",
         "sut.RuntimeSocket(path, 10)",
         "store.lock(seconds=0.2)",
