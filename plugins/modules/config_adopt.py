@@ -6,59 +6,58 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: config_adopt
-short_description: Takes what somebody changed on a node into the source
+short_description: Takes the changes made on a node into the source
 version_added: 0.1.0
 description:
-  - Turns the drift of a node into edits of the source on the controller. A key of a YAML file is set in its line, so
-    comments and order stay; an edit that would lose a comment is refused. Any other file is taken as a whole.
-  - What must not be overwritten is named instead, with the place to change it - a line of a template that holds an
-    expression, a key that the inventory places, a secret, a file of the engine's own.
-  - Where there is no source yet, it tells how the nodes differ and makes a first source of one of them. Secrets become
-    names that C(ivy_shared_secrets) has to give a value; their values are not written.
-  - A path of the node that no file of a source can have, such as one with a name that begins with a dot, is named and
-    never written.
-  - The node is only read.
+  - Turns the drift of a node into edits of the source on the controller. A key of a YAML file is changed in its line,
+    so comments and order remain. An edit that would lose a comment is rejected. Any other file is replaced completely.
+  - Changes that must not be taken are listed in RV(named) with the place to change instead. These are a line of a
+    template with an expression, a key that the inventory places, a secret, and a file that the engine owns.
+  - Without a source, the module reports how the nodes differ, and creates a first source from one of them. Secrets
+    become names, for which C(ivy_shared_secrets) must have values. Their values are not written.
+  - A path that a source cannot contain, such as one with a name that begins with a dot, is listed and never written.
+  - The module only reads on the node.
 options:
   source:
     description: Directory of the source on the controller.
     type: path
     required: true
   chosen:
-    description: Whether this is the node that is adopted. Others are looked at only where there is no source yet.
+    description: Whether the changes of this node are adopted. Other nodes are read only if there is no source yet.
     type: bool
     default: true
   files:
     description:
-      - Patterns of paths to take, as in a shell. Empty takes everything that drifted.
-      - A file that the engine itself keeps is taken only if it is named here.
+      - Shell patterns of paths to take. Empty takes all drift.
+      - A file that the engine owns is taken only if a pattern matches it.
     type: list
     elements: str
     default: []
   keys:
-    description: Keys of YAML files to take, with all below them; patterns work. Empty takes all.
+    description: Keys of YAML files to take, with all keys below them. Patterns are allowed. Empty takes all.
     type: list
     elements: str
     default: []
   write:
-    description: Whether to write the source. Otherwise the edits are only shown.
+    description: Whether to write the source. Otherwise the edits are only reported.
     type: bool
     default: false
   patch_file:
     description:
-      - File on the controller for the edits as a patch, to be applied in the source's directory.
-      - C(git apply) takes all of it, C(patch -p1) all but binary files.
+      - File on the controller to which the edits are written as a patch. Apply it in the directory of the source.
+      - C(git apply) can apply everything, C(patch -p1) everything except binary files.
     type: path
     default: ""
   cluster_key:
-    description: The cluster's key, for comparing nodes without telling their values, where there is no source.
+    description: The cluster's key. Without a source it allows a comparison of the nodes without revealing their values.
     type: str
     default: ""
   profile:
-    description: The facts of the engine's version, to know which keys the inventory places in a first source.
+    description: The profile of the engine's version, which lists the keys that the inventory places.
     type: dict
     default: {}
   restart_rules:
-    description: Has no effect here; taken so that the same arguments fit all modules that look at a node.
+    description: Has no effect in this module. It exists so that all modules that read a node accept the same options.
   payload:
     description: Set by the controller's half of this module; not for tasks.
     type: str
@@ -77,7 +76,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show what would go into the source
+- name: Show the changes that would be taken into the source
   ivy.cluster.config_adopt:
     source: "{{ ivy_shared_config_source }}"
     roots:
@@ -87,7 +86,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 taken:
-  description: The files of the source that are written.
+  description: The edited files of the source.
   returned: always
   type: list
   elements: dict
@@ -101,16 +100,16 @@ taken:
       type: str
       sample: configuration/ivy.yaml.j2
     how:
-      description: One of V(edited), V(replaced), V(created), V(deleted).
+      description: Kind of the edit, one of V(edited), V(replaced), V(created), V(deleted).
       type: str
       sample: edited
     keys:
-      description: The keys, where the file is edited by keys.
+      description: The keys, if the file is edited by keys.
       type: list
       elements: str
       sample: [EMail.Server.Host]
 named:
-  description: What is not taken, why, and what to do.
+  description: The changes that are not taken, with reason and advice.
   returned: always
   type: list
   elements: dict
@@ -118,7 +117,7 @@ named:
     - {path: configuration/ivy.yaml, key: SystemDb.Url, reason: the inventory places this key,
        advice: Change the option of the inventory.}
 text:
-  description: The edits for people, secrets masked.
+  description: The edits as text, with masked secrets.
   returned: always
   type: str
   sample: |
@@ -136,20 +135,20 @@ first:
   type: bool
   sample: false
 secrets:
-  description: The names that C(ivy_shared_secrets) has to give a value for a first source.
+  description: The names for which C(ivy_shared_secrets) must have values, for a first source.
   returned: always
   type: list
   elements: str
   sample: [ivy_email_server_password]
 local_changes:
-  description: Everything that was changed on the node, whether it was asked for and can be taken or not.
+  description: All paths that were changed on the node, also those that were not selected or cannot be taken.
   returned: always
   type: list
   elements: str
   sample: [configuration/ivy.yaml]
 files:
   description:
-    - What lies on the node, as input of P(ivy.cluster.adopt_differences#filter). Empty where there is a source.
+    - The files on the node, as input of P(ivy.cluster.adopt_differences#filter). Empty if there is a source.
   returned: always
   type: dict
   sample: {}
@@ -161,36 +160,34 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.config import enc
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config.collect import collect
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
-
-def argument_spec() -> dict[str, dict[str, object]]:
-    return {
-        **request.COMMON,
-        **request.TRANSPORT,
-        "source": {"type": "path", "required": True},
-        "chosen": {"type": "bool", "default": True},
-        "files": {"type": "list", "elements": "str", "default": []},
-        "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-        "write": {"type": "bool", "default": False},
-        "patch_file": {"type": "path", "default": ""},
-        "cluster_key": {"type": "str", "default": "", "no_log": True},
-        "profile": {"type": "dict", "default": {}},
-    }
+ARGUMENT_SPEC: dict[str, dict[str, object]] = {
+    **request.COMMON,
+    **request.TRANSPORT,
+    "source": {"type": "path", "required": True},
+    "chosen": {"type": "bool", "default": True},
+    "files": {"type": "list", "elements": "str", "default": []},
+    "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "write": {"type": "bool", "default": False},
+    "patch_file": {"type": "path", "default": ""},
+    "cluster_key": {"type": "str", "default": "", "no_log": True},
+    "profile": {"type": "dict", "default": {}},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        wish = request.build({**module.params, "release": ""}, "applied", check=True, diff=False)
-        if not wish.key:
-            raise NodeError("This is done by the controller's half of this module.")
+        node_request = request.build({**module.params, "release": ""}, "applied", check=True, diff=False)
+        if not node_request.key:
+            raise NodeError("config_adopt runs only through its action plugin.")
         header, _blobs = request.transported(module.params)
-        found = collect(wish, header.get("take") or [], bool(header.get("everything")))
+        found = collect(node_request, header.get("take") or [], bool(header.get("everything")))
     except NodeError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"The node's files could not be read: {exc}.")
-    # With enough verbosity Ansible prints what a module answers, so the contents leave the node sealed.
-    module.exit_json(changed=False, sealed=encryption.seal(wish.key, found))
+    # Ansible prints the result of a module at high verbosity, so the contents are encrypted.
+    module.exit_json(changed=False, sealed=encryption.seal(node_request.key, found))
 
 
 if __name__ == "__main__":

@@ -255,9 +255,9 @@ def test_nothing_is_written_where_ansible_reads_it_as_inventory(adopting: Site) 
     assert source(adopting) == TEMPLATE
 
 
-def test_what_is_wrong_is_said(adopting: Site) -> None:
+def test_errors_are_reported(adopting: Site) -> None:
     adopting.answer["applied"] = None
-    with pytest.raises(AnsibleError, match="Nothing was ever applied"):
+    with pytest.raises(AnsibleError, match="No release was ever applied"):
         adopting.run()
     adopting.answer["applied"] = "a" * 32
     (adopting.base / "configuration/link").symlink_to("/etc/passwd")
