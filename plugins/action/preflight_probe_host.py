@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of a look at a host: what to look for, and what to make of a host that cannot be looked at."""
+"""The controller's side of preflight_probe_host: plans what to probe, and reports why a host cannot be probed."""
 
 from __future__ import annotations
 
@@ -24,78 +24,79 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_r
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.role_options import RoleOptions
 
-_ANSIBLES_OWN = ("_ansible_parsed", "ansible_facts", "changed", "invocation")
+# Keys that Ansible adds to the result of every module.
+_ANSIBLE_KEYS = ("_ansible_parsed", "ansible_facts", "changed", "invocation")
+
+Variables = dict[str, t.Any]
 
 
-class _UnusableError(Exception):
+class _ProbeError(Exception):
+    """The host cannot be probed. The reason is one word for preflight, the detail the original message."""
+
     def __init__(self, reason: str, detail: str) -> None:
         self.reason, self.detail = reason, detail
         super().__init__(detail)
 
+    @classmethod
+    def diagnosed(cls, message: str, connecting: bool = False) -> _ProbeError:
+        found = diagnose(message, connecting)
+        return cls(found.cause.name, found.detail)
+
 
 class ActionModule(ActionBase):
-    """Never fails and never loses a host because of what is wrong with it: the reason is the answer."""
+    """Never fails, and no host becomes unreachable: the result contains the reason why a host cannot be probed."""
 
     _supports_check_mode = True
     _supports_async = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def run(self, tmp: str | None = None, task_vars: Variables | None = None) -> dict[str, t.Any]:
         variables = dict(task_vars or {})
         result: dict[str, t.Any] = super().run(tmp, variables)
         _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        given = t.cast("dict[str, t.Any]", native.plain(checked))
+        params = t.cast("dict[str, t.Any]", native.plain(checked))
         result.update(changed=False, plan=Plan((), "").to_dict(), reason="", detail="")
         try:
-            facts = self._facts(variables, given["gather_subset"])
+            facts = self._gather_facts(variables, params["gather_subset"])
             result["ansible_facts"] = facts
             known = {**variables.get("ansible_facts", {}), **namespace_facts(facts)["ansible_facts"]}
-            groups = given["groups"]
+            groups = params["groups"]
             plan = plan_for(groups, RoleOptions(self._loader, {**variables, "ansible_facts": known}, roles_of(groups)))
             result["plan"] = plan.to_dict()
-            self._look(result, plan, variables, given["seconds"])
-        except _UnusableError as error:
+            result.update(self._probe(plan, variables, params["seconds"]))
+        except _ProbeError as error:
             result.update(reason=error.reason, detail=error.detail)
         return result
 
-    def _facts(self, variables: dict[str, t.Any], subset: list[str]) -> dict[str, t.Any]:
-        answer = self._run("ansible.legacy.setup", {"gather_subset": subset}, variables)
+    def _gather_facts(self, variables: Variables, subset: list[str]) -> dict[str, t.Any]:
+        answer = self._call("ansible.legacy.setup", {"gather_subset": subset}, variables)
         facts: dict[str, t.Any] = answer["ansible_facts"]
         version = facts.get("ansible_python", {}).get("version", {})
         if (version.get("major", 0), version.get("minor", 0)) < PYTHON:
-            raise _UnusableError("old-python", facts.get("ansible_python_version", ""))
+            raise _ProbeError("old-python", facts.get("ansible_python_version", ""))
         return facts
 
-    def _look(self, result: dict[str, t.Any], plan: Plan, variables: dict[str, t.Any], seconds: int) -> None:
+    def _probe(self, plan: Plan, variables: Variables, seconds: int) -> dict[str, t.Any]:
         token = secrets.token_hex(8)
-        arguments = module_arguments(plan, variables["inventory_hostname"], token, seconds)
+        params = module_arguments(plan, variables["inventory_hostname"], token, seconds)
         before = time.time()
-        seen = self._run("ivy.cluster.preflight_facts", arguments, variables)
+        facts = self._call("ivy.cluster.preflight_facts", params, variables)
         after = time.time()
-        if seen["uid"] != 0:
-            raise _UnusableError("no-root", f"it runs as UID {seen['uid']}, not as root")
-        # The way there took less than all the time before the module began, the way back less than all after its end.
-        result.update(
-            seen={key: value for key, value in seen.items() if key not in _ANSIBLES_OWN},
-            token=token,
-            clock=[seen["ended"] - after, seen["started"] - before],
-        )
+        if facts["uid"] != 0:
+            raise _ProbeError("no-root", f"it runs as UID {facts['uid']}, not as root")
+        # The module started after `before` and ended before `after`, so the offset of the host's clock is in between.
+        clock = [facts["ended"] - after, facts["started"] - before]
+        seen = {key: value for key, value in facts.items() if key not in _ANSIBLE_KEYS}
+        return {"seen": seen, "token": token, "clock": clock}
 
-    def _run(self, name: str, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _call(self, name: str, params: dict[str, t.Any], variables: Variables) -> dict[str, t.Any]:
         try:
-            answer: dict[str, t.Any] = self._execute_module(
-                module_name=name, module_args=arguments, task_vars=variables
-            )
-        except AnsibleConnectionFailure as error:
-            raise _unusable(str(error), connecting=True) from error
+            answer: dict[str, t.Any] = self._execute_module(module_name=name, module_args=params, task_vars=variables)
         except AnsibleError as error:
-            raise _unusable(str(error)) from error
+            connecting = isinstance(error, AnsibleConnectionFailure)
+            raise _ProbeError.diagnosed(str(error), connecting) from error
         if answer.get("unreachable"):
-            raise _unusable(str(answer.get("msg", "")), connecting=True)
+            raise _ProbeError.diagnosed(str(answer.get("msg", "")), connecting=True)
         if answer.get("failed"):
-            raise _unusable("\n".join(str(answer.get(key, "")) for key in ("module_stdout", "msg", "module_stderr")))
+            texts = (str(answer.get(key, "")) for key in ("module_stdout", "msg", "module_stderr"))
+            raise _ProbeError.diagnosed("\n".join(texts))
         return answer
-
-
-def _unusable(said: str, connecting: bool = False) -> _UnusableError:
-    found = diagnose(said, connecting)
-    return _UnusableError(found.cause.name, found.detail)

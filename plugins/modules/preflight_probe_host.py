@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_probe_host
-short_description: Looks at a host with everything that its roles will need in mind
+short_description: Probes a host for everything that its roles will need
 version_added: 0.1.0
 description:
-  - Gathers the facts that the roles use, finds out from the options of the host's roles what they will need there, and
-    asks M(ivy.cluster.preflight_facts).
-  - A host that cannot be reached, has no Python or does not let its user become root is an answer, too, and no failure,
-    so that the other hosts are still looked at.
+  - Gathers the facts that the roles use, derives from the options of the host's roles what they need, and runs
+    M(ivy.cluster.preflight_facts) with it.
+  - The task does not fail if the host is unreachable, has no Python, or does not allow the user to become root. The
+    result contains the reason, so that the other hosts are still probed.
 options:
   groups:
-    description: The groups that the host is in.
+    description: The groups of the host.
     type: list
     elements: str
     required: true
   gather_subset:
-    description: Which facts to gather, as M(ansible.builtin.setup) takes it.
+    description: The facts to gather, as for M(ansible.builtin.setup).
     type: list
     elements: str
     required: true
   seconds:
-    description: How long what is left on the host for the other hosts to try lives at most.
+    description: Maximum lifetime of the port listener on the host.
     type: int
     default: 60
 author:
@@ -39,46 +39,46 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the host
+- name: Probe the host
   ivy.cluster.preflight_probe_host:
     groups: "{{ group_names }}"
     gather_subset: ["!all", distribution, hardware]
   become: true
-  register: look
+  register: probe
 """
 
 RETURN = r"""
 plan:
-  description: What the host's roles need.
+  description: The requirements of the host's roles.
   returned: always
   type: dict
   sample: {groups: [engine_nodes], address: 192.0.2.21}
 reason:
   description:
-    - Why the host could not be looked at, empty when it could. V(unreachable) is the default where there is no
-      connection, V(failed) where there is one.
+    - Why the host could not be probed; empty if it could. An unknown reason is V(unreachable) without a connection, and
+      V(failed) with a connection.
   returned: always
   type: str
   sample: ""
 detail:
-  description: What was said, when it could not be looked at.
+  description: The original error message, if the host could not be probed.
   returned: always
   type: str
   sample: ""
 seen:
-  description: What M(ivy.cluster.preflight_facts) returned.
-  returned: when the host could be looked at
+  description: The result of M(ivy.cluster.preflight_facts).
+  returned: if the host could be probed
   type: dict
   sample: {uid: 0}
 clock:
-  description: By how many seconds the host's clock is ahead of the controller's, at least and at most.
-  returned: when the host could be looked at
+  description: Minimum and maximum number of seconds by which the host's clock is ahead of the controller's.
+  returned: if the host could be probed
   type: list
   elements: float
   sample: [-0.1, 0.4]
 token:
-  description: What the listeners of this host say, and what its file on the share holds.
-  returned: when the host could be looked at
+  description: Token that the port listener of this host sends, and content of its file on the share.
+  returned: if the host could be probed
   type: str
   sample: 5b2f0c1d
 """

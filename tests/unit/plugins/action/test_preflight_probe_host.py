@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host that cannot be looked at answers with the reason, and is not lost."""
+"""A host that cannot be probed has a reason in the result, and does not become unreachable."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from ansible_collections.ivy.cluster.plugins.action.preflight_probe_host import 
 
 Answer = Callable[..., dict[str, Any]]
 SETUP = {"ansible_facts": {"ansible_python": {"version": {"major": 3, "minor": 11}}, "ansible_distribution": "Debian"}}
-SEEN = {"uid": 0, "started": 1000.5, "ended": 1001.0, "invocation": {"module_args": {}}, "changed": False, "disks": []}
+FACTS = {"uid": 0, "started": 1000.5, "ended": 1001.0, "invocation": {"module_args": {}}, "changed": False, "disks": []}
 
 
-def look(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> dict[str, Any]:
-    """Runs the action with what Ansible's own half would return."""
+def probe(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> dict[str, Any]:
+    """Run the action with the results that the modules would return."""
     monkeypatch.setattr(ActionBase, "run", lambda _self, _tmp, _variables: {})
     arguments = {"groups": [], "gather_subset": ["!all"], "seconds": 60}
     monkeypatch.setattr(ActionModule, "validate_argument_spec", lambda _self, **_spec: (None, arguments))
-    monkeypatch.setattr(ActionModule, "_execute_module", lambda _self, **given: answer(given["module_name"]))
+    monkeypatch.setattr(ActionModule, "_execute_module", lambda _self, **call: answer(call["module_name"]))
     monkeypatch.setattr("time.time", mock.Mock(side_effect=[1000.0, 1002.0]))
     action = ActionModule(mock.Mock(), mock.Mock(), mock.Mock(), DataLoader(), mock.Mock(), mock.Mock())
     return action.run(task_vars={"inventory_hostname": "engine1", "ansible_facts": {}})
 
 
 def answers(name: str) -> dict[str, Any]:
-    return SETUP if name.endswith("setup") else dict(SEEN)
+    return SETUP if name.endswith("setup") else dict(FACTS)
 
 
-def test_facts_and_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = look(monkeypatch, answers)
+def test_facts_and_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = probe(monkeypatch, answers)
     assert (found["reason"], found["changed"]) == ("", False)
     assert found["ansible_facts"] == SETUP["ansible_facts"]
     assert found["seen"] == {"uid": 0, "started": 1000.5, "ended": 1001.0, "disks": []}
-    # It began at most half a second after the controller's time, and was done one second before the controller.
+    # The module started at most half a second after the controller's time, and ended one second before it.
     assert found["clock"] == [-1.0, 0.5]
     assert found["plan"]["groups"] == ()
 
 
-def failing(said: dict[str, Any]) -> Answer:
-    return lambda _name: {"failed": True, **said}
+def failing(result: dict[str, Any]) -> Answer:
+    return lambda _name: {"failed": True, **result}
 
 
 def raising(error: Exception) -> Answer:
@@ -84,21 +84,21 @@ def raising(error: Exception) -> Answer:
         (failing({"msg": "the file /x was not found"}), "failed", "the file /x was not found"),
     ],
 )
-def test_why_not(monkeypatch: pytest.MonkeyPatch, answer: Answer, reason: str, detail: str) -> None:
-    found = look(monkeypatch, answer)
+def test_the_reason_is_reported(monkeypatch: pytest.MonkeyPatch, answer: Answer, reason: str, detail: str) -> None:
+    found = probe(monkeypatch, answer)
     assert (found["reason"], found["detail"]) == (reason, detail)
     assert "failed" not in found
     assert "unreachable" not in found
     assert "seen" not in found
 
 
-def test_an_old_python(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_python_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {"ansible_python": {"version": {"major": 3, "minor": 8}}, "ansible_python_version": "3.8.10"}
-    found = look(monkeypatch, lambda _name: {"ansible_facts": facts})
+    found = probe(monkeypatch, lambda _name: {"ansible_facts": facts})
     assert (found["reason"], found["detail"]) == ("old-python", "3.8.10")
 
 
-def test_a_user_that_is_not_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = look(monkeypatch, lambda name: SETUP if name.endswith("setup") else {**SEEN, "uid": 1000})
+def test_a_user_other_than_root_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = probe(monkeypatch, lambda name: SETUP if name.endswith("setup") else {**FACTS, "uid": 1000})
     assert found["reason"] == "no-root"
     assert "1000" in found["detail"]
