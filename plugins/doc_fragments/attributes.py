@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What every module of this collection promises, said once."""
+    """Attributes that all modules of this collection have in common."""
 
     DOCUMENTATION = r"""
 options: {}
@@ -13,7 +13,7 @@ attributes:
     description: Runs in check mode, changes nothing, and predicts what it would change.
     support: full
   diff_mode:
-    description: Shows in diff mode what changes, secrets masked.
+    description: Shows the changes in diff mode, with masked secrets.
     support: full
   idempotent:
     description: A second run with the same input on an unchanged host changes nothing.

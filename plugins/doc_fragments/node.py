@@ -4,17 +4,17 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options that tell a module where a node keeps what, and whose it is; node files apart from them."""
+    """Options of modules that read or change the configuration of a node."""
 
     DOCUMENTATION = r"""
 options:
   roots:
-    description: Where the parts of a release lie on the node.
+    description: The directories on the node that contain the parts of a release.
     type: dict
     required: true
     suboptions:
       engine:
-        description: The engine's directory. A link is followed only where root alone could have made it.
+        description: The engine's directory. A link is followed only if no other user than root can have created it.
         type: path
         required: true
       environment:
@@ -26,7 +26,7 @@ options:
         type: path
         default: /etc/ivy-cluster/secrets
   store:
-    description: The node's own memory of releases, backups and what is applied. Only root may enter it.
+    description: The node's store of releases, backups and applied state. Accessible only to root.
     type: path
     default: /var/lib/ivy-cluster
   owner:
@@ -38,23 +38,23 @@ options:
     type: str
     default: ivy
   unit:
-    description: The engine's unit.
+    description: The engine's systemd unit.
     type: str
     default: axonivy-engine.service
   ignore:
-    description: Patterns of paths that are nobody's business. V(*) stays within a directory, V(**) does not.
+    description: Patterns of paths to ignore. V(*) matches within one directory, V(**) across directories.
     type: list
     elements: str
     default: []
   engine_owned:
     description:
-      - Patterns of what the engine itself writes. By default the configuration of applications that the release does
-        not have.
+      - Patterns of paths that the engine writes. By default the configuration of applications that the release does
+        not contain.
     type: list
     elements: str
   restart_rules:
     description:
-      - Whether a file that no release describes needs a restart when it changes. The first pattern that fits counts.
+      - Whether a change of a file outside the release requires a restart. The first matching pattern applies.
     type: list
     elements: dict
     default: []
@@ -64,7 +64,7 @@ options:
         type: str
         required: true
       restart:
-        description: The rule.
+        description: Whether a change requires a restart.
         type: str
         required: true
         choices: [never, always]
@@ -73,7 +73,7 @@ options:
     NODE_FILES = r"""
 options:
   node_files:
-    description: The files that may differ between nodes.
+    description: Files that may differ between nodes.
     type: list
     elements: dict
     suboptions:
@@ -82,12 +82,12 @@ options:
         type: path
         required: true
       content:
-        description: The whole content. Needed for every file, and left out with O(node_files[].helper).
+        description: The complete content. Required for a file, and omitted with O(node_files[].helper).
         type: str
       helper:
         description:
-          - Whether O(node_files[].path) is a directory that gets the code of the node half, which a unit can run at the
-            engine's start. Each file of it becomes a node file.
+          - Whether O(node_files[].path) is a directory for the collection's code on the node, which a unit can run when
+            the engine starts. Each file of the code becomes a node file.
         type: bool
         default: false
       mode:
@@ -103,13 +103,25 @@ options:
         type: str
         default: root
       secret:
-        description: Whether the content is hidden in differences.
+        description: Whether diff mode hides the content.
         type: bool
         default: false
       restart:
         description:
-          - Whether a change needs a restart of the engine.
-          - By default always, but never for the files of the node helper.
+          - Whether a change requires a restart of the engine.
+          - The default is V(always), and V(never) for the files of O(node_files[].helper).
         type: str
         choices: [always, never]
+"""
+
+    TRANSPORT = r"""
+options:
+  payload:
+    description: Set by the action plugin of this module. Not for tasks.
+    type: str
+    default: ""
+  bundle:
+    description: Set by the action plugin of this module. Not for tasks.
+    type: path
+    default: ""
 """

@@ -58,19 +58,12 @@ options:
     default: {}
   restart_rules:
     description: Has no effect in this module. It exists so that all modules that read a node accept the same options.
-  payload:
-    description: Set by the controller's half of this module; not for tasks.
-    type: str
-    default: ""
-  bundle:
-    description: Set by the controller's half of this module; not for tasks.
-    type: path
-    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
   - ivy.cluster.attributes
   - ivy.cluster.node
+  - ivy.cluster.node.transport
 seealso:
   - module: ivy.cluster.shared_config_info
 """

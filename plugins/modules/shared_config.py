@@ -77,19 +77,12 @@ options:
       - A release that the node already has is always taken, so that a rollback can go back behind the change of a key.
     type: bool
     default: false
-  payload:
-    description: Set by the controller's half of this module; not for tasks.
-    type: str
-    default: ""
-  bundle:
-    description: Set by the controller's half of this module; not for tasks.
-    type: path
-    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
   - ivy.cluster.attributes
   - ivy.cluster.node
+  - ivy.cluster.node.transport
   - ivy.cluster.node.node_files
 seealso:
   - module: ivy.cluster.config_release

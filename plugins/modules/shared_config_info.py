@@ -29,19 +29,12 @@ options:
   node_files:
     description:
       - The node files as they should be, to tell what of them is pending. Drift of node files is told without them.
-  payload:
-    description: Set by the controller's half of this module; not for tasks.
-    type: str
-    default: ""
-  bundle:
-    description: Set by the controller's half of this module; not for tasks.
-    type: path
-    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
   - ivy.cluster.attributes
   - ivy.cluster.node
+  - ivy.cluster.node.transport
   - ivy.cluster.node.node_files
 seealso:
   - module: ivy.cluster.shared_config
