@@ -23,6 +23,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.plan import (
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.template_mask import literal
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     jgroups,
     placement,
@@ -78,7 +79,7 @@ def first_source(
             _one(finding, profile, names, result)
     for path in owned:
         if wish.wants_file(path):
-            advice = f"To take it, name it: adopt_files: ['{source_tree.printable(path)}']."
+            advice = f"To take it, name it: adopt_files: ['{plain_text(path)}']."
             result.name(path, "", "the engine itself keeps this file", advice)
     result.without_collisions(())
     result.taken.sort(key=lambda one: one.source)

@@ -17,6 +17,7 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import FileEdit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.template_mask import Disguise
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.result import masked_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     jgroups,
@@ -91,7 +92,7 @@ class Plan:
     named: list[Named] = dataclasses.field(default_factory=list)
 
     def name(self, path: str, key: str, reason: str, advice: str) -> None:
-        self.named.append(Named(source_tree.printable(path), key, reason, advice))
+        self.named.append(Named(plain_text(path), key, reason, advice))
 
     def take(self, taken: Taken) -> None:
         """The only way into the source. The path is one that a node reported, whatever was checked before."""
@@ -165,7 +166,7 @@ def plan(findings: t.Iterable[Finding], owned: t.Iterable[str], wish: Wish, cont
             _one(finding, wish, context, result)
     for path in owned:
         if wish.wants_file(path):
-            shown = source_tree.printable(path)
+            shown = plain_text(path)
             advice = f"To take it nevertheless, name it: adopt_files: ['{shown}']; from then on every node gets it."
             result.name(path, "", "the engine itself keeps this file", advice)
     result.without_collisions(context.source)

@@ -16,6 +16,7 @@ from ansible.template import Templar
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import bootstrap, patch, plan, write
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import commands, masking, native
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import FindingsError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, templates
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source as source_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import ENGINE_KEYS
@@ -69,7 +70,7 @@ def adopt(params: Result, base: Path, answer: Result, controller: Controller, re
             )
         planned = plan.plan(findings, answer["engine_owned"], selection, _context(base, answer, controller))
     edits = [taken.edit for taken in planned.taken]
-    result["local_changes"] = sorted({source_tree.printable(finding.path) for finding in findings})
+    result["local_changes"] = sorted({plain_text(finding.path) for finding in findings})
     result["taken"] = [taken.plain() for taken in planned.taken]
     result["named"] = [named.plain() for named in planned.named]
     result["text"] = write.shown(planned.taken, controller.secrets)

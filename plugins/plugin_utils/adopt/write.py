@@ -7,14 +7,15 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 import typing as t
 from pathlib import Path
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import FileEdit, hunks, is_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.plan import Taken
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import atomic_files
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.result import masked_text
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release.source import place_problem, printable
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.source import place_problem
 
 _FILE_MODE = 0o644
 _PATCH_MODE = 0o600
@@ -64,7 +65,7 @@ def write(base: Path, edits: t.Sequence[FileEdit], check: bool) -> None:
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 mode = stat.S_IMODE(path.stat().st_mode) if edit.before is not None else _FILE_MODE
-                _replace(path, edit.after, mode)
+                atomic_files.replace(path, edit.after, mode)
         except OSError as error:
             raise WriteError(f"{path} cannot be written ({error.strerror}). Run again.") from error
 
@@ -76,7 +77,7 @@ def write_patch(path: Path, patch: str, check: bool) -> bool:
         if path.is_file() and path.read_bytes() == data:
             return False
         if not check:
-            _replace(path, data, _PATCH_MODE)
+            atomic_files.replace(path, data, _PATCH_MODE)
     except OSError as error:
         raise WriteError(f"The patch {path} cannot be written ({error.strerror}).") from error
     return True
@@ -87,7 +88,7 @@ def shown(taken: t.Iterable[Taken], secrets: t.Sequence[str]) -> str:
     lines: list[str] = []
     for one in taken:
         keys = f": {', '.join(one.keys)}" if one.keys else ""
-        lines.append(f"{printable(one.source)} ({one.how}{keys})")
+        lines.append(f"{plain_text(one.source)} ({one.how}{keys})")
         if is_text(one.edit.before) and is_text(one.edit.after):
             lines.append(masked_text("".join(hunks(one.edit)), secrets).rstrip("\n"))
         else:
@@ -99,7 +100,7 @@ def _check(base: Path, edit: FileEdit) -> None:
     problem = place_problem(edit.path)
     if problem is not None:
         # Whoever plans an edit names such a path; this is the last line of defence.
-        raise WriteError(f"{printable(edit.path)} is not written: {problem[0]}. Nothing was written.")
+        raise WriteError(f"{plain_text(edit.path)} is not written: {problem[0]}. Nothing was written.")
     path = base / edit.path
     for above in [path, *path.parents]:
         if above == base:
@@ -113,17 +114,3 @@ def _check(base: Path, edit: FileEdit) -> None:
     # A file that the vault encrypts is never edited, so bytes are compared as they are.
     if present != edit.before:
         raise WriteError(f"{path} has changed while this ran. Nothing was written; run again.")
-
-
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=".new-", suffix="~", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import tempfile
 import typing as t
 from pathlib import Path
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import atomic_files
 
 # No secrets, but the files describe how the cluster is built.
 FILE_MODE = 0o640
@@ -21,7 +21,7 @@ def write_files(texts: t.Mapping[Path, str], check: bool) -> list[Path]:
     if not check:
         for path in different:
             path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            _write(path, texts[path].encode("utf-8"))
+            atomic_files.replace(path, texts[path].encode("utf-8"), FILE_MODE, durable=False)
     return different
 
 
@@ -39,15 +39,3 @@ def _is_equal(path: Path, data: bytes) -> bool:
         return stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == FILE_MODE and path.read_bytes() == data
     except FileNotFoundError:
         return False
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, FILE_MODE)
-            file.write(data)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -20,6 +20,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common import licence,
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding, FindingsError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.native import Plain
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import parse_version
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     engine_secrets,
     file_checks,
@@ -290,7 +291,7 @@ def _add_licence(files: dict[str, _File], given: ReleaseInput, findings: list[Fi
             return
         refused = source_tree.place_problem(path)
         if refused is not None:
-            findings.append(Finding.in_file(source_tree.printable(name), 0, *refused))
+            findings.append(Finding.in_file(plain_text(name), 0, *refused))
             return
         if in_source:
             advice = "Remove it from the source, or leave ivy_licence_file empty."

@@ -14,12 +14,13 @@ import json
 import os
 import re
 import stat
-import tempfile
 import time
 import typing as t
 from pathlib import Path
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import atomic_files
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source
 
 FORMAT = 1
@@ -117,7 +118,7 @@ def write_release(cache: str | os.PathLike[str], manifest: Manifest, blobs: t.It
             _private_directory(directory)
         for data in blobs:
             _write_blob(blob_path(root, hashlib.sha256(data).hexdigest()), data)
-        _write_atomically(path, canonical(manifest))
+        atomic_files.replace(path, canonical(manifest))
     except OSError as error:
         raise CacheError(f"The release cannot be written to the cache {root}: {error}.") from error
     return path
@@ -160,7 +161,7 @@ def manifest_problem(manifest: t.Any, release_id: str) -> str | None:
         path = entry["path"]
         problem = source.relative_problem(path) if isinstance(path, str) else ("it is not a text", "")
         if problem is not None:
-            return f"the path {source.printable(str(path))} is not accepted: {problem[0]}"
+            return f"the path {plain_text(str(path))} is not accepted: {problem[0]}"
         if not _SHA256.fullmatch(str(entry["sha256"])):
             return f"the digest of {path} is not a SHA-256 digest"
     return None
@@ -190,18 +191,4 @@ def _write_blob(path: Path, data: bytes) -> None:
         os.utime(path)
         return
     # A blob that a crash left incomplete does not have its digest, so the next build writes it again.
-    _write_atomically(path, data, durable=False)
-
-
-def _write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    atomic_files.replace(path, data, durable=False)

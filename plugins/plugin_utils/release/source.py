@@ -15,6 +15,7 @@ from pathlib import Path
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.atomic import is_temporary
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.scan import DEEPEST
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 
 TEMPLATE_SUFFIX = ".j2"
 VAULT_HEADER = b"$ANSIBLE_VAULT;"
@@ -94,11 +95,11 @@ def read_source(root: str | os.PathLike[str], decrypt: t.Callable[[bytes], bytes
         if _is_repository_file(path.name) or ("/" not in relative and path.stem.upper() == "README"):
             continue
         if _is_leftover(path.name):
-            warnings.append(f"{printable(relative)} looks like something an editor left behind and is not taken.")
+            warnings.append(f"{plain_text(relative)} looks like something an editor left behind and is not taken.")
             continue
         refused = _path_problem(relative)
         if refused is not None:
-            findings.append(Finding.in_file(printable(relative), 0, *refused))
+            findings.append(Finding.in_file(plain_text(relative), 0, *refused))
             continue
         composed = unicodedata.normalize("NFC", relative)
         if composed in names:
@@ -136,7 +137,7 @@ def _decrypted(data: bytes, decrypt: t.Callable[[bytes], bytes] | None) -> bytes
 
 def _walk(directory: Path, base: Path, findings: list[Finding], depth: int) -> t.Iterator[Path]:
     if depth > DEEPEST:
-        relative = printable(directory.relative_to(base).as_posix()[:80])
+        relative = plain_text(directory.relative_to(base).as_posix()[:80])
         problem = f"it is nested more than {DEEPEST} directories deep"
         findings.append(Finding.in_file(f"{relative}...", 0, problem, "Make the path shorter; no node would take it."))
         return
@@ -144,13 +145,13 @@ def _walk(directory: Path, base: Path, findings: list[Finding], depth: int) -> t
         entries = sorted(directory.iterdir())
     except OSError as error:
         problem = f"it cannot be listed ({error.strerror})"
-        findings.append(Finding.in_file(printable(str(directory)), 0, problem, "Correct its permissions."))
+        findings.append(Finding.in_file(plain_text(str(directory)), 0, problem, "Correct its permissions."))
         return
     for entry in entries:
         mode = entry.lstat().st_mode
-        relative = printable(entry.relative_to(base).as_posix())
+        relative = plain_text(entry.relative_to(base).as_posix())
         if stat.S_ISLNK(mode):
-            problem = f"it is a symbolic link to {printable(str(entry.readlink()))}"
+            problem = f"it is a symbolic link to {plain_text(str(entry.readlink()))}"
             advice = "Put a copy in its place; with a link, a release would depend on what lies outside the source."
             findings.append(Finding.in_file(relative, 0, problem, advice))
         elif stat.S_ISDIR(mode):
@@ -261,10 +262,3 @@ def _path_problem(relative: str) -> tuple[str, str] | None:
     if advice is not None:
         return "it is a node file", advice
     return None
-
-
-def printable(text: str) -> str:
-    """A name as it may stand in a message: whatever could confuse a terminal is written as an escape."""
-    if text.isprintable():
-        return text
-    return text.encode("unicode_escape").decode("ascii")

@@ -28,6 +28,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import (
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import FileEdit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.plan import Context, Finding, Wish
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source as source_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import templates
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.placement import NOTE
@@ -574,8 +575,8 @@ class TestPathsOfANode:
             result = bootstrap.first_source(self.findings(paths), [], Wish(), {})[0]
         else:
             result = plan(*self.findings(paths), what=context())
-        mentioned = {source_tree.printable(one.path) for one in result.taken} | {one.path for one in result.named}
-        assert {source_tree.printable(path) for path in paths} == mentioned
+        mentioned = {plain_text(one.path) for one in result.taken} | {one.path for one in result.named}
+        assert {plain_text(path) for path in paths} == mentioned
         self.check(base, outside, result)
 
     @pytest.mark.parametrize("path", ["configuration/.git/config", "configuration/a/../../x", "configuration/HEAD"])
