@@ -29,7 +29,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Say how to go back
+- name: Print the command for a rollback
   ansible.builtin.debug:
     msg: "Run: {{ 'rollback' | ivy.cluster.playbook_command('--limit', inventory_hostname) }}"
 """

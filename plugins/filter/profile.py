@@ -9,8 +9,8 @@ version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Picks the range of versions that an engine version lies in, and gives its facts as plain values.
-  - The ranges, each fact with its source, lie in the role P(ivy.cluster.topology#role), file C(vars/main/profiles.yml).
+  - Returns the facts of the range of versions that contains an engine version.
+  - The ranges, each fact with its source, are in the role P(ivy.cluster.topology#role), file C(vars/main/profiles.yml).
 positional: _input, version
 options:
   _input:

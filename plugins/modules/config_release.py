@@ -33,7 +33,7 @@ options:
   cache:
     description:
       - Directory for built releases. Created with mode C(0700).
-      - It is no state of any host, so it is written in check mode too, and never counts as a change.
+      - It is not a state of any host. Therefore it is written in check mode too, and never counts as a change.
     type: path
     required: true
   cluster:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A first source out of what lies on the nodes of a cluster that exists already.
+"""Creates a first source from the nodes of an existing cluster.
 
 What the inventory places is left out, and each secret becomes a name that the inventory has to give a value: no secret
 of a node is ever written to the controller.
@@ -15,10 +15,10 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import FileEdit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.plan import (
-    Finding,
+    NodeChange,
     Plan,
+    Selection,
     Taken,
-    Wish,
     searchable,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.template_mask import literal
@@ -67,18 +67,18 @@ class _Names:
 
 
 def first_source(
-    findings: t.Iterable[Finding], owned: t.Iterable[str], wish: Wish, profile: t.Mapping[str, t.Any]
+    findings: t.Iterable[NodeChange], owned: t.Iterable[str], selection: Selection, profile: t.Mapping[str, t.Any]
 ) -> tuple[Plan, list[str]]:
     """The files of the source, what is not taken and why, and the names that ivy_shared_secrets has to have."""
     result, names = Plan(), _Names()
     for finding in findings:
-        if finding.path == jgroups.PATH and not wish.names_file(finding.path):
+        if finding.path == jgroups.PATH and not selection.names_file(finding.path):
             advice = f"To keep this very file, name it: adopt_files: ['{jgroups.PATH}']."
             result.name(finding.path, "", "the inventory makes it (ivy_jgroups_*)", advice)
-        elif wish.wants_file(finding.path):
-            _one(finding, profile, names, result)
+        elif selection.includes_file(finding.path):
+            _plan_file(finding, profile, names, result)
     for path in owned:
-        if wish.wants_file(path):
+        if selection.includes_file(path):
             advice = f"To take it, name it: adopt_files: ['{plain_text(path)}']."
             result.name(path, "", "the engine itself keeps this file", advice)
     result.without_collisions(())
@@ -87,7 +87,7 @@ def first_source(
     return result, names.given
 
 
-def _one(finding: Finding, profile: t.Mapping[str, t.Any], names: _Names, result: Plan) -> None:
+def _plan_file(finding: NodeChange, profile: t.Mapping[str, t.Any], names: _Names, result: Plan) -> None:
     path, data = finding.path, finding.after
     problem = source_tree.node_path_problem(path)
     if problem is not None:
@@ -107,7 +107,7 @@ def _one(finding: Finding, profile: t.Mapping[str, t.Any], names: _Names, result
         text = _text(data)
         if text is None and _holds_secret(searchable(data) or ""):
             advice = "Write this file of the source by hand, as a template."
-            result.name(path, "", "it may hold a secret, and it is no UTF-8", advice)
+            result.name(path, "", "it may contain a secret, and it is not UTF-8", advice)
             return
         try:
             made = None if text is None else _template(path, text, profile, names, result)
@@ -202,7 +202,7 @@ def _lines(path: str, text: str, names: _Names, secrets: list[str]) -> str:
             return value
         if not span.exact and _MAY_END.search(inner):
             line = text.count("\n", 0, span.start) + 1
-            raise ValueError(f"line {line} may hold a secret, and where that ends cannot be told")
+            raise ValueError(f"line {line} may contain a secret whose end cannot be determined")
         secrets.append(f"{quote}{{{{ secret.{names.of(path, span.key)} }}}}{quote}")
         return f"IvySecret{len(secrets) - 1}End"
 
@@ -244,8 +244,8 @@ def _quiet_comments(text: str) -> str:
 # --- how the nodes differ from one another
 
 
-def fingerprint(findings: t.Iterable[Finding], key: str) -> dict[str, t.Any]:
-    """What lies on one node, so that nodes can be compared and nobody can read or guess a value from it."""
+def fingerprint(findings: t.Iterable[NodeChange], key: str) -> dict[str, t.Any]:
+    """The content of one node in a form that can be compared and does not disclose any value."""
 
     def digest(value: t.Any) -> str:
         return hmac.new(key.encode("utf-8"), repr(value).encode("utf-8"), hashlib.sha256).hexdigest()[:16]
@@ -268,7 +268,7 @@ def fingerprint(findings: t.Iterable[Finding], key: str) -> dict[str, t.Any]:
 
 
 def _comparable(value: yaml_tree.Value) -> list[str]:
-    """Each node encrypts a value in its own way, so two of them tell nothing about whether the values are the same."""
+    """Each node encrypts a value differently, so encrypted values cannot be compared."""
     return [value.kind, "(encrypted)" if "${decrypt:" in value.text else value.text]
 
 

@@ -25,7 +25,7 @@ class FileEdit:
 
 
 def render(edits: t.Iterable[FileEdit]) -> str:
-    return "".join(_one(edit) for edit in edits if edit.before != edit.after)
+    return "".join(_plan_file(edit) for edit in edits if edit.before != edit.after)
 
 
 def is_text(data: bytes | None) -> bool:
@@ -44,7 +44,7 @@ def hunks(edit: FileEdit) -> list[str]:
     return [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in found]
 
 
-def _one(edit: FileEdit) -> str:
+def _plan_file(edit: FileEdit) -> str:
     left, right = _quoted(f"a/{edit.path}"), _quoted(f"b/{edit.path}")
     head = [f"diff --git {left} {right}\n"]
     if edit.before is None:

@@ -43,8 +43,8 @@ Render = t.Callable[[str, str], str]
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
-    """One file that differs, as the node told it."""
+class NodeChange:
+    """One file that differs, as reported by the node."""
 
     root: str
     path: str
@@ -117,19 +117,19 @@ class Plan:
 
 
 @dataclasses.dataclass(frozen=True)
-class Wish:
+class Selection:
     """What the operator asked for. Patterns as in a shell; empty takes everything that can be taken."""
 
     files: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
 
-    def wants_file(self, path: str) -> bool:
+    def includes_file(self, path: str) -> bool:
         return not self.files or self.names_file(path)
 
     def names_file(self, path: str) -> bool:
         return any(fnmatch.fnmatchcase(path, pattern) for pattern in self.files)
 
-    def wants_key(self, key: str) -> bool:
+    def includes_key(self, key: str) -> bool:
         if not self.keys:
             return True
         return any(fnmatch.fnmatchcase(key, one) or yaml_tree.has_prefix(key, one) for one in self.keys)
@@ -151,21 +151,23 @@ class Context:
         return masking.scrub(text, self.secrets) != text
 
 
-def finding_from(item: t.Mapping[str, t.Any]) -> Finding:
+def node_change_from(item: t.Mapping[str, t.Any]) -> NodeChange:
     def data(name: str) -> bytes | None:
         return None if item.get(name) is None else base64.b64decode(item[name])
 
     names = ("root", "path", "kind", "origin", "yaml", "secret", "detail", "too_long", "irregular")
-    return Finding(before=data("before"), after=data("after"), **{name: item[name] for name in names if name in item})
+    return NodeChange(
+        before=data("before"), after=data("after"), **{name: item[name] for name in names if name in item}
+    )
 
 
-def plan(findings: t.Iterable[Finding], owned: t.Iterable[str], wish: Wish, context: Context) -> Plan:
+def plan(findings: t.Iterable[NodeChange], owned: t.Iterable[str], selection: Selection, context: Context) -> Plan:
     result = Plan()
     for finding in findings:
-        if wish.wants_file(finding.path):
-            _one(finding, wish, context, result)
+        if selection.includes_file(finding.path):
+            _plan_file(finding, selection, context, result)
     for path in owned:
-        if wish.wants_file(path):
+        if selection.includes_file(path):
             shown = plain_text(path)
             advice = f"To take it nevertheless, name it: adopt_files: ['{shown}']; from then on every node gets it."
             result.name(path, "", "the engine itself keeps this file", advice)
@@ -175,7 +177,7 @@ def plan(findings: t.Iterable[Finding], owned: t.Iterable[str], wish: Wish, cont
     return result
 
 
-def _one(finding: Finding, wish: Wish, context: Context, result: Plan) -> None:
+def _plan_file(finding: NodeChange, selection: Selection, context: Context, result: Plan) -> None:
     reason, advice = _not_from_source(finding)
     if reason:
         result.name(finding.path, "", reason, advice)
@@ -183,9 +185,9 @@ def _one(finding: Finding, wish: Wish, context: Context, result: Plan) -> None:
     source = context.of(finding.path)
     is_yaml = finding.yaml or finding.path.endswith((".yaml", ".yml"))
     if finding.kind == "modified" and is_yaml and finding.before is not None:
-        _yaml(finding, source, wish, context, result)
-    elif wish.keys and not wish.names_file(finding.path):
-        # Whoever names keys wants no whole files besides.
+        _yaml(finding, source, selection, context, result)
+    elif selection.keys and not selection.names_file(finding.path):
+        # A selection by keys includes no complete files.
         return
     elif finding.kind == "missing":
         _missing(finding, source, result)
@@ -193,8 +195,8 @@ def _one(finding: Finding, wish: Wish, context: Context, result: Plan) -> None:
         _whole(finding, source, context, result)
 
 
-def _not_from_source(finding: Finding) -> tuple[str, str]:
-    """Why a finding is no matter of the source, and where it is changed instead."""
+def _not_from_source(finding: NodeChange) -> tuple[str, str]:
+    """Why a change cannot be made in the source, and where to make it."""
     put_right = "The playbook ivy.cluster.site restores it."
     if finding.root == "node":
         return "it is a file of this node", "Change the inventory: the role engine writes it from its options."
@@ -209,7 +211,7 @@ def _not_from_source(finding: Finding) -> tuple[str, str]:
     if finding.kind == "attributes":
         return f"only its mode or owner differs ({finding.detail})", f"The source holds no modes. {put_right}"
     if finding.irregular:
-        return finding.detail or "it is no regular file", f"Only files can be taken. {put_right}"
+        return finding.detail or "it is not a regular file", f"Only files can be taken. {put_right}"
     if finding.too_long:
         return "it is too long to be taken here", "Copy it into the source by hand."
     if any(finding.path.startswith(f"{directory}/") for directory in source_tree.VENDOR_DIRECTORIES):
@@ -222,7 +224,7 @@ def _not_from_source(finding: Finding) -> tuple[str, str]:
 # --- whole files
 
 
-def _missing(finding: Finding, source: source_tree.SourceFile | None, result: Plan) -> None:
+def _missing(finding: NodeChange, source: source_tree.SourceFile | None, result: Plan) -> None:
     if source is None:
         where = "the vendor delivers it" if finding.origin == "baseline" else "it is made from the inventory"
         result.name(
@@ -239,10 +241,10 @@ def _missing(finding: Finding, source: source_tree.SourceFile | None, result: Pl
         result.take(Taken(finding.path, source.path, "deleted", (), edit))
 
 
-def _whole(finding: Finding, source: source_tree.SourceFile | None, context: Context, result: Plan) -> None:
+def _whole(finding: NodeChange, source: source_tree.SourceFile | None, context: Context, result: Plan) -> None:
     data = finding.after
     if data is None:
-        result.name(finding.path, "", "it could not be read", "Look at it on the node.")
+        result.name(finding.path, "", "it could not be read", "Inspect it on the node.")
         return
     if source is None and finding.origin == "release":
         result.name(finding.path, "", "it is made from the inventory", _inventory_advice(finding.path))
@@ -275,7 +277,7 @@ def _whole(finding: Finding, source: source_tree.SourceFile | None, context: Con
     result.take(Taken(finding.path, path, "created" if source is None else "replaced", (), edit))
 
 
-def _secrets_in(finding: Finding, context: Context) -> str:
+def _secrets_in(finding: NodeChange, context: Context) -> str:
     """What of a file's content may be a secret that the source does not hold in the same form already."""
     text = searchable(finding.after)
     if text is None:
@@ -291,7 +293,7 @@ def _secrets_in(finding: Finding, context: Context) -> str:
         if line not in known and masked_text(line, ()) != line
     ]
     if lines:
-        return f"what looks like a secret stands in line {lines[0]} in clear text"
+        return f"line {lines[0]} contains what looks like a secret in clear text"
     if finding.path.endswith((".yaml", ".yml")):
         try:
             tree = yaml_tree.parse(text).tree()
@@ -304,7 +306,7 @@ def _secrets_in(finding: Finding, context: Context) -> str:
 
 
 def searchable(data: bytes | None) -> str | None:
-    """A text in whatever encoding, for the search for secrets only; None for what is no text."""
+    """The text in any encoding, only for the search for secrets; None if the data is not text."""
     if data is None:
         return None
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -321,7 +323,9 @@ def searchable(data: bytes | None) -> str | None:
 # --- keys
 
 
-def _yaml(finding: Finding, source: source_tree.SourceFile | None, wish: Wish, context: Context, result: Plan) -> None:
+def _yaml(
+    finding: NodeChange, source: source_tree.SourceFile | None, selection: Selection, context: Context, result: Plan
+) -> None:
     path = finding.path
     if finding.origin == "baseline":
         _whole(finding, source, context, result)
@@ -343,7 +347,7 @@ def _yaml(finding: Finding, source: source_tree.SourceFile | None, wish: Wish, c
         return
     keys = []
     for difference in differences:
-        if not wish.wants_key(difference.key):
+        if not selection.includes_key(difference.key):
             continue
         problem = guard.problem(difference)
         if problem is None:

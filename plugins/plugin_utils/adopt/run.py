@@ -53,8 +53,8 @@ def empty_result(base: Path) -> Result:
 
 def adopt(params: Result, base: Path, answer: Result, controller: Controller, result: Result) -> None:
     """Plan the edits from the node's answer, write them on request, and complete the result."""
-    findings = [plan.finding_from(item) for item in answer["findings"]]
-    selection = plan.Wish(tuple(params["files"]), tuple(params["keys"]))
+    findings = [plan.node_change_from(item) for item in answer["findings"]]
+    selection = plan.Selection(tuple(params["files"]), tuple(params["keys"]))
     if result["first"]:
         result["files"] = bootstrap.fingerprint(findings, params["cluster_key"] or os.urandom(16).hex())
         if not params["chosen"]:

@@ -23,7 +23,7 @@ class Disguise:
             raise TemplateError("it holds a word that is needed for the edit")
         self._pieces: list[str] = []
         text = _JINJA.sub(self._hide, source)
-        # A statement on a line of its own is no part of the YAML.
+        # A statement that is alone on its line is not part of the YAML.
         self.text = re.sub(r"(?m)^([ \t]*)(IvyJinja\d+End)[ \t]*$", self._as_comment, text)
 
     def _hide(self, match: re.Match[str]) -> str:

@@ -45,8 +45,8 @@ def refuse_inventory(base: Path, sources: t.Iterable[str], ignored: re.Pattern[b
             continue
         if not any(ignored.search(os.fsencode(part)) for part in base.resolve().relative_to(inventory).parts):
             raise WriteError(
-                f"The source {base} lies in the inventory {source}, and Ansible would read what a node brings into it "
-                "as inventory. Nothing was written. Set ignore_patterns in section [inventory] of ansible.cfg to "
+                f"The source {base} is in the inventory {source}, so Ansible would read files of a node as "
+                "inventory. Nothing was written. Set ignore_patterns in section [inventory] of ansible.cfg to "
                 f"^{re.escape(base.name)}$, or move the source."
             )
 

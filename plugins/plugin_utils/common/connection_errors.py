@@ -65,7 +65,7 @@ CAUSES: tuple[Cause, ...] = (
         "host-key-changed",
         "host-key-changed",
         "its SSH host key is not the one in known_hosts",
-        "If the host was installed anew, compare the fingerprint with the one on its console (ssh-keygen -lf "
+        "If the host was reinstalled, compare the fingerprint with the one on its console (ssh-keygen -lf "
         "/etc/ssh/ssh_host_ed25519_key.pub), then remove the old key (ssh-keygen -R <address>) and connect once with "
         "ssh. Otherwise another machine answers at this address: find out why first",
         (
@@ -279,8 +279,8 @@ def diagnose(text: str, connecting: bool = False) -> Diagnosis:
         line = cause.line(lines)
         if line is not None:
             return Diagnosis(cause, _shortened(line))
-    telling = [line for line in lines if re.search(r"\w", line)]
-    return Diagnosis(UNREACHABLE if connecting else FAILED, _shortened(telling[-1]) if telling else "")
+    meaningful = [line for line in lines if re.search(r"\w", line)]
+    return Diagnosis(UNREACHABLE if connecting else FAILED, _shortened(meaningful[-1]) if meaningful else "")
 
 
 def _shortened(line: str) -> str:

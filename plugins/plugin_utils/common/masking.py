@@ -64,7 +64,7 @@ def mask(key: str, value: str | None, secret_keys: t.Container[object] = ()) -> 
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Span:
-    """Where a text holds what may be a secret, quotes included. ``exact`` tells whether it surely ends there."""
+    """The position of a possible secret in a text, quotes included. ``exact`` is true if its end is certain."""
 
     start: int
     end: int
@@ -112,7 +112,7 @@ def replaced(text: str, replacement: t.Callable[[Span, str], str]) -> str:
 
 
 class SecretKeys(t.Container[object]):
-    """Keys of one file that hold a secret, with all that lies below them and with every item of a list."""
+    """Keys of one file that contain a secret, with all keys below them and all items of their lists."""
 
     def __init__(self, keys: t.Iterable[str], everything: bool = False) -> None:
         self._keys = frozenset(_INDEX.sub("", key) for key in keys)

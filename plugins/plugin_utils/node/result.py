@@ -18,7 +18,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.config.running_co
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import meaning, merge, tree
-from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.merge import KeyTruth, Side
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.merge import KeyChange, Side
 
 Item = dict[str, t.Any]
 
@@ -64,7 +64,7 @@ class Texts:
             mask_of((applied, actual, accepted, wanted), (question, entry or {}), secrets),
         )
 
-    def truths(self) -> tuple[KeyTruth, ...]:
+    def key_changes(self) -> tuple[KeyChange, ...]:
         return merge.classify(self.applied, self.actual, self.wanted, self.accepted)
 
 
@@ -91,16 +91,16 @@ def judge(question: t.Mapping[str, t.Any], secrets: t.Sequence[str] = ()) -> tup
     """Whether what lies on a node means what was applied: the verdict for the node, and the keys that differ."""
     texts = Texts.of(question, secrets, None, None)
     try:
-        truths = texts.truths()
+        key_changes = texts.key_changes()
     except tree.YamlError as exc:
         return "different", [_unreadable(exc)]
-    if not truths:
+    if not key_changes:
         return "same", []
-    verdict = "rewriting" if all(one.change == "rewritten" for one in truths) else "different"
-    return verdict, [shown(one, texts.mask) for one in truths]
+    verdict = "rewriting" if all(one.change == "rewritten" for one in key_changes) else "different"
+    return verdict, [shown(one, texts.mask) for one in key_changes]
 
 
-def shown(one: KeyTruth, mask: masking.Mask) -> Item:
+def shown(one: KeyChange, mask: masking.Mask) -> Item:
     return {
         "key": mask.text(one.key),
         "change": one.change,
@@ -177,33 +177,35 @@ class Lists:
         wanted = self._read_wanted(entry) if entry is not None else None
         texts = Texts.of(comparison, self._secrets, wanted, entry)
         try:
-            truths = texts.truths()
+            key_changes = texts.key_changes()
         except tree.YamlError as exc:
             self._add(name, {**item, "keys": [_unreadable(exc)]})
             return
         if entry is None and item.get("change"):
             # The release has the file no more, so whatever somebody changed in it is changed on both sides.
-            truths = tuple(
-                dataclasses.replace(one, side=Side.CONFLICT, wanted=None) for one in truths if one.side is Side.DRIFT
+            key_changes = tuple(
+                dataclasses.replace(one, side=Side.CONFLICT, wanted=None)
+                for one in key_changes
+                if one.side is Side.DRIFT
             )
-            if not truths:
+            if not key_changes:
                 self._add(name, item)
                 return
         of_file = {part: item[part] for part in _OF_THE_FILE if part in item}
         kind = item.get("kind")
         if kind == "attributes":
             self._add("drift", {**of_file, "kind": kind, "detail": item["detail"]})
-        self._add_keys("drift", {**of_file, "kind": "modified", "detail": item["detail"]}, truths, texts)
+        self._add_keys("drift", {**of_file, "kind": "modified", "detail": item["detail"]}, key_changes, texts)
         both = {**of_file, "kind": "modified", "detail": item["detail"], "change": item.get("change")}
-        self._add_keys("conflict", both, truths, texts)
+        self._add_keys("conflict", both, key_changes, texts)
         pending = {**of_file, "change": item.get("change"), "detail": ""}
-        if any(one.side is Side.PENDING for one in truths):
-            self._add_keys("pending", pending, truths, texts)
-        elif item.get("change") and kind != "modified" and not truths:
+        if any(one.side is Side.PENDING for one in key_changes):
+            self._add_keys("pending", pending, key_changes, texts)
+        elif item.get("change") and kind != "modified" and not key_changes:
             self._add("pending", {**pending, "detail": "its form changes, no key does", "keys": []}, [])
 
-    def _add_keys(self, name: str, item: Item, truths: t.Iterable[KeyTruth], texts: Texts) -> None:
-        mine = [one for one in truths if one.side.value == name]
+    def _add_keys(self, name: str, item: Item, key_changes: t.Iterable[KeyChange], texts: Texts) -> None:
+        mine = [one for one in key_changes if one.side.value == name]
         if mine:
             # Of what is pending, the text on a node counts for nothing: each encrypts with a salt of its own.
             raw = [

@@ -115,7 +115,7 @@ class _File:
 
 
 def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ()) -> BuiltRelease:
-    """Build it, or raise :class:`FindingsError` with everything that is in the way, ``known_findings`` included."""
+    """Build a release, or raise :class:`FindingsError` with all problems, including ``known_findings``."""
     parse_version(given.engine_version)
     findings = [*known_findings, *given.source.findings]
     warnings = list(given.source.warnings)
@@ -339,7 +339,7 @@ def _judge_read_only(
             check_relative(given.read_only_copy)
     except NodeError:
         advice = "Name it relative to the engine's directory, as in work/configuration."
-        problem = f"engine_read_only_copy: {given.read_only_copy!r} is no plain relative path"
+        problem = f"engine_read_only_copy: {given.read_only_copy!r} is not a relative path"
         findings.append(Finding.in_file("", 0, problem, advice))
     for file in files.values():
         lines = (file.text or "").splitlines() if file.document is not None else []

@@ -187,7 +187,7 @@ def _write_blob(path: Path, data: bytes) -> None:
     except FileNotFoundError:
         present = None
     if present == data:
-        # The time tells prune() that the blob is in use.
+        # By its time prune() recognises that the blob is in use.
         os.utime(path)
         return
     # A blob that a crash left incomplete does not have its digest, so the next build writes it again.

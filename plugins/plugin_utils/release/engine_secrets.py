@@ -12,7 +12,7 @@ FILE_PREFIX = "ivy."
 NOTE = "# Written by ivy.cluster, the same on every node. Change the inventory, not this file.\n"
 
 _CARRIED_PART = re.compile(r"[A-Za-z0-9]+")
-# Below these the next part of a key is a name that people gave. A variable in capitals does not tell its case, so the
+# Below these the next part of a key is a name chosen by users. A variable in upper case loses the name's case, so the
 # engine could not find the key by it; the vendor's own examples use a secret file for them.
 _NAMED_BY_PEOPLE = ("Administrators", "SecuritySystems")
 _ESCAPED = re.compile(r'(["\\`$])')
@@ -78,7 +78,7 @@ def problem_of(key: str, value: str) -> str | None:
 
 
 def quote(value: str) -> str:
-    """The value between double quotes, in which systemd takes back a backslash before one of four characters only."""
+    """The value in double quotes. systemd removes a backslash only before one of four characters."""
     check_value(value)
     return '"' + _ESCAPED.sub(r"\\\1", value) + '"'
 

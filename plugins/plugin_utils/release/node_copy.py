@@ -74,7 +74,7 @@ def _checked(raw: bytes, release: str, cluster_key: str) -> Manifest:
     try:
         manifest = json.loads(raw)
     except ValueError as error:
-        raise CacheError(f"What the node calls release {release} is no manifest ({error}).") from error
+        raise CacheError(f"The manifest of release {release} on the node is invalid ({error}).") from error
     if not isinstance(manifest, dict) or manifest.get("id") != release or canonical(manifest) != raw:
         raise CacheError(
             f"What the node calls release {release} is another one, or damaged. Take it from another node."

@@ -30,7 +30,7 @@ def compare_nodes(
     keys = {key for values in flat.values() for key in values}
     for key in sorted(keys):
         if any(other.startswith((f"{key}.", f"{key}[")) for other in keys):
-            # Empty on one node and not on another: what lies in it is reported, one by one.
+            # Empty on one node and not on another: its entries are reported one by one.
             continue
         groups: dict[str, list[str]] = {}
         for node, values in flat.items():
@@ -66,5 +66,5 @@ def _flatten(value: Plain, path: str = "") -> dict[str, str]:
         return result
     if not path:
         return {}
-    # JSON, so that the number 1 and the text "1" are told apart.
+    # JSON, to distinguish the number 1 from the text "1".
     return {path: json.dumps(value, ensure_ascii=False)}

@@ -257,7 +257,7 @@ def _path_problem(relative: str) -> tuple[str, str] | None:
     if problem is not None:
         return problem
     if any(relative.startswith(f"{directory}/") for directory in VENDOR_DIRECTORIES):
-        return "it lies in a directory that belongs to the vendor", "Remove it from the source."
+        return "it is in a directory that belongs to the vendor", "Remove it from the source."
     advice = NODE_FILES.get(relative.removesuffix(TEMPLATE_SUFFIX))
     if advice is not None:
         return "it is a node file", advice

@@ -226,7 +226,7 @@ def _odd_finding(path: str, line: int, kind: str) -> Finding:
     else:
         advice = "Call it with (), or use a value that it holds."
     return Finding.in_file(
-        path, line, f"the template writes a '{kind}', which is no text and differs from run to run", advice
+        path, line, f"the template writes a '{kind}', which is not text and differs from run to run", advice
     )
 
 

@@ -66,7 +66,7 @@ def check_header(
     if match is None or match[1] != kind or match[3] != kind:
         advice = f"It has the form https://json-schema.axonivy.com/{kind}/<version>/{kind}.json."
         findings.append(
-            Finding.in_file(name, document.header_line, f"'{document.header}' is no schema of this file", advice)
+            Finding.in_file(name, document.header_line, f"'{document.header}' is not a schema of this file", advice)
         )
     elif _is_newer(match[2], engine_version):
         problem = f"the schema header is of version {match[2]}, the engine is {engine_version}"
@@ -149,7 +149,7 @@ def check_clear_text(
                 "Put it into ivy_shared_secrets (from the vault), rename the file to .j2 and write "
                 "{{ ('${encrypt:' ~ secret.<name> ~ '}') | to_json }} - or, for a key of ivy.yaml, remove it here "
                 "and add it to ivy_shared_secrets.engine_keys. "
-                f"If it is none, end the line with '# {NOT_A_SECRET}'."
+                f"If it is not a secret, end the line with '# {NOT_A_SECRET}'."
             )
             findings.append(Finding.in_file(name, leaf.line, problem, advice))
         elif "${" not in value and masking.mask("", value) != value:

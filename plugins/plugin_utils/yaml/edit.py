@@ -43,7 +43,7 @@ def changes(before: str, after: str, keys: t.Container[str]) -> list[Change]:
             whole.add(key.partition("[")[0])
         else:
             single.append(Change(key, new.get(key)))
-    # A list that became a value, or the reverse, is no question of its items.
+    # If a list became a value, or the reverse, its items are not compared.
     lists = {key: plain_at(after, key) for key in whole}
     result = [change for change in single if change.key.partition("[")[0] not in lists]
     for key, found in sorted(lists.items()):
@@ -55,7 +55,7 @@ def changes(before: str, after: str, keys: t.Container[str]) -> list[Change]:
 
 
 def plain_at(text: str, key: str) -> t.Any:
-    """What lies at a key, every scalar as the engine reads it; None where there is nothing."""
+    """The content of a key, every scalar as the engine reads it; None if the key does not exist."""
     node = yaml_tree.compose(text)
     place = _find(node, key.split("."))
     return None if place is None else _plain(place)
@@ -244,7 +244,7 @@ def _below(key: str, tree: Tree) -> Tree:
 
 
 def _descend(item: t.Any, key: str) -> t.Any:
-    """What lies at a dotted key of an item."""
+    """The content of a dotted key of an item."""
     if not key:
         return item
     if isinstance(item, dict):

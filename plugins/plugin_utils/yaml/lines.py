@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Exchanging the characters of single keys in a YAML text.
 
-Nothing is written anew but what changes. With a key go its lines, the comment at their end, and the comment lines
-directly above it; a comment that a blank line separates from the key stays, and so does one further right than the
-key, which belongs to the section above.
+Only changed parts are rewritten. Removing a key removes its lines, the comment at their end, and the comment lines
+directly above it. A comment that is separated from the key by a blank line stays, and so does one further right than
+the key, which belongs to the section above.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Editor:
         elif parent.kind == "mapping":
             _nest(self._added.setdefault(id(parent), {}), names, content, key)
         else:
-            raise EditError(f"'{key}' lies below something that holds a value")
+            raise EditError(f"'{key}' is below a key that has a value")
 
     def _put_dotted(self, key: str, content: Content) -> None:
         if self.root is None or self.root.is_empty:
@@ -437,7 +437,7 @@ def _nest(content: Content, names: list[str], value: Content, key: str) -> None:
     for name in names[:-1]:
         content = content.setdefault(name, {}) if isinstance(content, dict) else None
     if not isinstance(content, dict) or names[-1] in content:
-        raise EditError(f"'{key}' lies below something that holds a value")
+        raise EditError(f"'{key}' is below a key that has a value")
     content[names[-1]] = value
 
 

@@ -3,7 +3,7 @@
 """Whether two YAML texts mean the same, and if not, in which keys they differ.
 
 Order, quoting, comments and dotted or nested spelling do not count; the schema header does, because it decides how the
-engine migrates the file. What the engine itself rewrites is told apart from what somebody changed.
+engine migrates the file. Values that the engine rewrites are distinguished from changed values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HEADER_KEY = "(schema header)"
 
 _MACRO = re.compile(r"\$\{(encrypt|hash):")
 _ADMINISTRATOR_PASSWORD = re.compile(r"Administrators\.[^.]+\.Password")
-# The form of a hash is not documented; shorter than this is no hash that anybody uses.
+# The form of a hash is not documented; no hash in use is shorter than this.
 _SHORTEST_HASH = 16
 
 

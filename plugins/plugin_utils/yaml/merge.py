@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who changed what of one YAML file: each key that differs has exactly one of four answers.
+"""Three-way comparison of one YAML file: classifies every differing key as drift, pending, conflict or agreed.
 
-The three texts are what was applied, what lies on the node and what the release wants. Beside the applied text stands
-the one that was accepted after the engine had rewritten its macros: both count as unchanged.
+The three texts are the applied one, the one on the node and the one of the release. A fourth is the text that was
+accepted after the engine had rewritten its macros; it counts as unchanged, like the applied one.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Side(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True)
-class KeyTruth:
-    """One key that is not the same everywhere. ``change`` tells what became of it on the side that changed it."""
+class KeyChange:
+    """One key that differs. ``change`` is the kind of change on the side that changed it."""
 
     key: str
     side: Side
@@ -40,7 +40,7 @@ def classify(
     actual: str | bytes,
     wanted: str | bytes | None = None,
     accepted: str | bytes | None = None,
-) -> tuple[KeyTruth, ...]:
+) -> tuple[KeyChange, ...]:
     """Every key that differs; raises :class:`yaml_tree.YamlError` where a text is not YAML.
 
     Without a wanted text the release is the applied one.
@@ -64,7 +64,7 @@ def classify(
         before, after, then = (meaning.shown(values.get(key)) for values in (old, here, new))
         change = meaning.change_of(key, before, after if by_node else then)
         if change == "rewritten" and base.get(key) != old.get(key):
-            # The engine encrypts a value once; what stands there later is somebody else's work.
+            # The engine encrypts a value once. A later change was made by somebody else.
             change = "changed"
-        found.append(KeyTruth(key, side, change, before, after, then))
+        found.append(KeyChange(key, side, change, before, after, then))
     return tuple(found)

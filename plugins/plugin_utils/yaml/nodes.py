@@ -61,7 +61,7 @@ class Entry:
 class Comment:
     start: int
     text: str
-    # Whether nothing else stands in its line.
+    # Whether its line contains nothing else.
     alone: bool
 
 
@@ -167,7 +167,7 @@ class _Reader:
             made.entries.append(Entry(len(made.entries), item.start if dash is None else dash, item))
 
     def _dash(self) -> int:
-        """Items come in the order of their dashes, those of an inner sequence behind the one that it lies at."""
+        """Items are in the order of their dashes; those of an inner sequence follow the dash of that sequence."""
         self.next_dash += 1
         return self.dashes[self.next_dash - 1]
 

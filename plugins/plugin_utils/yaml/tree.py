@@ -43,7 +43,7 @@ class SeveralDocumentsError(YamlError):
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """What a key holds: a text, or one of the three things that are no text."""
+    """The content of a key: a text, or one of the three kinds that are not text."""
 
     kind: t.Literal["text", "null", "empty mapping", "empty list"]
     text: str = ""
@@ -153,7 +153,7 @@ def split_key(key: str) -> list[str]:
 
 
 def has_prefix(key: str, prefix: str) -> bool:
-    """Whether ``key`` is ``prefix`` or lies under it."""
+    """Whether ``key`` is ``prefix`` or is below it."""
     return key == prefix or key.startswith((f"{prefix}.", f"{prefix}["))
 
 
@@ -164,7 +164,7 @@ def _is_null(node: t.Any) -> bool:
 def _walk(node: t.Any, path: str, leaves: list[Leaf], duplicates: list[Duplicate], above: tuple[int, ...]) -> None:
     line = node.start_mark.line + 1
     if id(node) in above:
-        raise YamlError(line, "an alias refers to what it lies in")
+        raise YamlError(line, "an alias refers to its own container")
     if len(leaves) > MAX_LEAVES:
         raise YamlError(line, f"its aliases unfold to more than {MAX_LEAVES} values")
     above = (*above, id(node))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-# One host an inventory: what a balancer is told there.
+# One host in each inventory, with the options of a balancer.
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "behind": {
@@ -200,10 +200,10 @@ def test_a_stream_of_events_is_never_compressed(rendered: Path) -> None:
 def test_options_that_do_not_fit_are_all_named_at_once(rendered: Path) -> None:
     text = "\n".join(problems(rendered, "bad"))
     for part in (
-        "X Frame, which is no name",
-        "X-Two has a line break",
-        "X-Number is no text",
-        "haproxy_compressed_types has text.",
+        "X Frame, which is not a valid header name",
+        "X-Two contains a line break",
+        "X-Number is not a string",
+        "haproxy_compressed_types contains text.",
         "text/event-stream",
         "must not be negative",
         "haproxy_max_header_bytes",
@@ -214,8 +214,8 @@ def test_options_that_do_not_fit_are_all_named_at_once(rendered: Path) -> None:
         "haproxy_system_paths has /sys;tem,",
         "haproxy_system_paths has /s\u00ffstem,",
         "haproxy_system_paths has system,",
-        "192.0.2.1 stands in haproxy_trusted_proxies and haproxy_proxy_protocol_sources",
-        "haproxy_proxy_protocol_sources: it has an entry",
+        "192.0.2.1 is in both haproxy_trusted_proxies and haproxy_proxy_protocol_sources",
+        "haproxy_proxy_protocol_sources: an entry",
         "haproxy_limit_exempt_sources: it has an entry",
     ):
         assert part in text, text

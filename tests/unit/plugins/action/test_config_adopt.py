@@ -118,12 +118,12 @@ def test_it_is_shown_and_nothing_is_written(adopting: Site) -> None:
 
 
 def test_it_is_written_when_told_to_and_not_in_check_mode(adopting: Site) -> None:
-    wish: dict[str, t.Any] = {"write": True, "patch_file": str(adopting.patch)}
-    predicted = adopting.run(check=True, **wish)
+    selection: dict[str, t.Any] = {"write": True, "patch_file": str(adopting.patch)}
+    predicted = adopting.run(check=True, **selection)
     assert (predicted["changed"], predicted["written"]) == (True, False)
     assert source(adopting) == TEMPLATE
     assert not adopting.patch.exists()
-    result = adopting.run(**wish)
+    result = adopting.run(**selection)
     assert (result["changed"], result["written"]) == (True, True)
     assert source(adopting) == TEMPLATE.replace("A: 1", "A: 9")
     assert "+A: 9  # kept" in adopting.patch.read_text(encoding="utf-8")

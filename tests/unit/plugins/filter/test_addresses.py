@@ -29,7 +29,7 @@ def test_the_order_of_preference_and_of_the_list() -> None:
 
 
 @pytest.mark.parametrize("hosts", ["engine1", None, 5])
-def test_what_is_no_list(hosts: t.Any) -> None:
+def test_other_types_are_rejected(hosts: t.Any) -> None:
     with pytest.raises(AnsibleFilterError, match="needs a list"):
         addresses(hosts, HOSTVARS)
 

@@ -27,7 +27,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import (
     write as adopt_write,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import FileEdit
-from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.plan import Context, Finding, Wish
+from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.plan import Context, NodeChange, Selection
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source as source_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import templates
@@ -66,14 +66,14 @@ def context(secret_keys: dict[str, t.Any] | None = None, **files: bytes) -> Cont
     return Context(source, secret_keys or {IVY: ["EMail.Server.Password"]}, (CANARY,), render)
 
 
-def modified(path: str, before: str | bytes, after: str | bytes, **more: t.Any) -> Finding:
+def modified(path: str, before: str | bytes, after: str | bytes, **more: t.Any) -> NodeChange:
     sides = [side.encode() if isinstance(side, str) else side for side in (before, after)]
     given_ = {"origin": "release", "yaml": path.endswith(".yaml"), **more}
-    return Finding("engine", path, "modified", before=sides[0], after=sides[1], **given_)
+    return NodeChange("engine", path, "modified", before=sides[0], after=sides[1], **given_)
 
 
-def plan(*findings: Finding, what: Context, owned: t.Sequence[str] = (), **wish: t.Any) -> adopt.Plan:
-    return adopt.plan(findings, owned, Wish(**wish), what)
+def plan(*findings: NodeChange, what: Context, owned: t.Sequence[str] = (), **selection: t.Any) -> adopt.Plan:
+    return adopt.plan(findings, owned, Selection(**selection), what)
 
 
 def named(result: adopt.Plan) -> dict[str, str]:
@@ -83,8 +83,8 @@ def named(result: adopt.Plan) -> dict[str, str]:
 class TestKeys:
     what = context(template=TEMPLATE.encode())
 
-    def taken(self, after: str, **wish: t.Any) -> adopt.Plan:
-        return plan(modified(IVY, PLACED, after, secret=True), what=self.what, **wish)
+    def taken(self, after: str, **selection: t.Any) -> adopt.Plan:
+        return plan(modified(IVY, PLACED, after, secret=True), what=self.what, **selection)
 
     def test_a_literal_key_of_a_template_is_edited_in_its_line(self) -> None:
         result = self.taken(PLACED.replace("Port: 25 ", "Port: 587"))
@@ -134,7 +134,7 @@ class TestKeys:
         result = plan(modified(IVY, before, "Login.Salt: b\n"), what=context(ivy=before.encode()))
         assert [one.keys for one in result.taken] == [("Login.Salt",)]
 
-    def test_the_engines_own_rewriting_is_no_change(self) -> None:
+    def test_the_engines_own_rewriting_is_not_a_change(self) -> None:
         result = self.taken(
             PLACED.replace(f"${{encrypt:{CANARY}}}", "${decrypt:xyz}").replace("Port: 25 ", "Port: 587")
         )
@@ -147,7 +147,7 @@ class TestKeys:
         assert one.keys == ("EMail.Server.Port", "EMail.Server.User")
         assert "Port" not in (one.edit.after or b"").decode()
 
-    def test_what_is_written_anew_by_the_cockpit_is_still_one_key(self) -> None:
+    def test_a_file_rewritten_by_the_cockpit_still_has_one_changed_key(self) -> None:
         cockpit = (
             "EMail.Server.Host: mail1\nEMail.Server.Port: 587\nEMail.Server.Password: ${decrypt:a}\n"
             "SystemDb: {Url: 'jdbc:a'}\n"
@@ -200,7 +200,7 @@ class TestKeys:
         assert [one.keys for one in result.taken] == [("C",)]
         assert "makes this key" in named(result)["A"]
 
-    def test_a_key_in_a_condition_that_does_not_hold_is_no_proof(self) -> None:
+    def test_a_key_in_a_false_condition_proves_nothing(self) -> None:
         text = b"{% if false %}\nA: 1\n{% endif %}\nC: 1\n"
         result = plan(modified(IVY, "C: 1\n", "A: 2\nC: 1\n"), what=context(template=text))
         assert result.taken == []
@@ -224,14 +224,14 @@ class TestFiles:
         assert "hunter2" not in str(result.named)
         assert CANARY not in str(result.named)
 
-    def test_a_line_that_the_source_has_already_is_no_new_secret(self) -> None:
+    def test_a_line_that_is_already_in_the_source_is_not_a_new_secret(self) -> None:
         old, new = '<a token="x"/>\n<b/>', '<a token="x"/>\n<c/>'
         assert len(plan(modified(WEB, old, new), what=context(web=old.encode())).taken) == 1
 
     def test_missing_extra_and_binary_files(self) -> None:
-        gone = Finding("engine", WEB, "missing", "release", b"<a/>", None)
-        fresh = Finding("engine", "patches/new.jar", "extra", after=b"\0\1binary")
-        vendor = Finding("engine", "configuration/log4j2.xml", "modified", "baseline", b"<old/>", b"<new/>")
+        gone = NodeChange("engine", WEB, "missing", "release", b"<a/>", None)
+        fresh = NodeChange("engine", "patches/new.jar", "extra", after=b"\0\1binary")
+        vendor = NodeChange("engine", "configuration/log4j2.xml", "modified", "baseline", b"<old/>", b"<new/>")
         result = plan(gone, fresh, vendor, what=context(web=b"<a/>"))
         assert [(one.source, one.how) for one in result.taken] == [
             ("configuration/log4j2.xml", "created"),
@@ -242,27 +242,27 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("finding", "advice"),
         [
-            (Finding("node", "/etc/systemd/system/a.service", "modified"), "role engine"),
-            (Finding("environment", "shared.env", "modified"), "ivy_shared_secrets"),
-            (Finding("secrets", "ivy.a", "missing"), "ivy_shared_secrets"),
-            (Finding("engine", WEB, "attributes", "release", detail="mode 0600"), "ivy.cluster.site"),
-            (Finding("engine", WEB, "modified", "release", irregular=True), "ivy.cluster.site"),
-            (Finding("engine", WEB, "extra", too_long=True), "by hand"),
-            (Finding("engine", "configuration/x.j2", "extra", after=b"x"), "Rename"),
-            (Finding("engine", "configuration/jgroups.xml", "modified", "release", b"a", b"b"), "ivy_jgroups_"),
-            (Finding("engine", "configuration/a.lic", "modified", "release", b"a", b"b"), "ivy_licence_file"),
-            (Finding("engine", "configuration/log4j2.xml", "missing", "baseline"), "ivy.cluster.site"),
-            (Finding("engine", WEB, "missing", "release", b"<a/>"), "Remove the template"),
+            (NodeChange("node", "/etc/systemd/system/a.service", "modified"), "role engine"),
+            (NodeChange("environment", "shared.env", "modified"), "ivy_shared_secrets"),
+            (NodeChange("secrets", "ivy.a", "missing"), "ivy_shared_secrets"),
+            (NodeChange("engine", WEB, "attributes", "release", detail="mode 0600"), "ivy.cluster.site"),
+            (NodeChange("engine", WEB, "modified", "release", irregular=True), "ivy.cluster.site"),
+            (NodeChange("engine", WEB, "extra", too_long=True), "by hand"),
+            (NodeChange("engine", "configuration/x.j2", "extra", after=b"x"), "Rename"),
+            (NodeChange("engine", "configuration/jgroups.xml", "modified", "release", b"a", b"b"), "ivy_jgroups_"),
+            (NodeChange("engine", "configuration/a.lic", "modified", "release", b"a", b"b"), "ivy_licence_file"),
+            (NodeChange("engine", "configuration/log4j2.xml", "missing", "baseline"), "ivy.cluster.site"),
+            (NodeChange("engine", WEB, "missing", "release", b"<a/>"), "Remove the template"),
         ],
     )
-    def test_what_is_no_matter_of_the_source_is_named(self, finding: Finding, advice: str) -> None:
+    def test_changes_that_do_not_belong_to_the_source_are_listed(self, finding: NodeChange, advice: str) -> None:
         result = plan(finding, what=context(web_template=b"<a/>"))
         assert result.taken == []
         assert advice in result.named[0].advice
 
     def test_what_the_vault_encrypts_is_not_overwritten(self) -> None:
         what = Context({WEB: SourceFile(WEB, b"<a/>", True)}, {}, (), render)
-        for finding in (modified(WEB, "<a/>", "<b/>"), Finding("engine", WEB, "missing", "release", b"<a/>")):
+        for finding in (modified(WEB, "<a/>", "<b/>"), NodeChange("engine", WEB, "missing", "release", b"<a/>")):
             assert plan(finding, what=what).taken == []
 
     def test_the_engines_own_files_are_named_until_they_are_asked_for(self) -> None:
@@ -277,7 +277,7 @@ class TestFiles:
             "after": base64.b64encode(b"x").decode(),
             "before": None,
         }
-        assert adopt.finding_from({**item, "size": 1}) == Finding("engine", WEB, "extra", after=b"x")
+        assert adopt.node_change_from({**item, "size": 1}) == NodeChange("engine", WEB, "extra", after=b"x")
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -391,7 +391,7 @@ class TestWriting:
         assert CANARY not in text
         assert "hunter2" not in text
 
-    def test_an_empty_directory_is_no_source(self, tmp_path: Path) -> None:
+    def test_an_empty_directory_is_not_a_source(self, tmp_path: Path) -> None:
         (tmp_path / "configuration").mkdir()
         assert not adopt_write.has_files(tmp_path)
         assert not adopt_write.has_files(tmp_path / "none")
@@ -419,8 +419,8 @@ class TestFirstSource:
 
     def first(self, **files: bytes) -> tuple[dict[str, bytes], adopt.Plan, list[str]]:
         names = {"ivy": IVY, "app": APP, "web": WEB, "key": "configuration/a.p12", "jar": "patches/a.jar"}
-        found = [Finding("engine", names[name], "extra", after=data) for name, data in files.items()]
-        result, secrets = bootstrap.first_source(found, [APP], Wish(), self.PROFILE)
+        found = [NodeChange("engine", names[name], "extra", after=data) for name, data in files.items()]
+        result, secrets = bootstrap.first_source(found, [APP], Selection(), self.PROFILE)
         return {one.source: one.edit.after or b"" for one in result.taken}, result, secrets
 
     def test_no_secret_of_the_node_is_written(self) -> None:
@@ -468,7 +468,7 @@ class TestFirstSource:
         ],
     )
     @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
-    def test_no_secret_of_the_node_is_written_in_whatever_way_it_stands_there(self, text: str, encoding: str) -> None:
+    def test_secrets_of_a_node_are_never_written(self, text: str, encoding: str) -> None:
         files, result, secrets = self.first(web=f"{text}\u00fc\n".encode(encoding))
         assert b"hunter" not in b"".join(files.values()).replace(b"\0", b"")
         assert named(result)
@@ -477,7 +477,7 @@ class TestFirstSource:
             rendered = templates.Renderer({}, values).render(source, data.decode())[0]
             assert rendered is not None
             assert "value" in rendered.text
-        later = plan(Finding("engine", WEB, "extra", after=f"{text}\u00fc\n".encode(encoding)), what=context())
+        later = plan(NodeChange("engine", WEB, "extra", after=f"{text}\u00fc\n".encode(encoding)), what=context())
         assert later.taken == []
         assert WEB in named(later)
 
@@ -497,26 +497,26 @@ class TestFirstSource:
 
     def test_what_the_inventory_makes_is_left_out(self) -> None:
         found = [
-            Finding("engine", "configuration/jgroups.xml", "extra", after=b"<config/>"),
-            Finding(
+            NodeChange("engine", "configuration/jgroups.xml", "extra", after=b"<config/>"),
+            NodeChange(
                 "engine",
                 IVY,
                 "extra",
                 after=f"SystemDb:\n  Url: jdbc:a\n{NOTE}\nBoot:\n  MaintenanceMode: DISABLED\n".encode(),
             ),
         ]
-        result, _secrets = bootstrap.first_source(found, [], Wish(), self.PROFILE)
+        result, _secrets = bootstrap.first_source(found, [], Selection(), self.PROFILE)
         assert result.taken == []
         assert set(named(result)) == {"configuration/jgroups.xml", "SystemDb.Url"}
-        wish = Wish(files=("configuration/jgroups.xml",))
-        [one] = bootstrap.first_source(found, [], wish, self.PROFILE)[0].taken
+        selection = Selection(files=("configuration/jgroups.xml",))
+        [one] = bootstrap.first_source(found, [], selection, self.PROFILE)[0].taken
         assert one.source == "configuration/jgroups.xml"
 
     def test_how_the_nodes_differ(self) -> None:
         def node(ivy: bytes, **more: bytes) -> dict[str, t.Any]:
             files = {IVY: ivy, **{f"patches/{name}": data for name, data in more.items()}}
             return bootstrap.fingerprint(
-                [Finding("engine", path, "extra", after=data) for path, data in files.items()], "key"
+                [NodeChange("engine", path, "extra", after=data) for path, data in files.items()], "key"
             )
 
         seen = {
@@ -545,11 +545,11 @@ _PATHS = st.lists(_PIECES | st.text(max_size=5), min_size=1, max_size=5).map("/"
 
 
 class TestPathsOfANode:
-    """A node says what it likes; what is written lies in the managed directories and has no hidden component."""
+    """A node may report any path. Only paths in the managed directories without hidden components are written."""
 
     @staticmethod
-    def findings(paths: t.Iterable[str]) -> list[Finding]:
-        return [Finding("engine", path, "extra", after=b"planted\n") for path in paths]
+    def findings(paths: t.Iterable[str]) -> list[NodeChange]:
+        return [NodeChange("engine", path, "extra", after=b"planted\n") for path in paths]
 
     @staticmethod
     def check(base: Path, outside: Path, result: adopt.Plan) -> None:
@@ -572,7 +572,7 @@ class TestPathsOfANode:
         base.mkdir()
         outside.mkdir()
         if first:
-            result = bootstrap.first_source(self.findings(paths), [], Wish(), {})[0]
+            result = bootstrap.first_source(self.findings(paths), [], Selection(), {})[0]
         else:
             result = plan(*self.findings(paths), what=context())
         mentioned = {plain_text(one.path) for one in result.taken} | {one.path for one in result.named}

@@ -185,13 +185,20 @@ def test_every_cause_is_tried_and_can_be_accepted() -> None:
     assert {name for name, _word, _printed in (*CONNECTION, *WORKING)} == set(BY_NAME)
 
 
-def test_one_problem_of_many_hosts_is_one_finding_that_keeps_what_each_said() -> None:
+def test_one_problem_of_many_hosts_is_one_finding_with_the_details_of_each() -> None:
     found = []
     for number in range(1, 7):
-        said = diagnose(f"{VIA}ssh: connect to host 10.0.0.{number} port 22: Connection refused", connecting=True)
-        details = ((f"engine{number}", said.detail),)
+        diagnosis = diagnose(f"{VIA}ssh: connect to host 10.0.0.{number} port 22: Connection refused", connecting=True)
+        details = ((f"engine{number}", diagnosis.detail),)
         found.append(
-            Finding(said.cause.code, "Hosts", f"engine{number}", said.cause.problem, said.cause.advice, details=details)
+            Finding(
+                diagnosis.cause.code,
+                "Hosts",
+                f"engine{number}",
+                diagnosis.cause.problem,
+                diagnosis.cause.advice,
+                details=details,
+            )
         )
     report = build("demo", "all", [Finding.from_dict(one.to_dict()) for one in merged(found)])
     assert len(report.errors) == 1

@@ -62,7 +62,7 @@ def test_a_licence_without_limits() -> None:
         ("licence.type=x\nlicence.valid.until=soon", "not a date"),
     ],
 )
-def test_what_is_no_licence(text: str, message: str) -> None:
+def test_invalid_licences_are_rejected(text: str, message: str) -> None:
     with pytest.raises(LicenceError, match=message):
         parse_licence(text)
 

@@ -118,7 +118,7 @@ def test_an_unknown_version_names_the_known_ranges(ranges: Ranges) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "12", "latest", "a.b", "11.x"])
-def test_what_is_no_version_is_refused(text: str) -> None:
+def test_invalid_versions_are_rejected(text: str) -> None:
     with pytest.raises(ProfileError, match="is not an engine version"):
         parse_version(text)
 

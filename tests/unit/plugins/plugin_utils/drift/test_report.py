@@ -113,7 +113,7 @@ def test_a_source_that_cannot_be_built_hides_no_drift() -> None:
         assert IVY in text, form
 
 
-def test_pending_alone_is_no_drift() -> None:
+def test_pending_changes_alone_are_not_drift() -> None:
     report = build(engine1=inspected(pending=[item(kind=None, change="update")]), engine2=inspected())
     assert (report.ok, report.drift_found) == (True, False)
     assert "1 pending change in the source" in headline(report)
@@ -152,9 +152,9 @@ def test_a_command_survives_any_name(name: str) -> None:
     for step in changes.steps(report, report.changes[0]):
         words = shlex.split(step.command)
         if "ivy.cluster.adopt" in words:
-            said = words[-1]
-            plain = said.removeprefix("adopt_files=")
-            (pattern,) = [plain] if plain != said else json.loads(said)["adopt_files"]
+            argument = words[-1]
+            plain = argument.removeprefix("adopt_files=")
+            (pattern,) = [plain] if plain != argument else json.loads(argument)["adopt_files"]
             assert fnmatch.fnmatchcase(f"configuration/{name}", pattern)
 
 

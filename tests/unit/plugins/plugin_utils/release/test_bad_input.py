@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that can be wrong with a source at once is told at once; and what is right comes out the same anywhere."""
+"""All problems of a source are reported at once, and a valid source gives the same release everywhere."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def problems(source: Source, profile: dict[str, t.Any], **changes: t.Any) -> lis
     return [(finding.file, finding.line, finding.message) for finding in caught.value.findings]
 
 
-def test_all_kinds_of_fault_are_told_in_one_message(tmp_path: Path, profile_11: dict[str, t.Any]) -> None:
+def test_all_kinds_of_faults_are_in_one_message(tmp_path: Path, profile_11: dict[str, t.Any]) -> None:
     source = put(
         tmp_path / "source",
         {
@@ -101,7 +101,7 @@ def test_all_kinds_of_fault_are_told_in_one_message(tmp_path: Path, profile_11: 
     )
     assert (shared, secret) == ({"host": "a"}, {"mail": "canary1"})
 
-    told = problems(read_source(source), profile_11, known=[*known, *more])
+    reported = problems(read_source(source), profile_11, known=[*known, *more])
 
     ivy, lic = "configuration/ivy.yaml", "configuration/own.lic"
     expected = [
@@ -133,10 +133,10 @@ def test_all_kinds_of_fault_are_told_in_one_message(tmp_path: Path, profile_11: 
         ("configuration/web.xml", 2, "it is not well-formed XML"),
         ("elsewhere/file", 0, "it lies outside the managed directories"),
     ]
-    left = list(told)
+    left = list(reported)
     for file, line, text in expected:
         match = next((one for one in left if one[:2] == (file, line) and text in one[2]), None)
-        assert match, f"{file}:{line}: {text} is not among:\n" + "\n".join(map(str, told))
+        assert match, f"{file}:{line}: {text} is not among:\n" + "\n".join(map(str, reported))
         left.remove(match)
     assert [problem for _file, _line, problem in left] == ["its name is not UTF-8"]
 
@@ -153,9 +153,9 @@ def test_names_that_only_a_template_can_have(
     tmp_path: Path, profile_11: dict[str, t.Any], name: str, problem: str
 ) -> None:
     source = put(tmp_path / "source", {"configuration/ivy.yaml": HEADER, name: "x"})
-    ((file, line, told),) = problems(read_source(source), profile_11)
+    ((file, line, reported),) = problems(read_source(source), profile_11)
     assert (file, line) == (name, 0)
-    assert problem in told
+    assert problem in reported
 
 
 def test_a_file_in_the_place_of_one_that_the_topology_makes(tmp_path: Path, profile_11: dict[str, t.Any]) -> None:
@@ -167,8 +167,8 @@ def test_a_file_in_the_place_of_one_that_the_topology_makes(tmp_path: Path, prof
 
 def test_a_source_without_end(tmp_path: Path, profile_11: dict[str, t.Any]) -> None:
     source = put(tmp_path / "source", {"configuration/ivy.yaml": HEADER, "configuration/" + "d/" * 120 + "x": "x"})
-    ((_file, _line, told),) = problems(read_source(source), profile_11)
-    assert "nested more than" in told
+    ((_file, _line, reported),) = problems(read_source(source), profile_11)
+    assert "nested more than" in reported
 
 
 def test_a_missing_and_an_empty_source(tmp_path: Path, profile_11: dict[str, t.Any]) -> None:

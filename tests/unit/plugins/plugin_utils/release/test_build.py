@@ -396,8 +396,8 @@ def test_what_the_engine_would_encrypt_stays_readable_in_read_only_files(build: 
     ("changes", "expected"),
     [
         ({"engine_version": "11.2.0"}, "engine 11.2.0 knows no read-only configuration"),
-        ({"read_only_copy": "../elsewhere"}, "no plain relative path"),
-        ({"read_only_copy": "/tmp/x"}, "no plain relative path"),
+        ({"read_only_copy": "../elsewhere"}, "is not a relative path"),
+        ({"read_only_copy": "/tmp/x"}, "is not a relative path"),
     ],
 )
 def test_read_only_files_where_they_cannot_be(build: Builder, changes: dict[str, t.Any], expected: str) -> None:

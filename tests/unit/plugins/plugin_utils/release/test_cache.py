@@ -88,7 +88,7 @@ def test_a_release_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../../etc", "ABC", ID + "0", ID.upper() + "\n"])
-def test_what_is_no_id_is_refused_before_any_path_is_made(tmp_path: Path, name: str) -> None:
+def test_an_invalid_id_is_rejected_before_it_becomes_a_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(CacheError, match="is not the id"):
         cache.load_manifest(tmp_path, name)
     with pytest.raises(CacheError, match="not a SHA-256"):

@@ -66,6 +66,6 @@ def test_secrets_are_masked() -> None:
     assert "canary-1" in " ".join(compare(nodes))
 
 
-def test_what_is_no_dictionary() -> None:
+def test_other_types_are_reported() -> None:
     (problem,) = compare({"a": {}, "b": ["x"], "c": "y"})
     assert problem == "ivy_shared_values is not a dictionary on b, c"

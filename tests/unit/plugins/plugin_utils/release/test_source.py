@@ -158,7 +158,7 @@ def test_the_source_itself_may_be_reached_by_a_link(source: Path, tmp_path_facto
     assert paths(link) == ["configuration/ivy.yaml"]
 
 
-def test_what_is_no_file(source: Path) -> None:
+def test_special_files_are_reported(source: Path) -> None:
     os.mkfifo(source / "configuration/pipe")
     assert "neither a file nor a directory" in problem(source)
 

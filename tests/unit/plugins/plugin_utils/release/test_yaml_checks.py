@@ -46,8 +46,8 @@ def test_where_no_header_is_needed(profile_11: Profile, ranges: list[Profile]) -
     [
         (HEADER.format(kind="ivy", version="12.0.6"), 1, "is of version 12.0.6, the engine is 11.3.0"),
         ("# ours\n" + HEADER.format(kind="ivy", version="11.3.0"), 2, "not the first line"),
-        (HEADER.format(kind="app", version="0.0.1"), 1, "is no schema of this file"),
-        ("# yaml-language-server: $schema=./local.json\n", 1, "is no schema of this file"),
+        (HEADER.format(kind="app", version="0.0.1"), 1, "is not a schema of this file"),
+        ("# yaml-language-server: $schema=./local.json\n", 1, "is not a schema of this file"),
     ],
 )
 def test_a_bad_header(profile_11: Profile, text: str, line: int, problem: str) -> None:
@@ -131,11 +131,11 @@ def test_clear_text_is_found(line: str) -> None:
         "TokenUrl: https://x/", "PasswordPolicy: strict", "Password: s3cret  # Not a secret: a public demo",
     ],
 )  # fmt: skip
-def test_what_is_no_clear_text(line: str) -> None:
+def test_encrypted_and_templated_values_are_not_clear_text(line: str) -> None:
     assert clear(f"{line}\n") == []
 
 
-def test_what_came_from_a_secret_is_no_clear_text() -> None:
+def test_a_value_from_a_secret_is_not_clear_text() -> None:
     assert clear('Password: "${encrypt:x}"\n', ("Password",)) == []
 
 

@@ -172,7 +172,7 @@ def test_a_name_with_another_address_on_one_node_breaks_restriction_1() -> None:
         results["connections"]["connections"][0]["remote_address"] = "192.0.2.31"
 
     facts = observed(with_change("engine1", change))
-    # The name leads to where the engine is connected, so only the database itself can tell.
+    # The name leads to where the engine is connected, so only the database itself can confirm it.
     hosts = dict(facts.hosts)
     hosts["db1"] = Host(
         "db1",

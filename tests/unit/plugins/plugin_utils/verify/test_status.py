@@ -365,8 +365,8 @@ def guarded(**changes: t.Any) -> dict[str, t.Any]:
 def test_the_result_of_the_guard_is_below_its_node() -> None:
     findings = [{"path": f"configuration/{number}.yaml", "kind": "modified"} for number in range(7)]
     text = sut.from_facts(observed(hosts(engine2=guarded(findings=findings, waits="operation site is open")))).text
-    told = line(text, "guard at 2026-01-05T11:00:00Z: 7 files differ: configuration/0.yaml (modified), ")
-    assert told.endswith(", 2 more")
+    found = line(text, "guard at 2026-01-05T11:00:00Z: 7 files differ: configuration/0.yaml (modified), ")
+    assert found.endswith(", 2 more")
     assert "guard at 2026-01-05T11:00:00Z: operation site is open" in text
     assert text.index("engine2") < text.index("7 files differ")
 
@@ -397,9 +397,9 @@ def test_local_changes_are_listed() -> None:
 
 
 def test_an_unknown_host_key_is_reported_with_its_fix() -> None:
-    said = "Failed to connect to the host via ssh: @@@@@@@@\r\nHost key verification failed."
+    message = "Failed to connect to the host via ssh: @@@@@@@@\r\nHost key verification failed."
     facts = observed(
-        hosts(engine2={"address": "192.0.2.22", "reach": {"unreachable": True, "msg": said}, "results": {}})
+        hosts(engine2={"address": "192.0.2.22", "reach": {"unreachable": True, "msg": message}, "results": {}})
     )
     assert "its SSH host key is not in known_hosts" in sut.from_facts(facts).text
     assert "ssh-keyscan" in facts.hosts["engine2"].advice

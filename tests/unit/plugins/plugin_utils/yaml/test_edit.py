@@ -97,7 +97,7 @@ def test_a_section_without_keys_goes_with_its_last_one() -> None:
     assert adopt_yaml.apply("A:\n  b:\n    c: 1\nD: 1\n", [Change("A.b.c", None)]) == "D: 1\n"
 
 
-def test_a_list_that_grew_is_written_anew() -> None:
+def test_a_list_that_grew_is_rewritten() -> None:
     before, after = "A:\n  - x\n  - y\nB: 1\n", "A: [x, y, {n: 1, m: ~}]\nB: 1\n"
     edits = adopt_yaml.changes(before, after, {"A[2].n", "A[2].m"})
     assert yaml_tree.parse(adopt_yaml.apply(before, edits)).tree() == yaml_tree.parse(after).tree()
@@ -437,7 +437,7 @@ def _applied(written: Written, after: str) -> str:
     except EditError as error:
         refusal = str(error)
     if refusal:
-        # What is left of a section may stand below a block text then, and become a part of it.
+        # The rest of a section may then be below a block text and become part of it.
         assert "losing comments" in refusal
         assert "# tail" in before
         assert "# text" in before

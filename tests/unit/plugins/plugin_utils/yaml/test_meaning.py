@@ -78,7 +78,7 @@ def spellings(tree: dict[str, t.Any]) -> list[str]:
 
 
 @given(TREES)
-def test_formatting_is_no_difference(tree: dict[str, t.Any]) -> None:
+def test_formatting_makes_no_difference(tree: dict[str, t.Any]) -> None:
     first, *others = spellings(tree)
     for other in others:
         assert compare(first, other).differences == ()
@@ -169,7 +169,7 @@ def test_rewriting(key: str, before: str, after: str, expected: bool) -> None:
     assert is_rewriting(key, before, after) is expected
 
 
-def test_rewriting_is_told_apart_from_changes() -> None:
+def test_rewriting_is_distinguished_from_changes() -> None:
     before = 'A: 1\nB:\n  Password: "${encrypt:x}"\n'
     rewritten = 'A: 1\nB:\n  Password: "${decrypt:y}"\n'
     comparison = compare(before, rewritten)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every key that differs gets exactly one answer, and form is no difference."""
+"""Every key that differs gets exactly one result, and formatting makes no difference."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_answers_are_complete_and_exclusive(
     applied: dict[str, str], actual: dict[str, str], wanted: dict[str, str], one: int, two: int, three: int
 ) -> None:
     found = classify(spelled(applied, one), spelled(actual, two), spelled(wanted, three))
-    answers = {truth.key: truth.side for truth in found}
+    answers = {key_change.key: key_change.side for key_change in found}
     assert len(answers) == len(found)
     old, here, new = meant(applied), meant(actual), meant(wanted)
     expected = {}
@@ -82,13 +82,13 @@ def test_form_is_never_a_difference(flat: dict[str, str], one: int, two: int, th
 
 @given(FLAT.filter(lambda flat: flat.get(HEADER_KEY)), WAYS)
 def test_the_header_is_one(flat: dict[str, str], way: int) -> None:
-    (truth,) = classify(spelled(flat, way), spelled({**flat, HEADER_KEY: "another"}, way))
-    assert (truth.key, truth.side, truth.change) == (HEADER_KEY, Side.DRIFT, "changed")
+    (key_change,) = classify(spelled(flat, way), spelled({**flat, HEADER_KEY: "another"}, way))
+    assert (key_change.key, key_change.side, key_change.change) == (HEADER_KEY, Side.DRIFT, "changed")
 
 
 def test_without_a_wanted_text_the_applied_one_is_wanted() -> None:
-    (truth,) = classify("a: 1\n", "a: 2\n")
-    assert (truth.side, truth.before, truth.after, truth.wanted) == (Side.DRIFT, "1", "2", "1")
+    (key_change,) = classify("a: 1\n", "a: 2\n")
+    assert (key_change.side, key_change.before, key_change.after, key_change.wanted) == (Side.DRIFT, "1", "2", "1")
 
 
 APPLIED = 'Password: "${encrypt:x}"\nHost: a\n'
@@ -97,30 +97,30 @@ ACCEPTED = 'Password: "${decrypt:one}"\nHost: a\n'
 
 def test_what_the_engine_made_of_a_macro_counts_as_applied() -> None:
     assert classify(APPLIED, ACCEPTED, accepted=ACCEPTED) == ()
-    (truth,) = classify(APPLIED, ACCEPTED)
-    assert truth.change == "rewritten"
+    (key_change,) = classify(APPLIED, ACCEPTED)
+    assert key_change.change == "rewritten"
 
 
-def test_the_same_key_encrypted_anew_by_hand_is_drift() -> None:
-    (truth,) = classify(APPLIED, ACCEPTED.replace("one", "two"), accepted=ACCEPTED)
-    assert (truth.key, truth.side, truth.change) == ("Password", Side.DRIFT, "changed")
+def test_a_key_that_was_encrypted_again_by_hand_is_drift() -> None:
+    (key_change,) = classify(APPLIED, ACCEPTED.replace("one", "two"), accepted=ACCEPTED)
+    assert (key_change.key, key_change.side, key_change.change) == ("Password", Side.DRIFT, "changed")
 
 
 def test_another_key_of_a_rewritten_file_is_drift_alone() -> None:
-    (truth,) = classify(APPLIED, ACCEPTED.replace("Host: a", "Host: b"), accepted=ACCEPTED)
-    assert (truth.key, truth.change) == ("Host", "changed")
+    (key_change,) = classify(APPLIED, ACCEPTED.replace("Host: a", "Host: b"), accepted=ACCEPTED)
+    assert (key_change.key, key_change.change) == ("Host", "changed")
 
 
 def test_a_new_clear_text_of_the_source_is_pending_beside_what_was_accepted() -> None:
     wanted = APPLIED.replace("encrypt:x", "encrypt:y")
-    (truth,) = classify(APPLIED, ACCEPTED, wanted, ACCEPTED)
-    assert (truth.key, truth.side) == ("Password", Side.PENDING)
-    (truth,) = classify(APPLIED, ACCEPTED.replace("one", "two"), wanted, ACCEPTED)
-    assert truth.side is Side.CONFLICT
+    (key_change,) = classify(APPLIED, ACCEPTED, wanted, ACCEPTED)
+    assert (key_change.key, key_change.side) == ("Password", Side.PENDING)
+    (key_change,) = classify(APPLIED, ACCEPTED.replace("one", "two"), wanted, ACCEPTED)
+    assert key_change.side is Side.CONFLICT
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_what_is_no_yaml_is_an_error(place: int) -> None:
+def test_invalid_yaml_is_an_error(place: int) -> None:
     texts = ["a: 1\n"] * 3
     texts[place] = "a: ["
     with pytest.raises(YamlError):

@@ -46,7 +46,7 @@ def test_types_are_not_resolved() -> None:
         ("a: '{}'", Value("text", "{}")),
     ],
 )
-def test_what_is_no_text_is_told_apart(text: str, value: Value) -> None:
+def test_other_kinds_are_distinguished_from_text(text: str, value: Value) -> None:
     assert parse(text).tree() == {"a": value}
 
 
