@@ -4,33 +4,33 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: preflight_connection_targets
-short_description: What one host is to try out about the others
+short_description: Selects the connections and files that a host tests for preflight
 version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Chooses, from what was seen of all hosts, whom one of them is to reach and whose files it is to look for.
+  - Selects from the probes of all hosts the connections that one host opens and the files on the share that it reads.
 positional: _input
 options:
   _input:
-    description: What M(ivy.cluster.preflight_probe_host) returned, by host.
+    description: The results of M(ivy.cluster.preflight_probe_host), by host.
     type: dict
     required: true
   host:
-    description: The host that is to try.
+    description: The host that runs the tests.
     type: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Try the other hosts
+- name: Test the connections to the other hosts
   ivy.cluster.preflight_connect:
-    targets: "{{ (looked | ivy.cluster.preflight_connection_targets(inventory_hostname)).targets }}"
+    targets: "{{ (probes | ivy.cluster.preflight_connection_targets(inventory_hostname)).targets }}"
 """
 
 RETURN = r"""
 _value:
-  description: C(targets) and C(files) as M(ivy.cluster.preflight_connect) takes them.
+  description: The options C(targets) and C(files) of M(ivy.cluster.preflight_connect).
   type: dict
 """
 
@@ -41,11 +41,11 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks impor
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import looks_from
 
 
-def preflight_connection_targets(looked: t.Any, host: str) -> dict[str, list[dict[str, t.Any]]]:
-    looks = looks_from(t.cast("dict[str, t.Any]", native.plain(looked)))
+def preflight_connection_targets(probes: t.Any, host: str) -> dict[str, list[dict[str, t.Any]]]:
+    hosts = looks_from(t.cast("dict[str, t.Any]", native.plain(probes)))
     return {
-        "targets": [one.arguments() for one in network.questions(looks, str(host))],
-        "files": share.files(looks, str(host)),
+        "targets": [target.arguments() for target in network.questions(hosts, str(host))],
+        "files": share.files(hosts, str(host)),
     }
 
 

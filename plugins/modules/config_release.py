@@ -9,31 +9,30 @@ module: config_release
 short_description: Builds a release of the shared configuration
 version_added: 0.1.0
 description:
-  - Renders the source, the shared values and secrets and the topology into one release, the same for every node, and
-    keeps it in a cache on the controller. M(ivy.cluster.shared_config) brings it to a node.
-  - Runs on the controller and needs no connection, so it works when hosts are down. Use it once a run
-    (C(run_once)), in a play without C(serial).
-  - The id of a release is a keyed digest. The same input gives the same id on every controller, and without the
-    cluster's key nobody can try guesses of a secret against it.
-  - Whatever is wrong with the input is reported together, each finding with its file, its line where there is one, and
-    what to do.
-  - Files whose name ends in C(.j2) are templates. They see C(shared), which is O(values_variable), and C(secret), which
-    is O(secrets_variable), and nothing else, so a release cannot depend on a node. Beside the filters of Jinja there
-    are C(to_json), which also quotes a text for YAML, and C(b64encode). Every other file is taken byte for byte; a file
-    that Ansible's vault encrypted is decrypted.
-  - The source is refused when it holds symbolic links, files outside C(configuration/), C(dropins/) and C(patches/),
+  - Renders the source, the shared values and secrets and the topology into one release, which is the same for every
+    node, and stores it in a cache on the controller. M(ivy.cluster.shared_config) stages it on a node.
+  - Runs on the controller and needs no connection, so it works when hosts are down. Use it once in a run (C(run_once)),
+    in a play without C(serial).
+  - The ID of a release is a keyed digest. The same input gives the same ID on every controller. Without the cluster's
+    key, the ID cannot be used to test guesses of a secret.
+  - All findings of the input are reported together, each with its file, its line if there is one, and advice.
+  - Files whose name ends in C(.j2) are templates. They can use only C(shared), which is O(values_variable), and
+    C(secret), which is O(secrets_variable), so a release cannot depend on a node. In addition to the filters of Jinja
+    there are C(to_json), which also quotes a text for YAML, and C(b64encode). All other files are copied unchanged. A
+    file that is encrypted with Ansible Vault is decrypted.
+  - The source is rejected if it contains symbolic links, files outside C(configuration/), C(dropins/) and C(patches/),
     YAML with errors, with duplicate keys or without schema header, keys that the engine's version does not read,
-    secrets in clear text, XML that is not well-formed or that declares entities. A line that only looks like a secret
-    is accepted with the comment C(# not a secret) at its end.
+    secrets in clear text, or XML that is not well-formed or declares entities. A line that is wrongly taken for a
+    secret is accepted with the comment C(# not a secret) at its end.
 options:
   source:
-    description: Directory that mirrors the managed part of the engine's directory.
+    description: Directory of the source. Its structure is that of the managed part of the engine's directory.
     type: path
     required: true
   cache:
     description:
-      - Directory for built releases. Created with mode C(0700).
-      - It is not a state of any host. Therefore it is written in check mode too, and never counts as a change.
+      - Directory for built releases. It is created with mode C(0700).
+      - It is not part of the state of a host, so it is written in check mode too, and never counts as a change.
     type: path
     required: true
   cluster:
@@ -41,7 +40,7 @@ options:
     type: str
     required: true
   cluster_key:
-    description: Secret that the digests are made with, 32 characters or more.
+    description: Secret key of the digests, with at least 32 characters.
     type: str
     required: true
   engine_version:
@@ -49,39 +48,40 @@ options:
     type: str
     required: true
   profile:
-    description: The facts of that version, from P(ivy.cluster.profile#filter).
+    description: The profile of the engine version, from P(ivy.cluster.profile#filter).
     type: dict
     required: true
   nodes:
-    description: Names of all engine nodes. The values and secrets must be the same for each of them.
+    description: Names of all engine nodes. The values and secrets must be the same for all of them.
     type: list
     elements: str
     required: true
   values_variable:
-    description: Name of the variable, a dictionary, whose content templates see as C(shared).
+    description: Name of the dictionary variable that templates use as C(shared).
     type: str
     default: ivy_shared_values
   secrets_variable:
     description:
-      - Name of the variable, a dictionary, whose content templates see as C(secret).
-      - Its reserved entry C(engine_keys), a dictionary of keys of C(ivy.yaml) and their values, is not seen by
-        templates. Each of them is handed to the engine through its unit's environment, or, where no variable can carry
-        the name, as a file under C(/run/secrets).
+      - Name of the dictionary variable that templates use as C(secret).
+      - Its reserved entry C(engine_keys), a dictionary of keys of C(ivy.yaml) and their values, is not available to
+        templates. The engine receives each of them through the environment of its unit, or, if the name is not valid
+        for an environment variable, as a file under C(/run/secrets).
     type: str
     default: ivy_shared_secrets
   topology:
     description:
-      - Values of the inventory, by their names in O(profile), C(settings). Each goes into the file and key that the
-        version has for it, passwords into the environment of the unit. Empty values are left out.
-      - A key that the source sets to another value is an error.
+      - Values of the inventory, by their names in C(settings) of O(profile). Each is written to the file and key that
+        the engine version uses, passwords to the environment of the unit. Empty values are omitted.
+      - It is an error if the source sets such a key to another value.
     type: dict
     default: {}
   jgroups:
-    description: How the nodes talk to one another. Used when the source has no C(configuration/jgroups.xml).
+    description: Communication between the nodes. Used if the source has no C(configuration/jgroups.xml).
     type: dict
     suboptions:
       transport:
-        description: V(tcp) finds the nodes by O(jgroups.hosts), V(multicast) by an address made of the cluster's name.
+        description:
+          - V(tcp) finds the nodes by O(jgroups.hosts), V(multicast) by an address derived from the cluster's name.
         type: str
         choices: [tcp, multicast]
         required: true
@@ -90,7 +90,7 @@ options:
         type: int
         default: 7800
       fd_port:
-        description: Port for the detection of failures.
+        description: Port of the failure detection.
         type: int
         default: 7900
       hosts:
@@ -100,22 +100,22 @@ options:
         default: []
   licence_file:
     description:
-      - The licence, a C(.lic) file on the controller. Checked against the date, the number of nodes and the public URL.
-      - Empty when the source holds the licence, or there is none.
+      - The licence, a C(.lic) file on the controller. It must match the date, the number of nodes and the public URL.
+      - Empty if the source contains the licence, or there is none.
     type: path
     default: ""
   read_only:
     description:
-      - Whether the files below the engine's directory belong to root and the engine may only read them.
-      - It works on a copy then that it takes when it starts. Changes made in the running engine vanish with its next
-        restart, and every change of the release needs one.
-      - An error for a version that cannot do that. Values for the engine to encrypt or hash stay in clear text in the
-        files, which is a warning.
+      - Whether root owns the files below the engine's directory and the engine may only read them.
+      - The engine then uses a copy that it creates when it starts. Changes made in the running engine are lost at the
+        next restart, and every change of the release requires a restart.
+      - An error for a version without this mode. Values that the engine would encrypt or hash remain in clear text in
+        the files, which is reported as a warning.
     type: bool
     default: false
   read_only_copy:
-    description: Where the engine keeps that copy, relative to its directory, so that changes in it can be found. Empty
-      when that is not known.
+    description: Path of this copy, relative to the engine's directory, so that changes in it can be found. Empty if it
+      is unknown.
     type: str
     default: ""
 extends_documentation_fragment:
@@ -146,7 +146,7 @@ EXAMPLES = r"""
   register: built
   run_once: true
 
-- name: Apply it
+- name: Apply the release
   ivy.cluster.shared_config:
     release: "{{ built.release.id }}"
     cache: "{{ ivy_controller_cache }}"
@@ -161,7 +161,7 @@ release:
   type: dict
   contains:
     id:
-      description: Its id.
+      description: Its ID.
       type: str
       sample: 0a1b2c3d4e5f60718293a4b5c6d7e8f9
     files:
@@ -169,7 +169,7 @@ release:
       type: int
       sample: 7
     size:
-      description: Bytes of its files together.
+      description: Total size of its files in bytes.
       type: int
       sample: 10240
     manifest:
@@ -177,8 +177,8 @@ release:
       type: str
       sample: /home/operator/.cache/ivy-cluster/demo/releases/0a1b2c3d4e5f60718293a4b5c6d7e8f9/manifest.json
 warnings:
-  description: What is worth knowing and does not stop the build, such as a licence that ends soon.
-  returned: when there are any
+  description: Problems that do not prevent the build, such as a licence that expires soon.
+  returned: if there are any
   type: list
   elements: str
   sample: ["The licence ends on 2027-11-03, in 12 days."]
@@ -235,7 +235,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "profile": {"type": "dict", "required": True},
     "nodes": {"type": "list", "elements": "str", "required": True},
     "values_variable": {"type": "str", "default": "ivy_shared_values"},
-    # The name of a variable, no secret.
+    # The name of a variable, not a secret.
     "secrets_variable": {"type": "str", "default": "ivy_shared_secrets", "no_log": False},
     "topology": {"type": "dict", "default": {}, "no_log": True},
     "jgroups": {
@@ -255,7 +255,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="ivy.cluster.config_release runs on the controller, by its action plugin of the same name.")
+    module.fail_json(msg="ivy.cluster.config_release runs only on the controller, through its action plugin.")
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="ivy.cluster.preflight_probe_host is run by its action plugin of the same name.")
+    module.fail_json(msg="ivy.cluster.preflight_probe_host runs only through its action plugin.")
 
 
 if __name__ == "__main__":

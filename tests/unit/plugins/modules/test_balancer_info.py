@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a running HAProxy has loaded what is on the disk."""
+"""Whether a running HAProxy has loaded the files on disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ engine_nodes,BACKEND,0,UP,1,,
 
 
 class Balancer:
-    """A host's HAProxy: its socket, its files, and what it has loaded."""
+    """The HAProxy of a host: its socket, its files, and the state that it has loaded."""
 
     def __init__(self, directory: Path) -> None:
         self.socket = str(directory / "admin.sock")
@@ -88,35 +88,37 @@ def run(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
     return result
 
 
-def test_a_process_that_has_everything_needs_no_reload(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_up_to_date_process_needs_no_reload(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(
         capsys, socket=balancer.socket, digest="0123456789abcdef", files=[str(balancer.configuration), "/nowhere"]
     )
     assert (result["changed"], result["reload_required"], result["reload_reasons"]) == (False, False, [])
     assert result["process"]["pid"] == 481
-    assert [(one["name"], one["up"]) for one in result["servers"]] == [("engine1", True)]
+    assert [(server["name"], server["up"]) for server in result["servers"]] == [("engine1", True)]
     certificate = result["certificates"][0]
     assert (certificate["current"], certificate["not_after"]) == (True, "2050-12-17T17:12:05Z")
     assert certificate["days_left"] > 365
 
 
-def test_another_configuration_needs_one(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_configuration_needs_a_reload(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(capsys, socket=balancer.socket, digest="ffffffffffffffff")
     assert result["reload_reasons"] == ["The process has loaded a different configuration from the one on disk."]
 
 
-def test_a_configuration_without_description_needs_one(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_configuration_without_description_needs_a_reload(
+    balancer: Balancer, capsys: pytest.CaptureFixture[str]
+) -> None:
     balancer.description = ""
     assert run(capsys, socket=balancer.socket, digest="0123456789abcdef")["reload_required"]
 
 
-def test_a_file_changed_after_the_start_needs_one(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_changed_after_the_start_needs_a_reload(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
     balancer.started -= 2
     result = run(capsys, socket=balancer.socket, files=[str(balancer.configuration)])
     assert result["reload_reasons"] == [f"{balancer.configuration} was changed after the process started."]
 
 
-def test_a_file_changed_in_the_second_of_the_start_needs_none(
+def test_a_file_changed_in_the_second_of_the_start_needs_no_reload(
     balancer: Balancer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     balancer.started = int(os.stat(balancer.configuration).st_ctime)
@@ -124,7 +126,7 @@ def test_a_file_changed_in_the_second_of_the_start_needs_none(
 
 
 @pytest.mark.parametrize("content", [PEM.replace("AAAA", "BBBB"), "", None])
-def test_a_new_certificate_needs_one(
+def test_a_new_certificate_needs_a_reload(
     balancer: Balancer, capsys: pytest.CaptureFixture[str], content: str | None
 ) -> None:
     if content is None:
@@ -137,7 +139,7 @@ def test_a_new_certificate_needs_one(
     ]
 
 
-def test_no_process_is_a_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_process_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(capsys, socket=str(tmp_path / "admin.sock"))
     assert result["failed"]
     assert "Is haproxy.service running?" in result["msg"]
