@@ -130,15 +130,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload, releases
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
-
-def argument_spec() -> dict[str, dict[str, object]]:
-    return {
-        "release": {"type": "str", "default": ""},
-        "cache": {"type": "path", "default": ""},
-        "cluster_key": {"type": "str", "default": "", "no_log": True},
-        "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
-        "payload": {"type": "str", "default": "", "no_log": True},
-    }
+ARGUMENT_SPEC: dict[str, dict[str, object]] = {
+    "release": {"type": "str", "default": ""},
+    "cache": {"type": "path", "default": ""},
+    "cluster_key": {"type": "str", "default": "", "no_log": True},
+    "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
+    "payload": {"type": "str", "default": "", "no_log": True},
+}
 
 
 def run(params: dict[str, str]) -> dict[str, object]:
@@ -153,7 +151,7 @@ def run(params: dict[str, str]) -> dict[str, object]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params)
     except NodeError as exc:

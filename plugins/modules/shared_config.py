@@ -264,25 +264,24 @@ REQUIRED_IF = [
 ]
 
 
-def argument_spec() -> dict[str, dict[str, object]]:
-    return {
-        **request.COMMON,
-        **request.TRANSPORT,
-        "state": {"type": "str", "choices": ["staged", "applied", "accepted", "baseline"], "default": "applied"},
-        "release": {"type": "str", "default": ""},
-        "cache": {"type": "path", "default": ""},
-        "engine_version": {"type": "str", "default": ""},
-        "node_files": request.NODE_FILES,
-        "on_drift": {"type": "str", "choices": ["overwrite", "fail", "keep"], "default": "overwrite"},
-        "wait": {"type": "float", "default": 0},
-        "keep_releases": {"type": "int", "default": 5},
-        "keep_backups": {"type": "int", "default": 10},
-        "accept_new_key": {"type": "bool", "default": False},
-    }
+ARGUMENT_SPEC: dict[str, dict[str, object]] = {
+    **request.COMMON,
+    **request.TRANSPORT,
+    "state": {"type": "str", "choices": ["staged", "applied", "accepted", "baseline"], "default": "applied"},
+    "release": {"type": "str", "default": ""},
+    "cache": {"type": "path", "default": ""},
+    "engine_version": {"type": "str", "default": ""},
+    "node_files": request.NODE_FILES,
+    "on_drift": {"type": "str", "choices": ["overwrite", "fail", "keep"], "default": "overwrite"},
+    "wait": {"type": "float", "default": 0},
+    "keep_releases": {"type": "int", "default": 5},
+    "keep_backups": {"type": "int", "default": 10},
+    "accept_new_key": {"type": "bool", "default": False},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True, required_if=REQUIRED_IF)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_if=REQUIRED_IF)
     result = entry.shared_config(module.params, module.check_mode, module._diff)
     for text in result.pop("warnings", []):
         module.warn(text)

@@ -124,19 +124,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import entry, request
 
-
-def argument_spec() -> dict[str, dict[str, object]]:
-    return {
-        **request.COMMON,
-        **request.TRANSPORT,
-        "release": {"type": "str", "default": ""},
-        "cache": {"type": "path", "default": ""},
-        "node_files": request.NODE_FILES,
-    }
+ARGUMENT_SPEC: dict[str, dict[str, object]] = {
+    **request.COMMON,
+    **request.TRANSPORT,
+    "release": {"type": "str", "default": ""},
+    "cache": {"type": "path", "default": ""},
+    "node_files": request.NODE_FILES,
+}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     result = entry.shared_config_info(module.params)
     for text in result.pop("warnings", []):
         module.warn(text)

@@ -47,8 +47,8 @@ class Host(t.Protocol):
 
 def validator(module: str) -> ArgumentSpecValidator:
     if module == "shared_config_info":
-        return ArgumentSpecValidator(shared_config_info.argument_spec())
-    return ArgumentSpecValidator(shared_config.argument_spec(), required_if=shared_config.REQUIRED_IF)
+        return ArgumentSpecValidator(shared_config_info.ARGUMENT_SPEC)
+    return ArgumentSpecValidator(shared_config.ARGUMENT_SPEC, required_if=shared_config.REQUIRED_IF)
 
 
 def complete(module: str, args: dict[str, t.Any]) -> Result | None:
