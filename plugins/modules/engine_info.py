@@ -25,7 +25,7 @@ options:
     type: str
     default: ""
   health:
-    description: The health check. Omitted, there is none.
+    description: The health check. Omit it to skip the check.
     type: dict
     suboptions:
       path:
@@ -38,7 +38,7 @@ options:
         elements: str
         default: []
   jgroups:
-    description: The other nodes. Omitted, their connections are not checked.
+    description: The other nodes. Omit it to skip the check of their connections.
     type: dict
     suboptions:
       transport:
@@ -62,7 +62,7 @@ options:
         elements: str
         default: []
   database:
-    description: The system database. Omitted, its connections are not checked.
+    description: The system database. Omit it to skip the check of its connections.
     type: dict
     suboptions:
       address:
@@ -74,7 +74,7 @@ options:
         type: int
         required: true
   search:
-    description: The search engine. Omitted, its connections are not checked.
+    description: The search engine. Omit it to skip the check of its connections.
     type: dict
     suboptions:
       address:

@@ -68,9 +68,9 @@ def test_states_are_saved_from_the_process(tmp_path: Path, haproxy: Callable[[An
     assert " engine1 172.30.61.21 2 8 " in target.read_text()
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
-    # Nobody answers before a start: what was saved stays, with the port that is configured by now.
+    # Before a start no process answers: the saved states remain, with the port of the new configuration.
     configuration.write_text(CONFIGURATION.replace("172.30.61.21:8081", "172.30.61.21:9090"))
-    sut.save_server_states(str(tmp_path / "nobody"), str(configuration), str(target))
+    sut.save_server_states(str(tmp_path / "none.sock"), str(configuration), str(target))
     assert [line.split()[18] for line in target.read_text().splitlines() if " engine1 " in line] == ["9090"]
     assert sorted(path.name for path in tmp_path.glob("server-state*")) == ["server-state"]
 
@@ -79,5 +79,5 @@ def test_a_file_of_another_format_is_not_overwritten(tmp_path: Path) -> None:
     target = tmp_path / "server-state"
     target.write_text("something else\n")
     with pytest.raises(RuntimeSocketError, match="format"):
-        sut.save_server_states(str(tmp_path / "nobody"), "/dev/null", str(target))
+        sut.save_server_states(str(tmp_path / "none.sock"), "/dev/null", str(target))
     assert target.read_text() == "something else\n"

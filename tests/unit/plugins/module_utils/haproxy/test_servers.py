@@ -37,7 +37,7 @@ STATES = f"""\
 
 def test_only_servers_are_described() -> None:
     servers = sut.describe_servers(sut.parse_statistics(STATISTICS), sut.parse_server_states(STATES))
-    assert [(one["name"], one["status"], one["up"], one["admin_state"]) for one in servers] == [
+    assert [(server["name"], server["status"], server["up"], server["admin_state"]) for server in servers] == [
         ("engine1", "UP", True, "drain"),
         ("engine2", "UP 1/3", False, "ready"),
         ("engine3", "DOWN 1/2", False, "maint"),
