@@ -7,39 +7,39 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_evaluate
-short_description: Judges what preflight saw of the hosts
+short_description: Evaluates what preflight gathered from the hosts
 version_added: 0.1.0
 description:
   - Runs on the controller and needs no connection. Use it once a run (C(run_once)).
-  - It does not fail because of what was found; M(ivy.cluster.report) tells everything together.
+  - Does not fail because of findings. M(ivy.cluster.report) reports all findings together.
 options:
   looked:
-    description: What M(ivy.cluster.preflight_probe_host) returned, by host. A host without an answer was left out.
+    description: The results of M(ivy.cluster.preflight_probe_host), by host. A host without a result is ignored.
     type: dict
     required: true
   reached:
-    description: What M(ivy.cluster.preflight_connect) returned, by host.
+    description: The results of M(ivy.cluster.preflight_connect), by host.
     type: dict
     default: {}
   limits:
-    description: Where a finding begins.
+    description: Thresholds for findings.
     type: dict
     default: {}
     suboptions:
       disk_minimum_mb:
-        description: Less free space is an error.
+        description: Less free space than this is an error.
         type: int
         default: 512
       disk_wanted_mb:
-        description: Less free space is a warning.
+        description: Less free space than this is a warning.
         type: int
         default: 2048
       inodes_minimum:
-        description: Room for fewer files is an error.
+        description: Fewer free inodes than this are an error.
         type: int
         default: 10000
       clock_tolerance:
-        description: Seconds by which clocks may differ.
+        description: Maximum difference between clocks in seconds.
         type: float
         default: 2
 author:
@@ -52,17 +52,17 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Judge what was seen
+- name: Evaluate the probes
   ivy.cluster.preflight_evaluate:
-    looked: "{{ looked_by_host }}"
-    reached: "{{ reached_by_host }}"
-  register: judged
+    looked: "{{ probes_by_host }}"
+    reached: "{{ connections_by_host }}"
+  register: evaluation
   run_once: true
 """
 
 RETURN = r"""
 findings:
-  description: What is wrong, in the form that M(ivy.cluster.report) takes.
+  description: The findings, as input of M(ivy.cluster.report).
   returned: always
   type: list
   elements: dict
@@ -91,9 +91,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(
-        msg="ivy.cluster.preflight_evaluate runs on the controller, by its action plugin of the same name."
-    )
+    module.fail_json(msg="ivy.cluster.preflight_evaluate runs only on the controller, through its action plugin.")
 
 
 if __name__ == "__main__":

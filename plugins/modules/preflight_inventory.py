@@ -6,21 +6,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_inventory
-short_description: Finds what is wrong with an inventory, without contacting a host
+short_description: Validates an inventory without contacting a host
 version_added: 0.1.0
 description:
   - Runs on the controller and needs no connection. Use it once a run (C(run_once)).
-  - It does not fail because of what it finds. M(ivy.cluster.report) tells it.
-  - Looks at each variable as each host of the cluster's groups would see it in the roles, whatever hosts the run is
-    limited to, at the archives and the licence, and builds the release without writing it.
+  - Does not fail because of findings. M(ivy.cluster.report) reports them.
+  - Resolves each variable for each host of the cluster's groups as the roles do, also for hosts outside the limit of
+    the run. Validates the archives and the licence, and builds the release without writing it.
 options:
   stage:
     description:
-      - V(inventory) is everything that can be told without a host.
-      - V(cluster) is the part of it that says whether the cluster itself is described well, for runs that need neither
-        the source nor an archive nor a licence.
-      - V(facts) is what only facts can tell, for hosts that this run has looked at. What V(inventory) has told is
-        not told again.
+      - V(inventory) validates everything that needs no facts of a host.
+      - V(cluster) validates only the description of the cluster, for runs that use neither the source nor an archive
+        nor a licence.
+      - V(facts) validates what needs facts, for the hosts that this run has probed. Findings of V(inventory) are not
+        repeated.
     type: str
     choices: [inventory, cluster, facts]
     default: inventory
@@ -33,27 +33,27 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look at the inventory
+- name: Validate the inventory
   ivy.cluster.preflight_inventory:
-  register: looked
+  register: inventory_check
   run_once: true
 """
 
 RETURN = r"""
 findings:
-  description: What is wrong, as M(ivy.cluster.report) takes it.
+  description: The findings, as input of M(ivy.cluster.report).
   returned: always
   type: list
   elements: dict
   sample: []
 settled:
-  description: Kinds of findings of an earlier look that this one has answered, so that they are told no more.
+  description: Codes of earlier findings that this stage has resolved, so that they are no longer reported.
   returned: always
   type: list
   elements: str
   sample: []
 look_at_hosts:
-  description: Whether the hosts can be looked at, too. Not so where there is no profile for the engine's version or a
+  description: Whether the hosts can be probed. They cannot if there is no profile for the engine's version or a
     cluster-wide option has no value.
   returned: always
   type: bool
@@ -71,9 +71,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(
-        msg="ivy.cluster.preflight_inventory runs on the controller, by its action plugin of the same name."
-    )
+    module.fail_json(msg="ivy.cluster.preflight_inventory runs only on the controller, through its action plugin.")
 
 
 if __name__ == "__main__":

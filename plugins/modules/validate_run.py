@@ -6,21 +6,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: validate_run
-short_description: Validates what a run was called with, before any host is contacted
+short_description: Validates the inventory and the options of a run before it contacts a host
 version_added: 0.1.0
 description:
   - Runs on the controller and needs no connection. Every playbook of the collection begins with it.
-  - Fails with all of the following in one message.
-  - Hosts and groups that come from files that are no inventory, such as archives, licences or the source of the shared
-    configuration in a directory that was given as an inventory.
-  - Variables that begin like an option of a role and are none, and variables of the command line (C(-e)) that are
-    nearly one. A variable that another one refers to is the user's own.
-  - Variables of the command line whose value is of the wrong type.
+  - Fails with one message that contains all of the following findings.
+  - Hosts and groups from files that are not inventories, such as archives, licences or the source of the shared
+    configuration in an inventory directory.
+  - Variables with the prefix of a role that are not an option of that role, and variables of the command line (C(-e))
+    whose name is similar to an option. A variable that another variable uses is accepted.
+  - Variables of the command line with a value of the wrong type.
 options:
   inventory_options:
     description:
-      - Whether unknown options that the inventory sets are reported, too. Playbooks that run the role C(preflight)
-        leave that to its report.
+      - Whether unknown options in the inventory are reported. Playbooks that run the role C(preflight) leave this to
+        its report.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -39,7 +39,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What is wrong and was accepted by C(preflight_accept), as M(ivy.cluster.report) takes it.
+  description: The findings that C(preflight_accept) accepts, as input of M(ivy.cluster.report).
   returned: success
   type: list
   elements: dict
@@ -57,7 +57,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.fail_json(msg="ivy.cluster.validate_run runs on the controller, by its action plugin of the same name.")
+    module.fail_json(msg="ivy.cluster.validate_run runs only on the controller, through its action plugin.")
 
 
 if __name__ == "__main__":
