@@ -22,7 +22,7 @@ ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
 class ActionModule(ActionBase):
-    """Looks at everything that the inventory says, as each host sees it."""
+    """Validates all variables of the inventory, as each host resolves them."""
 
     _requires_connection = False
     _supports_check_mode = True

@@ -12,7 +12,8 @@ description:
   - The stores of the nodes are what lasts of a release, since a controller may be thrown away after each run.
   - Without O(release) it lists what the node has. With it, the release is brought into the controller's cache, from
     where it can go to a node that lacks it; the node is asked only for what the cache does not have yet.
-  - Changes nothing on the node. The controller's cache is no state of any host, so copying to it is no change, and
+  - Changes nothing on the node. The controller's cache is not a state of any host. Copying to it is therefore not a
+    change, and
     is done in check mode too.
 options:
   release:
@@ -20,7 +21,8 @@ options:
     type: str
     default: ""
   cache:
-    description: Directory on the controller that the release is copied to; with it, the list tells its releases too.
+    description: Directory on the controller to which the release is copied. If set, the list also contains its
+      releases.
     type: path
     default: ""
   cluster_key:

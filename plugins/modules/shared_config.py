@@ -14,19 +14,20 @@ description:
     with only those files that it lacks.
   - Each file is replaced as a whole. An activation that was cut off at any point is finished by the next run.
   - What somebody changed on the node is found and reported as drift, and copied to a backup before it is overwritten.
-    YAML that only looks different is no drift.
-  - Tells whether the engine must be restarted and why, by comparing what lies on the disk with what was recorded when
-    the engine started.
+    A YAML file with another format and the same meaning is not drift.
+  - Returns whether and why the engine must be restarted, by comparing the files on disk with the state recorded at
+    its start.
 options:
   state:
     description:
-      - V(staged) brings the release to the node without activating it, and tells in RV(activation) what activating it
+      - V(staged) stores the release on the node without activating it, and returns in RV(activation) what activation
         would do.
       - V(applied) activates it.
       - V(accepted) takes the engine's own rewriting of C(${encrypt:...}) and C(${hash:...}) in YAML files for what it
         is, provided that nothing else differs; any later difference is drift. Use it right after the gate.
-      - V(baseline) remembers the vendor's files of a freshly unpacked engine, against which extra files are told. It
-        needs O(engine_version) instead of O(release).
+      - V(baseline) records the vendor's files of a newly unpacked engine, to recognise extra files. It requires
+        O(engine_version)
+        instead of O(release).
     type: str
     choices: [staged, applied, accepted, baseline]
     default: applied
@@ -45,8 +46,7 @@ options:
   node_files:
     description:
       - The files that may differ between nodes, such as the unit, C(node.env) and C(jvm.options).
-      - They are written, backed up, checked for drift and counted for a restart like the release, but are no part of
-        it.
+      - They are written, backed up, compared and considered for a restart like the release, but are not part of it.
       - A file that was in the list and no longer is, is removed, or the vendor's put back. Without this option nothing
         about node files changes.
   on_drift:

@@ -9,11 +9,12 @@ module: shared_config_info
 short_description: Compares the shared configuration of a node with what was applied to it
 version_added: 0.1.0
 description:
-  - Tells what somebody changed on the node (drift), what the release has that the node does not have yet (pending),
-    and what both changed to different values (conflict). What both changed to the same value is none of them.
-  - YAML is told apart key by key, so one YAML file may stand in more than one of the three lists, each time with its
-    own keys. Any other file stands in one at most. Another form of the same keys is no difference, the schema header
-    is.
+  - Returns changes made on the node (drift), changes of the release that the node does not have yet (pending), and
+    changes of
+    both sides to different values (conflict). Equal changes of both sides are not reported.
+  - YAML is compared by key, so one YAML file may be in more than one of the three lists, each time with other keys.
+    Any other
+    file is in at most one list. Formatting is ignored, the schema header is compared.
   - Values are shown with secrets masked, those that the release names as such and those whose key sounds like one, and
     known secret values are taken out wherever else they turn up.
   - Writes nothing. One round trip where nothing differs, and never a file's content in the result.
@@ -28,7 +29,7 @@ options:
     default: ""
   node_files:
     description:
-      - The node files as they should be, to tell what of them is pending. Drift of node files is told without them.
+      - The intended node files, to determine which of them are pending. Drift of node files is reported without them.
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:

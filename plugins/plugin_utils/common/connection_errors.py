@@ -53,7 +53,7 @@ UNREACHABLE = Cause(
 )
 FAILED = Cause(
     "failed",
-    "host-not-looked-at",
+    "host-not-inspected",
     "it could not be inspected",
     "Fix what the message says, and run preflight again",
     (),
@@ -238,7 +238,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "remote-tmp",
-        "host-not-looked-at",
+        "host-not-inspected",
         "Ansible cannot write its temporary files there",
         "Make room, make the home directory of the user writable, or set ansible_remote_tmp",
         (

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The half of preflight that looks at the hosts: everything that is wrong with any of them, at once."""
+"""The checks of the hosts: all problems of all hosts, at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_f
 
 
 def judge(looks: Looks, limits: Limits) -> list[Finding]:
-    """A host that could not be looked at is told, and hides nothing of the others."""
+    """Reports also hosts that could not be inspected; they hide no problem of the others."""
     found: list[Finding] = []
     for look in looks.values():
         found += host.usable(look)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The half of preflight that contacts no host: what is looked at, and in which order."""
+"""The checks that contact no host, and their order."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs,
 INVENTORY = "inventory"
 CLUSTER = "cluster"
 FACTS = "facts"
-# What the role preflight registers for each host that it looks at.
-LOOK = "preflight_host_facts"
-# Kinds of findings of the first look of which the look at the hosts knows more.
+# The fact that the role preflight registers for each inspected host.
+HOST_FACTS = "preflight_host_facts"
+# Codes of findings that the inspection of the hosts supersedes.
 SETTLED_BY_FACTS = ("archive-needed",)
 # Taken for a key that is too short, which is a finding already: the digests of this build go nowhere.
 _STAND_IN_KEY = "0123456789abcdef" * 4
@@ -68,7 +68,7 @@ _ADDRESSES = {
 
 
 class Look:
-    """One look at all variables of all hosts."""
+    """The validation of all variables of all hosts."""
 
     def __init__(self, variables: Variables, roles: t.Mapping[str, Role], loader: t.Any) -> None:
         self._variables = variables
@@ -79,7 +79,7 @@ class Look:
     def at(self, stage: str) -> list[Finding]:
         findings = self._find_profile()
         if stage == FACTS:
-            # Said already, by the look that needs no facts.
+            # Reported already by the checks that need no facts.
             findings = []
         self._give_addresses()
         secret_options = self._secret_options()
@@ -204,8 +204,8 @@ class Look:
         return Path(self._loader.path_dwim(text.replace("\0", "\ufffd")))
 
     def _check_installed(self) -> list[Finding]:
-        """Whether the hosts that this run has looked at still need an archive that is not there."""
-        looks = {host: values.variables.get(LOOK) for host, values in self._variables.values.items()}
+        """Whether inspected hosts still need a missing archive."""
+        looks = {host: values.variables.get(HOST_FACTS) for host, values in self._variables.values.items()}
         installed = {
             host: look["seen"].get("installed", {}) if look.get("seen") else None
             for host, look in looks.items()
@@ -214,13 +214,13 @@ class Look:
         return archives.check_installed(self._inventory, self._path, installed)
 
     def _check_roles(self, *, facts: bool) -> list[Finding]:
-        """What each role says of its own options; ``facts`` tells whether of those that only facts can judge.
+        """The option problems of each role; with ``facts`` only those that depend on facts.
 
-        What a role says of a host (``__<role>_host_problems``) the look at that host tells.
+        Problems of a host (``__<role>_host_problems``) are reported by the checks of that host.
         """
         findings = []
         for role in self._roles.values():
-            said: dict[str, list[str]] = {}
+            problems_by_text: dict[str, list[str]] = {}
             known: dict[str, list[str]] = {}
             for host in self._inventory.hosts:
                 values = self._variables.values[host.name]
@@ -229,10 +229,10 @@ class Look:
                 # Hosts with the same options get the same answers, which take a while to work out.
                 alike = host.name if facts else self._options_of(host)
                 if alike not in known:
-                    known[alike] = list(self._said(role, host, values, facts))
+                    known[alike] = list(self._problems(role, host, values, facts))
                 for problem in known[alike]:
-                    said.setdefault(problem, []).append(host.name)
-            for problem, names in said.items():
+                    problems_by_text.setdefault(problem, []).append(host.name)
+            for problem, names in problems_by_text.items():
                 findings.append(preflight_options.role_problem(self._inventory, role, problem, names))
         findings += self._acknowledged(facts)
         return findings
@@ -256,7 +256,7 @@ class Look:
         )
         return json.dumps([(name, host.values.get(name)) for name in names], sort_keys=True, default=str)
 
-    def _said(self, role: Role, host: Host, values: Values, facts: bool) -> t.Iterator[str]:
+    def _problems(self, role: Role, host: Host, values: Values, facts: bool) -> t.Iterator[str]:
         checks = f"__{role.name}_option_checks"
         names = [checks if checks in role.variables else f"__{role.name}_option_problems"]
         if f"__{role.name}_version_checks" in role.variables and f"{role.name}_version" in host.given:
@@ -341,7 +341,7 @@ class Look:
             key: self._variables.values[host.name].text_in_role(rollout, template)
             for key, template in rollout.variables[name].items()
         }
-        # One of the wrong kind is told as that.
+        # The option checks report a value of the wrong type.
         return {
             key: value for key, (value, reason) in answers.items() if not reason and not isinstance(value, (dict, list))
         }
@@ -351,7 +351,7 @@ class Look:
         return key if len(key) >= secrets.SHORTEST_KEY else _STAND_IN_KEY
 
     def _unusable(self, findings: t.Sequence[Finding]) -> list[Finding]:
-        """Variables that could not be had; what is only derived from others is no finding beside their own."""
+        """Variables that cannot be resolved. Variables that are only derived from them are not reported."""
         given = {name for host in self._inventory.hosts for name in host.given}
         failures = self._variables.failures
         causes = [key for key in failures if key[0] in given]
@@ -384,7 +384,7 @@ def _advice_for_unusable(reason: str) -> str:
     advice = "Correct the variable; give the vault's password if it needs one."
     # What a password that is taken for a template leads to.
     if "emplate" in reason or "is undefined" in reason:
-        advice += " If it is no template but a text that contains {{, {% or {#, write !unsafe before it."
+        advice += " If it is a text that contains {{, {% or {#, and not a template, put !unsafe before it."
     return advice
 
 

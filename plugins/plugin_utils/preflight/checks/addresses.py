@@ -95,7 +95,7 @@ def _bad_address(address: str) -> str:
             return f"{address} is the address of no host that others can reach"
         return ""
     if re.fullmatch(r"[0-9.]+", address):
-        return f"'{address}' is no IP address"
+        return f"'{address}' is not an IP address"
     name = address.rstrip(".")
     if all(_LABEL.fullmatch(label) for label in name.split(".")) and len(name) < 254:
         return ""
@@ -129,7 +129,7 @@ def check_ports(inventory: Inventory) -> list[Finding]:
     for (option, port), names in wrong.items():
         place = inventory.place(option, names)
         advice = "Use a number from 1 to 65535."
-        findings.append(Finding("port-range", "Options", place, f"{port} is no port", advice))
+        findings.append(Finding("port-range", "Options", place, f"{port} is not a port", advice))
     clashes: dict[tuple[tuple[str, ...], int], list[str]] = {}
     for hosts in _by_address(inventory).values():
         wanted: dict[int, list[tuple[str, str]]] = {}
@@ -153,13 +153,13 @@ def check_lists(inventory: Inventory) -> list[Finding]:
     for group, options in LISTS.items():
         for option, names_too in options.items():
             for host in inventory.of(group):
-                # What is no text at all is told as that.
+                # Entries that are not text are reported by the option checks.
                 entries = [str(entry) for entry in host.items(option) if isinstance(entry, (str, int, float))]
                 wrong = [entry for entry in entries if not _is_source(entry, names_too)]
                 if not wrong:
                     continue
                 kinds = "address, network or name" if names_too else "address and no network"
-                problem = f"{listed(wrong)} is no {kinds}"
+                problem = f"{listed(wrong)} is not {kinds}"
                 advice = "Write it as in 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32."
                 finding = Finding("address-list", "Options", option, problem, advice)
                 if finding not in findings:

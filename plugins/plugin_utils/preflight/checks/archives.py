@@ -115,7 +115,7 @@ def needed(inventory: Inventory, wanted: Wanted, hosts: t.Sequence[str]) -> Find
 def check_installed(
     inventory: Inventory, find: t.Callable[[str], Path], installed: t.Mapping[str, t.Mapping[str, bool] | None]
 ) -> list[Finding]:
-    """What a look at hosts says of missing archives: ``installed`` has None for a host that could not be looked at."""
+    """Missing archives, with the facts of the hosts; ``installed`` has None for a host that was not inspected."""
     findings = []
     for wanted in missing(inventory, find):
         looked = {host: installed[host] for host in wanted.hosts if host in installed}
@@ -146,7 +146,7 @@ def _is_there(path: Path) -> bool:
     try:
         return path.exists()
     except OSError:
-        # Why it cannot be read says the look at the file.
+        # The check of the file reports why it cannot be read.
         return True
 
 
@@ -154,7 +154,7 @@ def _wanted(inventory: Inventory) -> list[Wanted]:
     found: dict[tuple[str, str, str, str], list[str]] = {}
     for host in inventory.of(ENGINES):
         archive, url = host.text("engine_archive"), host.text("engine_archive_url")
-        if archive or not (url or host.spoilt("engine_archive") or host.spoilt("engine_archive_url")):
+        if archive or not (url or host.is_invalid("engine_archive") or host.is_invalid("engine_archive_url")):
             key = ("engine_archive", archive, host.text("engine_archive_checksum"), "engine")
             found.setdefault(key, []).append(host.name)
         for name, path in _applications(host):
@@ -203,13 +203,13 @@ def check_engine(wanted: Wanted, path: Path, version: str) -> list[Finding]:
         names = archive.namelist()
     if ENGINE_PROGRAM not in names:
         below = next((name for name in names if name.endswith(f"/{ENGINE_PROGRAM}")), "")
-        problem = f"it has no {ENGINE_PROGRAM}" + (f"; it lies below {below[: -len(ENGINE_PROGRAM)]}" if below else "")
-        advice = "Use the engine's archive as the vendor offers it."
+        problem = f"it has no {ENGINE_PROGRAM}" + (f"; it is below {below[: -len(ENGINE_PROGRAM)]}" if below else "")
+        advice = "Use the vendor's unmodified engine archive."
         return [Finding("archive-foreign", AREA, wanted.option, f"{path}: {problem}", advice)]
     match = _ENGINE_VERSION.search(path.name)
     if match is None:
-        problem = f"the name {path.name} does not tell the engine's version"
-        advice = f"Make sure that it is {version}; the vendor's name tells it."
+        problem = f"the name {path.name} does not contain the engine's version"
+        advice = f"Make sure that it is {version}, and keep the vendor's file name."
         return [Finding("archive-version-unknown", AREA, wanted.option, problem, advice, WARNING)]
     try:
         same = parse_version(match[1]) == parse_version(version)
@@ -234,7 +234,7 @@ def damage_of(path: Path) -> str:
 
 
 def _damage_of_zip(path: Path) -> str:
-    """By its directory, which stands at the end; the content of each file is checked when it is unpacked."""
+    """By its directory at the end of the file; the content of each file is checked when it is unpacked."""
     try:
         with zipfile.ZipFile(path) as archive:
             last = max(archive.infolist(), key=lambda info: info.header_offset, default=None)
@@ -244,12 +244,12 @@ def _damage_of_zip(path: Path) -> str:
                 while file.read(_BLOCK):
                     pass
     except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:
-        return f"it is no whole zip file ({str(error) or type(error).__name__})"
+        return f"incomplete or corrupt zip file ({str(error) or type(error).__name__})"
     return ""
 
 
 def _damage_of_tar(path: Path) -> str:
-    """By reading all of it: a compressed file tells in the end only whether it is whole."""
+    """By reading all of it: only its end shows whether a compressed file is complete."""
     try:
         with tarfile.open(path, "r|gz") as archive:
             if archive.next() is None:
@@ -259,7 +259,7 @@ def _damage_of_tar(path: Path) -> str:
             while file.read(_BLOCK):
                 pass
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        return f"it is no whole .tar.gz file ({error})"
+        return f"incomplete or corrupt .tar.gz file ({error})"
     return ""
 
 

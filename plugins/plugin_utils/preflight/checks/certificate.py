@@ -66,7 +66,7 @@ Read = t.Callable[[str], "Content | None"]
 
 
 def check(inventory: Inventory, read: Read, now: datetime.datetime) -> list[Finding]:
-    """``read`` gives the content of a file, None where there is no such file: the role tells that of its options."""
+    """``read`` returns the content of a file, None if it does not exist: the role's option checks report that."""
     findings: list[Finding] = []
     for host in inventory.of(BALANCERS):
         for finding in _check_host(host, read, now):
@@ -79,9 +79,9 @@ def _check_host(host: Host, read: Read, now: datetime.datetime) -> list[Finding]
     certificate, key, chain, authority = (_part(host, pair, read) for pair in (CERTIFICATE, KEY, CHAIN, AUTHORITY))
     parts = [part for part in (certificate, key, chain, authority) if part]
     if parts and not HAS_CRYPTOGRAPHY:
-        problem = "it was not looked at: Python's cryptography is not installed on the controller"
-        advice = "Install it there, beside Ansible."
-        return [Finding("certificate-not-looked-at", AREA, parts[0].option, problem, advice, WARNING)]
+        problem = "it was not validated: the Python package cryptography is not installed on the controller"
+        advice = "Install it in the environment of Ansible."
+        return [Finding("certificate-not-inspected", AREA, parts[0].option, problem, advice, WARNING)]
     findings = [_unreadable(part, f"it cannot be read ({part.reason})") for part in parts if part.data is None]
     leaf = None
     for part in (certificate, chain, authority):
@@ -187,7 +187,7 @@ def _covers(covered: t.Collection[str], name: str) -> bool:
 
 
 def _check_key(part: Part, leaf: x509.Certificate | None) -> list[Finding]:
-    # What the library says may quote the key, so none of it is told.
+    # The message of the library may quote the key, so it is not reported.
     try:
         key = serialization.load_pem_private_key(part.data or b"", None)
         public = _public(key.public_key())

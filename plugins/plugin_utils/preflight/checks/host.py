@@ -69,9 +69,9 @@ def memory(look: Look) -> t.Iterator[Finding]:
     options = ", ".join(one.option for one in look.plan.memory)
     what = f"it has {there} MB of memory, and its services will use {wanted} MB ({parts})"
     if wanted > there:
-        yield Finding("memory-too-small", "Memory and disk", look.host, what, f"Give it more, or lower {options}")
+        yield Finding("memory-too-small", "Memory and disk", look.host, what, f"Add memory, or lower {options}")
     elif wanted + _SYSTEM_MB > there:
-        advice = f"Give it more, or lower {options}; else the kernel may end a service when memory runs out"
+        advice = f"Add memory, or lower {options}; otherwise the kernel may kill a service when memory runs out"
         yield Finding("memory-tight", "Memory and disk", look.host, what, advice, WARNING)
 
 
@@ -94,14 +94,14 @@ def disks(look: Look, limits: Limits) -> t.Iterator[Finding]:
     systems: dict[t.Any, list[dict[str, t.Any]]] = {}
     for one in look.seen["disks"]:
         if one.get("error"):
-            what = f"{one['path']} cannot be looked at ({one['error']})"
-            yield Finding("disk-unreadable", area, look.host, what, "Look at the file system there")
+            what = f"{one['path']} cannot be inspected ({one['error']})"
+            yield Finding("disk-unreadable", area, look.host, what, "Check the file system")
         else:
             systems.setdefault(one["device"], []).append(one)
     for same in systems.values():
         one, paths = same[0], ", ".join(_worth_naming([item["path"] for item in same]))
         if one["read_only"]:
-            advice = "Mount it for writing; after an error of the disk look at the kernel's log first"
+            advice = "Mount it for writing; after a disk error check the kernel's log first"
             yield Finding("disk-read-only", area, look.host, f"the file system of {paths} is mounted read-only", advice)
         elif one["free_mb"] < limits.disk_minimum_mb:
             what = f"the file system of {paths} has {one['free_mb']} MB left of {one['size_mb']} MB"
@@ -128,7 +128,7 @@ def _worth_naming(paths: t.Sequence[str]) -> list[str]:
 
 
 def clocks(looks: Looks, limits: Limits) -> t.Iterator[Finding]:
-    """The way there and back takes an unknown time, so a clock lies within bounds; only what is sure is told."""
+    """The duration of a request is unknown, so a clock is known only within bounds. Only sure differences count."""
     ahead = {look.host: _sure(look.clock, limits.clock_tolerance) for look in looks.values()}
     off = {host: seconds for host, seconds in ahead.items() if seconds}
     lows = [looks[host].clock[0] for host in off]
@@ -156,13 +156,18 @@ def _seconds(ahead: float) -> str:
 def time_zones(looks: Looks) -> t.Iterator[Finding]:
     zones = {look.host: look.seen["system"]["time_zone"] for look in looks.values() if look.in_group("engine_nodes")}
     if len(set(zones.values())) > 1:
-        told = ", ".join(f"{host} {zone or 'none'}" for host, zone in sorted(zones.items()))
+        listing = ", ".join(f"{host} {zone or 'none'}" for host, zone in sorted(zones.items()))
         advice = (
             "The cluster does not depend on it, but journals of these hosts are read with different local times; set "
             "one on all of them (timedatectl set-timezone), or read them with journalctl --utc"
         )
         yield Finding(
-            "time-zone-differs", "Time", ", ".join(sorted(zones)), f"their time zones differ ({told})", advice, WARNING
+            "time-zone-differs",
+            "Time",
+            ", ".join(sorted(zones)),
+            f"their time zones differ ({listing})",
+            advice,
+            WARNING,
         )
 
 
@@ -170,7 +175,7 @@ def packages(look: Look) -> t.Iterator[Finding]:
     seen = look.seen["packages"]
     if seen["without_candidate"]:
         what = f"apt has nothing to install for {', '.join(seen['without_candidate'])}"
-        advice = "Look at the sources of apt and run apt-get update there, or correct the option that names the package"
+        advice = "Check the package sources and run apt-get update, or correct the option that names the package"
         yield Finding("package-missing", "Packages", look.host, what, advice)
     elif seen["missing"] and not seen["lists"]:
         what = "apt has no package lists yet, so whether the packages can be installed shows only later"

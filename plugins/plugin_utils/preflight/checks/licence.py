@@ -32,7 +32,7 @@ class LicenceFile:
 
 
 def check(inventory: Inventory, files: t.Sequence[LicenceFile], today: datetime.date) -> list[Finding]:
-    if not files and inventory.spoilt("ivy_licence_file"):
+    if not files and inventory.is_invalid("ivy_licence_file"):
         return []
     if not files:
         problem = "there is no licence, neither ivy_licence_file nor a .lic file in the source"

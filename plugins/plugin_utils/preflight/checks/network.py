@@ -24,7 +24,7 @@ _CLIENTS: dict[str, dict[str, tuple[str, ...]]] = {
         "search_servers": ("ivy_search_port",),
     },
 }
-# JGroups writes a warning for each connection that is none of its own.
+# JGroups logs a warning for each foreign connection.
 _LINKED_IS_ENOUGH = ("ivy_jgroups_port", "ivy_jgroups_fd_port")
 _INSTEAD = {"database_servers": "ivy_database_host", "search_servers": "ivy_search_url"}
 
@@ -83,8 +83,10 @@ def _foreign(port: Port, holders: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.M
 def ports(look: Look) -> t.Iterator[Finding]:
     under_way = look.seen.get("under_way")
     if under_way:
-        what = "another preflight looks at this host, so not all ports could be looked at"
-        yield Finding("preflight-under-way", "Ports", look.host, what, "It lets go within a minute; run again then")
+        what = "another preflight is running on this host, so not all ports could be checked"
+        yield Finding(
+            "preflight-under-way", "Ports", look.host, what, "It releases the ports within a minute; then run again"
+        )
     for port, state in zip(look.plan.ports, look.seen["ports"], strict=False):
         for one in _foreign(port, state["holders"]):
             details = [f"pid {one['pid']}"] if one["pid"] else []
@@ -96,7 +98,9 @@ def ports(look: Look) -> t.Iterator[Finding]:
             yield Finding("port-held", "Ports", look.host, what, advice)
         if state.get("error") and not under_way:
             what = f"port {port.port} ({port.purpose}) cannot be listened on ({state['error']})"
-            yield Finding("port-unusable", "Ports", look.host, what, f"Look at what keeps it, or change {port.option}")
+            yield Finding(
+                "port-unusable", "Ports", look.host, what, f"Find the program that uses it, or change {port.option}"
+            )
 
 
 def _loopback(address: str) -> bool:
@@ -136,8 +140,10 @@ def names(looks: Looks) -> t.Iterator[Finding]:
             elif any(map(_loopback, addresses)):
                 what = f"it resolves {at} to {', '.join(addresses)}, which is itself"
                 yield Finding("name-loopback", "Names", host, what, "Correct /etc/hosts or DNS there")
-        told = {tuple(one for one in addresses if not _loopback(one)) for addresses in seen.values()} - {()}
-        if len(told) > 1:
+        distinct = {
+            tuple(address for address in addresses if not _loopback(address)) for addresses in seen.values()
+        } - {()}
+        if len(distinct) > 1:
             shown = "; ".join(f"{host} {', '.join(addresses)}" for host, addresses in sorted(seen.items()) if addresses)
             where = ", ".join(sorted(host for host, addresses in seen.items() if addresses))
             advice = "Correct /etc/hosts or DNS, so that all mean the same host"
@@ -152,7 +158,7 @@ def _hostname(look: Look) -> t.Iterator[Finding]:
         what = f"it resolves its own name {name} to {', '.join(addresses)}"
         advice = (
             "Write its real address into /etc/hosts there (Debian writes 127.0.1.1), since applications may "
-            "tell peers this name"
+            "announce this name to their peers"
         )
         yield Finding("hostname-loopback", "Names", look.host, what, advice, WARNING)
 
@@ -167,7 +173,7 @@ def reached(looks: Looks) -> t.Iterator[Finding]:
             whom = f"{question.host} " if question.host else ""
             address = question.address if is_address(question.address) else f"{question.address}"
             what = f"it does not reach {whom}({address}) on port {question.port}, {question.purpose} ({error})"
-            advice = "Open the port from there in the firewalls between them, and look at the route"
+            advice = "Open the port from there in the firewalls between them, and check the route"
             if question.host:
                 advice += "; if that address is another host's, correct ivy_address"
             else:

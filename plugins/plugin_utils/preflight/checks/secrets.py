@@ -30,7 +30,7 @@ def check(inventory: Inventory, options: t.Iterable[str]) -> list[Finding]:
         given = [host.values.get(option) for host in inventory.hosts if option in host.given]
         if any(isinstance(value, str) and value and not value.strip() for value in given):
             advice = "Make a secret, and keep it in the vault."
-            findings.append(Finding("secret-placeholder", "Secrets", option, "it is made of spaces only", advice))
+            findings.append(Finding("secret-placeholder", "Secrets", option, "it is blank", advice))
         values = {value for host in inventory.hosts if option in host.given and (value := host.text(option))}
         findings += [finding for value in values if (finding := _judge(option, value))]
     trees = [host.values.get("ivy_shared_secrets") for host in inventory.of(ENGINES)]

@@ -75,7 +75,7 @@ def written(look: Look) -> t.Iterator[Finding]:
         return
     local = share["accept_local"] or _comes_later(look) or (look.seen.get("mount") or {}).get("target") in ("", "/")
     if not probe["made"] and local:
-        # The role makes the directory, or mounts it; or the missing mount is told already.
+        # The role creates or mounts the directory, or another finding reports the missing mount.
         return
     numbers = f"uid {share['uid']}, gid {share['gid']}"
     what = f"the engine's user ({numbers}) cannot write to {probe['directory']} ({probe['error']})"
@@ -111,7 +111,7 @@ def shared(looks: Looks) -> t.Iterator[Finding]:
 
 
 def _blind(blind: t.Mapping[str, t.Sequence[str]]) -> t.Iterator[tuple[str, str]]:
-    """Who does not see whose files. One node that has another share than the rest is told once, not by each of them."""
+    """Nodes that do not see each other's files. A node with another share than all others is one finding."""
     pairs = [{host, other} for host, others in blind.items() for other in others]
     common = set.intersection(*pairs) if pairs else set()
     if len(common) == 1 and len(blind) > 1:
@@ -140,7 +140,7 @@ def _numbers(look: Look, writer: Look, seen: t.Mapping[str, t.Any]) -> t.Iterato
 
 
 def later(looks: Looks) -> t.Iterator[Finding]:
-    """What could not be tried is said, so that nobody takes silence for a yes."""
+    """Reports what could not be checked, so that a missing finding is not taken for success."""
     waiting = [look.host for look in looks.values() if look.seen_at_all and _comes_later(look)]
     if waiting:
         what = (

@@ -56,7 +56,7 @@ _DOCUMENTATION = re.compile(r"(?:.*\.)?example(?:\.(?:com|net|org))?|.*\.invalid
 
 
 def check(inventory: Inventory, options: t.Collection[str], secret_options: t.Container[str] = ()) -> list[Finding]:
-    """Everything that can be said of the cluster as a whole; ``options`` are the cluster-wide ones."""
+    """All checks of the cluster as a whole; ``options`` are the cluster-wide ones."""
     return [
         *check_groups(inventory),
         *check_equal(inventory, options, secret_options),
@@ -173,7 +173,7 @@ def check_names(inventory: Inventory) -> list[Finding]:
     zone = inventory.text("ivy_time_zone")
     if zone and not _known_zone(zone):
         advice = "Write it as in Europe/Zurich or Etc/UTC."
-        findings.append(Finding("time-zone", "Options", "ivy_time_zone", f"'{zone}' is no time zone", advice))
+        findings.append(Finding("time-zone", "Options", "ivy_time_zone", f"'{zone}' is not a time zone", advice))
     return findings
 
 
@@ -203,7 +203,7 @@ def check_public_url(inventory: Inventory) -> list[Finding]:
     findings = []
     host = found[1].lower().rstrip(".")
     if found[2] and not 0 < int(found[2]) < 65536:
-        problem = f"{found[2]} is no port"
+        problem = f"{found[2]} is not a port"
         findings.append(Finding("port-range", "Inventory", where, problem, "Use a number from 1 to 65535."))
     if is_loopback(host):
         problem = f"users cannot reach '{host}', which means their own machine"
@@ -265,12 +265,12 @@ def check_search(inventory: Inventory) -> list[Finding]:
                 findings.append(Finding("secret-in-url", "Secrets", where, problem, advice))
             findings += _check_host(inventory, where, parts.hostname or "", "search", SEARCHES)
     password = "ivy_search_password"
-    if (inventory.text(password) or inventory.spoilt(password)) and not inventory.text("ivy_search_user"):
+    if (inventory.text(password) or inventory.is_invalid(password)) and not inventory.text("ivy_search_user"):
         problem = "there is a password, and ivy_search_user is empty"
         advice = "Set ivy_search_user, or remove the password."
         findings.append(Finding("search-user", "Options", password, problem, advice))
     user = "ivy_search_user"
-    if inventory.text(user) and not inventory.text(password) and not inventory.spoilt(password):
+    if inventory.text(user) and not inventory.text(password) and not inventory.is_invalid(password):
         problem = "there is a user, and ivy_search_password is empty"
         advice = "Set ivy_search_password, or remove the user."
         findings.append(Finding("search-user", "Options", user, problem, advice))
@@ -278,7 +278,7 @@ def check_search(inventory: Inventory) -> list[Finding]:
 
 
 def _split(url: str) -> urllib.parse.SplitResult | None:
-    """The parts of a URL of a server, or nothing where it is none."""
+    """The parts of a server's URL, or None if it is invalid."""
     if re.search(r"\s", url):
         return None
     try:
@@ -325,7 +325,7 @@ def check_directories(inventory: Inventory) -> list[Finding]:
             and given
             and (not given.startswith("/") or posixpath.normpath(given) == "/" or ".." in given.split("/"))
         ):
-            problem = f"'{given}' is no absolute path below /"
+            problem = f"'{given}' is not an absolute path below /"
             advice = "Write it as in /srv/ivy."
             findings.append(Finding("directory", "Options", option, problem, advice))
     for option, what in (("ivy_record_directory", "the cluster record"), ("ivy_data_directory", "their files")):

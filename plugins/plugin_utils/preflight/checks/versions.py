@@ -52,7 +52,7 @@ def check_support(inventory: Inventory) -> list[Finding]:
 def outside(
     inventory: Inventory, acknowledgement: str, host: str, product: str, version: str, supported: t.Mapping[str, t.Any]
 ) -> list[Finding]:
-    """That a server's version is outside the table and somebody knows it; otherwise its role has said so already."""
+    """An acknowledged version outside the table. Without the acknowledgement the role's option checks report it."""
     if not version or acknowledgement not in inventory.items("ivy_accept_unsupported"):
         return []
     if "min" in supported:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one look at one host brought, and the limits that it is held to."""
+"""The facts of one host, and the limits that they are compared with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """One host. Without an answer `reason` says in one word why, and `detail` what was said."""
+    """One host. Without an answer, `reason` is the cause in one word and `detail` the message."""
 
     host: str
     plan: Plan
@@ -50,7 +50,7 @@ Looks = t.Mapping[str, Look]
 
 
 def looks_from(looked: t.Mapping[str, t.Any], reached: t.Mapping[str, t.Any] | None = None) -> dict[str, Look]:
-    """The hosts that were looked at; one that this run leaves out has no answer and no reason either."""
+    """The inspected hosts; a host that this run leaves out has neither an answer nor a reason."""
     found = {}
     for host, answer in looked.items():
         if not isinstance(answer, dict) or "plan" not in answer:
@@ -71,7 +71,7 @@ def looks_from(looked: t.Mapping[str, t.Any], reached: t.Mapping[str, t.Any] | N
 
 
 def merged(findings: t.Iterable[Finding]) -> list[Finding]:
-    """The same thing on several hosts is one finding that names them all, and keeps what each of them said."""
+    """Merges equal findings of several hosts into one that names all hosts and keeps the details of each."""
     groups: dict[Finding, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(dataclasses.replace(finding, subject="", details=()), []).append(finding)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What preflight has to look at on one host: which ports, paths, names and packages its roles will use."""
+"""The ports, paths, names and packages that the roles of one host will use, which preflight checks."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class _Planner:
         self, option: str, purpose: str, unit: str, addresses: t.Iterable[str] = ("*",), peers: bool = False
     ) -> None:
         port = self.number(option)
-        # A number that is no port is told by the half that looks at the inventory.
+        # The checks of the inventory report a number that is not a port.
         if 0 < port < 65536:
             self.ports.append(Port(port, purpose, option, unit, tuple(addresses) or ("*",), peers))
 
@@ -278,7 +278,7 @@ class _Planner:
 
 
 def plan_for(groups: t.Iterable[str], options: Options) -> Plan:
-    """Everything that can be known; what an option spoils is left out here and told elsewhere."""
+    """All requirements that can be determined; invalid options are omitted here and reported elsewhere."""
     known = tuple(group for group in ROLES_BY_GROUP if group in set(groups))
     planner = _Planner(known, options)
     for group in known:

@@ -29,18 +29,18 @@ class Host:
     given: frozenset[str] = frozenset()
 
     def text(self, name: str) -> str:
-        """A value as text; none where it is a list or a dictionary, which the look at the options tells."""
+        """A value as text; empty if it is a list or a dictionary, which the option checks report."""
         value = self.values.get(name)
         return "" if value is None or isinstance(value, (dict, list, tuple)) else str(value).strip()
 
-    def spoilt(self, name: str) -> bool:
-        """Whether the inventory says something that cannot be had, or is no text: another finding tells that."""
+    def is_invalid(self, name: str) -> bool:
+        """Whether the value cannot be resolved or is not text. Another finding reports that."""
         return name in self.given and (
             name not in self.values or isinstance(self.values[name], (dict, list, tuple, type(None)))
         )
 
     def number(self, name: str) -> int | None:
-        """A whole number, however it is written; none where it is none, which is a finding of its own."""
+        """A value as an integer, from a number or text; None if it is neither, which another finding reports."""
         value = self.values.get(name)
         try:
             return None if isinstance(value, bool) else int(str(value).strip())
@@ -74,8 +74,8 @@ class Inventory:
         """An option that is the same everywhere, from the first host that has a value for it."""
         return next((host.text(name) for host in self.hosts if host.text(name)), "")
 
-    def spoilt(self, name: str) -> bool:
-        return any(host.spoilt(name) for host in self.hosts)
+    def is_invalid(self, name: str) -> bool:
+        return any(host.is_invalid(name) for host in self.hosts)
 
     def number(self, name: str) -> int | None:
         return next((number for host in self.hosts if (number := host.number(name)) is not None), None)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts and groups that come from files that are no inventory.
+"""Hosts and groups from files that are not inventories.
 
 Where an inventory is a directory, Ansible tries to parse every file below it: archives, licences and the source of the
 shared configuration, too, unless ``ignore_patterns`` excludes them.
@@ -24,7 +24,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.invent
 )
 
 AREA = "Inventory"
-# What the roles take from the controller and what lies beside it; none of these is ever an inventory.
+# Files that roles read on the controller, and files beside them. None of these is ever an inventory.
 _NO_INVENTORY = (".zip", ".gz", ".tgz", ".xz", ".tar", ".jar", ".iar", ".lic", ".pem", ".key", ".crt", ".p12", ".j2")
 _STATIC_YAML = (".yml", ".yaml", ".json", ".toml")
 # What a line of some text becomes when it is parsed as INI: no name or address has these.

@@ -123,7 +123,7 @@ def check_option(
         place = inventory.place(name, names) if len(names) < len(hosts) else name
         code = "option-missing" if spec.get("required") and value in (None, "") else "option"
         code = "no-list" if isinstance(value, str) and spec.get("type") == "list" else code
-        findings += [Finding(code, AREA, place, *said) for said in judge(name, spec, value, secret)]
+        findings += [Finding(code, AREA, place, *problem) for problem in judge(name, spec, value, secret)]
     return findings
 
 
@@ -147,11 +147,11 @@ def judge(name: str, spec: t.Mapping[str, t.Any], value: t.Any, secret: bool = F
     if kind == "list" and spec.get("elements") == "dict" and isinstance(value, (list, tuple)):
         inner = [str(index) for index, item in enumerate(value) if not isinstance(item, dict)]
         if inner:
-            return [(f"its entry {_some(inner)} (counted from 0) is no dictionary", advice)]
+            return [(f"its entry {_some(inner)} (counted from 0) is not a dictionary", advice)]
     if kind == "list" and spec.get("elements") in ("str", "path") and isinstance(value, (list, tuple)):
         inner = [str(index) for index, item in enumerate(value) if item is None or isinstance(item, _NO_TEXT)]
         if inner:
-            return [(f"its entry {_some(inner)} (counted from 0) is no text", advice)]
+            return [(f"its entry {_some(inner)} (counted from 0) is not a string", advice)]
     if kind == "list" and isinstance(value, dict):
         return [("it is a dictionary, where a list is needed", advice)]
     if kind == "int" and isinstance(value, bool):
@@ -252,12 +252,12 @@ def check_extra(
         if name in options and not name.startswith(_NO_OPTIONS):
             spec, _role = options[name]
             if not _has_template(value):
-                said = judge(name, spec, value, bool(spec.get("no_log")))
-                findings += [Finding("option", AREA, name, *one) for one in said]
+                problems = judge(name, spec, value, bool(spec.get("no_log")))
+                findings += [Finding("option", AREA, name, *one) for one in problems]
         elif name == _NOT_PARSED:
             if str(value).strip():
                 # Not shown: it may be a part of a secret.
-                problem = "what follows is no name=value, and would be ignored"
+                problem = "the following is not name=value and would be ignored"
                 advice = 'Write -e name=value, without spaces around =, or -e \'{"name": "a value with spaces"}\'.'
                 findings.append(Finding("extra-unknown", AREA, "-e", problem, advice))
         elif name.startswith(_NO_OPTIONS):
@@ -275,7 +275,7 @@ def _known(roles: t.Mapping[str, Role]) -> set[str]:
 
 
 def _unknown(name: str, roles: t.Mapping[str, Role], code: str) -> tuple[str, str, bool]:
-    """What is wrong with a name that is no option, what to do, and whether it is sure that an option was meant."""
+    """The problem of a name that is not an option, its fix, and whether an option was certainly meant."""
     role = next((role for role in roles.values() if name.startswith(role.prefix)), None)
     options = sorted(option for one in roles.values() for option in one.options)
     near = difflib.get_close_matches(name.lower(), options, 1, 0.88)
@@ -285,7 +285,7 @@ def _unknown(name: str, roles: t.Mapping[str, Role], code: str) -> tuple[str, st
         near = difflib.get_close_matches(name, [one for one in options if one.startswith(role.prefix)], 3, 0.6)
     advice = " ".join(filter(None, [_did_you_mean(near), other]))
     if role is not None:
-        return f"it begins like an option of role {role.name}, which has no such option", advice, True
+        return f"it looks like an option of {role.name}, which has no such option", advice, True
     return ("no role has such an option", advice, False) if near else ("", "", False)
 
 
@@ -313,10 +313,10 @@ def _has_template(value: t.Any) -> bool:
     return isinstance(value, (list, tuple)) and any(map(_has_template, value))
 
 
-def role_problem(inventory: Inventory, role: Role, said: str, names: t.Collection[str]) -> Finding:
-    """A line of a role's own list of what its options cannot be."""
-    match = _OPTION_FIRST.fullmatch(said.strip())
-    where, problem = (match[1], match[2]) if match else (f"role {role.name}", said)
+def role_problem(inventory: Inventory, role: Role, text: str, names: t.Collection[str]) -> Finding:
+    """A finding for one entry of a role's list of option problems."""
+    match = _OPTION_FIRST.fullmatch(text.strip())
+    where, problem = (match[1], match[2]) if match else (f"role {role.name}", text)
     hosts = {host.name for host in inventory.hosts if role.works_on(host)}
     if set(names) != hosts:
         where += f", on {listed(sorted(names))}"
@@ -324,11 +324,11 @@ def role_problem(inventory: Inventory, role: Role, said: str, names: t.Collectio
     return Finding("option-refused", AREA, where, problem, advice)
 
 
-def _advice(said: str) -> tuple[str, str]:
-    """The last sentence, or the part after the last semicolon, is what to do."""
-    said = " ".join(said.split())
+def _advice(text: str) -> tuple[str, str]:
+    """Splits the fix from the problem: it is the last sentence, or the part after the last semicolon."""
+    text = " ".join(text.split())
     for separator in ("; ", ". "):
-        head, found, tail = said.rstrip(".").rpartition(separator)
+        head, found, tail = text.rstrip(".").rpartition(separator)
         if found and tail:
             return head, f"{tail[:1].upper()}{tail[1:]}."
-    return said, "Correct it."
+    return text, "Correct it."

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of other roles as one host sees them.
 
-Preflight looks at a host before any role has run there, and a role's defaults are known to its own tasks only.
+Preflight inspects a host before any role has run there, and a role's defaults are visible only to its own tasks.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RoleOptions:
         self.failed: dict[str, str] = {}
 
     def get(self, expression: str) -> t.Any:
-        """The value; None where it cannot be had, since the half that looks at the inventory says why."""
+        """The value; None if it cannot be resolved, which the checks of the inventory report."""
         try:
             return native.plain(self._templar.evaluate_expression(trust_as_template(expression)))
         except (AnsibleError, native.PlainError, TypeError, ValueError) as error:

@@ -171,7 +171,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "localhost": (h("db1", ivy_address="localhost"), {"address-loopback": "db1=localhost"}),
     "the same address twice": (h("engine2", ansible_host="192.0.2.21"), {"address-twice": "engine1=192.0.2.21"}),
     "an underscore": (h("engine2", ivy_address="engine_2.acme.ch"), {"address-underscore": "engine_2"}),
-    "no address": (h("engine2", ivy_address="192.0.2.300"), {"address-invalid": "no IP address"}),
+    "no address": (h("engine2", ivy_address="192.0.2.300"), {"address-invalid": "not an IP address"}),
     "an address with a port": (h("engine2", ivy_address="192.0.2.22:22"), {"address-invalid": "neither"}),
     "an address for all": (h("engine2", ivy_address="0.0.0.0"), {"address-invalid": "0.0.0.0"}),
     "hosts on the controller": (
@@ -297,7 +297,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(haproxy_bind_addresses="192.0.2.10", ivy_accept_unsupported="jgroups-tcp"),
         {"no-list": '{"haproxy_bind_addresses": ["one", "two"]}'},
     ),
-    "an environment of what is no text": (
+    "an environment of what is not a string": (
         v(engine_environment={"A": None, "B": ["x"], "C": {"d": 1}, "D": "", "E": 1, "F": "true", "G": True}),
         {"option-refused": "neither a string nor a number: A, B, C. Write"},
     ),
@@ -315,7 +315,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "a dictionary as text": (v(engine_environment="A=b"), {"option": "where a dictionary is needed"}),
     "a long list of what belongs into none": (
         v(engine_applications=["a.iar"] * 2000),
-        {"option": "its entry 0, 1, 2, 3, 4 and others (counted from 0) is no dictionary"},
+        {"option": "its entry 0, 1, 2, 3, 4 and others (counted from 0) is not a dictionary"},
     ),
     "a dictionary where a list is needed": (v(engine_applications={"name": "a"}), {"option": "a list is needed"}),
     "what has no text is judged by its kind only": (
@@ -444,7 +444,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "no archive": (v(engine_archive=REMOVED), {"archive-needed": "no archive of engine 11.3.0"}),
     "an archive that is not there": ({"files": {site.ENGINE: None}}, {"archive-needed": "no such file"}),
     "an archive that is a directory": (v(engine_archive="{{ inventory_dir }}"), {"archive-missing": "not a file"}),
-    "a truncated archive": ({"files": {site.ENGINE: "TRUNCATED"}}, {"archive-damaged": "no whole zip"}),
+    "a truncated archive": ({"files": {site.ENGINE: "TRUNCATED"}}, {"archive-damaged": "incomplete or corrupt zip"}),
     "a truncated archive of the search engine": (
         {**OPENSEARCH, "files": {**OPENSEARCH["files"], "opensearch-min-2.18.0-linux-x64.tar.gz": "TRUNCATED TAR"}},
         {"archive-damaged": "no whole .tar.gz"},

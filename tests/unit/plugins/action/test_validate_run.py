@@ -121,7 +121,7 @@ def test_every_misspelt_option_is_told_at_once_with_what_was_meant(tmp_path: Pat
     wrong = ["-e", "rollback_to=CANARY", "-e", '{"rolback_release": "CANARY", "engine_on_drif": "keep"}']
     ended = play(hosts, "-i", str(hosts), *wrong, playbook="playbooks/rollback.yml")
     assert ended.returncode != 0
-    assert "-e rollback_to: it begins like an option of role rollback, which has no such option." in said(ended)
+    assert "-e rollback_to: it looks like an option of rollback, which has no such option." in said(ended)
     assert "Did you mean rollback_reason or rollback_release?" in said(ended)
     assert "-e rolback_release: no role has such an option. Did you mean rollback_release?" in said(ended)
     assert "-e engine_on_drif:" in said(ended)

@@ -153,8 +153,8 @@ def test_a_healthy_cluster_has_no_finding(looked: Looked) -> None:
         ("no-python", "host-no-python"),
         ("old-python", "host-old-python"),
         ("no-root", "host-no-root"),
-        ("failed", "host-not-looked-at"),
-        ("something new", "host-not-looked-at"),
+        ("failed", "host-not-inspected"),
+        ("something new", "host-not-inspected"),
     ],
 )
 def test_a_host_that_cannot_be_looked_at_is_told_and_hides_no_other(looked: Looked, reason: str, code: str) -> None:
