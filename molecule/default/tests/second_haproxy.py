@@ -23,7 +23,7 @@ def results_of(lab: Lab, program: str, **options: Any) -> dict[str, Any]:
         "second_haproxy": DIRECTORY,
         "ivy_engine_addresses": {"engine1": "127.0.0.1"},
         "__haproxy_socket": SOCKET,
-        "__haproxy_state_file": f"{DIRECTORY}/state",
+        "haproxy_state_file": f"{DIRECTORY}/state",
     }
     try:
         lab.playbook(str(Path(__file__).resolve().with_suffix(".yml")), "-e", json.dumps(variables)).succeeded()

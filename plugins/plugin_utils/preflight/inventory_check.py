@@ -216,7 +216,7 @@ class Look:
     def _check_roles(self, *, facts: bool) -> list[Finding]:
         """The option problems of each role; with ``facts`` only those that depend on facts.
 
-        Problems of a host (``__<role>_host_problems``) are reported by the checks of that host.
+        Problems of a host (``<role>_host_problems``) are reported by the checks of that host.
         """
         findings = []
         for role in self._roles.values():
@@ -257,10 +257,10 @@ class Look:
         return json.dumps([(name, host.values.get(name)) for name in names], sort_keys=True, default=str)
 
     def _problems(self, role: Role, host: Host, values: Values, facts: bool) -> t.Iterator[str]:
-        checks = f"__{role.name}_option_checks"
-        names = [checks if checks in role.variables else f"__{role.name}_option_problems"]
-        if f"__{role.name}_version_checks" in role.variables and f"{role.name}_version" in host.given:
-            names.append(f"__{role.name}_version_checks")
+        checks = f"{role.name}_option_checks"
+        names = [checks if checks in role.variables else f"{role.name}_option_problems"]
+        if f"{role.name}_version_checks" in role.variables and f"{role.name}_version" in host.given:
+            names.append(f"{role.name}_version_checks")
         for name in names:
             raw = role.variables.get(name, [])
             templates = [
@@ -287,7 +287,7 @@ class Look:
                 known = bool(host.text(f"{role}_version")) or role == "elasticsearch"
                 if known == facts:
                     continue
-                version = host.text(f"__{role}_version")
+                version = host.text(f"{role}_selected_version")
                 findings += versions.outside(self._inventory, acknowledgement, host.name, product, version, supported)
         return findings
 

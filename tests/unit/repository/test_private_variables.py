@@ -21,27 +21,6 @@ NESTED = ("tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "al
 # An include inside a text of a test.
 INCLUDE_IN_TEXT = re.compile(r"name: ivy\.cluster\.(\w+),?\s+tasks_from: (\w+)")
 
-# TODO: remove each with the change that makes it public.
-KNOWN = {
-    "__certificates_ca_text",
-    "__certificates_given",
-    "__elasticsearch_heap",
-    "__elasticsearch_version",
-    "__elasticsearch_versions",
-    "__haproxy_option_problems",
-    "__haproxy_state_file",
-    "__postgres_data_directory",
-    "__postgres_service",
-    "__postgres_settings",
-    "__postgres_version",
-}
-KNOWN_ENTRY_POINTS = {("haproxy", "validate")}
-# preflight evaluates the checks of all roles: __<role>_option_checks and the like.
-KNOWN_COMPOSED = {
-    "plugins/plugin_utils/preflight/inventory_check.py",
-    "plugins/plugin_utils/preflight/model/host_requirements.py",
-}
-
 
 def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
@@ -125,18 +104,18 @@ def specs(root: Path, role: str) -> dict[str, t.Any]:
 
 
 def test_no_private_variable_is_in_two_roles() -> None:
-    assert {name: roles for name, roles in shared_by_roles(ROOT).items() if name not in KNOWN} == {}
+    assert shared_by_roles(ROOT) == {}
 
 
 def test_no_private_variable_is_read_outside_its_role() -> None:
-    found = {path: names - KNOWN for path, names in read_outside_roles(ROOT).items()}
-    assert {path: names for path, names in found.items() if names} == {}
-    assert composed_in_python(ROOT) <= KNOWN_COMPOSED
+    assert {path: names for path, names in read_outside_roles(ROOT).items() if names} == {}
+    assert composed_in_python(ROOT) == set()
 
 
 def test_playbooks_have_no_private_variables() -> None:
     """Their variables and facts cross from one file to another."""
-    found = {path: names - KNOWN for path, names in names_of(ROOT, "playbooks/**/*.yml").items()}
+    found = names_of(ROOT, "playbooks/**/*.yml")
+    assert found
     assert {path: names for path, names in found.items() if names} == {}
 
 
@@ -144,7 +123,7 @@ def test_every_entry_point_that_others_use_is_specified() -> None:
     used = entry_points(ROOT)
     assert len({(role, entry) for _path, role, entry in used}) > 20
     missing = {(role, entry) for _path, role, entry in used if entry not in specs(ROOT, role)}
-    assert missing - KNOWN_ENTRY_POINTS == set()
+    assert missing == set()
 
 
 ENTRIES = sorted(

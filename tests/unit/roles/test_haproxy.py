@@ -65,9 +65,9 @@ PLAY = """
   tasks:
     # An entry point that does nothing here but load the role's defaults and variables.
     - ansible.builtin.include_role: {name: ivy.cluster.haproxy, tasks_from: validate, public: true}
-      vars: {__haproxy_option_problems: []}
+      vars: {haproxy_option_problems: []}
     - ansible.builtin.copy:
-        content: "{{ __haproxy_option_problems | to_json }}"
+        content: "{{ haproxy_option_problems | to_json }}"
         dest: "{{ out }}/{{ inventory_hostname }}.json"
     - ansible.builtin.template:
         src: "{{ root }}/roles/haproxy/templates/haproxy.cfg.j2"

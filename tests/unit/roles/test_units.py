@@ -36,7 +36,7 @@ VALUES: dict[str, Any] = {
     "engine_dump_directory": "/var/lib/dumps",
     "ivy_engine_directory": "/opt/ivy/versions/11.3.0",
     "__engine_library": "/usr/local/lib/ivy-cluster",
-    "__engine_writable_directories": ["logs"],
+    "engine_writable_directories": ["logs"],
 }
 
 

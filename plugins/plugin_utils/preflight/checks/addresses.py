@@ -158,7 +158,7 @@ def check_lists(inventory: Inventory) -> list[Finding]:
                 wrong = [entry for entry in entries if not _is_source(entry, names_too)]
                 if not wrong:
                     continue
-                kinds = "address, network or name" if names_too else "address and no network"
+                kinds = "an address, a network or a name" if names_too else "an address or a network"
                 problem = f"{listed(wrong)} is not {kinds}"
                 advice = "Write it as in 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32."
                 finding = Finding("address-list", "Options", option, problem, advice)

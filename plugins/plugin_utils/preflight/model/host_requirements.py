@@ -161,7 +161,7 @@ class _Planner:
         self._port("haproxy_http_port", "HTTP", "haproxy.service", addresses)
         metrics = [one for one in [self.text("haproxy_metrics_address")] if one]
         self._port("haproxy_metrics_port", "metrics", "haproxy.service", metrics)
-        own_certificate = self._options.get("__certificates_given") in (True, "True")
+        own_certificate = self._options.get("certificates_has_own_certificate") in (True, "True")
         self.packages += ["haproxy", *([] if own_certificate else ["python3-cryptography"])]
         self.services += ["haproxy"]
         directory = self.text("certificates_host_directory")
@@ -169,7 +169,7 @@ class _Planner:
             self.trust_file = f"{directory}/ca.pem"
             self.authority = {
                 "replace": self._options.get("certificates_replace_ca | bool") is True,
-                "brought": key_fingerprint(self.text("__certificates_ca_text")),
+                "brought": key_fingerprint(self.text("certificates_ca_text")),
                 "directory": self.text("certificates_directory"),
                 "given": own_certificate,
             }
@@ -201,10 +201,10 @@ class _Planner:
         self._share()
 
     def database_servers(self) -> None:
-        unit = f"{self.text('__postgres_service')}.service"
+        unit = f"{self.text('postgres_service_name')}.service"
         self._port("ivy_database_port", "PostgreSQL", unit, self.texts("postgres_listen_addresses"), peers=True)
-        self._path("__postgres_data_directory")
-        version = self.text("__postgres_version")
+        self._path("postgres_data_directory")
+        version = self.text("postgres_selected_version")
         if version:
             self.packages += [
                 "postgresql-common",
@@ -213,18 +213,18 @@ class _Planner:
                 "python3-psycopg2",
             ]
             self.services += [f"postgresql-{version}"]
-        buffers = megabytes(self.text("__postgres_settings['shared_buffers']"))
+        buffers = megabytes(self.text("postgres_selected_settings['shared_buffers']"))
         if buffers:
             self.memory.append(Need("PostgreSQL", "postgres_settings", buffers))
 
     def search_servers(self) -> None:
         unit = f"{self.text('elasticsearch_service')}.service"
         self._port("ivy_search_port", "the search engine", unit, self.texts("elasticsearch_bind_addresses"), peers=True)
-        heap = megabytes(self.text("__elasticsearch_heap"))
+        heap = megabytes(self.text("elasticsearch_selected_heap"))
         if heap:
             self.memory.append(Need("search engine", "elasticsearch_heap", heap + _BESIDE_HEAP_MB))
         self._path("elasticsearch_home", "elasticsearch_data_directory", "elasticsearch_log_directory")
-        directory, version = self.text("__elasticsearch_versions"), self.text("__elasticsearch_version")
+        directory, version = self.text("elasticsearch_versions_directory"), self.text("elasticsearch_selected_version")
         if directory and version:
             # The archive's digest is part of the name; without archive and checksum, what is installed will do.
             digest = self.text("elasticsearch_archive_checksum").rpartition(":")[2][:12] or "*"
@@ -283,7 +283,7 @@ def plan_for(groups: t.Iterable[str], options: Options) -> Plan:
     planner = _Planner(known, options)
     for group in known:
         getattr(planner, group)()
-    problems = [one for role in roles_of(known) for one in planner.texts(f"__{role}_host_problems | default([])")]
+    problems = [one for role in roles_of(known) for one in planner.texts(f"{role}_host_problems | default([])")]
     return Plan(
         groups=known,
         address=planner.text("ivy_address"),

@@ -100,7 +100,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     ),
     "a search engine outside the table": (
         v(elasticsearch_version="8.1.0"),
-        {"option-refused": "elasticsearch 7.17 with engine 11.3.0, and this would be 8.1.0"},
+        {"option-refused": "elasticsearch 7.17 with engine 11.3.0, and this is 8.1.0"},
     ),
     "another product": (
         {
@@ -235,10 +235,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         ),
         {},
     ),
-    "addresses that are none": (v(haproxy_trusted_proxies=["300.1.1.1"]), {"address-list": "300.1.1.1 is no address"}),
+    "addresses that are none": (v(haproxy_trusted_proxies=["300.1.1.1"]), {"address-list": "300.1.1.1 is not an address or a network"}),
     "networks that are none": (
         v(haproxy_metrics_allowed_sources=["10.0.0.1", "10.0.0.1/33"]),
-        {"address-list": "haproxy_metrics_allowed_sources: 10.0.0.1/33 is no"},
+        {"address-list": "haproxy_metrics_allowed_sources: 10.0.0.1/33 is not"},
     ),
     "a name where the balancer takes none": (
         v(haproxy_limit_exempt_sources=["office.acme.ch"]),
@@ -271,7 +271,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "a variable that cannot be had": (v(ivy_time_zone="{{ nothing }}"), {"option-unusable": "'nothing' is undefined"}),
     "a password that is taken for a template": (
         v(ivy_database_password="kT9{{vxQ2mLr8"),
-        {"option-unusable": "write !unsafe before it"},
+        {"option-unusable": "put !unsafe before it"},
     ),
     "a lookup that fails": (
         v(ivy_database_password="{{ lookup('ansible.builtin.file', '/nowhere/at/all') }}"),
@@ -301,7 +301,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(engine_environment={"A": None, "B": ["x"], "C": {"d": 1}, "D": "", "E": 1, "F": "true", "G": True}),
         {"option-refused": "neither a string nor a number: A, B, C. Write"},
     ),
-    "secrets of spaces": (v(ivy_cluster_key=" " * 64), {"secret-placeholder": "ivy_cluster_key: it is made of spaces"}),
+    "secrets of spaces": (v(ivy_cluster_key=" " * 64), {"secret-placeholder": "ivy_cluster_key: it is blank"}),
     "names that the system does not take": (
         v(ivy_user="ivy user", ivy_group=1200, ivy_engine_service="../ivy"),
         {"system-name": "'../ivy' cannot be the name of a service"},

@@ -133,9 +133,9 @@ def test_every_misspelt_option_is_told_at_once_with_what_was_meant(tmp_path: Pat
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ("rollback_release: CANARY", "-e: what follows is no name=value"),
-        ("rollback_release = CANARY", "-e: what follows is no name=value"),
-        ("rollback_reason=mails CANARY", "-e: what follows is no name=value"),
+        ("rollback_release: CANARY", "-e: the following is not name=value"),
+        ("rollback_release = CANARY", "-e: the following is not name=value"),
+        ("rollback_reason=mails CANARY", "-e: the following is not name=value"),
         ("ROLLBACK_RELEASE=CANARY", "Did you mean rollback_release?"),
         ("unpin_reason=CANARY", "-e unpin_reason: no role has such an option. Did you mean rollback_reason?"),
         ("rollout_nodes=CANARY", "-e rollout_nodes: no role has such an option."),

@@ -138,7 +138,7 @@ def test_any_value_of_engine_environment_survives(value: str) -> None:
     environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True)
     template = environment.from_string(NODE_ENV.read_text(encoding="utf-8"))
     text = template.render(
-        engine_environment={"ODD": value, "THEN": "after"}, __engine_java_home="/j", ivy_time_zone="UTC"
+        engine_environment={"ODD": value, "THEN": "after"}, engine_selected_java_home="/j", ivy_time_zone="UTC"
     )
     read = systemd_reads(text)
     assert (read["ODD"], read["THEN"], read["LANG"]) == (value, "after", "C.UTF-8")
