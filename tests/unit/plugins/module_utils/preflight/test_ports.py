@@ -26,7 +26,7 @@ def test_the_holder_of_a_port(nothing_runs: None) -> None:
         (holder,) = state["holders"]
         assert holder["pid"] == os.getpid()
         assert holder["program"]
-        # Another address is no conflict.
+        # Another address does not conflict.
         (state,) = ports.gather([{"port": port, "addresses": ["192.0.2.1"], "unit": ""}])
         assert state["holders"] == []
     (state,) = ports.gather([{"port": port, "addresses": ["*"], "unit": "axonivy-engine.service"}])
