@@ -24,6 +24,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_r
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.role_options import RoleOptions
 
+# Longer than the other hosts need to test the ports and the file, also in a large cluster.
+_LISTENER_SECONDS = 60
 # Keys that Ansible adds to the result of every module.
 _ANSIBLE_KEYS = ("_ansible_parsed", "ansible_facts", "changed", "invocation")
 
@@ -62,7 +64,7 @@ class ActionModule(ActionBase):
             groups = params["groups"]
             plan = plan_for(groups, RoleOptions(self._loader, {**variables, "ansible_facts": known}, roles_of(groups)))
             result["plan"] = plan.to_dict()
-            result.update(self._probe(plan, variables, params["seconds"]))
+            result.update(self._probe(plan, variables))
         except _ProbeError as error:
             result.update(reason=error.reason, detail=error.detail)
         return result
@@ -75,18 +77,17 @@ class ActionModule(ActionBase):
             raise _ProbeError("old-python", facts.get("ansible_python_version", ""))
         return facts
 
-    def _probe(self, plan: Plan, variables: Variables, seconds: int) -> dict[str, t.Any]:
+    def _probe(self, plan: Plan, variables: Variables) -> dict[str, t.Any]:
         token = secrets.token_hex(8)
-        params = module_arguments(plan, variables["inventory_hostname"], token, seconds)
+        params = module_arguments(plan, variables["inventory_hostname"], token, _LISTENER_SECONDS)
         before = time.time()
         facts = self._call("ivy.cluster.preflight_facts", params, variables)
         after = time.time()
         if facts["uid"] != 0:
             raise _ProbeError("no-root", f"it runs as UID {facts['uid']}, not as root")
-        # The module started after `before` and ended before `after`, so the offset of the host's clock is in between.
-        clock = [facts["ended"] - after, facts["started"] - before]
         seen = {key: value for key, value in facts.items() if key not in _ANSIBLE_KEYS}
-        return {"seen": seen, "token": token, "clock": clock}
+        # The module started after `before` and ended before `after`, so the offset of the host's clock is in between.
+        return {"seen": seen, "token": token, "clock": [facts["ended"] - after, facts["started"] - before]}
 
     def _call(self, name: str, params: dict[str, t.Any], variables: Variables) -> dict[str, t.Any]:
         try:

@@ -21,10 +21,6 @@ options:
     description: Start time of the process. It distinguishes the process from a later one with the same PID.
     type: str
     required: true
-  seconds:
-    description: Maximum number of seconds to wait.
-    type: float
-    default: 10
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -58,14 +54,15 @@ from ansible_collections.ivy.cluster.plugins.module_utils.preflight import port_
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "pid": {"type": "int", "required": True},
     "start": {"type": "str", "required": True},
-    "seconds": {"type": "float", "default": 10},
 }
+# The process needs time only to remove its file from the share.
+_SECONDS = 10.0
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
-    module.exit_json(changed=False, gone=port_listener.stop(params["pid"], params["start"], params["seconds"]))
+    module.exit_json(changed=False, gone=port_listener.stop(params["pid"], params["start"], _SECONDS))
 
 
 if __name__ == "__main__":

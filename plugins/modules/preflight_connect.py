@@ -64,14 +64,6 @@ options:
         description: Expected content of the file.
         type: str
         required: true
-  seconds:
-    description: Timeout of a connection in seconds.
-    type: float
-    default: 3
-  share_seconds:
-    description: Maximum number of seconds to wait for the files, since a network file system may show a new file late.
-    type: float
-    default: 5
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -133,17 +125,18 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "token": {"type": "str", "required": True, "no_log": False},
         },
     },
-    "seconds": {"type": "float", "default": 3},
-    "share_seconds": {"type": "float", "default": 5},
 }
+# A dropped packet delays the run by the first, a file that a network file system shows late by the second at most.
+_CONNECT_SECONDS = 3.0
+_SHARE_SECONDS = 5.0
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     module.exit_json(
         changed=False,
-        targets=network.connect_all(module.params["targets"], module.params["seconds"]),
-        files=share.read_all(module.params["files"], module.params["share_seconds"]),
+        targets=network.connect_all(module.params["targets"], _CONNECT_SECONDS),
+        files=share.read_all(module.params["files"], _SHARE_SECONDS),
     )
 
 

@@ -25,10 +25,6 @@ options:
     type: list
     elements: str
     required: true
-  seconds:
-    description: Maximum lifetime of the port listener on the host.
-    type: int
-    default: 60
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -90,7 +86,6 @@ from ansible.module_utils.basic import AnsibleModule
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "groups": {"type": "list", "elements": "str", "required": True},
     "gather_subset": {"type": "list", "elements": "str", "required": True},
-    "seconds": {"type": "int", "default": 60},
 }
 
 
