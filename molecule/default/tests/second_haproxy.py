@@ -22,7 +22,7 @@ def results_of(lab: Lab, program: str, **options: Any) -> dict[str, Any]:
         **options,
         "second_haproxy": DIRECTORY,
         "ivy_engine_addresses": {"engine1": "127.0.0.1"},
-        "__haproxy_socket": SOCKET,
+        "haproxy_socket": SOCKET,
         "haproxy_state_file": f"{DIRECTORY}/state",
     }
     try:

@@ -207,7 +207,7 @@ def test_options_that_do_not_fit_are_all_named_at_once(rendered: Path) -> None:
         "text/event-stream",
         "must not be negative",
         "haproxy_max_header_bytes",
-        "haproxy_login_paths has /log in",
+        "haproxy_login_paths contains /log in",
         "haproxy_system_paths has /sys%74em,",
         "haproxy_system_paths has /a/../system,",
         "haproxy_system_paths has /system/,",

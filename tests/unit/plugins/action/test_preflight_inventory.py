@@ -361,7 +361,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     ),
     "the guard's options": (
         v(config_guard_mode="restore", engine_on_drift="keep"),
-        {"option-refused": "engine_on_drift: keep keeps. Choose one of them."},
+        {"option-refused": "engine_on_drift: keep preserves. Choose one of them."},
     ),
     "half a request for verify": (
         v(verify_application={"write": {"path": "/x"}, "search": "/y"}),
@@ -447,7 +447,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "a truncated archive": ({"files": {site.ENGINE: "TRUNCATED"}}, {"archive-damaged": "incomplete or corrupt zip"}),
     "a truncated archive of the search engine": (
         {**OPENSEARCH, "files": {**OPENSEARCH["files"], "opensearch-min-2.18.0-linux-x64.tar.gz": "TRUNCATED TAR"}},
-        {"archive-damaged": "no whole .tar.gz"},
+        {"archive-damaged": "incomplete or corrupt .tar.gz"},
     ),
     "a wrong checksum": (
         v(engine_archive_checksum=f"sha256:{'0' * 64}"),
