@@ -64,9 +64,9 @@ class ActionModule(ActionBase):
         node_params = {name: params[name] for name in _NODE_OPTIONS if name in params}
         node_params["payload"] = payload.to_text(payload.pack(header, {}))
         result: Result = self._execute_module(module_args=node_params, task_vars=task_vars)
-        if "sealed" not in result:
+        if "encrypted" not in result:
             return result
         try:
-            return t.cast(Result, encryption.unseal(key, result["sealed"]))
+            return t.cast(Result, encryption.decrypt(key, result["encrypted"]))
         except NodeError as error:
             raise AnsibleError(str(error)) from error

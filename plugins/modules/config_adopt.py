@@ -180,7 +180,7 @@ def main() -> None:
     except OSError as exc:
         module.fail_json(msg=f"The node's files could not be read: {exc}.")
     # Ansible prints the result of a module at high verbosity, so the contents are encrypted.
-    module.exit_json(changed=False, sealed=encryption.seal(node_request.key, found))
+    module.exit_json(changed=False, encrypted=encryption.encrypt(node_request.key, found))
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Remark:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """``problems`` make the licence unusable for this cluster; ``later`` will, some day or perhaps."""
+    """``problems`` make the licence unusable for this cluster; ``later`` may make it unusable."""
 
     problems: tuple[Remark, ...]
     later: tuple[Remark, ...]

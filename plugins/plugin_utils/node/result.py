@@ -3,7 +3,7 @@
 """What a node's answer becomes before anybody sees it: YAML taken apart by keys, secrets taken out.
 
 A node compares bytes only. Which key of a YAML file differs, and on whose side, is found out here, from texts that the
-node sealed for the controller's eyes.
+node encrypted for the controller.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Item = dict[str, t.Any]
 
 LISTS = ("drift", "pending", "conflict")
 
-# What of a finding describes the file on the node, whichever list the finding stands in.
+# Fields that describe the file on the node, in whichever list the item is.
 _OF_THE_FILE = ("root", "path", "secret", "size", "mode", "owner", "modified")
 
 
@@ -88,7 +88,7 @@ def mask_of(
 
 
 def judge(question: t.Mapping[str, t.Any], secrets: t.Sequence[str] = ()) -> tuple[str, list[Item]]:
-    """Whether what lies on a node means what was applied: the verdict for the node, and the keys that differ."""
+    """Whether a file on a node has the meaning of the applied one: the verdict for the node, and the differing keys."""
     texts = Texts.of(question, secrets, None, None)
     try:
         key_changes = texts.key_changes()
@@ -171,7 +171,7 @@ class Lists:
         self._lists[name].append({**item, "comparable": self._comparable.of(*basis)})
 
     def _take_apart(self, name: str, item: Item, comparison: Item) -> None:
-        # A read-only engine's copy of a file stands beside the file itself, and the release knows one of them.
+        # A read-only engine has a copy of a file beside the file itself, and the release contains only one of them.
         root = "engine" if item["root"] == COPY else item["root"]
         entry = (self._entries or {}).get((root, item["path"]))
         wanted = self._read_wanted(entry) if entry is not None else None
@@ -218,7 +218,7 @@ class Lists:
 
 
 def yaml_lines(before: bytes | None, after: bytes | None, mask: masking.Mask) -> tuple[str, str] | None:
-    """Both sides as lines of the keys that differ; None where one of them is no YAML."""
+    """Both sides as lines of the differing keys; None if one of them is not YAML."""
     try:
         differences = meaning.compare(before or b"", after or b"").differences
     except tree.YamlError:

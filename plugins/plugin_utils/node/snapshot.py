@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a run saw of a cluster: the input of the reports.
 
-A look at a host can fail without failing the run; then its result lacks what it should hold, and whoever needs that
-says so instead of guessing.
+Inspecting a host can fail without failing the run. Then facts are missing, and a check that needs them reports that
+instead of guessing.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Endpoint = tuple[str, int]
 NO_RECORD = "there is no cluster record yet"
 
 
-class LookError(Exception):
+class FactError(Exception):
     """A fact is missing; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One host: whether it answered, and the result of each look at it by the name of the look."""
+    """One host: whether it answered, and the results of its inspections by name."""
 
     name: str
     address: str
@@ -38,14 +38,14 @@ class Host:
     advice: str = connection_errors.UNREACHABLE.advice
 
     def look(self, name: str, key: str) -> t.Any:
-        """One part of what a look at the host brought."""
+        """One fact of the host."""
         result = self.results.get(name)
         if not result:
-            raise LookError("this run did not look at it")
+            raise FactError("this run did not inspect it")
         if result.get("unreachable"):
-            raise LookError(f"the connection to the host was lost: {lost(result)}")
+            raise FactError(f"the connection to the host was lost: {lost(result)}")
         if key not in result:
-            raise LookError(first_line(result.get("msg")) or "the module returned nothing usable")
+            raise FactError(first_line(result.get("msg")) or "the module returned nothing usable")
         return result[key]
 
     @property
@@ -59,7 +59,7 @@ class Host:
             return False
         try:
             return bool(self.engine["unit"]["active"] == "active")
-        except LookError:
+        except FactError:
             return False
 
 
@@ -111,12 +111,12 @@ class Observed:
         return [node for node in self.present if node.runs]
 
     def record(self) -> tuple[Result, str]:
-        """The cluster record, or why it is not known. It is shared, so any node can tell."""
+        """The cluster record, or why it is not known. It is shared, so any node can read it."""
         why = "no node of this run could be asked for the cluster record"
         for node in self.reached:
             try:
                 record = node.look("record", "record")
-            except LookError as exc:
+            except FactError as exc:
                 why = f"the cluster record could not be read: {exc}"
                 continue
             if record:
@@ -167,7 +167,7 @@ def observed_from(value: t.Mapping[str, t.Any]) -> Observed:
 
 
 def lost(result: Result) -> str:
-    """What was said when a host could not be reached, in one line."""
+    """The message of an unreachable host, in one line."""
     return diagnose(str(result.get("msg") or ""), connecting=True).detail
 
 

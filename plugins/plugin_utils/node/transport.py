@@ -4,7 +4,7 @@
 
 The node keeps the code of the first call. Later calls name its digest, which costs a node less than Ansible's ping. A
 node that has other code, or none, says so and is sent it; one whose Python cannot run it gets the whole module, which
-tells what is wrong.
+reports what is wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node import bundle as 
 
 # Above this a file transfer is cheaper than an argument: arguments are held several times in the memory of a fork.
 INLINE_LIMIT = 1 << 20
-KEPT_CODE_MODULE = "ivy.cluster.shared_config_call"
+CODE_CACHE_MODULE = "ivy.cluster.shared_config_call"
 
 Result = dict[str, t.Any]
 
@@ -52,7 +52,7 @@ def validator(module: str) -> ArgumentSpecValidator:
 
 
 def complete(module: str, args: dict[str, t.Any]) -> Result | None:
-    """The module's options with their defaults; None where only the node can tell them, or what is wrong with them."""
+    """The module's options with their defaults; None if only the node can determine or reject them."""
     checked = validator(module).validate(args)
     if checked.error_messages:
         return None
@@ -67,17 +67,17 @@ def complete(module: str, args: dict[str, t.Any]) -> Result | None:
 class Transport:
     """The calls of one task on one node."""
 
-    def __init__(self, host: Host, module: str, task_vars: dict[str, t.Any], keeps_code: bool) -> None:
+    def __init__(self, host: Host, module: str, task_vars: dict[str, t.Any], caches_code: bool) -> None:
         self.host = host
         self.module = module
         self.task_vars = task_vars
-        self.keeps_code = keeps_code
+        self.caches_code = caches_code
         self.fresh = False
 
     def call(self, args: dict[str, t.Any], header: dict[str, t.Any], blobs: dict[str, bytes]) -> Result:
         if not header:
             return self._execute(args)
-        # At high verbosity Ansible prints what a module answers, so the node seals what must not be seen.
+        # At high verbosity Ansible prints what a module answers, so the node encrypts confidential parts.
         key = os.urandom(32)
         size = sum(map(len, blobs.values()))
         bundle = payload.pack({**header, "key": key.hex()}, blobs, level=6 if size <= INLINE_LIMIT else 1)
@@ -85,8 +85,8 @@ class Transport:
             result = self._execute({**args, "payload": payload.to_text(bundle)})
         else:
             result = self._call_with_file(args, bundle)
-        if "sealed" in result:
-            result.update(encryption.unseal(key, result.pop("sealed")))
+        if "encrypted" in result:
+            result.update(encryption.decrypt(key, result.pop("encrypted")))
         return result
 
     def _call_with_file(self, args: dict[str, t.Any], bundle: bytes) -> Result:
@@ -105,7 +105,7 @@ class Transport:
             self.host._remove_tmp_path(remote_directory)
 
     def _execute(self, args: dict[str, t.Any]) -> Result:
-        result = self._with_kept_code(args) if self.keeps_code else None
+        result = self._with_cached_code(args) if self.caches_code else None
         if result is None:
             result = self._run(f"ivy.cluster.{self.module}", args)
         invocation = result.get("invocation")
@@ -114,21 +114,21 @@ class Transport:
                 invocation["module_args"].pop(name, None)
         return result
 
-    def _with_kept_code(self, args: dict[str, t.Any]) -> Result | None:
-        """The answer of the code on the node; None where the whole module has to be sent."""
+    def _with_cached_code(self, args: dict[str, t.Any]) -> Result | None:
+        """The result of the code cached on the node; None if the complete module has to be sent."""
         parameters = complete(self.module, args)
         if parameters is None:
             return None
         call: Result = {"module": self.module, "digest": node_code.DIGEST, "parameters": parameters}
-        result: Result = {"lacks_code": True} if self.fresh else self._run(KEPT_CODE_MODULE, call)
+        result: Result = {"lacks_code": True} if self.fresh else self._run(CODE_CACHE_MODULE, call)
         if result.get("lacks_code") and not result.get("unfit"):
             if result.get("fresh") and not self.fresh and parameters.get("state") in ("staged", "applied"):
                 # A node without a store lacks everything else as well, so that all of it may travel at once.
                 self.fresh = True
                 return {"need_release": True, "need_contents": True, "have": ""}
-            result = self._run(KEPT_CODE_MODULE, {**call, "code": node_code.packed()})
+            result = self._run(CODE_CACHE_MODULE, {**call, "code": node_code.packed()})
         if result.get("lacks_code"):
-            self.keeps_code = False
+            self.caches_code = False
             return None
         self.fresh = False
         result["invocation"] = {"module_args": parameters}

@@ -17,8 +17,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import WARN_DAYS
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import columns, count, listed, plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
+    FactError,
     Host,
-    LookError,
     Observed,
     Result,
     observed_from,
@@ -94,7 +94,7 @@ def _licence(facts: Observed) -> str:
     for node in facts.reached:
         try:
             licence = node.engine.get("licence")
-        except LookError:
+        except FactError:
             continue
         if licence:
             nodes = f", {count(licence['nodes'], 'node')}" if licence.get("nodes") else ""
@@ -122,7 +122,7 @@ def _node(facts: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
         return (node.name, "UNREACHABLE", "", "", "", "", "", balancer, ""), [f"{node.why}{left}"]
     try:
         engine = node.engine
-    except LookError as exc:
+    except FactError as exc:
         return (node.name, "UNKNOWN", "", "", "", "", "", balancer, ""), [str(exc)]
     unit, running, remarks = engine["unit"], engine.get("running") or {}, []
     version = str(engine.get("installed_version") or "none")
@@ -191,7 +191,7 @@ def _drift(node: Host) -> tuple[str, list[str]]:
     """Whether files of the node have local changes, and which."""
     try:
         found = node.look("scan", "drift")
-    except LookError as exc:
+    except FactError as exc:
         return "unknown", [f"drift: {exc}"]
     if not found:
         return "no", []
@@ -203,7 +203,7 @@ def guard_remarks(node: Host) -> list[str]:
     """The last result of the node's guard; empty without a guard or without a problem."""
     try:
         status = json.loads(base64.b64decode(node.look("guard", "content")))
-    except (LookError, ValueError):
+    except (FactError, ValueError):
         return []
     last = f"guard at {status.get('time')}"
     if status.get("error"):
@@ -237,7 +237,7 @@ def _balancer_state(facts: Observed, name: str) -> str:
             continue
         try:
             servers = [server for server in host.look("balancer", "servers") if server["name"] == name]
-        except LookError:
+        except FactError:
             continue
         found[balancer] = _server_state(servers[0]) if servers else "missing"
     states = set(found.values())
@@ -267,7 +267,7 @@ def _balancer(host: Host) -> str:
         return f"UNREACHABLE: {host.why}"
     try:
         servers = host.look("balancer", "servers")
-    except LookError as exc:
+    except FactError as exc:
         return f"HAProxy does not respond: {exc}"
     result = host.results["balancer"]
     version = (result.get("process") or {}).get("version", "")
@@ -296,7 +296,7 @@ def _database(facts: Observed) -> tuple[str, str]:
         return host.name, f"UNREACHABLE: {host.why}"
     try:
         row = host.look("database_state", "query_result")[0]
-    except (LookError, IndexError) as exc:
+    except (FactError, IndexError) as exc:
         return host.name, f"PostgreSQL does not respond: {exc}"
     return host.name, (
         f"PostgreSQL {str(row['version']).split(' ', maxsplit=1)[0]}, {row['connections']} of {row['max_connections']} "
@@ -314,7 +314,7 @@ def _search(facts: Observed) -> tuple[str, str]:
         return host.name, f"UNREACHABLE: {host.why}"
     try:
         health = host.look("search_state", "json")
-    except LookError as exc:
+    except FactError as exc:
         return host.name, f"the search engine does not respond: {exc}"
     nodes = count(int(health.get("number_of_nodes") or 0), "node")
     shards = count(int(health.get("active_shards") or 0), "shard")

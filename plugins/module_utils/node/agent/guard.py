@@ -1,10 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at a node between runs, each minute from a timer: what differs from what was applied, and why it matters.
+"""Checks a node between runs, every minute by a timer: differences from the applied release and their effect.
 
 It sees the node through the same code as the modules, but judges by exact digests only: what means the same and has
 other bytes is a difference here, since nobody with a YAML library is at hand. Every file is read each time. A file
-that was looked at before could be recognised by its inode, size and times, but only if nobody can set the clock back;
+that was compared before could be recognised by its inode, size and times, but only if nobody can set the clock back;
 reading is cheap enough not to have to trust that.
 """
 
@@ -159,8 +159,8 @@ def _request(applied: t.Mapping[str, t.Any], place: Place, options: Options) -> 
     )
 
 
-def _look_at_record(place: Place, outcome: Outcome) -> None:
-    """What the cluster wants of this node; a share that is away is a finding of its own and no failure."""
+def _read_record(place: Place, outcome: Outcome) -> None:
+    """The desired release of this node. A share that is not available is a separate finding and not a failure."""
     if not place.record_directory:
         return
     try:
@@ -211,9 +211,9 @@ def _encrypted_at_start(run: Guard, one: Drift) -> bool:
 
 
 def _why_not(outcome: Outcome) -> str:
-    """Why nothing may be put back now, whatever differs."""
+    """Why nothing may be restored now."""
     if outcome.interrupted:
-        return "an activation was cut off"
+        return "an activation was interrupted"
     if outcome.record_problem:
         return "the cluster record cannot be read"
     if outcome.operation:
@@ -224,19 +224,19 @@ def _why_not(outcome: Outcome) -> str:
 
 
 def _restorable(run: Guard, outcome: Outcome, attempts: Attempts, now: float) -> list[Action]:
-    """What to put back, without what was put back in vain before."""
+    """The files to restore, without those that were restored repeatedly and still differ."""
     run.make_plan({})
     given_up = {key for key in outcome.findings if attempts.count(key, now - ATTEMPTS_WITHIN) >= ATTEMPTS}
     for key in given_up:
-        outcome.findings[key]["left_alone"] = (
-            f"put back {ATTEMPTS} times within an hour, and it still differs: find out what writes it, or keeps it "
+        outcome.findings[key]["is_unmanaged"] = (
+            f"restored {ATTEMPTS} times within an hour, and it still differs: find the program that writes it, or what keeps it "
             "from being written"
         )
     return [one for one in run.actions if one.key not in given_up]
 
 
 def _restore(store: Store, view: View, place: Place, options: Options, outcome: Outcome, attempts: Attempts) -> None:
-    """Put back what differs and look again, since what is told must be what is there."""
+    """Restore differing files and compare again, so that the report shows the current state."""
     run = _observe(store, view, place, options, outcome)
     # Whoever came in between the two looks may have been cut off.
     outcome.waits = _why_not(outcome)
@@ -246,7 +246,7 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     actions = _restorable(run, outcome, attempts, now)
     if not actions:
         return
-    given_up = {key: item["left_alone"] for key, item in outcome.findings.items() if "left_alone" in item}
+    given_up = {key: item["is_unmanaged"] for key, item in outcome.findings.items() if "is_unmanaged" in item}
     # Before it is tried: what fails each minute makes a backup each minute, too.
     for one in actions:
         attempts.add(one.key, now)
@@ -256,16 +256,16 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
         store.prune(keep_releases=1 << 30, keep_backups=options.keep_backups)
     if any(one.root == NODE and belongs(one.path, view.settings.unit) for one in actions):
         _reload_units()
-    outcome.restored = {one.key: "removed" if one.action == DELETE else "put back" for one in actions}
+    outcome.restored = {one.key: "removed" if one.action == DELETE else "restored" for one in actions}
     outcome.backup = backup
     _observe(store, view, place, options, outcome)
     for key, reason in given_up.items():
         if key in outcome.findings:
-            outcome.findings[key]["left_alone"] = reason
+            outcome.findings[key]["is_unmanaged"] = reason
 
 
 def _reload_units() -> None:
-    """systemd has to know the unit that lies on the disk; this starts and stops nothing."""
+    """Reload systemd's units from disk. This starts and stops nothing."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
             ["systemctl", "daemon-reload"],
@@ -276,7 +276,7 @@ def _reload_units() -> None:
 
 
 def look(options: Options, attempts: Attempts) -> Outcome:
-    """One look at the node, and in mode restore what follows from it."""
+    """Compare the node once, and in mode restore also restore it."""
     place = read_place(options.settings)
     outcome = Outcome(place.node, place.cluster)
     with Store(place.store) as store:
@@ -289,14 +289,14 @@ def look(options: Options, attempts: Attempts) -> Outcome:
             applied = store.applied()
             if not applied.get("release"):
                 outcome.interrupted = bool(store.intent())
-                _look_at_record(place, outcome)
+                _read_record(place, outcome)
                 return outcome
             settings = settings_from(applied.get("settings") or {})
             outcome.licence_until = (licence.found_in(settings.roots["engine"]) or {}).get("valid_until") or ""
             with View(settings, store) as view:
                 _observe(store, view, place, options, outcome)
         # Without the lock, since a share that hangs must not hold up an activation.
-        _look_at_record(place, outcome)
+        _read_record(place, outcome)
         _leave_out_rewriting(outcome)
         if options.mode != RESTORE or not outcome.findings:
             return outcome
@@ -320,9 +320,9 @@ def guard(options: Options) -> int:
     except BusyError:
         return 0
     except (NodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-        # What is damaged can be damaged in any way; whatever it is, it must be told and not only end the program.
+        # Damaged data can cause any exception. It must be reported and not only end the program.
         text = str(exc) if isinstance(exc, NodeError) else f"{type(exc).__name__}: {exc}"
-        outcome = Outcome(memory.node, memory.cluster, error=f"The guard cannot look at this node. {text}")
+        outcome = Outcome(memory.node, memory.cluster, error=f"The guard cannot check this node. {text}")
     used = os.times()
     outcome.duration = time.monotonic() - start
     outcome.cpu = used.user + used.system + used.children_user + used.children_system
@@ -333,7 +333,7 @@ def guard(options: Options) -> int:
             guard_report.write_metrics(options.metrics, outcome, options.mode, memory)
         except (NodeError, OSError) as exc:
             outcome.metrics_problem = f"The metrics cannot be written to {options.metrics}: {exc}"
-    for line in memory.tell(outcome):
+    for line in memory.new_lines(outcome):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
     memory.write(outcome, options.mode)
@@ -353,5 +353,5 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     try:
         return guard(options)
     except (NodeError, OSError) as exc:
-        sys.stdout.write(f"<3>The guard cannot tell what it found: {exc}\n")
+        sys.stdout.write(f"<3>The guard cannot write its report: {exc}\n")
         return 1

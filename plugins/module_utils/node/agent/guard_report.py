@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the guard tells what it found: lines for the journal, a status file, a Prometheus text file.
+"""The guard's reports: lines for the journal, a status file, a Prometheus text file.
 
 The status file is the guard's memory, too: a line is written when something becomes different, not each minute.
 """
@@ -43,13 +43,13 @@ class Outcome:
     stale: str = ""
     interrupted: bool = False
     metrics_problem: str = ""
-    # The last day of the licence that lies on the node; empty where none says it.
+    # The last day of the licence on the node; empty if it has none.
     licence_until: str = ""
     files: int = 0
     engine_owned: int = 0
     restart_reasons: list[str] = dataclasses.field(default_factory=list)
     findings: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
-    # Why nothing is put back although mode restore is on.
+    # Why nothing is restored although the mode is restore.
     waits: str = ""
     restored: dict[str, str] = dataclasses.field(default_factory=dict)
     backup: str = ""
@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Attempts:
-    """When which file was put back."""
+    """The times at which each file was restored."""
 
     def __init__(self, known: t.Mapping[str, t.Any]) -> None:
         self._times = {
@@ -88,9 +88,9 @@ def where(item: t.Mapping[str, t.Any]) -> str:
     return str(item["path"]) if item["root"] in ("engine", "node") else f"{item['root']}: {item['path']}"
 
 
-def _said(item: t.Mapping[str, t.Any]) -> str:
+def _line_of(item: t.Mapping[str, t.Any]) -> str:
     text = f"{where(item)}: {item['kind']} ({item['detail']})"
-    return f"{text}; {item['left_alone']}" if item.get("left_alone") else text
+    return f"{text}; {item['is_unmanaged']}" if item.get("is_unmanaged") else text
 
 
 def conditions(outcome: Outcome) -> dict[str, str]:
@@ -100,20 +100,20 @@ def conditions(outcome: Outcome) -> dict[str, str]:
         found["stale"] = outcome.stale
     if outcome.interrupted:
         found["interrupted"] = (
-            "An activation was cut off on this node, so its files are not one whole release. "
+            "An activation was interrupted on this node, so its files are a mixture of two releases. "
             f"Run: ansible-playbook ivy.cluster.site --limit {outcome.node or '<this node>'}"
         )
     if outcome.record_problem:
         found["record"] = outcome.record_problem
     if outcome.restart_reasons:
         found["restart"] = (
-            f"The engine runs with something else than lies on the disk: {'; '.join(outcome.restart_reasons[:5])}. "
-            "Nothing is restarted here; ivy.cluster.site does it node by node."
+            f"The engine runs with other content than the files on disk: {'; '.join(outcome.restart_reasons[:5])}. "
+            "The guard restarts nothing; run ivy.cluster.site, which restarts node by node."
         )
     if outcome.metrics_problem:
         found["metrics"] = outcome.metrics_problem
     if outcome.waits:
-        found["waits"] = f"Nothing is put back for now: {outcome.waits}"
+        found["waits"] = f"Nothing is restored for now: {outcome.waits}"
     return found
 
 
@@ -122,13 +122,13 @@ _OVER = {
     "interrupted": "The activation that was cut off is finished",
     "metrics": "The metrics can be written again",
     "record": "The cluster record can be read again",
-    "restart": "The engine runs with what lies on the disk again",
-    "waits": "What differs is put back again",
+    "restart": "The engine runs with the files on disk again",
+    "waits": "Differing files are restored again",
 }
 
 
 class Memory:
-    """What the guard told before."""
+    """What the guard has reported."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -138,7 +138,7 @@ class Memory:
         self._known = known
         self.node = str(known.get("node", ""))
         self.cluster = str(known.get("cluster", ""))
-        self.said: dict[str, str] = self._mapping("said")
+        self.reported: dict[str, str] = self._mapping("reported")
         self.attempts = Attempts(self._mapping("attempts"))
         self.last_success = str(known.get("last_success") or "")
         total = known.get("restored_total")
@@ -155,21 +155,21 @@ class Memory:
 
     # --- the journal
 
-    def tell(self, outcome: Outcome) -> list[str]:
-        """The lines that are new; everything told before stays untold until it is over."""
+    def new_lines(self, outcome: Outcome) -> list[str]:
+        """The new lines. A reported line is not repeated until its cause is gone."""
         if outcome.error:
             # What was found before is neither there nor gone: nobody could look.
-            told = {**self.said, "error": outcome.error}
-            lines = [] if self.said.get("error") == outcome.error else [f"{_ERROR}{outcome.error}"]
-            self.said = told
+            reported = {**self.reported, "error": outcome.error}
+            lines = [] if self.reported.get("error") == outcome.error else [f"{_ERROR}{outcome.error}"]
+            self.reported = reported
             return [one_line(line) for line in lines]
-        files = {f"file {key}": _said(item) for key, item in outcome.findings.items()}
+        files = {f"file {key}": _line_of(item) for key, item in outcome.findings.items()}
         others = conditions(outcome)
-        copy = f"; what was there lies in {outcome.backup}" if outcome.backup else ""
-        lines = [f"{_WARNING}{text}" for name, text in others.items() if self.said.get(name) != text]
-        changed = [f"{_WARNING}Differs: {text}" for name, text in files.items() if self.said.get(name) != text]
+        copy = f"; a backup is in {outcome.backup}" if outcome.backup else ""
+        lines = [f"{_WARNING}{text}" for name, text in others.items() if self.reported.get(name) != text]
+        changed = [f"{_WARNING}Differs: {text}" for name, text in files.items() if self.reported.get(name) != text]
         changed += [f"{_NOTICE}{action.capitalize()}: {_path(key)}{copy}" for key, action in outcome.restored.items()]
-        gone = {name for name in self.said if name not in files and name not in others}
+        gone = {name for name in self.reported if name not in files and name not in others}
         changed += [
             f"{_NOTICE}As applied again: {_path(name[5:])}"
             for name in sorted(gone)
@@ -178,8 +178,8 @@ class Memory:
         lines += _limited(changed)
         lines += [f"{_NOTICE}{_OVER[name]}." for name in sorted(gone) if name in _OVER]
         if "error" in gone:
-            lines.append(f"{_NOTICE}The guard can look at this node again.")
-        self.said = {**files, **others}
+            lines.append(f"{_NOTICE}The guard can check this node again.")
+        self.reported = {**files, **others}
         return [one_line(line) for line in lines]
 
     # --- the status file
@@ -189,7 +189,7 @@ class Memory:
         if outcome.restored:
             files = [_path(key) for key in outcome.restored]
             restored = [{"time": outcome.time, "files": files, "backup": outcome.backup}, *restored]
-        # What nobody could look at now is what it was.
+        # What could not be checked now is unchanged.
         findings = (self._known.get("findings") or []) if outcome.error else list(outcome.findings.values())
         self._put(
             {
@@ -215,7 +215,7 @@ class Memory:
                 "files": outcome.files,
                 "duration": round(outcome.duration, 3),
                 "cpu": round(outcome.cpu, 3),
-                "said": self.said,
+                "reported": self.reported,
                 "attempts": self.attempts.plain(time.time() - 86400),
             }
         )
@@ -239,7 +239,7 @@ def _limited(lines: list[str]) -> list[str]:
 
 
 def _write(directory: str, name: str, data: bytes) -> None:
-    """A whole file or none, for everybody to read; what is written anew each minute need not outlive a crash."""
+    """Writes a file atomically, readable by everybody. It is rewritten each minute, so it is not synced."""
     tree = Tree(directory)
     try:
         if not tree.exists:
@@ -281,15 +281,15 @@ class _Metric(t.NamedTuple):
 def _of_the_guard(outcome: Outcome, mode: str, memory: Memory) -> list[_Metric]:
     last = seconds(memory.last_success)
     return [
-        _Metric("guard_success", "Whether the last run of the guard could look at the node.", not outcome.error),
+        _Metric("guard_success", "Whether the last run of the guard succeeded.", not outcome.error),
         _Metric("guard_last_run_timestamp_seconds", "When the guard ran last.", seconds(outcome.time)),
-        _Metric("guard_last_success_timestamp_seconds", "When the guard last could look at the node.", last),
+        _Metric("guard_last_success_timestamp_seconds", "When the guard last succeeded.", last),
         _Metric("guard_duration_seconds", "How long the last run took.", outcome.duration),
         _Metric("guard_cpu_seconds", "Processor time of the last run.", outcome.cpu),
         _Metric("guard_mode_info", "What the guard does with a difference.", 1, {"mode": mode}),
         _Metric(
             "guard_restored_files_total",
-            "Files put back since the host started.",
+            "Files restored since the host started.",
             memory.restored_total,
             kind="counter",
         ),
@@ -317,8 +317,8 @@ def _of_the_node(outcome: Outcome) -> list[_Metric]:
             _Metric("drift_files", "Files that differ from what was applied, by kind.", kinds[kind], {"kind": kind})
             for kind in KINDS
         ),
-        _Metric("files", "Files that the guard looked at.", outcome.files),
-        _Metric("engine_owned_files", "Files that the engine itself keeps.", outcome.engine_owned),
+        _Metric("files", "Files that the guard compared.", outcome.files),
+        _Metric("engine_owned_files", "Engine-owned files.", outcome.engine_owned),
         _Metric("release_info", "The release applied to this node and the one that the cluster wants.", 1, release),
         *_of_the_licence(outcome),
         _Metric("stale", "Whether the fence would keep this node from starting.", bool(outcome.stale)),
@@ -326,7 +326,7 @@ def _of_the_node(outcome: Outcome) -> list[_Metric]:
         _Metric("activation_interrupted", "Whether an activation was cut off.", outcome.interrupted),
         _Metric(
             "restart_required",
-            "Whether the engine runs with something else than lies on the disk.",
+            "Whether the engine runs with other content than the files on disk.",
             bool(outcome.restart_reasons),
         ),
     ]

@@ -4,7 +4,7 @@
 records what the engine reads.
 
 Two kinds of obstacles: what only a person can remove ends the attempt, and the unit is not started again (exit status
-1). Everything else passes some day (a file share or a database that is away, an error of the disk, even an error of
+1). Everything else may pass (a file share or a database that is not available, a disk error, even an error of
 this program), so it is waited for. systemd ends an attempt that takes too long and makes the next one, without end.
 """
 
@@ -87,7 +87,7 @@ def check_share(directory: str, seconds: float = _SHARE_SECONDS) -> None:
                 f"The file share at {directory} does not answer within {seconds:.0f} seconds. Check its server."
             ) from exc
         if exc.errno in _DEAD_MOUNT:
-            again = f"; {_SYSTEMD_TRIES}" if mount is not None and mounts.start(mount, anew=True) else ""
+            again = f"; {_SYSTEMD_TRIES}" if mount is not None and mounts.start(mount, again=True) else ""
             raise NodeError(f"The file share at {directory} does not answer ({exc.strerror}){again}.") from exc
         # Root may have no rights there; whoever has reads next, and says what is wrong.
 
@@ -148,7 +148,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
             if under_way:
                 raise NodeError("A run is activating a release on this node.")
             raise PermanentError(
-                f"An activation was cut off on this node, so its files are not one whole release. {run}"
+                f"An activation was interrupted on this node, so its files are a mixture of two releases. {run}"
             )
         _check_release(node, name, store, applied.get("release"))
         if node.get("http_port"):
@@ -188,7 +188,7 @@ class Attempt:
     def _note(self, state: str, reason: str = "") -> None:
         now = start_state.following(self.before, state, reason, self.failures, time.time())
         self.before = now = now._replace(restarts=self.restarts)
-        # That nobody can read the reason is no reason to keep the engine from starting.
+        # If the reason cannot be written, the engine still starts.
         with contextlib.suppress(NodeError, OSError):
             start_state.write(now, self.run_directory)
 
@@ -216,7 +216,7 @@ class Attempt:
     def run(self) -> int:
         """0 where the engine may start, 1 where it must not until somebody acts; waits as long as systemd lets it."""
         self._pause()
-        said, looks = "", 0
+        logged, looks = "", 0
         while True:
             try:
                 prepare(self.settings_path, self.run_directory)
@@ -233,10 +233,10 @@ class Attempt:
                 self._note(start_state.STARTED)
                 return 0
             self._note(start_state.WAITING, reason)
-            if reason != said:
+            if reason != logged:
                 self._say(f"the engine is not started yet. {reason}")
-                said = reason
-            # Nodes that wait for the same must not all start at the same moment.
+                logged = reason
+            # Nodes that wait for the same event must not start at the same moment.
             self.sleep(start_state.delay(looks) * random.uniform(0.8, 1.2))
             looks += 1
 

@@ -74,7 +74,7 @@ def empty(cluster: str) -> Record:
 def parse(data: bytes, where: str) -> Record:
     """Read a record; whoever wrote it, a wrong one is refused in words."""
     advice = (
-        f"Look at {where}. Where it is beyond repair, move it away: the next run writes a new one, and until then "
+        f"Inspect {where}. If it cannot be repaired, move it away: the next run writes a new one, and until then "
         "no node starts."
     )
     try:
@@ -106,7 +106,7 @@ def parse(data: bytes, where: str) -> Record:
             raise PermanentError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
     for name, kind in (("allowed_releases", str), ("drained", str), ("history", dict)):
         if not all(isinstance(one, kind) for one in record[name]):
-            raise PermanentError(f"The cluster record is damaged ({name} holds what it cannot hold). {advice}")
+            raise PermanentError(f"The cluster record is damaged ({name} contains an invalid value). {advice}")
     return record
 
 
@@ -148,7 +148,7 @@ def read(directory: str, uid: int, gid: int) -> Record | None:
         return None
     if found["size"] > _LIMIT:
         raise PermanentError(
-            f"The cluster record {where} is larger than any record could be ({found['size']} bytes). Look at "
+            f"The cluster record {where} is larger than any valid record ({found['size']} bytes). Inspect "
             "it before you run again."
         )
     return parse(found["text"].encode("utf-8", "surrogateescape"), where)

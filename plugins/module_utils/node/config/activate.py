@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what lies there to what should: a plan, its effect predicted, and its execution.
+"""Activation: the plan from the present to the intended files, its prediction and its execution.
 
 Prediction and execution share the plan, so check mode cannot say anything else than what a run does.
 """
@@ -44,7 +44,7 @@ from ..store.store import Store
 
 CREATE, UPDATE, DELETE, ATTRIBUTES = "create", "update", "delete", "attributes"
 _ORDER = {"secrets": 0, "environment": 1, NODE: 2, "engine": 3}
-# Left free on each file system, since an engine without space for its own files fails in stranger ways.
+# Left free on each file system, because an engine without space for its own files fails unpredictably.
 _RESERVE = 4 << 20
 # So many files are made durable one by one, more of them together.
 BATCH = 16
@@ -79,7 +79,7 @@ def plan(
     available: t.Callable[[Expected], bool],
     owner: tuple[int, int],
 ) -> list[Action]:
-    """What must be done; known tells which contents of a file would be no loss, available which can be written."""
+    """The necessary actions. ``known``: contents that may be overwritten; ``available``: those that can be written."""
     actions: list[Action] = []
     for key, want in target.items():
         if key in keep:
@@ -90,7 +90,11 @@ def plan(
                 actions.append(Action(CREATE, want.root, want.path, key, want, None, False))
         elif found.kind != FILE:
             if available(want):
-                actions.append(Action(UPDATE, want.root, want.path, key, want, found, True, "replaces what is no file"))
+                actions.append(
+                    Action(
+                        UPDATE, want.root, want.path, key, want, found, True, "replaces something that is not a file"
+                    )
+                )
         elif found.sha256 not in want.digests:
             if available(want):
                 lost = found.sha256 not in known(key)
@@ -99,7 +103,7 @@ def plan(
             problem = attribute_problem(want, found)
             if problem:
                 actions.append(Action(ATTRIBUTES, want.root, want.path, key, want, found, False, problem))
-    blocking = in_the_way(scene, target)
+    blocking = blocking_paths(scene, target)
     gone = [key for key in applied if key not in target]
     for key in dict.fromkeys((*blocking, *gone, *extra)):
         if key in keep:
@@ -120,8 +124,8 @@ def _phase(one: Action) -> int:
     return 0 if one.first else 2
 
 
-def in_the_way(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
-    """Files and links that lie where the release needs a directory."""
+def blocking_paths(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
+    """Files and links where the release needs a directory."""
     needed = {
         f"{want.root}:{'/'.join(want.path.split('/')[:depth])}"
         for want in target.values()
@@ -166,7 +170,7 @@ def _needed_space(
 
 
 def _free(path: str) -> tuple[int, int]:
-    """Device and free bytes of the file system that a path lies on, or will; none where it is read-only."""
+    """Device and free bytes of the file system of a path that may not exist yet; None if it is read-only."""
     while not os.path.isdir(path):
         path = os.path.dirname(path)
     info = os.statvfs(path)
@@ -183,7 +187,7 @@ def check_space(needs: t.Mapping[str, int]) -> None:
     read_only = [path for _size, free, path in by_device.values() if free < 0]
     if read_only:
         raise NodeError(
-            f"The release cannot be activated: {', '.join(read_only)} lies on a file system that is mounted read-only. "
+            f"The release cannot be activated: {', '.join(read_only)} is on a file system that is mounted read-only. "
             "Nothing was changed. Mount it for writing and run again."
         )
     problems = [
@@ -450,7 +454,7 @@ class Executor:
             os.close(fd)
 
     def _present(self, directory: int, name: str, want: Expected) -> bytes:
-        """What lies there, if it is still what was seen: a link planted since could lead to anybody's secret."""
+        """The content, if the file is still the inspected one: a link created since could lead to a secret."""
         data = read_at(directory, name)[0]
         return data if sha256(data) in want.digests else self.content(want)
 
@@ -485,4 +489,4 @@ def _save(directory: int, name: str, root: str, path: str, items: list[tuple[dic
         items.append((dict(item, kind="special"), None))
 
 
-__all__ = ["Action", "Executor", "check_space", "in_the_way", "plan", "predict"]
+__all__ = ["Action", "Executor", "blocking_paths", "check_space", "plan", "predict"]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Remembers what the vendor delivered, so that later an extra file can be told from the vendor's."""
+"""Records the vendor's files, to distinguish them from extra files later."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files of a node that differ from what was applied, with both contents, for a controller that adopts them.
 
-The answer is for the controller's eyes only: whoever calls this seals it.
+The result is confidential: the caller encrypts it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .run import Request, Run, describe
 from .running_copy import COPY
 from .view import View
 
-# What is longer is no configuration that anybody edits; it is named, and copied by hand.
+# A longer file is not edited configuration. It is listed, and copied by hand.
 GREATEST_FILE = 16 << 20
 GREATEST_ANSWER = 64 << 20
 

@@ -129,7 +129,7 @@ def _finish(
             actions=[],
             applied={"before": run.applied.get("release"), "after": run.applied.get("release")},
             msg=f"The node differs from what was applied to it, and on_drift is fail: {names}. Nothing was changed. "
-            "Look at the differences (drift), then take them into the source or run with on_drift: overwrite.",
+            "Check the differences (drift), then adopt them or run with on_drift: overwrite.",
         )
         return result
     if request.diff:

@@ -19,12 +19,12 @@ def shared_config(params: t.Mapping[str, t.Any], check: bool, diff: bool) -> Ans
     try:
         if params["state"] == "baseline":
             return record_baseline(request.settings(params), params["store"], params["engine_version"], check)
-        wish = request.build(params, params["state"], check, diff)
+        node_request = request.build(params, params["state"], check, diff)
         if params["state"] != "accepted":
-            return request.conceal(converge(wish), wish.key)
-        if params["wait"] and wish.judge:
-            inspection.await_rewriting(wish, params["wait"])
-        return request.conceal(inspection.accept(wish), wish.key)
+            return request.conceal(converge(node_request), node_request.key)
+        if params["wait"] and node_request.judge:
+            inspection.await_rewriting(node_request, params["wait"])
+        return request.conceal(inspection.accept(node_request), node_request.key)
     except NodeError as exc:
         return {"failed": True, "msg": str(exc)}
     except OSError as exc:
@@ -35,8 +35,8 @@ def shared_config(params: t.Mapping[str, t.Any], check: bool, diff: bool) -> Ans
 def shared_config_info(params: t.Mapping[str, t.Any]) -> Answer:
     """The answer of ivy.cluster.shared_config_info, which writes nothing with or without check mode."""
     try:
-        wish = request.build(params, "applied", check=True, diff=False)
-        return request.conceal(inspection.inspect(wish), wish.key)
+        node_request = request.build(params, "applied", check=True, diff=False)
+        return request.conceal(inspection.inspect(node_request), node_request.key)
     except NodeError as exc:
         return {"failed": True, "msg": str(exc)}
     except OSError as exc:

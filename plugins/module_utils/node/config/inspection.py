@@ -20,7 +20,7 @@ _REWRITING_POLL = 0.2
 
 
 def _still_as_released(request: Request) -> bool:
-    """Whether a file with a value that the engine is to encrypt still lies there as it was written."""
+    """Whether a file with a value that the engine has to encrypt is still as it was written."""
     with Store(request.store) as store:
         release = store.applied().get("release") if store.tree.exists else None
         manifest = store.manifest(str(release)) if release else None
@@ -110,15 +110,15 @@ def _holds(found: Found | None, want: Expected) -> bool:
     return not attribute_problem(want, found)
 
 
-def _in_the_way(run: Run, pending: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Drift]:
-    """What somebody made on the node where the release is about to create a file with another content."""
+def _blocking_paths(run: Run, pending: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Drift]:
+    """Files that somebody created where the release is about to create one with another content."""
     findings = []
     # A node file inside the engine's directory was expected under its other name.
     expected = {*run.before, *filter(None, (run.view.alias(key) for key in run.before))}
     for key, item in pending.items():
         found = run.scene.files.get(key)
         if found is None and not any(other.startswith(f"{key}/") for other in run.before):
-            # A directory that the applied release needed goes with its files; one of somebody else is in the way.
+            # A directory of the applied release is removed with its files. Any other directory is blocking.
             found = run.scene.directories.get(key)
         if item["change"] == CREATE and found is not None and not expected & {key, run.view.alias(key)}:
             want = run.target[key]
@@ -161,7 +161,7 @@ def inspect(request: Request) -> dict[str, t.Any]:
             pending = _pending(run) if wanted is not None else {}
             comparisons = _comparisons(run, pending) if request.key else []
             run.settle()
-            run.findings.extend(_in_the_way(run, pending))
+            run.findings.extend(_blocking_paths(run, pending))
             drifted = {one.key for one in run.findings}
             now = run.verdict(run.applied_manifest, run.scene.files, run.before, run.applied_nodes, view.java_home())
             return {

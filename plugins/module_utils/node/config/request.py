@@ -12,7 +12,7 @@ from . import encryption, payload
 from .run import Request
 from .view import Settings, settings_from
 
-# Options that the modules looking at a node have in common.
+# Options that the modules which inspect a node share.
 COMMON: dict[str, dict[str, t.Any]] = {
     "roots": {
         "type": "dict",
@@ -110,9 +110,9 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
 
 
 def conceal(result: dict[str, t.Any], key: bytes) -> dict[str, t.Any]:
-    """The answer as it may be printed by anybody: confidential parts sealed, or left out where there is no key."""
+    """The result in a form that may be printed: confidential parts are encrypted, or omitted without a key."""
     shown = {name: value for name, value in result.items() if name not in _CONFIDENTIAL}
     hidden = {name: result[name] for name in _CONFIDENTIAL if name in result}
     if key and hidden:
-        shown["sealed"] = encryption.seal(key, hidden)
+        shown["encrypted"] = encryption.encrypt(key, hidden)
     return shown

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one look at a node yields, step by step: release, drift, questions, plan, restart, and the act itself."""
+"""One call on a node, step by step: release, drift, comparisons, plan, restart, activation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ..files.scan import (
 )
 from ..store.store import Store, timestamp
 from . import payload
-from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE, Action, Executor, in_the_way, plan, predict
+from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE, Action, Executor, blocking_paths, plan, predict
 from .running_copy import COPY, RunningCopy
 from .view import Settings, View
 
@@ -72,7 +72,7 @@ def stamp(seconds: float) -> str:
 
 
 def describe_found(found: Found | None) -> dict[str, t.Any]:
-    """Who owns what lies on the disk, and since when it lies there as it is."""
+    """Owner and modification time of a file."""
     if found is None:
         return {}
     return {
@@ -305,7 +305,7 @@ class Run:
     def yaml_texts(self, key: str) -> dict[str, t.Any] | None:
         """What the controller needs to compare one applied YAML file key by key; None where that cannot be done.
 
-        The text accepted last stands beside the release's own, since a later change is one of that text.
+        The text that was accepted last is sent with the release's own, because a later change is a change of that text.
         """
         want, found = self._known(key)
         if want is None or want.kind != "yaml" or found is None or found.kind != FILE or found.size > _JUDGED_SIZE:
@@ -346,7 +346,7 @@ class Run:
         findings = []
         for one in self.findings:
             verdict = self.request.verdicts.get(one.key) or {}
-            # In its copy, the engine encrypts anew at each start.
+            # In its copy, the engine encrypts again at each start.
             good = verdict.get("verdict") in (*good_verdicts, REWRITING if one.root == COPY else SAME)
             want = self._known(one.key)[0]
             if not good or want is None or one.found is None or verdict.get("digest") != one.found.sha256:
@@ -391,10 +391,10 @@ class Run:
 
         def available(want: Expected) -> bool:
             # Some of the vendor's files are remembered without their content: those can be reported only.
-            return want.origin != BASELINE or (want.digests[0] in blobs and not self.view.left_alone(want))
+            return want.origin != BASELINE or (want.digests[0] in blobs and not self.view.is_unmanaged(want))
 
         extra = [one.key for one in self.findings if one.kind == "extra"]
-        blocked = [key for key in in_the_way(self.scene, self.target) if key in keep]
+        blocked = [key for key in blocking_paths(self.scene, self.target) if key in keep]
         if blocked:
             raise NodeError(
                 f"on_drift is keep, but the release needs directories where {', '.join(map(printable, blocked))} lies "
@@ -553,8 +553,8 @@ class Run:
                 executor.run(self.actions, self.scene, outside if self.intent else ())
             except (OSError, NodeError) as exc:
                 self._give_up(wanted, executor, exc)
-        # Where the release's own bytes lie, the engine will rewrite them anew; what it made of them before is history,
-        # or the same value encrypted by hand some day would pass for its work.
+        # If a file has the release's own bytes, the engine will rewrite it again. The earlier accepted bytes are
+        # dropped, otherwise a value encrypted by hand later would count as the engine's.
         as_released = {
             key
             for key, want in self.target.items()

@@ -3,7 +3,7 @@
 """The copy that an engine works on whose configuration is read-only.
 
 It takes the copy at its start, so what is changed there (in the Cockpit) works at once and is gone after the next
-restart. Nobody writes to it from here; it is only looked at.
+restart. It is only read here, never written.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RunningCopy:
                 continue
             original = as_expected(entry, accepted, (-1, -1))
             key = f"{COPY}:{entry.path}"
-            # What the engine was started with is no change made in it, whoever had changed it before.
+            # The content that the engine was started with is not a change of the copy, whoever changed it before.
             at_start = started.get(entry.key, {}).get("sha256", "")
             good = (*original.digests, *accepted.get(key, {}).get(entry.sha256, ()), str(at_start))
             self.expected[key] = original._replace(root=COPY, digests=good, mode=None, uid=None, gid=None)
@@ -76,6 +76,6 @@ class RunningCopy:
         return findings
 
     def take_for_good(self, key: str, digest: str) -> None:
-        """What was judged to mean the same is no change any more."""
+        """Removes changes whose meaning turned out to be the same."""
         want = self.expected[key]
         self.expected[key] = want._replace(digests=(*want.digests, digest))

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One node seen as a whole: what is configured, what is applied, what lies there.
+"""The complete view of one node: the configured, the applied and the present files.
 
 The module that applies, the one that only looks, the start of the engine and its gate all see the node through this,
 so that they can never disagree about what belongs to the shared configuration.
@@ -32,8 +32,8 @@ from ..files.scan import (
     directories_in_disorder,
     expected_of_baseline,
     expected_of_release,
-    strangers,
     survey,
+    unexpected_files,
 )
 from ..store.store import Store, read_json_file
 from .running_copy import CopyTree
@@ -78,7 +78,7 @@ def settings_from(value: t.Mapping[str, t.Any]) -> Settings:
 
 
 class Assessment(t.NamedTuple):
-    """What a look at the node found."""
+    """The result of inspecting the node."""
 
     drift: list[Drift]
     engine_owned: list[str]
@@ -239,7 +239,7 @@ class View:
         drift, owned, warnings = [], [], []
         for one in compare(scene, expected):
             want = expected[one.key]
-            if self.left_alone(want):
+            if self.is_unmanaged(want):
                 owned.append(one.key)
             else:
                 drift.append(one)
@@ -250,22 +250,24 @@ class View:
             if want.root != NODE
             for depth in range(1, want.path.count("/") + 1)
         }
-        extra, kept = strangers(scene, known, directories, self.owned, self.ignored, declared_applications(paths))
+        extra, kept = unexpected_files(
+            scene, known, directories, self.owned, self.ignored, declared_applications(paths)
+        )
         if not baseline_known:
             unknown = [one for one in extra if one.root == "engine"]
             extra = [one for one in extra if one.root != "engine"]
             if unknown:
                 warnings.append(
                     f"No vendor baseline is recorded for {self.engine_directory}, so {len(unknown)} files that the "
-                    "release does not name cannot be told from the vendor's. Record it right after unpacking "
+                    "release does not name cannot be distinguished from the vendor's. Record it right after unpacking "
                     "(state: baseline)."
                 )
         drift.extend(extra)
         drift.extend(self._strange_drop_ins(scene, expected))
         return Assessment(drift, sorted([*owned, *kept]), warnings)
 
-    def left_alone(self, want: Expected) -> bool:
-        """A vendor's file that the engine or the user said to be theirs; what a release names is always managed."""
+    def is_unmanaged(self, want: Expected) -> bool:
+        """Whether it is a vendor's file that the engine owns or the user ignores. A release's files are managed."""
         return want.origin == BASELINE and (self.owned.match(want.path) or self.ignored.match(want.path))
 
     def _strange_drop_ins(self, scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:

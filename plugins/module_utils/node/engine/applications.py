@@ -69,7 +69,7 @@ def digest_of(path: str) -> str:
 
 
 def marker(tree: Tree, artefact: Artefact) -> str:
-    """What the engine has said about the artefact so far."""
+    """The engine's marker for the artefact so far."""
     place = tree.open_parent(artefact.name)
     if place is None:
         return ABSENT
@@ -159,11 +159,11 @@ def put(store: Store, tree: Tree, artefact: Artefact, digest: str) -> None:
 
 
 def await_marker(tree: Tree, artefact: Artefact, seconds: float) -> tuple[str, float]:
-    """Wait until the engine has said something; returns that and the seconds it took."""
+    """Wait for a marker of the engine; returns it and the seconds it took."""
     start = time.monotonic()
     while True:
-        said = marker(tree, artefact)
+        found_marker = marker(tree, artefact)
         waited = time.monotonic() - start
-        if said in (DEPLOYED, FAILED) or waited >= seconds:
-            return said, waited
+        if found_marker in (DEPLOYED, FAILED) or waited >= seconds:
+            return found_marker, waited
         time.sleep(_POLL)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The licence as it lies on the node: limits and end, nothing that would be a secret."""
+"""The licence on the node: limits and expiry date, nothing secret."""
 
 from __future__ import annotations
 

@@ -285,7 +285,7 @@ def judge(
     at_start = [str(path) for path in started.get("modified", [])]
     release: str | None
     if why_not:
-        # What differs for a restart is still what the start read; so that release runs, if it was whole.
+        # Files that require a restart were read at the start, so that release is running if it was complete.
         release, modified = (None if at_start else started.get("release")), at_start
     else:
         release, modified = now.release, sorted(drifted)

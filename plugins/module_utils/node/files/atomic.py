@@ -138,7 +138,7 @@ def read_at(directory: int, name: str, limit: int = sys.maxsize) -> tuple[bytes,
 
 
 def digest_at(directory: int, name: str) -> tuple[str, os.stat_result] | None:
-    """Digest and status of one regular file; None where something else, or nothing any more, lies there."""
+    """Digest and status of one regular file; None if there is something else or nothing any more."""
     try:
         fd = os.open(name, _READ, dir_fd=directory)
     except OSError as exc:

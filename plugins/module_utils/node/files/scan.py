@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lies on the disk, what should lie there, and how the two differ."""
+"""The files on disk, the expected files, and their differences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .atomic import Tree, digest_at, is_temporary, lstat_at
 from .errors import NodeError
 from .manifest import Entry, Manifest
 
-# The parts of the engine's directory that configuration lives in; below them a file nobody knows is a finding.
+# The parts of the engine's directory with configuration. An unexpected file below them is a finding.
 ENGINE_AREAS = ("configuration", "dropins", "patches")
 # Where the engine keeps the configuration of applications that were deployed or created on the node itself.
 ENGINE_OWNED = ("configuration/applications/**",)
@@ -60,7 +60,7 @@ RELEASE, BASELINE, NODE = "release", "baseline", "node"
 
 
 def printable(path: str) -> str:
-    """A path for people: names that are no text keep their bytes as escapes."""
+    """A printable path: bytes of names that are not text are escaped."""
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -141,7 +141,7 @@ def look(directory: int, name: str) -> Found | None:
     return _found(SPECIAL, info)
 
 
-def look_at_path(path: str) -> Found | None:
+def find_path(path: str) -> Found | None:
     """One absolute path, its directory opened by the rules of trust."""
     head, name = os.path.split(path)
     tree = Tree(head)
@@ -160,7 +160,7 @@ class Walk(t.NamedTuple):
 
 
 def walk(tree: Tree, areas: t.Iterable[str] | None, singles: t.Iterable[str]) -> Walk:
-    """Walk the areas (all of the root if None) and look at single paths outside of them."""
+    """Walk the areas (all of the root if None) and inspect single paths outside of them."""
     result = Walk({}, {}, [])
     if not tree.exists:
         return result
@@ -242,7 +242,7 @@ class Scene(t.NamedTuple):
 
 
 def survey(trees: t.Mapping[str, Tree], singles: t.Mapping[str, t.Iterable[str]], node_files: t.Iterable[str]) -> Scene:
-    """Look at every managed place once."""
+    """Inspect every managed path once."""
     scene = Scene({}, {}, [])
     for root, tree in trees.items():
         if tree.exists:
@@ -261,7 +261,7 @@ def survey(trees: t.Mapping[str, Tree], singles: t.Mapping[str, t.Iterable[str]]
             scene.directories[f"{root}:{path}"] = found
         scene.leftovers.extend((root, path) for path in walked.leftovers)
     for path in node_files:
-        found_one = look_at_path(path)
+        found_one = find_path(path)
         if found_one is not None:
             scene.files[path] = found_one
     return scene
@@ -313,9 +313,9 @@ def attribute_problem(expected: Expected, found: Found) -> str:
 
 
 _INSTEAD = {
-    LINK: "a symbolic link lies there",
-    DIRECTORY: "a directory lies there",
-    SPECIAL: "a special file lies there",
+    LINK: "it is a symbolic link",
+    DIRECTORY: "it is a directory",
+    SPECIAL: "it is a special file",
 }
 
 
@@ -339,7 +339,7 @@ def compare(scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
     return findings
 
 
-def strangers(
+def unexpected_files(
     scene: Scene,
     known: t.Container[str],
     known_directories: t.Container[str],
@@ -433,6 +433,6 @@ def check_area(scene: Scene, root: str) -> None:
         if found is not None:
             raise NodeError(
                 f"{area} in the engine's directory is not a directory "
-                f"({_INSTEAD.get(found.kind, 'a file lies there')}). "
-                "Nothing was changed. Move it away, make the directory, and run again."
+                f"({_INSTEAD.get(found.kind, 'it is a file')}). "
+                "Nothing was changed. Move it away, create the directory, and run again."
             )

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The node's own memory: releases, what is applied, backups, the vendor's baseline, accepted rewritings.
 
-Everything lies in one directory that only root may enter. A file that decides something is written as a whole or
-not at all; a release counts as staged once its manifest is there, which is written last.
+Everything is in one directory that only root may enter. Files are written atomically; a release counts as staged once
+its manifest is there, which is written last.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _ADVICE = {
     "format.json": "Move the file away and run again.",
     "intent.json": "Move the file away and run again: what the activation that was cut off had written already is then "
     "reported as changed on the node, and backed up.",
-    "accepted.json": "Move the file away and run again: what the engine encrypted by itself is then written anew.",
+    "accepted.json": "Move the file away and run again: values that the engine encrypted are then written again.",
     "applications.json": "Move the file away and run again: the artefacts are then placed again.",
 }
 
@@ -151,7 +151,7 @@ class Store:
             os.close(fd)
 
     def busy(self) -> bool:
-        """Whether another run is at work right now; what it has half done is no damage."""
+        """Whether another run is working now. Its incomplete work is not damage."""
         try:
             fd = os.open("lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.tree.fd)
         except OSError:
@@ -193,7 +193,10 @@ class Store:
     @staticmethod
     def _advice(path: str) -> str:
         if path.startswith("baseline/"):
-            return "Move the file away: the vendor's files are then not told from others until the engine is unpacked."
+            return (
+                "Move the file away. The vendor's files are then not distinguished from others until the engine is "
+                "unpacked again."
+            )
         return _ADVICE.get(path, _START_OVER)
 
     def _records(self, path: str, value: t.Any, kind: type) -> None:
@@ -255,7 +258,7 @@ class Store:
             raise NodeError(
                 f"The store is damaged: {exc} Remove the directory {self.path}/releases/{release}; where this release "
                 f"is the applied one, move {self.path}/applied.json away too. Then run again: the release is sent "
-                "anew, and what differs is backed up first."
+                "again, and differing files are backed up first."
             ) from exc
         return parsed
 
@@ -273,7 +276,7 @@ class Store:
         found = self.tree.read(f"blobs/{digest}")
         if found is None:
             raise NodeError(
-                f"The store is damaged: {self.path}/blobs/{digest} is missing. Run again: it is sent anew; a "
+                f"The store is damaged: {self.path}/blobs/{digest} is missing. Run again: it is sent again; a "
                 "vendor's file comes back by unpacking the engine again."
             )
         if sha256(found[0]) != digest:
@@ -437,7 +440,7 @@ class Store:
     # --- backups and journal
 
     def backup(self, items: t.Sequence[tuple[dict[str, t.Any], bytes | None]]) -> str:
-        """Keep what an activation is about to overwrite. The list is written last: a backup with a list is whole."""
+        """Keep what an activation is about to overwrite. The list is written last: a backup with a list is complete."""
         name = self._next_backup(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
         listed = []
         for index, (item, content) in enumerate(items):
@@ -484,7 +487,7 @@ class Store:
         for name in unprotected[max(keep_releases - kept, 0) :]:
             self._remove_release(name)
         for name in self._names("backups"):
-            # The list is written last, and nothing is overwritten before: what lies here still lies in its place too.
+            # The list is written last, and nothing is overwritten before. Without it the originals are still in place.
             if self.tree.read(f"backups/{name}/list.json") is None:
                 self._remove_tree("backups", name)
         for name in sorted(self._names("backups"), reverse=True)[max(keep_backups, 1) :]:
@@ -535,7 +538,7 @@ class Store:
             try:
                 parsed = self.manifest(release)
             except NodeError:
-                # Whoever mends it will want its files too.
+                # A repair needs its files, too.
                 return
             if parsed:
                 needed.update(entry.sha256 for entry in parsed.entries)

@@ -14,8 +14,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Endpoint,
+    FactError,
     Host,
-    LookError,
     Observed,
     Result,
     Service,
@@ -56,7 +56,7 @@ def check_database(facts: Observed) -> list[Row]:
     elif server.reachable:
         try:
             sessions = list(server.look("sessions", "query_result"))
-        except LookError as exc:
+        except FactError as exc:
             rows.append(
                 failed(
                     DATABASE,
@@ -218,5 +218,5 @@ def _search_server_row(facts: Observed, server: Host) -> Row:
 def _known_addresses(node: Host) -> set[str]:
     try:
         return _addresses_of(node)
-    except LookError:
+    except FactError:
         return set()

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, LookError, Observed, Result
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import FactError, Host, Observed, Result
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     DEPLOYMENT,
     Row,
@@ -34,7 +34,7 @@ def check_deployment(facts: Observed) -> list[Row]:
 def _placed(node: Host) -> t.Mapping[str, str] | None:
     try:
         found: t.Mapping[str, str] = node.look("deployments", "placed")
-    except LookError:
+    except FactError:
         return None
     return found
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, LookError, Observed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import FactError, Host, Observed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     APPLICATION,
     SHARE,
@@ -29,7 +29,7 @@ def _share_row(facts: Observed, node: Host) -> Row:
     fix = "Check that every node mounts the same file system and that the engine's user (uid and gid) can write there."
     try:
         node.look("share_write", "written")
-    except LookError as exc:
+    except FactError as exc:
         return failed(SHARE, node.name, f"the engine's user cannot write: {exc}", fix)
     same = {str(item["name"]) for item in node.look("share_read", "files") if item["same"]}
     missing = [peer.name for peer in facts.reached if peer.name not in same]

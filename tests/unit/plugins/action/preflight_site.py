@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An inventory that is right, of hosts that do not exist, and ways to plant faults in it.
 
-As a program, it looks at many such inventories in one process, by the collection's own action: cases come in as JSON
+As a program, it inspects many such inventories in one process, by the collection's own action: cases come in as JSON
 and what was found goes out as JSON.
 """
 
@@ -170,7 +170,7 @@ def look(inventory_file: Path, stage: str, facts: t.Mapping[str, Vars]) -> dict[
     inventory = InventoryManager(loader=loader, sources=[str(inventory_file)])
     manager = VariableManager(loader=loader, inventory=inventory)
     for host, known in facts.items():
-        # What a look at the host registered stands beside the facts.
+        # What a inspection of the host registered is beside the facts.
         registered = {name: value for name, value in known.items() if name.startswith("preflight_")}
         manager.set_nonpersistent_facts(host, registered)
         manager.set_host_facts(host, {name: value for name, value in known.items() if name not in registered})

@@ -70,7 +70,7 @@ class Site:
             {**strange, "path": path, "after": encoded(self.contents.get(path, b"planted\n"))} for path in self.extra
         ]
         answer = {**self.answer, "findings": [{**finding, **sides}, *extra]}
-        return {"changed": False, "sealed": encryption.seal(bytes.fromhex(header["key"]), answer)}
+        return {"changed": False, "encrypted": encryption.encrypt(bytes.fromhex(header["key"]), answer)}
 
     def run(self, check: bool = False, **changes: t.Any) -> dict[str, t.Any]:
         loader = DataLoader()
@@ -117,7 +117,7 @@ def test_it_is_shown_and_nothing_is_written(adopting: Site) -> None:
     assert [one["path"] for one in result["named"]] == [KEYSTORE]
 
 
-def test_it_is_written_when_told_to_and_not_in_check_mode(adopting: Site) -> None:
+def test_it_is_written_when_reported_to_and_not_in_check_mode(adopting: Site) -> None:
     selection: dict[str, t.Any] = {"write": True, "patch_file": str(adopting.patch)}
     predicted = adopting.run(check=True, **selection)
     assert (predicted["changed"], predicted["written"]) == (True, False)
@@ -142,18 +142,18 @@ def test_secrets_and_expressions_are_named(adopting: Site) -> None:
     assert source(adopting) == TEMPLATE
 
 
-def test_the_wish_goes_to_the_node_and_the_controllers_business_does_not(adopting: Site) -> None:
+def test_the_node_request_goes_to_the_node_and_the_controllers_part_does_not(adopting: Site) -> None:
     adopting.run(files=[KEYSTORE], keys=["X"])
     assert (adopting.asked[0]["take"], adopting.asked[0]["everything"]) == ([KEYSTORE], False)
     assert not {"cluster_key", "keys", "write", "profile"} & adopting.sent[0].keys()
 
 
-def test_only_the_chosen_node_is_looked_at_where_there_is_a_source(adopting: Site) -> None:
+def test_only_the_chosen_node_is_inspected_where_there_is_a_source(adopting: Site) -> None:
     result = adopting.run(chosen=False)
     assert (result["taken"], result["first"], adopting.sent) == ([], False, [])
 
 
-def test_without_a_source_every_node_tells_and_the_chosen_one_gives_the_first(site: Site) -> None:
+def test_without_a_source_every_node_reports_and_the_chosen_one_gives_the_first(site: Site) -> None:
     other = site.run(chosen=False)
     assert other["first"]
     assert list(other["files"]) == [IVY]
@@ -269,7 +269,7 @@ def test_errors_are_reported(adopting: Site) -> None:
         adopting.run()
 
 
-def test_a_node_that_failed_is_told_as_such(adopting: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_failed_is_reported_as_such(adopting: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = {"failed": True, "msg": "The store is damaged."}
     monkeypatch.setattr(adopting, "execute", lambda **_kwargs: failed)
     assert adopting.run() == failed

@@ -214,7 +214,7 @@ def test_a_cache_that_cannot_be_written(site: Site) -> None:
     assert "cache" in result["msg"]
 
 
-def test_a_version_that_is_none(site: Site) -> None:
+def test_a_version_that_is_not_one(site: Site) -> None:
     assert "is not an engine version" in site.run(engine_version="latest", licence_file="")["msg"]
 
 

@@ -42,7 +42,7 @@ VAULT = """ivy_database_password: !vault |
           3164
 """
 LIST = [f"engine{one}" for one in (1, 2, 3)]
-# What the role registered for hosts that it looked at.
+# What the role registered for hosts that it inspected.
 THERE = {"engine_archive": True, "elasticsearch_archive": True}
 LACKING = {"preflight_host_facts": {"plan": {}, "seen": {"installed": dict.fromkeys(THERE, False)}}}
 UNSEEN = {"preflight_host_facts": {"plan": {}, "reason": "unreachable"}}
@@ -153,7 +153,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
             "not-equal": "it is not the same on every host (lb1, engine1, engine3, db1, search1: ********",
         },
     ),
-    "another address is no fault": (h("engine2", ivy_address="192.0.2.99"), {}),
+    "another address is not a fault": (h("engine2", ivy_address="192.0.2.99"), {}),
     "another shared value on one node": (
         h("engine3", ivy_shared_values={"mail_host": "mail2.acme.ch"}),
         {"release": "ivy_shared_values.mail_host is not the same on every node"},
@@ -235,7 +235,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         ),
         {},
     ),
-    "addresses that are none": (v(haproxy_trusted_proxies=["300.1.1.1"]), {"address-list": "300.1.1.1 is not an address or a network"}),
+    "addresses that are none": (
+        v(haproxy_trusted_proxies=["300.1.1.1"]),
+        {"address-list": "300.1.1.1 is not an address or a network"},
+    ),
     "networks that are none": (
         v(haproxy_metrics_allowed_sources=["10.0.0.1", "10.0.0.1/33"]),
         {"address-list": "haproxy_metrics_allowed_sources: 10.0.0.1/33 is not"},
@@ -291,7 +294,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     ),
     "a heap of some bytes": (v(engine_heap_min=2048, engine_heap_max=2048), {"option-refused": "with m or g"}),
     "a heap that is fixed": (v(engine_heap_min="2g", engine_heap_max="2048m"), {}),
-    "an option that only facts can tell": (v(engine_heap_max="{{ ansible_facts['memtotal_mb'] // 2 }}m"), {}),
+    "an option that only facts can report": (v(engine_heap_max="{{ ansible_facts['memtotal_mb'] // 2 }}m"), {}),
     "a list as text": (v(ivy_proceed_without="engine3"), {"no-list": "ivy_proceed_without"}),
     "a list as text, of any role": (
         v(haproxy_bind_addresses="192.0.2.10", ivy_accept_unsupported="jgroups-tcp"),
@@ -332,7 +335,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(ivy_public_url=None),
         {"option-missing": "it has no value. Give it one: a text"},
     ),
-    "a number that is none says nothing of root": (v(ivy_uid="abc"), {"option": "ivy_uid"}),
+    "a number that is not one says nothing of root": (v(ivy_uid="abc"), {"option": "ivy_uid"}),
     "paths that can be none": (
         v(engine_archive="/a\0b.zip", ivy_licence_file="/a\0b.lic", ivy_controller_cache="/proc/a\0b"),
         {"archive-needed": "no such file", "licence-unreadable": "No such file"},
@@ -348,7 +351,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "a whole number as version": (v(ivy_engine_version=12), {"engine-version": "that YAML keeps it).. Correct it"}),
     "an unknown node left out": (v(ivy_proceed_without=["engine7"]), {"left-out-unknown": "engine7"}),
     "every node left out": (v(ivy_proceed_without=LIST), {"left-out-all": "every engine node"}),
-    "a time zone that there is not": (v(ivy_time_zone="Europe/Zuerich"), {"time-zone": "Europe/Zuerich"}),
+    "a time zone that does not exist": (v(ivy_time_zone="Europe/Zuerich"), {"time-zone": "Europe/Zuerich"}),
     "the engine as root": (v(ivy_user="root"), {"root-user": "ivy_user"}),
     "the record beside the share": (v(ivy_record_directory="/var/x"), {"not-on-share": "/var/x"}),
     "the store on the share": (v(ivy_state_directory="/srv/ivy/state"), {"on-share": "/srv/ivy/state"}),
@@ -489,7 +492,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         {"files": {site.SEARCH: None}, **INSTALLED, "facts": {"search1": LACKING}},
         {"archive-missing": "it is not installed on search1"},
     ),
-    "an archive that a host may need that cannot be looked at": (
+    "an archive that a host may need that cannot be inspected": (
         {"files": {site.ENGINE: None}, **INSTALLED, "facts": {**INSTALLED["facts"], "engine2": UNSEEN}},
         {"archive-needed": "(engine2)"},
     ),
@@ -586,7 +589,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, t.Any
     return results
 
 
-def said(finding: t.Mapping[str, str]) -> str:
+def printed(finding: t.Mapping[str, str]) -> str:
     return f"{finding['subject']}: {finding['message']}. {finding['fix']}"
 
 
@@ -595,16 +598,16 @@ def test_a_fault_is_found_and_nothing_else(name: str, found: dict[str, dict[str,
     result, expected = found[name], CASES[name][1]
     assert not result.get("failed"), result["msg"]
     findings = result["findings"]
-    assert {finding["code"] for finding in findings} == set(expected), [said(finding) for finding in findings]
+    assert {finding["code"] for finding in findings} == set(expected), [printed(finding) for finding in findings]
     for code, words in expected.items():
-        assert any(words in said(finding) for finding in findings if finding["code"] == code), [
-            said(finding) for finding in findings
+        assert any(words in printed(finding) for finding in findings if finding["code"] == code), [
+            printed(finding) for finding in findings
         ]
     assert all(finding["message"] and finding["area"] for finding in findings)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_hosts_are_looked_at_unless_what_is_asked_of_them_has_no_value(
+def test_the_hosts_are_inspected_unless_what_is_asked_of_them_has_no_value(
     name: str, found: dict[str, dict[str, t.Any]]
 ) -> None:
     assert found[name]["look_at_hosts"] is (name not in BROKEN)

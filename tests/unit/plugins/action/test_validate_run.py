@@ -51,7 +51,7 @@ def play(inventory: Path, *arguments: str, playbook: str = FIRST, ignore: str = 
     return ended
 
 
-def said(ended: subprocess.CompletedProcess[str]) -> str:
+def printed(ended: subprocess.CompletedProcess[str]) -> str:
     return " ".join((ended.stdout + ended.stderr).replace("\\n", " ").split())
 
 
@@ -77,15 +77,15 @@ def beside(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("playbook", ["preflight", "verify", "rollback"])
-def test_files_that_are_no_inventory_are_refused_by_every_playbook(beside: Path, playbook: str) -> None:
+def test_files_that_are_not_inventory_are_refused_by_every_playbook(beside: Path, playbook: str) -> None:
     ended = play(beside, "-i", str(beside.parent), playbook=f"playbooks/{playbook}.yml")
     assert ended.returncode != 0
-    assert REFUSED in said(ended)
-    assert "inventory/files, inventory/shared_config: " in said(ended)
-    assert f"from inventory/files/{site.ENGINE}" in said(ended)
-    assert "the group SecuritySystems" in said(ended)
-    assert "-i inventory/hosts.yml" in said(ended)
-    assert "ignore_patterns = ^(files|shared_config)$" in said(ended)
+    assert REFUSED in printed(ended)
+    assert "inventory/files, inventory/shared_config: " in printed(ended)
+    assert f"from inventory/files/{site.ENGINE}" in printed(ended)
+    assert "the group SecuritySystems" in printed(ended)
+    assert "-i inventory/hosts.yml" in printed(ended)
+    assert "ignore_patterns = ^(files|shared_config)$" in printed(ended)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", ended.stdout)
 
 
@@ -94,10 +94,10 @@ def test_files_that_are_no_inventory_are_refused_by_every_playbook(beside: Path,
 )
 def test_both_ways_out_are_accepted(beside: Path, source: str, ignore: str) -> None:
     ended = play(beside, "-i", str(beside.parent / source), ignore=ignore)
-    assert ended.returncode == 0, said(ended)
+    assert ended.returncode == 0, printed(ended)
 
 
-def test_other_hosts_groups_sources_and_plugins_are_no_matter(tmp_path: Path) -> None:
+def test_other_hosts_groups_sources_and_plugins_are_not_matter(tmp_path: Path) -> None:
     hosts = site.write_site(tmp_path / "inventory", {"vars": {"engine_archive": "REMOVED"}})
     for name in ("acme.lic", site.ENGINE, site.SEARCH):
         (tmp_path / name).write_bytes((hosts.parent / name).read_bytes())
@@ -113,25 +113,25 @@ def test_other_hosts_groups_sources_and_plugins_are_no_matter(tmp_path: Path) ->
     ended = play(
         hosts, "-i", str(hosts.parent), "-i", "one,two", *outside, "-e", f"engine_archive={tmp_path}/{site.ENGINE}"
     )
-    assert ended.returncode == 0, said(ended)
+    assert ended.returncode == 0, printed(ended)
 
 
-def test_every_misspelt_option_is_told_at_once_with_what_was_meant(tmp_path: Path) -> None:
+def test_every_misspelt_option_is_reported_at_once_with_what_was_meant(tmp_path: Path) -> None:
     hosts = site.write_site(tmp_path / "inventory", {"vars": {"ivy_proceed_whithout": []}})
     wrong = ["-e", "rollback_to=CANARY", "-e", '{"rolback_release": "CANARY", "engine_on_drif": "keep"}']
     ended = play(hosts, "-i", str(hosts), *wrong, playbook="playbooks/rollback.yml")
     assert ended.returncode != 0
-    assert "-e rollback_to: it looks like an option of rollback, which has no such option." in said(ended)
-    assert "Did you mean rollback_reason or rollback_release?" in said(ended)
-    assert "-e rolback_release: no role has such an option. Did you mean rollback_release?" in said(ended)
-    assert "-e engine_on_drif:" in said(ended)
-    assert "ivy_proceed_whithout: " in said(ended)
-    assert "Did you mean ivy_proceed_without?" in said(ended)
-    assert "CANARY" not in said(ended)
+    assert "-e rollback_to: it looks like an option of rollback, which has no such option." in printed(ended)
+    assert "Did you mean rollback_reason or rollback_release?" in printed(ended)
+    assert "-e rolback_release: no role has such an option. Did you mean rollback_release?" in printed(ended)
+    assert "-e engine_on_drif:" in printed(ended)
+    assert "ivy_proceed_whithout: " in printed(ended)
+    assert "Did you mean ivy_proceed_without?" in printed(ended)
+    assert "CANARY" not in printed(ended)
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "reported"),
     [
         ("rollback_release: CANARY", "-e: the following is not name=value"),
         ("rollback_release = CANARY", "-e: the following is not name=value"),
@@ -144,13 +144,13 @@ def test_every_misspelt_option_is_told_at_once_with_what_was_meant(tmp_path: Pat
     ],
 )
 def test_nothing_on_the_command_line_is_ignored_that_was_meant_for_the_run(
-    tmp_path: Path, written: str, told: str
+    tmp_path: Path, written: str, reported: str
 ) -> None:
     hosts = site.write_site(tmp_path / "inventory", {})
     ended = play(hosts, "-i", str(hosts), "-e", written)
     assert ended.returncode != 0
-    assert told in said(ended)
-    assert "CANARY" not in said(ended)
+    assert reported in printed(ended)
+    assert "CANARY" not in printed(ended)
 
 
 def test_a_value_of_the_wrong_type_is_refused_and_what_a_survey_gives_is_not(tmp_path: Path) -> None:
@@ -162,13 +162,13 @@ def test_a_value_of_the_wrong_type_is_refused_and_what_a_survey_gives_is_not(tmp
     ended = play(hosts, "-i", str(hosts), *wrong)
     assert ended.returncode != 0
     for words in ('"perhaps" is not true or false', '"many" is not a whole number', '"ask" is not one of'):
-        assert words in said(ended)
-    assert "ivy_proceed_without: it is a text, where a list is needed" in said(ended)
-    assert "ivy_database_password: it is a list, where a text is needed" in said(ended)
-    assert "CANARY" not in said(ended)
+        assert words in printed(ended)
+    assert "ivy_proceed_without: it is a text, where a list is needed" in printed(ended)
+    assert "ivy_database_password: it is a list, where a text is needed" in printed(ended)
+    assert "CANARY" not in printed(ended)
 
 
-def test_variables_of_the_users_own_are_no_matter(tmp_path: Path) -> None:
+def test_variables_of_the_users_own_are_not_matter(tmp_path: Path) -> None:
     own = {
         "my_engine_version": "11.3.0",
         "engine_team_name": "acme",
@@ -186,22 +186,22 @@ def test_variables_of_the_users_own_are_no_matter(tmp_path: Path) -> None:
         "company": "y",
     }
     ended = play(hosts, "-i", str(hosts), "-e", json.dumps(extra), "--limit", "engine2")
-    assert ended.returncode == 0, said(ended)
+    assert ended.returncode == 0, printed(ended)
 
 
 def test_names_for_other_roles_are_accepted_by_their_kind(tmp_path: Path) -> None:
     case: dict[str, t.Any] = {"vars": {"haproxy_exporter_port": 9101, "preflight_accept": ["option-unknown"]}}
     refused = play(site.write_site(tmp_path / "refused", {"vars": {"haproxy_exporter_port": 9101}}), "-i", "refused")
     assert refused.returncode != 0
-    assert "preflight_accept: [option-unknown]" in said(refused)
+    assert "preflight_accept: [option-unknown]" in printed(refused)
     hosts = site.write_site(tmp_path / "inventory", case)
     assert play(hosts, "-i", str(hosts)).returncode == 0
     ended = play(hosts, "-i", str(hosts), "-e", "rollback_to=X")
     assert ended.returncode != 0
-    assert "rollback_to" in said(ended)
+    assert "rollback_to" in printed(ended)
 
 
 def test_without_a_host_the_command_line_is_validated_too(tmp_path: Path) -> None:
     ended = play(tmp_path / "none", "-i", "web1,", "-e", "rollback_to=X")
     assert ended.returncode != 0
-    assert "-e rollback_to" in said(ended)
+    assert "-e rollback_to" in printed(ended)

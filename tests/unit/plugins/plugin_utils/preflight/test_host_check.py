@@ -157,7 +157,7 @@ def test_a_healthy_cluster_has_no_finding(looked: Looked) -> None:
         ("something new", "host-not-inspected"),
     ],
 )
-def test_a_host_that_cannot_be_looked_at_is_told_and_hides_no_other(looked: Looked, reason: str, code: str) -> None:
+def test_a_host_that_cannot_be_inspected_is_reported_and_hides_no_other(looked: Looked, reason: str, code: str) -> None:
     looked["engine1"] = {"plan": Plan((), "").to_dict(), "reason": reason, "detail": "3.7.3"}
     looked["engine2"]["seen"]["system"]["systemd"] = False
     assert [(one.code, one.subject) for one in judged(looked)] == [(code, "engine1"), ("no-systemd", "engine2")]
@@ -224,7 +224,7 @@ def test_room_on_disks(looked: Looked, state: dict[str, Any], code: str) -> None
     assert "/var/lib/postgresql" in found.message
 
 
-def test_one_file_system_is_told_once_with_all_its_paths(looked: Looked) -> None:
+def test_one_file_system_is_reported_once_with_all_its_paths(looked: Looked) -> None:
     looked["db1"]["seen"]["disks"] = [disk("/opt/ivy", 2, free_mb=1), disk("/var/log", 2, free_mb=1)]
     assert "/opt/ivy, /var/log has 1 MB" in only(judged(looked)).message
 
@@ -234,12 +234,12 @@ def test_a_file_system_without_a_fixed_number_of_files_has_room(looked: Looked) 
     assert judged(looked) == []
 
 
-@pytest.mark.parametrize(("clock", "said"), [([3.5, 9.0], "ahead of"), ([-9.0, -3.5], "behind")])
-def test_a_clock_that_is_off_for_sure(looked: Looked, clock: list[float], said: str) -> None:
+@pytest.mark.parametrize(("clock", "printed"), [([3.5, 9.0], "ahead of"), ([-9.0, -3.5], "behind")])
+def test_a_clock_that_is_off_for_sure(looked: Looked, clock: list[float], printed: str) -> None:
     looked["engine2"]["clock"] = clock
     found = only(judged(looked))
     assert (found.code, found.subject, found.severity) == ("clock-offset", "engine2", "error")
-    assert f"at least 4 seconds {said}" in found.message
+    assert f"at least 4 seconds {printed}" in found.message
 
 
 def test_a_slow_connection_makes_no_clock_wrong(looked: Looked) -> None:
@@ -254,7 +254,7 @@ def test_when_all_agree_against_the_controller_it_is_the_controller(looked: Look
     assert (found.code, found.severity) == ("clock-controller", "warning")
 
 
-def test_hosts_that_disagree_with_one_another_are_told_each(looked: Looked) -> None:
+def test_hosts_that_disagree_with_one_another_are_reported_each(looked: Looked) -> None:
     looked["engine1"]["clock"], looked["engine2"]["clock"], looked["db1"]["clock"] = [60, 61], [-61, -60], [90, 91]
     assert [one.code for one in judged(looked)] == ["clock-offset"] * 3
 
@@ -262,8 +262,8 @@ def test_hosts_that_disagree_with_one_another_are_told_each(looked: Looked) -> N
 def test_directories_of_the_system_are_named_by_the_uppermost(looked: Looked) -> None:
     paths = {"/": 1, "/etc": 1, "/usr": 1, "/var": 2, "/var/log": 2, "/opt/ivy": 1}
     looked["db1"]["seen"]["disks"] = [disk(path, device, free_mb=1) for path, device in paths.items()]
-    told = [one.message.partition(" has ")[0] for one in judged(looked)]
-    assert told == ["the file system of /, /opt/ivy", "the file system of /var"]
+    reported = [one.message.partition(" has ")[0] for one in judged(looked)]
+    assert reported == ["the file system of /, /opt/ivy", "the file system of /var"]
 
 
 def test_time_zones_that_differ(looked: Looked) -> None:
@@ -290,7 +290,7 @@ def test_another_version_of_the_right_program_is_another_service(looked: Looked)
     assert only(judged(looked)).code == "port-held"
 
 
-def test_another_preflight_on_a_host_is_told_once(looked: Looked) -> None:
+def test_another_preflight_on_a_host_is_reported_once(looked: Looked) -> None:
     state = {"holders": [], "quiet": True, "error": "Address already in use"}
     looked["engine1"]["seen"].update(ports=[{**state, "port": 8080}, {**state, "port": 7800}], under_way=[7])
     found = only(judged(looked))
@@ -319,7 +319,7 @@ def test_a_node_that_resolves_its_own_address_to_loopback(looked: Looked) -> Non
     assert (found.code, found.subject, found.severity) == ("own-name-loopback", "engine1", "error")
 
 
-def test_a_host_name_on_loopback_is_a_warning_where_it_is_no_address(looked: Looked) -> None:
+def test_a_host_name_on_loopback_is_a_warning_where_it_is_not_a_address(looked: Looked) -> None:
     looked["engine1"]["seen"]["names"]["engine1"] = ["127.0.1.1"]
     looked["db1"]["seen"]["names"]["db1"] = ["127.0.1.1"]
     found = only(judged(looked))
@@ -412,13 +412,13 @@ def test_a_share_that_is_not_shared(looked: Looked) -> None:
     assert "engine2" in found.message
 
 
-def test_a_node_with_another_share_than_the_rest_is_told_once(looked: Looked) -> None:
+def test_a_node_with_another_share_than_the_rest_is_reported_once(looked: Looked) -> None:
     looked["engine3"] = engine(3)
     well = {"error": "", "uid": 1200, "gid": 1200}
     names = ("engine1", "engine2", "engine3")
     for odd in names:
         rest = [name for name in names if name != odd]
-        told = ", ".join(rest)
+        reported = ", ".join(rest)
         reached = {
             name: {
                 "targets": [],
@@ -429,11 +429,12 @@ def test_a_node_with_another_share_than_the_rest_is_told_once(looked: Looked) ->
         found = only(judged(looked, reached))
         assert (found.code, found.subject) == ("share-not-shared", odd)
         assert (
-            found.message == f"it does not see what {told} wrote, and what it wrote is not seen by {told} in /srv/ivy"
+            found.message
+            == f"it does not see what {others} wrote, and what it wrote is not seen by {others} in /srv/ivy"
         )
 
 
-def test_two_nodes_with_a_share_each_are_told_once(looked: Looked) -> None:
+def test_two_nodes_with_a_share_each_are_reported_once(looked: Looked) -> None:
     reached = answers(found=False)
     reached["engine2"] = {"targets": [], "files": {"engine1": {"found": False, "error": ""}}}
     found = only(judged(looked, reached))
@@ -441,7 +442,7 @@ def test_two_nodes_with_a_share_each_are_told_once(looked: Looked) -> None:
     assert found.message == "neither sees what the other wrote in /srv/ivy"
 
 
-def test_nodes_with_a_share_each_are_all_told(looked: Looked) -> None:
+def test_nodes_with_a_share_each_are_all_reported(looked: Looked) -> None:
     looked["engine3"] = engine(3)
     names = ("engine1", "engine2", "engine3")
     blind = {"found": False, "error": ""}
@@ -478,7 +479,7 @@ def test_a_share_that_does_not_let_the_engine_in(looked: Looked) -> None:
     assert "uid 1200, gid 1200" in found.message
 
 
-def test_a_share_that_the_role_will_mount_is_not_tried_and_that_is_said(looked: Looked) -> None:
+def test_a_share_that_the_role_will_mount_is_not_tried_and_that_is_printed(looked: Looked) -> None:
     probe = {"directory": "/srv/ivy", "path": "", "uid": None, "gid": None, "made": False, "error": "it does not exist"}
     for name in ("engine1", "engine2"):
         looked[name]["plan"]["share"]["mode"] = "mount"
@@ -518,7 +519,7 @@ def test_packages_that_cannot_be_installed(looked: Looked) -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "blacklist", "told"),
+    ("held", "blacklist", "reported"),
     [
         ([], [], True),
         (["openjdk-17-jre-headless"], [], False),
@@ -526,10 +527,10 @@ def test_packages_that_cannot_be_installed(looked: Looked) -> None:
         ([], ["(", "postgresql"], True),
     ],
 )
-def test_upgrades_that_nobody_asked_for(looked: Looked, held: list[str], blacklist: list[str], told: bool) -> None:
+def test_upgrades_that_nobody_asked_for(looked: Looked, held: list[str], blacklist: list[str], reported: bool) -> None:
     looked["engine1"]["seen"]["packages"].update(held=held, upgrades={"enabled": True, "blacklist": blacklist})
     found = judged(looked)
-    assert [(one.code, one.severity) for one in found] == ([("upgrades-unattended", "warning")] if told else [])
+    assert [(one.code, one.severity) for one in found] == ([("upgrades-unattended", "warning")] if reported else [])
 
 
 def test_what_a_role_says_of_a_host(looked: Looked) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import
 
 ROOT = Path(__file__).resolve().parents[5]
 LICENCE = Finding("licence-expired", "Licence", "acme.lic", "the licence ended", "Get a new one")
-PORT = Finding("port-range", "Options", "ivy_http_port", "0 is no port.", "Use another.")
+PORT = Finding("port-range", "Options", "ivy_http_port", "0 is not a port.", "Use another.")
 LATER = Finding("licence-ends-soon", "Licence", "acme.lic", "it ends soon", "", WARNING)
 
 
@@ -30,7 +30,7 @@ def test_errors_come_first_in_the_order_of_the_areas_and_each_once() -> None:
         "",
         "Errors",
         "  Options",
-        "    - ivy_http_port: 0 is no port. Use another. [port-range]",
+        "    - ivy_http_port: 0 is not a port. Use another. [port-range]",
         "  Licence",
         "    - acme.lic: the licence ended. Get a new one. [licence-expired]",
         "",

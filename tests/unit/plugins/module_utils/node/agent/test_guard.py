@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What looks at a node between runs: exact, quiet, and careful with what it puts back."""
+"""What inspects a node between runs: exact, quiet, and careful with what it puts back."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_look_writes_nothing_but_its_own_files(watch: Watch) -> None:
         (lambda node: (node.secrets / "ivy.New").write_bytes(b"x"), "ivy.New", "extra"),
     ],
 )
-def test_each_kind_of_difference_is_told_once_and_again_when_it_is_over(
+def test_each_kind_of_difference_is_reported_once_and_again_when_it_is_over(
     watch: Watch, damage: t.Callable[[Node], object], path: str, kind: str
 ) -> None:
     place = (watch.node.engine if "/" in path else watch.node.secrets) / path
@@ -173,7 +173,7 @@ def test_each_kind_of_difference_is_told_once_and_again_when_it_is_over(
     assert watch.look() == []
 
 
-def test_what_the_engine_keeps_is_no_difference(watch: Watch) -> None:
+def test_what_the_engine_keeps_is_not_a_difference(watch: Watch) -> None:
     watch.node.vendor("configuration/applications/local/app.yaml", b"a: 1\n")
     assert watch.look() == []
     assert watch.look(guard.RESTORE) == []
@@ -232,21 +232,21 @@ def test_restoring_puts_every_file_back_and_keeps_what_was_there(watch: Watch) -
     assert watch.node.inspect()["drift"] == []
 
 
-def test_a_restored_file_that_the_engine_did_not_start_with_is_told(watch: Watch) -> None:
+def test_a_restored_file_that_the_engine_did_not_start_with_is_reported(watch: Watch) -> None:
     watch.node.path(IVY).write_bytes(b"EMail: local\n")
     watch.node.start()
     watch.place(record=False)
     lines = watch.look(guard.RESTORE)
-    assert any("The engine runs with something else" in line and "configuration/ivy.yaml" in line for line in lines)
+    assert any("The engine runs with other content" in line and "configuration/ivy.yaml" in line for line in lines)
     assert watch.metrics["ivy_config_restart_required"] == 1
     assert watch.node.active
     assert watch.look(guard.RESTORE) == []
     watch.node.start()
     watch.place(record=False)
-    assert watch.look() == ["<5>The engine runs with what lies on the disk again."]
+    assert watch.look() == ["<5>The engine runs with what files on disk again."]
 
 
-def test_who_writes_a_file_again_and_again_wins_and_is_told(watch: Watch) -> None:
+def test_who_writes_a_file_again_and_again_wins_and_is_reported(watch: Watch) -> None:
     for _time in range(guard.ATTEMPTS):
         watch.node.path(IVY).write_bytes(b"EMail: stubborn\n")
         watch.look(guard.RESTORE)
@@ -300,20 +300,20 @@ def test_a_restore_that_fails_forgets_old_backups_too(watch: Watch, monkeypatch:
     assert b"EMail: two\n" in [path.read_bytes() for path in backup.iterdir()]
 
 
-def test_an_activation_cut_off_after_the_first_look_is_left_to_the_next_run(
+def test_an_activation_interrupted_after_the_first_check_is_left_to_the_next_run(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch.node.path(HOT).unlink()
-    look_at_record = guard._look_at_record
+    read_record = guard._read_record
 
     def meanwhile(*arguments: t.Any) -> None:
-        look_at_record(*arguments)
+        read_record(*arguments)
         with watch.node.opened() as store:
             store.put_intent({"release": store.applied()["release"], "node_files": {}, "time": ""})
 
-    monkeypatch.setattr(guard, "_look_at_record", meanwhile)
+    monkeypatch.setattr(guard, "_read_record", meanwhile)
     lines = watch.look(guard.RESTORE)
-    assert any("Nothing is put back for now: an activation was cut off" in line for line in lines)
+    assert any("Nothing is restored for now: an activation was interrupted" in line for line in lines)
     assert not watch.node.path(HOT).exists()
 
 
@@ -334,11 +334,11 @@ def test_nothing_is_put_back_while_a_rollout_is_open(watch: Watch) -> None:
     assert watch.node.path(HOT).read_bytes() == b"<local/>"
     assert watch.findings == [("configuration/log4j2.xml", "modified")]
     watch.record(applied)
-    assert any(line.startswith("<5>Put back: configuration/log4j2.xml") for line in watch.look(guard.RESTORE))
+    assert any(line.startswith("<5>Restored: configuration/log4j2.xml") for line in watch.look(guard.RESTORE))
     assert watch.node.path(HOT).read_bytes() == b"<applied/>"
 
 
-def test_the_engines_rewriting_during_a_rollout_is_not_told_before_the_gate_judged_it(watch: Watch) -> None:
+def test_the_engines_rewriting_during_a_rollout_is_not_reported_before_the_gate_judged_it(watch: Watch) -> None:
     applied = watch.node.opened().applied()["release"]
     watch.record(applied, operation={"name": "site"})
     watch.node.path(IVY).write_bytes(b"EMail: rewritten\n")
@@ -350,7 +350,7 @@ def test_the_engines_rewriting_during_a_rollout_is_not_told_before_the_gate_judg
 
 
 @pytest.mark.parametrize("away", ["release", "record"])
-def test_a_node_that_must_not_start_is_told_and_left_alone(watch: Watch, away: str) -> None:
+def test_a_node_that_must_not_start_is_reported_and_left_alone(watch: Watch, away: str) -> None:
     watch.record("f" * 32)
     if away == "record":
         (watch.node.record / "record.json").write_text("{", encoding="utf-8")
@@ -367,17 +367,17 @@ def test_a_node_that_must_not_start_is_told_and_left_alone(watch: Watch, away: s
     assert watch.look(guard.RESTORE) == []
 
 
-def test_an_activation_that_was_cut_off_is_told_and_left_to_the_next_run(watch: Watch) -> None:
+def test_an_activation_that_was_cut_off_is_reported_and_left_to_the_next_run(watch: Watch) -> None:
     with watch.node.opened() as store:
         store.put_intent({"release": store.applied()["release"], "node_files": {}, "time": ""})
     watch.node.path(HOT).unlink()
     lines = watch.look(guard.RESTORE)
-    assert any("An activation was cut off" in line for line in lines)
+    assert any("An activation was interrupted" in line for line in lines)
     assert not watch.node.path(HOT).exists()
     assert watch.metrics["ivy_config_activation_interrupted"] == 1
 
 
-def test_while_a_run_is_at_work_nothing_is_looked_at(watch: Watch) -> None:
+def test_while_a_run_is_at_work_nothing_is_inspected(watch: Watch) -> None:
     watch.look()
     before = watch.status_file.read_bytes()
     watch.node.path(IVY).write_bytes(b"half done\n")
@@ -396,7 +396,7 @@ def test_two_that_look_do_not_hinder_each_other(watch: Watch) -> None:
         assert any("log4j2.xml" in line for line in watch.look())
         # But nothing is written under the eyes of somebody else.
         lines = watch.look(guard.RESTORE)
-        assert lines == ["<4>Nothing is put back for now: a run is at work on this node"]
+        assert lines == ["<4>Nothing is restored for now: a run is at work on this node"]
         assert not watch.node.path(HOT).exists()
     finally:
         os.close(fd)
@@ -437,7 +437,7 @@ def test_a_guard_that_can_look_again_says_so(watch: Watch) -> None:
     watch.settings.unlink()
     assert "node.json is missing or damaged" in watch.look(status=1)[0]
     watch.settings.write_text(text, encoding="utf-8")
-    assert watch.look() == ["<5>The guard can look at this node again."]
+    assert watch.look() == ["<5>The guard can check this node again."]
 
 
 def test_a_damaged_content_in_the_store_stops_a_restore_before_it_writes(watch: Watch) -> None:
@@ -486,7 +486,7 @@ def test_metrics_are_written_only_where_somebody_collects_them(watch: Watch) -> 
     assert not watch.metrics_directory.exists()
 
 
-def test_metrics_that_cannot_be_written_are_told_once(watch: Watch) -> None:
+def test_metrics_that_cannot_be_written_are_reported_once(watch: Watch) -> None:
     place = watch.metrics_directory / "ivy_config_guard.prom"
     place.mkdir()
     (line,) = watch.look(status=1)
@@ -507,7 +507,7 @@ def test_what_is_written_can_be_read_by_others_and_holds_no_digest(watch: Watch)
     assert list(watch.metrics_directory.iterdir()) == [watch.metrics_directory / "ivy_config_guard.prom"]
 
 
-def test_nothing_applied_is_no_error(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_applied_is_not_a_error(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     node.record_baseline()
     watch = Watch(node, capsys)
     assert watch.look() == []
@@ -564,7 +564,7 @@ def work_of_a_look(watch: Watch, files: int) -> Work:
 
 
 def test_a_look_reads_each_file_once_and_costs_the_same_for_each(watch: Watch) -> None:
-    """The guard looks each minute, so a second look at a file or a loop over all files for each would add up."""
+    """The guard looks each minute, so a second inspection of a file or a loop over all files for each would add up."""
     none, some, more = (work_of_a_look(watch, files) for files in (0, 250, 500))
     assert {more.opened[f"{number:03d}.txt"] for number in range(500)} == {1}
     for name in {*none.calls, *some.calls, *more.calls}:
@@ -581,7 +581,7 @@ def test_a_look_reads_each_file_once_and_costs_the_same_for_each(watch: Watch) -
     assert more.calls["fsync"] == none.calls["fsync"]
 
 
-def test_the_guard_tells_what_it_cost_with_all_its_processes(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guard_reports_what_it_cost_with_all_its_processes(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "times", lambda: os.times_result((1.0, 2.0, 4.0, 8.0, 99.0)))
     moments = itertools.count(100.0, 0.25)
     monkeypatch.setattr(time, "monotonic", lambda: next(moments))
@@ -605,7 +605,7 @@ def test_the_program_of_the_guard_loads_little(tmp_path: Path) -> None:
     assert not loaded & (heavy | {"unittest", "urllib.request", "xml", "yaml", "ansible"})
 
 
-def test_an_old_memory_is_no_obstacle(watch: Watch) -> None:
-    watch.status_file.write_text('{"format": 1, "said": [], "attempts": 5, "restored_total": "x"}')
+def test_an_old_memory_is_not_a_obstacle(watch: Watch) -> None:
+    watch.status_file.write_text('{"format": 1, "printed": [], "attempts": 5, "restored_total": "x"}')
     assert watch.look() == []
     assert guard_report.Memory(str(watch.status_file.parent)).restored_total == 0

@@ -84,7 +84,7 @@ def test_only_the_sockets_of_the_process_count() -> None:
     assert sockets.of_process(0) == []
 
 
-def test_processes_that_may_not_be_looked_into_count_by_their_user(
+def test_processes_that_may_not_be_inspected_count_by_their_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "7").mkdir()
@@ -214,20 +214,20 @@ def test_a_damaged_payload_is_refused(junk: t.Any, position: t.Any) -> None:
     if bad != good:
         with contextlib.suppress(NodeError):
             header, blobs = payload.unpack(bad)
-            # Bytes after the end of the compressed data are not looked at.
+            # Bytes after the end of the compressed data are not inspected.
             assert (header, blobs) == ({"a": 1}, {})
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=30), max_size=4), st.binary(min_size=32, max_size=32))
-def test_what_is_sealed_opens_with_its_key_only(value: t.Any, key: bytes) -> None:
-    text = encryption.seal(key, value)
-    assert encryption.unseal(key, text) == value
+def test_what_is_encrypted_opens_with_its_key_only(value: t.Any, key: bytes) -> None:
+    text = encryption.encrypt(key, value)
+    assert encryption.decrypt(key, text) == value
     with pytest.raises(NodeError, match="damaged"):
-        encryption.unseal(bytes(32) if key != bytes(32) else b"1" * 32, text)
+        encryption.decrypt(bytes(32) if key != bytes(32) else b"1" * 32, text)
 
 
-def test_the_same_is_sealed_differently_each_time() -> None:
-    assert encryption.seal(b"k" * 32, {"a": 1}) != encryption.seal(b"k" * 32, {"a": 1})
+def test_the_same_is_encrypted_differently_each_time() -> None:
+    assert encryption.encrypt(b"k" * 32, {"a": 1}) != encryption.encrypt(b"k" * 32, {"a": 1})
 
 
 def test_lists_of_digests() -> None:

@@ -172,7 +172,7 @@ CONTENTS = st.sampled_from([None, b"1", b"2", b"3"])
     st.dictionaries(st.sampled_from(["a", "b/c", "d", "e/f/g"]), st.tuples(CONTENTS, CONTENTS, CONTENTS), min_size=1)
 )
 def test_each_file_is_in_the_list_where_it_belongs(fresh: t.Any, files: dict[str, t.Any]) -> None:
-    """What was applied, what lies there and what is wanted: complete, and each file once."""
+    """What was applied, what is there and what is wanted: complete, and each file once."""
     one = fresh()
 
     def release(index: int) -> t.Any:
@@ -211,8 +211,8 @@ def test_from_any_release_to_any_other(fresh: t.Any, before: t.Any, after: t.Any
     edited = data.draw(st.sets(st.sampled_from(sorted(before)))) if before else set()
     for path in edited:
         (one.engine / path).write_bytes(before[path][0] + b"edited")
-    told = one.inspect(release_of(one, after))
-    keys = [[item["path"] for item in told[name]] for name in ("drift", "pending", "conflict")]
+    reported = one.inspect(release_of(one, after))
+    keys = [[item["path"] for item in reported[name]] for name in ("drift", "pending", "conflict")]
     flat = [path for part in keys for path in part]
     assert len(flat) == len(set(flat))
     assert set(keys[0]) | set(keys[2]) == {

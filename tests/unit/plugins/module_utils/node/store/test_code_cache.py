@@ -111,7 +111,7 @@ class Site:
             **args,
         }
         return host, session.SharedConfigCall(
-            host, given, {"ivy_cluster_key": "k" * 32}, module, keeps_code=keeps
+            host, given, {"ivy_cluster_key": "k" * 32}, module, caches_code=keeps
         ).run()
 
     @property
@@ -164,8 +164,8 @@ def test_both_ways_give_the_same_answers(node: t.Any, tmp_path: Path, tmp_path_f
         one.node.path(IVY).write_bytes(b"Server:\n  Url: b\n")
         for key in (IVY, WEB):
             os.utime(one.node.path(key), (1_700_000_000, 1_700_000_000))
-        (one.node.engine / "configuration" / "stranger").write_bytes(b"x")
-        os.utime(one.node.engine / "configuration" / "stranger", (1_700_000_000, 1_700_000_000))
+        (one.node.engine / "configuration" / "unexpected").write_bytes(b"x")
+        os.utime(one.node.engine / "configuration" / "unexpected", (1_700_000_000, 1_700_000_000))
         out.append(one.call(INFO, keeps=keeps)[1])
         out.append(one.call(INFO, keeps=keeps, release=second)[1])
         out.append(one.call(keeps=keeps, release=first, on_drift="fail")[1])
@@ -283,7 +283,7 @@ def test_the_working_directory_gives_no_modules(site: Site) -> None:
     assert result["changed"]
 
 
-def test_what_only_the_node_can_tell_takes_the_whole_module(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_only_the_node_can_report_takes_the_complete_module(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert transport.complete(WHOLE, {"roots": {"engine": "~ivy/engine"}, "release": "x"}) is None
     assert transport.complete(WHOLE, {"roots": {"engine": "/x"}, "store": "$HOME/x", "release": "x"}) is None
     assert transport.complete(WHOLE, {"release": "x"}) is None
@@ -301,14 +301,14 @@ def test_a_python_that_is_too_old_gets_the_whole_module_which_says_so(
 ) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 8, 0))
     arguments = {"module": WHOLE, "digest": bundle.DIGEST, "parameters": {"store": str(site.node.store)}}
-    told = shared_config_call.answer(arguments)
+    reported = shared_config_call.answer(arguments)
     monkeypatch.undo()
-    assert told["unfit"]
+    assert reported["unfit"]
     real = Host._execute_module
 
     def old(self: Host, **kwargs: t.Any) -> dict[str, t.Any]:
         answer = real(self, **kwargs)
-        return told if kwargs["module_name"].endswith(KEPT) else answer
+        return reported if kwargs["module_name"].endswith(KEPT) else answer
 
     monkeypatch.setattr(Host, "_execute_module", old)
     host, result = site.call(release=site.release())

@@ -33,7 +33,7 @@ def test_an_archive_that_was_cut_anywhere_is_damaged(tmp_path: Path, name: str, 
     assert damage_of(path)
 
 
-def test_what_is_no_archive_by_its_name_is_not_opened(tmp_path: Path) -> None:
+def test_what_is_not_a_archive_by_its_name_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "app.war").write_bytes(b"anything")
     assert damage_of(tmp_path / "app.war") == ""
 

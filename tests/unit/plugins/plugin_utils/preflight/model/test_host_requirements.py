@@ -100,7 +100,7 @@ def test_an_engine_node() -> None:
 
 
 @pytest.mark.parametrize("group", ["load_balancers", "engine_nodes", "database_servers", "search_servers"])
-def test_the_file_systems_of_the_system_are_looked_at_on_every_host(group: str) -> None:
+def test_the_file_systems_of_the_system_are_inspected_on_every_host(group: str) -> None:
     paths = plan(group).paths
     assert {"/", "/etc", "/usr", "/var", "/var/log"} <= set(paths)
     assert len(set(paths)) == len(paths)
@@ -110,7 +110,7 @@ def test_multicast_needs_no_fixed_ports() -> None:
     assert list(ports(plan("engine_nodes", ivy_transport="multicast"))) == ["ivy_http_port"]
 
 
-def test_a_java_of_ones_own_is_no_package() -> None:
+def test_a_java_of_ones_own_is_not_a_package() -> None:
     made = plan("engine_nodes", engine_java_home="/opt/java")
     assert [name for name in made.packages if name.startswith("openjdk")] == []
 
@@ -167,7 +167,7 @@ def test_a_balancer(tmp_path: Path) -> None:
     assert made.authority == {"replace": False, "brought": "", "directory": str(tmp_path), "given": False}
 
 
-def test_what_an_option_spoils_is_left_out_and_nothing_else() -> None:
+def test_what_an_option_invalidates_is_left_out_and_nothing_else() -> None:
     made = plan(
         "engine_nodes", ivy_http_port="eighty", engine_heap_max="much", ivy_profile="{{ nothing }}", ivy_uid="x"
     )

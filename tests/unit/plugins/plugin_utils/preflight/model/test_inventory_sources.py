@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which hosts come from files that are no inventory, and what to exclude."""
+"""Which hosts come from files that are not inventory, and what to exclude."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def found(
     )
 
 
-def test_a_file_that_an_option_names_is_no_inventory(inventory: Path) -> None:
+def test_a_file_that_an_option_names_is_not_a_inventory(inventory: Path) -> None:
     (one,) = found(
         inventory, groups=["SecuritySystems", "web"], ivy_licence_file="files/prod.lic", source="shared_config"
     )
@@ -58,7 +58,7 @@ def test_a_file_that_an_option_names_is_no_inventory(inventory: Path) -> None:
     assert "^(files|shared_config)$" in one.fix
 
 
-def test_all_that_lies_beside_it_is_none_either(inventory: Path) -> None:
+def test_files_beside_it_are_not_inventories_either(inventory: Path) -> None:
     stray = entry(inventory / "files/notes", "hello", has_address=False, in_cluster=False)
     (one,) = found(inventory, [stray], ivy_licence_file="files/prod.lic")
     assert "the host hello from files/notes" in one.message
@@ -80,7 +80,7 @@ def test_a_directory_that_holds_hosts_is_not_excluded_as_a_whole(inventory: Path
 
 
 @pytest.mark.parametrize("name", ["PK\x03\x04", "a\x1b[31mb", "\x00", "x\u202ey"])
-def test_a_name_with_control_characters_is_none_wherever_it_comes_from(inventory: Path, name: str) -> None:
+def test_a_name_with_control_characters_is_rejected_from_any_source(inventory: Path, name: str) -> None:
     (one,) = found(inventory, [HostEntry(name, "")])
     assert str(one).isprintable()
     assert name not in str(one)
@@ -99,7 +99,7 @@ def test_a_name_with_control_characters_is_none_wherever_it_comes_from(inventory
         ("c.yaml.j2", "fine"),
     ],
 )
-def test_a_line_of_some_text_is_no_host(inventory: Path, file: str, name: str) -> None:
+def test_a_line_of_some_text_is_not_a_host(inventory: Path, file: str, name: str) -> None:
     (inventory / file).touch()
     (one,) = found(inventory, [HostEntry(name, str(inventory / file))])
     assert file in str(one)
@@ -118,7 +118,7 @@ def test_a_line_of_some_text_is_no_host(inventory: Path, file: str, name: str) -
         ("", "added=by a plugin", False),
     ],
 )
-def test_other_hosts_are_no_matter(inventory: Path, file: str, name: str, address: bool) -> None:
+def test_other_hosts_are_not_matter(inventory: Path, file: str, name: str, address: bool) -> None:
     if file:
         (inventory / file).touch()
     assert found(inventory, [HostEntry(name, str(inventory / file) if file else "", address)]) == []

@@ -52,20 +52,20 @@ def test_every_role_is_known() -> None:
 @pytest.mark.parametrize(("role", "name"), OPTIONS)
 def test_a_wrong_type_is_refused(role: str, name: str) -> None:
     wanted = spec(role, name)
-    said = preflight_options.judge(name, wanted, WRONG[wanted.get("type", "str")], bool(wanted.get("no_log")))
-    assert said
-    assert all(problem and advice for problem, advice in said)
+    printed = preflight_options.judge(name, wanted, WRONG[wanted.get("type", "str")], bool(wanted.get("no_log")))
+    assert printed
+    assert all(problem and advice for problem, advice in printed)
     if wanted.get("no_log"):
-        assert SECRET not in str(said)
+        assert SECRET not in str(printed)
 
 
 @pytest.mark.parametrize(("role", "name"), CHOICES)
 def test_an_unknown_choice_is_refused(role: str, name: str) -> None:
     wanted = spec(role, name)
     value: t.Any = "no-such-choice"
-    said = preflight_options.judge(name, wanted, [value] if wanted["type"] == "list" else value)
-    assert len(said) == 1
-    assert all(repr(choice) in said[0][0] for choice in wanted["choices"])
+    printed = preflight_options.judge(name, wanted, [value] if wanted["type"] == "list" else value)
+    assert len(printed) == 1
+    assert all(repr(choice) in printed[0][0] for choice in wanted["choices"])
 
 
 @pytest.mark.parametrize(("role", "name"), OPTIONS)
@@ -74,7 +74,7 @@ def test_a_default_is_accepted(role: str, name: str) -> None:
         assert preflight_options.judge(name, spec(role, name), spec(role, name)["default"]) == []
 
 
-def test_the_same_fault_of_several_hosts_is_said_once_and_names_them() -> None:
+def test_the_same_fault_of_several_hosts_is_printed_once_and_names_them() -> None:
     hosts = [host(f"engine{one}", ["engine_nodes"], engine_start_timeout=value) for one, value in enumerate("xxy", 1)]
     inventory = Inventory((*hosts, host("db1", ["database_servers"])))
     found = preflight_options.check(inventory, {"rollout": ROLES["rollout"]})

@@ -44,7 +44,7 @@ def test_it_is_the_digest_of_the_public_key(key: ec.EllipticCurvePrivateKey) -> 
     "text",
     ["", "no certificate", "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----"],
 )
-def test_what_is_no_certificate_has_no_key(text: str) -> None:
+def test_what_is_not_a_certificate_has_no_key(text: str) -> None:
     assert key_fingerprint(text) == ""
 
 
