@@ -12,7 +12,7 @@ description:
   - Brings a release that M(ivy.cluster.config_release) built to a node, and activates it there.
   - A node on which nothing has to be done costs one round trip. A release that the node does not have costs one more,
     with only those files that it lacks.
-  - Each file is replaced as a whole. An activation that was cut off at any point is finished by the next run.
+  - Each file is replaced atomically. An activation that was interrupted is completed by the next run.
   - What somebody changed on the node is found and reported as drift, and copied to a backup before it is overwritten.
     A YAML file with another format and the same meaning is not drift.
   - Returns whether and why the engine must be restarted, by comparing the files on disk with the state recorded at
@@ -198,7 +198,7 @@ backup:
   type: str
   sample: /var/lib/ivy-cluster/backups/20260131T120000Z
 interrupted:
-  description: Whether an earlier activation had been cut off.
+  description: Whether an earlier activation was interrupted.
   returned: state is staged or applied
   type: bool
   sample: false

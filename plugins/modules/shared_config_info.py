@@ -99,7 +99,7 @@ engine_owned:
   elements: str
   sample: [configuration/applications/demo/app.yaml]
 interrupted:
-  description: Whether an activation was cut off.
+  description: Whether an activation was interrupted.
   returned: always
   type: bool
   sample: false

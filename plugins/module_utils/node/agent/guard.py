@@ -228,9 +228,9 @@ def _restorable(run: Guard, outcome: Outcome, attempts: Attempts, now: float) ->
     run.make_plan({})
     given_up = {key for key in outcome.findings if attempts.count(key, now - ATTEMPTS_WITHIN) >= ATTEMPTS}
     for key in given_up:
-        outcome.findings[key]["is_unmanaged"] = (
-            f"restored {ATTEMPTS} times within an hour, and it still differs: find the program that writes it, or what keeps it "
-            "from being written"
+        outcome.findings[key]["not_restored"] = (
+            f"restored {ATTEMPTS} times within an hour, and it still differs: find the program that writes it, or "
+            "what prevents it from being written"
         )
     return [one for one in run.actions if one.key not in given_up]
 
@@ -238,7 +238,7 @@ def _restorable(run: Guard, outcome: Outcome, attempts: Attempts, now: float) ->
 def _restore(store: Store, view: View, place: Place, options: Options, outcome: Outcome, attempts: Attempts) -> None:
     """Restore differing files and compare again, so that the report shows the current state."""
     run = _observe(store, view, place, options, outcome)
-    # Whoever came in between the two looks may have been cut off.
+    # An activation between the two checks may have been interrupted.
     outcome.waits = _why_not(outcome)
     if outcome.waits:
         return
@@ -246,7 +246,7 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     actions = _restorable(run, outcome, attempts, now)
     if not actions:
         return
-    given_up = {key: item["is_unmanaged"] for key, item in outcome.findings.items() if "is_unmanaged" in item}
+    given_up = {key: item["not_restored"] for key, item in outcome.findings.items() if "not_restored" in item}
     # Before it is tried: what fails each minute makes a backup each minute, too.
     for one in actions:
         attempts.add(one.key, now)
@@ -261,7 +261,7 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     _observe(store, view, place, options, outcome)
     for key, reason in given_up.items():
         if key in outcome.findings:
-            outcome.findings[key]["is_unmanaged"] = reason
+            outcome.findings[key]["not_restored"] = reason
 
 
 def _reload_units() -> None:

@@ -90,7 +90,7 @@ def where(item: t.Mapping[str, t.Any]) -> str:
 
 def _line_of(item: t.Mapping[str, t.Any]) -> str:
     text = f"{where(item)}: {item['kind']} ({item['detail']})"
-    return f"{text}; {item['is_unmanaged']}" if item.get("is_unmanaged") else text
+    return f"{text}; {item['not_restored']}" if item.get("not_restored") else text
 
 
 def conditions(outcome: Outcome) -> dict[str, str]:
@@ -119,7 +119,7 @@ def conditions(outcome: Outcome) -> dict[str, str]:
 
 _OVER = {
     "stale": "This node has the release that the cluster wants again",
-    "interrupted": "The activation that was cut off is finished",
+    "interrupted": "The interrupted activation was completed",
     "metrics": "The metrics can be written again",
     "record": "The cluster record can be read again",
     "restart": "The engine runs with the files on disk again",
@@ -323,7 +323,7 @@ def _of_the_node(outcome: Outcome) -> list[_Metric]:
         *_of_the_licence(outcome),
         _Metric("stale", "Whether the fence would keep this node from starting.", bool(outcome.stale)),
         _Metric("record_readable", "Whether the cluster record could be read.", not outcome.record_problem),
-        _Metric("activation_interrupted", "Whether an activation was cut off.", outcome.interrupted),
+        _Metric("activation_interrupted", "Whether an activation was interrupted.", outcome.interrupted),
         _Metric(
             "restart_required",
             "Whether the engine runs with other content than the files on disk.",

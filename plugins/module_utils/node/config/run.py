@@ -397,7 +397,7 @@ class Run:
         blocked = [key for key in blocking_paths(self.scene, self.target) if key in keep]
         if blocked:
             raise NodeError(
-                f"on_drift is keep, but the release needs directories where {', '.join(map(printable, blocked))} lies "
+                f"on_drift is keep, but the release needs directories where {', '.join(map(printable, blocked))} is "
                 "on the node. Nothing was changed. Move that away, or run with on_drift: overwrite."
             )
         self.actions = plan(
@@ -511,13 +511,13 @@ class Run:
         ]
 
     def _remove_what_was_begun(self) -> None:
-        """An activation that was cut off may have made directories and not put anything in them yet."""
+        """An activation that was interrupted may have made directories and not put anything in them yet."""
         for key, want in self.planned.items():
             if key not in self.target and want.root == "engine":
                 self.view.trees[want.root].remove_empty_directories(want.path)
 
     def act(self, wanted: Manifest) -> str:
-        """Activate. Whatever point this is cut off at, the next run knows where it was going."""
+        """Activate. Wherever it is interrupted, the next run can complete it."""
         value = self.next_applied(wanted.id)
         remembered = {key: one for key, one in self.applied.items() if key != "time"}
         backup = ""

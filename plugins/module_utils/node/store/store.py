@@ -50,7 +50,7 @@ _NEWER = "It was written by a newer version of the collection; use that version 
 # What is lost when a small file of the store is moved away, for its message.
 _ADVICE = {
     "format.json": "Move the file away and run again.",
-    "intent.json": "Move the file away and run again: what the activation that was cut off had written already is then "
+    "intent.json": "Move the file away and run again: files that the interrupted activation has written are then "
     "reported as changed on the node, and backed up.",
     "accepted.json": "Move the file away and run again: values that the engine encrypted are then written again.",
     "applications.json": "Move the file away and run again: the artefacts are then placed again.",
@@ -364,7 +364,7 @@ class Store:
         self._put("applied.json", value)
 
     def intent(self) -> dict[str, t.Any]:
-        """What an activation was about to reach when it was cut off; empty when none was."""
+        """What an activation was about to reach when it was interrupted; empty if there was none."""
         value = self._json("intent.json", release=str, node_files=dict) or {}
         self._records("intent.json", value.get("node_files"), dict)
         self._check_release("intent.json", value)
@@ -466,7 +466,7 @@ class Store:
         fd = os.open("journal.jsonl", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
         try:
             size = os.fstat(fd).st_size
-            # A run that was cut off may have left half a line; it must not take this one with it.
+            # A run that was interrupted may have left half a line; it must not take this one with it.
             start = b"\n" if size and os.pread(fd, 1, size - 1) != b"\n" else b""
             write_all(fd, start + line.encode("utf-8") + b"\n")
             os.fsync(fd)
@@ -478,7 +478,7 @@ class Store:
         applied = self.applied()
         protected = {applied.get("release"), applied.get("previous"), self.intent().get("release")}
         for name in self._names("releases"):
-            # What a run that was cut off left behind, or what is damaged: no release that could be activated.
+            # What a run that was interrupted left behind, or what is damaged: no release that could be activated.
             if name not in protected and self._unusable(name):
                 self._remove_release(name)
         by_age = self._by_age()
@@ -502,7 +502,7 @@ class Store:
             return True
 
     def _remove_release(self, name: str) -> None:
-        # The manifest first: what is left of a removal that is cut off must not pass for a staged release.
+        # The manifest first: what is left of an interrupted removal must not pass for a staged release.
         self._remove(f"releases/{name}/manifest.json")
         self._remove_tree("releases", name)
 

@@ -418,7 +418,7 @@ def test_a_node_with_another_share_than_the_rest_is_reported_once(looked: Looked
     names = ("engine1", "engine2", "engine3")
     for odd in names:
         rest = [name for name in names if name != odd]
-        reported = ", ".join(rest)
+        others = ", ".join(rest)
         reached = {
             name: {
                 "targets": [],

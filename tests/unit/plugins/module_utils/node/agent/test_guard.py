@@ -243,7 +243,7 @@ def test_a_restored_file_that_the_engine_did_not_start_with_is_reported(watch: W
     assert watch.look(guard.RESTORE) == []
     watch.node.start()
     watch.place(record=False)
-    assert watch.look() == ["<5>The engine runs with what files on disk again."]
+    assert watch.look() == ["<5>The engine runs with the files on disk again."]
 
 
 def test_who_writes_a_file_again_and_again_wins_and_is_reported(watch: Watch) -> None:
@@ -257,7 +257,7 @@ def test_who_writes_a_file_again_and_again_wins_and_is_reported(watch: Watch) ->
     lines = watch.look(guard.RESTORE)
     assert watch.node.path(IVY).read_bytes() == b"EMail: stubborn\n"
     assert watch.node.path(HOT).exists(), "other files are still put back"
-    assert any("configuration/ivy.yaml" in line and "find out what writes it" in line for line in lines)
+    assert any("configuration/ivy.yaml" in line and "find the program that writes it" in line for line in lines)
     assert watch.look(guard.RESTORE) == []
     assert len(watch.backups()) == kept
 
@@ -280,7 +280,7 @@ def test_what_cannot_be_put_back_is_given_up_and_does_not_fill_the_backups(
     kept = len(watch.backups())
     watch.node.path(HOT).unlink()
     lines = watch.look(guard.RESTORE)
-    assert any("configuration/ivy.yaml" in line and "find out what writes it" in line for line in lines)
+    assert any("configuration/ivy.yaml" in line and "find the program that writes it" in line for line in lines)
     assert watch.node.path(HOT).exists(), "other files are put back again"
     for _time in range(guard.ATTEMPTS):
         assert watch.look(guard.RESTORE) == []

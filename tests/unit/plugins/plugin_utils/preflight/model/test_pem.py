@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The key of a certificate, compared with what OpenSSL's own code says of it."""
+"""The fingerprint of a certificate's key; hostile text has none and raises nothing."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks.host import authority
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import pem
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import Look
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_requirements import Plan
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.pem import key_fingerprint
@@ -53,6 +56,19 @@ def test_a_certificate_that_is_cut_off_has_no_key(key: ec.EllipticCurvePrivateKe
     for end in (1, 5, 60, 150):
         text = base64.b64encode(data[:end]).decode()
         assert key_fingerprint(f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----") == ""
+
+
+@given(st.text(), st.binary(max_size=400))
+def test_hostile_text_raises_nothing(text: str, data: bytes) -> None:
+    for inner in (text, base64.b64encode(data).decode(), f"MIIB{base64.b64encode(data).decode()}"):
+        assert key_fingerprint(f"-----BEGIN CERTIFICATE-----\n{inner}\n-----END CERTIFICATE-----") == ""
+
+
+def test_without_the_library_no_certificate_has_a_key(
+    key: ec.EllipticCurvePrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pem, "HAS_CRYPTOGRAPHY", False)
+    assert key_fingerprint(certificate(key)) == ""
 
 
 def look(trusted: str, brought: str = "", **more: bool) -> Look:
