@@ -28,7 +28,8 @@ options:
     default: true
   files:
     description:
-      - Shell patterns of paths to take. Empty takes all drift.
+      - Patterns of paths to take. C(*) matches within one component of a path, C(**) across components. A pattern
+        without a slash matches file names in any directory. Empty takes all drift.
       - A file that the engine owns is taken only if a pattern matches it.
     type: list
     elements: str

@@ -11,9 +11,9 @@ from __future__ import annotations
 import base64
 import codecs
 import dataclasses
-import fnmatch
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import Patterns
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import FileEdit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.template_mask import Disguise
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
@@ -118,7 +118,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """What the operator asked for. Patterns as in a shell; empty takes everything that can be taken."""
+    """What the operator asked for. Empty takes everything that can be taken."""
 
     files: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
@@ -127,12 +127,12 @@ class Selection:
         return not self.files or self.names_file(path)
 
     def names_file(self, path: str) -> bool:
-        return any(fnmatch.fnmatchcase(path, pattern) for pattern in self.files)
+        return Patterns(self.files).match(path)
 
     def includes_key(self, key: str) -> bool:
         if not self.keys:
             return True
-        return any(fnmatch.fnmatchcase(key, one) or yaml_tree.has_prefix(key, one) for one in self.keys)
+        return Patterns(self.keys).match(key) or any(yaml_tree.has_prefix(key, prefix) for prefix in self.keys)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading and judging a licence of the engine."""
+"""Evaluates a licence of the engine for this cluster. The parser is the one that the nodes use."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import fnmatch
 import re
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import licence
+
 # The engine's own rule: these hosts pass the check of the public URL with every licence.
 _ALWAYS_ALLOWED_HOSTS = ("localhost", "127.0.0.1", "::1")
 # A new licence takes weeks to get.
 WARN_DAYS = 60
-
-_LINE = re.compile(r"([^=:\s]+)\s*[=:]\s*(.*)")
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))")
 
 
 class LicenceError(ValueError):
@@ -40,14 +39,7 @@ class Licence:
 
 def parse_licence(text: str) -> Licence:
     """Read the properties between ``[Begin Licence]`` and ``[End Licence]`` (or of a plain properties file)."""
-    properties: dict[str, str] = {}
-    for line in text.splitlines():
-        line = line.strip()
-        if line == "[End Licence]":
-            break
-        match = _LINE.fullmatch(line)
-        if match is not None and not line.startswith(("#", "!", "[")):
-            properties[_unescape(match[1])] = _unescape(match[2].strip())
+    properties = licence.properties(text)
     if "licence.type" not in properties:
         raise LicenceError("it has no line 'licence.type=...', so it is not a licence of the engine")
     return Licence(
@@ -60,10 +52,10 @@ def parse_licence(text: str) -> Licence:
     )
 
 
-def host_is_licensed(licence: Licence, host: str) -> bool:
-    if not licence.public_urls or host in _ALWAYS_ALLOWED_HOSTS:
+def host_is_licensed(found: Licence, host: str) -> bool:
+    if not found.public_urls or host in _ALWAYS_ALLOWED_HOSTS:
         return True
-    return any(fnmatch.fnmatchcase(host.lower(), _host_of(pattern).lower()) for pattern in licence.public_urls)
+    return any(fnmatch.fnmatchcase(host.lower(), _host_of(pattern).lower()) for pattern in found.public_urls)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,39 +78,39 @@ class Verdict:
     later: tuple[Remark, ...]
 
 
-def judge(licence: Licence, *, today: datetime.date, nodes: int, host: str, engine_major: int) -> Verdict:
+def judge(found: Licence, *, today: datetime.date, nodes: int, host: str, engine_major: int) -> Verdict:
     """Whether the licence is good for the cluster. An ``engine_major`` of 0 is not known and not judged."""
     problems: list[Remark] = []
     later: list[Remark] = []
-    if "enterprise" not in licence.type.lower():
-        problem = f"the licence is of type '{licence.type}'"
+    if "enterprise" not in found.type.lower():
+        problem = f"the licence is of type '{found.type}'"
         problems.append(Remark("licence-edition", problem, "A cluster needs a licence of the Enterprise Edition."))
-    if licence.valid_until:
-        days = (datetime.date.fromisoformat(licence.valid_until) - today).days
+    if found.valid_until:
+        days = (datetime.date.fromisoformat(found.valid_until) - today).days
         if days < 0:
-            problem = f"the licence ended on {licence.valid_until}"
+            problem = f"the licence ended on {found.valid_until}"
             advice = "Get a new licence; with this one the engine would not serve."
             problems.append(Remark("licence-expired", problem, advice))
         elif days < WARN_DAYS:
-            problem = f"the licence ends on {licence.valid_until}, in {days} days"
+            problem = f"the licence ends on {found.valid_until}, in {days} days"
             later.append(Remark("licence-ends-soon", problem, "Get a new one in time."))
-    if licence.nodes and nodes > licence.nodes:
-        problem = f"the licence is for {licence.nodes} nodes, the group engine_nodes has {nodes}"
+    if found.nodes and nodes > found.nodes:
+        problem = f"the licence is for {found.nodes} nodes, the group engine_nodes has {nodes}"
         advice = (
             "Remove nodes from the group, or get a licence for more; "
             "a node above the limit answers 503 to every request."
         )
         problems.append(Remark("licence-nodes", problem, advice))
-    if host and not host_is_licensed(licence, host):
+    if host and not host_is_licensed(found, host):
         problem = (
-            f"the public URL's host '{host}' is not among the licence's public URLs ({', '.join(licence.public_urls)})"
+            f"the public URL's host '{host}' is not among the licence's public URLs ({', '.join(found.public_urls)})"
         )
         advice = "Correct ivy_public_url, or get a licence that names this host."
         problems.append(Remark("licence-host", problem, advice))
-    key_major = _key_major(licence.key_version)
+    key_major = _key_major(found.key_version)
     if key_major and engine_major and key_major != engine_major:
         problem = (
-            f"the licence's key version '{licence.key_version}' looks like one for engine {key_major}, "
+            f"the licence's key version '{found.key_version}' looks like one for engine {key_major}, "
             f"but the engine's version is {engine_major}"
         )
         later.append(Remark("licence-key-version", problem, "Ask the vendor whether this licence is good for it."))
@@ -137,10 +129,6 @@ def _key_major(key_version: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _unescape(text: str) -> str:
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else match[2], text)
-
-
 def _number(properties: t.Mapping[str, str], key: str) -> int:
     value = properties.get(key, "").strip()
     if not value or value == "-1":
@@ -153,7 +141,7 @@ def _number(properties: t.Mapping[str, str], key: str) -> int:
 def _date(value: str) -> str:
     if not value:
         return ""
-    try:
-        return datetime.date.fromisoformat(value[:10]).isoformat()
-    except ValueError:
-        raise LicenceError(f"'licence.valid.until={value}' is not a date of the form 2030-12-31") from None
+    day = licence.day(value)
+    if day is None:
+        raise LicenceError(f"'licence.valid.until={value}' is not a date of the form 2030-12-31")
+    return day.isoformat()

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import os
 import stat
 import typing as t
@@ -13,6 +12,7 @@ import unicodedata
 from pathlib import Path
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.atomic import is_temporary
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import Patterns
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.scan import DEEPEST
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
@@ -43,9 +43,11 @@ _REPOSITORY_FILES = (
     "desktop.ini",
 )
 # What editors, macOS (._*) and network file systems (.nfs*, .fuse_hidden*) leave behind.
-_LEFTOVERS = (
-    *("*~", "#*#", ".#*", ".*.sw?", ".sw?", "*.orig", "*.rej", "*.bak", "*.tmp", "4913"),
-    *("._*", ".nfs*", ".fuse_hidden*"),
+_LEFTOVERS = Patterns(
+    [
+        *("*~", "#*#", ".#*", ".*.sw?", ".sw?", "*.orig", "*.rej", "*.bak", "*.tmp", "4913"),
+        *("._*", ".nfs*", ".fuse_hidden*"),
+    ]
 )
 _LONGEST_NAME = 255
 _LONGEST_PATH = 1024
@@ -249,7 +251,7 @@ def _is_repository_file(name: str) -> bool:
 
 
 def _is_leftover(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _LEFTOVERS)
+    return _LEFTOVERS.match(name)
 
 
 def _path_problem(relative: str) -> tuple[str, str] | None:

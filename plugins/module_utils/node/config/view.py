@@ -18,6 +18,7 @@ from ..files import accounts
 from ..files.atomic import Tree, resolve
 from ..files.errors import NodeError
 from ..files.manifest import Manifest, Restart
+from ..files.patterns import Patterns
 from ..files.scan import (
     BASELINE,
     ENGINE_OWNED,
@@ -25,7 +26,6 @@ from ..files.scan import (
     Drift,
     Expected,
     Found,
-    Patterns,
     Scene,
     compare,
     declared_applications,

@@ -18,13 +18,15 @@ _GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 
 
 def properties(text: str) -> dict[str, str]:
-    """A Java properties file, as far as licences use the form."""
+    """The properties of a licence: those before ``[End Licence]``, or all of a plain properties file."""
     out: dict[str, str] = {}
     pending = ""
     for raw in text.splitlines():
         line = pending + raw.strip() if pending else raw.lstrip()
         pending = ""
-        if not line or line[0] in "#!":
+        if line.rstrip() == "[End Licence]":
+            break
+        if not line or line[0] in "#![":
             continue
         if line.endswith("\\") and not line.endswith("\\\\"):
             pending = line[:-1]

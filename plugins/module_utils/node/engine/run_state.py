@@ -16,7 +16,8 @@ from ..files import manifest as manifests
 from ..files.atomic import Tree, make_directory, write_at
 from ..files.digest import sha256
 from ..files.errors import NodeError
-from ..files.scan import FILE, Expected, Found, Patterns, printable
+from ..files.patterns import Patterns
+from ..files.scan import FILE, Expected, Found, printable
 from ..store.store import read_json_file, timestamp
 from .unit import Unit
 

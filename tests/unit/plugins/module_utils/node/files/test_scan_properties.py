@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import scan
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import patterns
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8
@@ -246,12 +246,12 @@ def test_from_any_release_to_any_other(fresh: t.Any, before: t.Any, after: t.Any
     ],
 )
 def test_patterns(glob: t.Any, path: t.Any, fits: t.Any) -> None:
-    assert scan.Patterns([glob]).match(path) is fits
+    assert patterns.Patterns([glob]).match(path) is fits
 
 
 @given(st.text(max_size=12))
 def test_any_text_is_a_pattern(glob: t.Any) -> None:
-    scan.Patterns([glob]).match("configuration/ivy.yaml")
+    patterns.Patterns([glob]).match("configuration/ivy.yaml")
 
 
 def test_a_walk_is_not_led_out_by_links(node: t.Any, tmp_path: Path) -> None:
