@@ -28,48 +28,14 @@ options:
         choices: [all, inventory]
         default: all
       findings:
-        description: The findings, in any order.
+        description:
+          - The findings, in any order, as returned by M(ivy.cluster.preflight_inventory) and
+            M(ivy.cluster.preflight_evaluate).
+          - Each has the strings C(code), C(severity) (V(error) or V(warning)), C(area), C(subject), C(message) and
+            C(fix), and optionally C(details) (a dictionary of strings by host), C(file) and C(line).
         type: list
         elements: dict
         required: true
-        suboptions:
-          code:
-            description: Kind of the finding. It stays the same from version to version.
-            type: str
-            required: true
-          severity:
-            description: An error fails the run, a warning does not.
-            type: str
-            choices: [error, warning]
-            default: error
-          area:
-            description: Heading of the report under which it is listed.
-            type: str
-            required: true
-          subject:
-            description: The hosts, the option or the file.
-            type: str
-            default: ""
-          message:
-            description: What is wrong.
-            type: str
-            required: true
-          fix:
-            description: What to do.
-            type: str
-            default: ""
-          details:
-            description: By host, what it reported. The text shows one of them.
-            type: dict
-            default: {}
-          file:
-            description: The file of the shared configuration.
-            type: str
-            default: ""
-          line:
-            description: The line, 0 for the entire file.
-            type: int
-            default: 0
       accept:
         description: Codes of errors to report as warnings.
         type: list
@@ -236,17 +202,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
                 "type": "list",
                 "elements": "dict",
                 "required": True,
-                "options": {
-                    "code": {"type": "str", "required": True},
-                    "severity": {"type": "str", "choices": ["error", "warning"], "default": "error"},
-                    "area": {"type": "str", "required": True},
-                    "subject": {"type": "str", "default": ""},
-                    "message": {"type": "str", "required": True},
-                    "fix": {"type": "str", "default": ""},
-                    "details": {"type": "dict", "default": {}},
-                    "file": {"type": "str", "default": ""},
-                    "line": {"type": "int", "default": 0},
-                },
             },
             "accept": {"type": "list", "elements": "str", "default": []},
         },
