@@ -88,7 +88,11 @@ def lines(report: Report, head: str = "") -> list[str]:
 
 
 def document(params: t.Mapping[str, t.Any]) -> Document:
-    """The report from the parameters of ivy.cluster.report."""
+    """The report from the parameters of ivy.cluster.report. A finding without a code, an area or a message is an error."""
+    for finding in params["findings"]:
+        for name in ("code", "area", "message"):
+            if not finding[name]:
+                raise KeyError(name)
     findings = [Finding.from_dict(finding) for finding in params["findings"]]
     report = build(params["cluster"], params["scope"], findings, params["accept"])
     content = {"findings": [finding.to_dict() for finding in report.findings]}
