@@ -88,7 +88,7 @@ def lines(report: Report, head: str = "") -> list[str]:
 
 
 def document(params: t.Mapping[str, t.Any]) -> Document:
-    """The report from the parameters of ivy.cluster.report. A finding without a code, an area or a message is an error."""
+    """The report from the parameters of ivy.cluster.report. Findings without code, area or message are errors."""
     for finding in params["findings"]:
         for name in ("code", "area", "message"):
             if not finding[name]:
