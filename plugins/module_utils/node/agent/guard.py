@@ -21,8 +21,13 @@ import typing as t
 
 from ..cluster import fence, record
 from ..config.activate import CREATE, DELETE, UPDATE, Action, Executor
+from ..config.context import Context, open_context
+from ..config.decision import decide, verdict_now
+from ..config.describe import drift_to_dict
+from ..config.drift import Findings, find_drift
 from ..config.inspection import MACROS
-from ..config.run import Request, Run, describe
+from ..config.node_state import Inspection, inspect_node
+from ..config.request import Request
 from ..config.running_copy import COPY
 from ..config.view import View, settings_from
 from ..engine import licence, run_state
@@ -59,25 +64,32 @@ class BusyError(Exception):
     """A run is at work on this node; what it has half done is nobody's drift."""
 
 
-class Guard(Run):
-    """The steps of a run without a new release: applied is what is wanted."""
+class Observation(t.NamedTuple):
+    """The node as one inspection found it."""
 
-    def content(self, want: Expected) -> bytes:
-        """What was accepted last, or the engine would rewrite the release's own bytes and differ again."""
-        return self.store.blob(want.digests[-1])
+    context: Context
+    inspection: Inspection
+    findings: Findings
 
-    def restore(self, actions: list[Action]) -> str:
-        """Put the applied bytes back; returns where the copies of what was there lie."""
-        executor = Executor(self.store, self.view.trees, self.view.owners, self.content)
-        written = [one.target for one in actions if one.target is not None and one.action in (CREATE, UPDATE)]
-        # Read before anything is written: a damaged store must not leave half of it.
-        sizes = {want.key: len(self.content(want)) for want in written}
-        executor.check_space(actions, lambda want: sizes.get(want.key, 0))
-        backup = executor.backup(actions)
-        self.store.journal("restoring", files=[printable(one.key) for one in actions], backup=backup or None)
-        executor.run(actions, self.scene)
-        self.store.journal("restored", files=[printable(one.key) for one in actions])
-        return backup
+
+def _accepted_content(store: Store, expected: Expected) -> bytes:
+    """The content that was accepted last. The engine would rewrite the release's own bytes, which then differ again."""
+    return store.blob(expected.digests[-1])
+
+
+def _restore_files(observation: Observation, actions: list[Action]) -> str:
+    """Restore the applied contents. Returns the directory with the backup of the previous ones."""
+    store, view = observation.context.store, observation.context.view
+    executor = Executor(store, view.trees, view.owners, lambda expected: _accepted_content(store, expected))
+    targets = [action.target for action in actions if action.target is not None and action.action in (CREATE, UPDATE)]
+    # Read all content before writing any: a damaged store must not leave half of it.
+    sizes = {target.key: len(_accepted_content(store, target)) for target in targets}
+    executor.check_space(actions, lambda expected: sizes.get(expected.key, 0))
+    backup = executor.backup(actions)
+    store.journal("restoring", files=[printable(action.key) for action in actions], backup=backup or None)
+    executor.run(actions, observation.inspection.scene)
+    store.journal("restored", files=[printable(action.key) for action in actions])
+    return backup
 
 
 @contextlib.contextmanager
@@ -184,29 +196,30 @@ def _leave_out_rewriting(outcome: Outcome) -> None:
             del outcome.findings[key]
 
 
-def _observe(store: Store, view: View, place: Place, options: Options, outcome: Outcome) -> Guard:
-    """Fill the outcome with what is there now."""
+def _observe(store: Store, view: View, place: Place, options: Options, outcome: Outcome) -> Observation:
+    """Inspect the node and enter the findings into the outcome."""
     unit = show(view.settings.unit or place.unit)
-    run = Guard(_request(store.applied(), place, options), store, view, unit)
-    outcome.release = str(run.applied.get("release") or "")
-    outcome.interrupted = bool(run.intent)
-    run.observe(None, run.applied_nodes_of(run.applied))
-    run.drift()
-    verdict = run.verdict(
-        run.applied_manifest, run.scene.files, run.before, run.applied_nodes, view.java_home(place.values)
-    )
-    outcome.files = len(run.scene.files)
-    outcome.engine_owned = len(run.engine_owned)
-    outcome.restart_reasons = verdict.reasons
-    outcome.findings = {one.key: describe(one) for one in run.findings if not _encrypted_at_start(run, one)}
-    return run
+    context = open_context(_request(store.applied(), place, options), store, view, unit)
+    inspection = inspect_node(context, None, context.recorded.node_files)
+    findings = find_drift(context, inspection)
+    observation = Observation(context, inspection, findings)
+    outcome.release = context.recorded.release
+    outcome.interrupted = context.interrupted
+    outcome.files = len(inspection.scene.files)
+    outcome.engine_owned = len(findings.engine_owned)
+    outcome.restart_reasons = verdict_now(context, inspection, view.java_home(place.values)).reasons
+    outcome.findings = {
+        drift.key: drift_to_dict(drift) for drift in findings.drift if not _is_encrypted_at_start(observation, drift)
+    }
+    return observation
 
 
-def _encrypted_at_start(run: Guard, one: Drift) -> bool:
-    """Whether the engine encrypts values in its copy of this file: other bytes at each start, which say nothing."""
-    if one.root != COPY:
+def _is_encrypted_at_start(observation: Observation, drift: Drift) -> bool:
+    """Whether the engine encrypts values in its copy of this file, which gives other bytes at each start."""
+    if drift.root != COPY:
         return False
-    released = run.store.blob(run.copy.expected[one.key].digests[0])
+    expected = observation.inspection.copy.expected[drift.key]
+    released = observation.context.store.blob(expected.digests[0])
     return any(macro in released for macro in MACROS)
 
 
@@ -223,27 +236,27 @@ def _why_not(outcome: Outcome) -> str:
     return ""
 
 
-def _restorable(run: Guard, outcome: Outcome, attempts: Attempts, now: float) -> list[Action]:
-    """What to put back, without what was put back in vain before."""
-    run.make_plan({})
+def _restorable(observation: Observation, outcome: Outcome, attempts: Attempts, now: float) -> list[Action]:
+    """The actions that restore the node, without files for which restoring has failed too often."""
+    actions = decide(observation.context, observation.inspection, observation.findings).actions
     given_up = {key for key in outcome.findings if attempts.count(key, now - ATTEMPTS_WITHIN) >= ATTEMPTS}
     for key in given_up:
         outcome.findings[key]["left_alone"] = (
             f"put back {ATTEMPTS} times within an hour, and it still differs: find out what writes it, or keeps it "
             "from being written"
         )
-    return [one for one in run.actions if one.key not in given_up]
+    return [action for action in actions if action.key not in given_up]
 
 
 def _restore(store: Store, view: View, place: Place, options: Options, outcome: Outcome, attempts: Attempts) -> None:
     """Put back what differs and look again, since what is told must be what is there."""
-    run = _observe(store, view, place, options, outcome)
+    observation = _observe(store, view, place, options, outcome)
     # Whoever came in between the two looks may have been cut off.
     outcome.waits = _why_not(outcome)
     if outcome.waits:
         return
     now = time.time()
-    actions = _restorable(run, outcome, attempts, now)
+    actions = _restorable(observation, outcome, attempts, now)
     if not actions:
         return
     given_up = {key: item["left_alone"] for key, item in outcome.findings.items() if "left_alone" in item}
@@ -251,7 +264,7 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     for one in actions:
         attempts.add(one.key, now)
     try:
-        backup = run.restore(actions)
+        backup = _restore_files(observation, actions)
     finally:
         store.prune(keep_releases=1 << 30, keep_backups=options.keep_backups)
     if any(one.root == NODE and belongs(one.path, view.settings.unit) for one in actions):

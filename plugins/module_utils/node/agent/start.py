@@ -163,7 +163,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
             nodes = dict(applied.get("node_files") or {})
             matches = applied.get("engine_directory") == view.engine_directory
             expected = view.expected(manifest, store.accepted(), baseline, nodes, matches)
-            scene = view.look((expected,), unit)
+            scene = view.survey((expected,), unit)
             now = view.present(scene.files, expected, manifest, view.java_home(node))
             modified = [
                 want.path

@@ -99,7 +99,7 @@ def plan(
             problem = attribute_problem(want, found)
             if problem:
                 actions.append(Action(ATTRIBUTES, want.root, want.path, key, want, found, False, problem))
-    blocking = in_the_way(scene, target)
+    blocking = blocking_paths(scene, target)
     gone = [key for key in applied if key not in target]
     for key in dict.fromkeys((*blocking, *gone, *extra)):
         if key in keep:
@@ -120,7 +120,7 @@ def _phase(one: Action) -> int:
     return 0 if one.first else 2
 
 
-def in_the_way(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
+def blocking_paths(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
     """Files and links that lie where the release needs a directory."""
     needed = {
         f"{want.root}:{'/'.join(want.path.split('/')[:depth])}"
@@ -485,4 +485,4 @@ def _save(directory: int, name: str, root: str, path: str, items: list[tuple[dic
         items.append((dict(item, kind="special"), None))
 
 
-__all__ = ["Action", "Executor", "check_space", "in_the_way", "plan", "predict"]
+__all__ = ["Action", "Executor", "blocking_paths", "check_space", "plan", "predict"]

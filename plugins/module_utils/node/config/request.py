@@ -1,18 +1,42 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a module's arguments to what the node half understands."""
+"""The request of a call, built from a module's parameters, and the options that modules have in common."""
 
 from __future__ import annotations
 
 import hashlib
 import typing as t
 
+from ..engine import run_state
 from ..files.errors import NodeError
 from . import encryption, payload
-from .run import Request
 from .view import Settings, settings_from
 
-# Options that the modules looking at a node have in common.
+
+class Request(t.NamedTuple):
+    """One request of the controller to a node."""
+
+    state: str
+    release: str
+    manifest_digest: str
+    settings: Settings
+    store: str
+    node_files: list[dict[str, t.Any]] | None
+    on_drift: str
+    keep_releases: int
+    keep_backups: int
+    check: bool
+    diff: bool
+    judge: bool
+    manifest: bytes | None
+    blobs: dict[str, bytes]
+    verdicts: dict[str, dict[str, str]]
+    key: bytes = b""
+    accept_new_key: bool = False
+    run_directory: str = run_state.RUN_DIRECTORY
+
+
+# Options of all modules that inspect a node.
 COMMON: dict[str, dict[str, t.Any]] = {
     "roots": {
         "type": "dict",

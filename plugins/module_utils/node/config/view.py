@@ -14,7 +14,7 @@ import typing as t
 
 from ..engine.run_state import Present, Rules, java_state, kinds_of, present
 from ..engine.unit import Unit, belongs, own_drop_ins
-from ..files import accounts
+from ..files import accounts, scan
 from ..files.atomic import Tree, resolve
 from ..files.errors import NodeError
 from ..files.manifest import Manifest, Restart
@@ -32,8 +32,7 @@ from ..files.scan import (
     directories_in_disorder,
     expected_of_baseline,
     expected_of_release,
-    strangers,
-    survey,
+    unexpected_files,
 )
 from ..store.store import Store, read_json_file
 from .running_copy import CopyTree
@@ -53,7 +52,7 @@ class Settings(t.NamedTuple):
     engine_owned: tuple[str, ...]
     restart_rules: tuple[tuple[str, str], ...]
 
-    def plain(self) -> dict[str, t.Any]:
+    def to_dict(self) -> dict[str, t.Any]:
         return {
             "roots": self.roots,
             "owner": self.owner,
@@ -200,7 +199,7 @@ class View:
 
     # --- the disk
 
-    def look(self, expected: t.Iterable[t.Mapping[str, Expected]], unit: Unit) -> Scene:
+    def survey(self, expected: t.Iterable[t.Mapping[str, Expected]], unit: Unit) -> Scene:
         """Survey everything that any of the given expectations names, and the unit's files."""
         singles: dict[str, set[str]] = {}
         absolute: set[str] = set(unit.files)
@@ -211,7 +210,7 @@ class View:
                 else:
                     singles.setdefault(want.root, set()).add(want.path)
         absolute.update(own_drop_ins(self.settings.unit) if self.settings.unit else ())
-        return survey(self.trees, singles, absolute)
+        return scan.survey(self.trees, singles, absolute)
 
     def alias(self, key: str) -> str:
         """The key that a node file in the engine's directory would have as a file of the release; empty if none."""
@@ -239,7 +238,7 @@ class View:
         drift, owned, warnings = [], [], []
         for one in compare(scene, expected):
             want = expected[one.key]
-            if self.left_alone(want):
+            if self.is_unmanaged(want):
                 owned.append(one.key)
             else:
                 drift.append(one)
@@ -250,7 +249,9 @@ class View:
             if want.root != NODE
             for depth in range(1, want.path.count("/") + 1)
         }
-        extra, kept = strangers(scene, known, directories, self.owned, self.ignored, declared_applications(paths))
+        extra, kept = unexpected_files(
+            scene, known, directories, self.owned, self.ignored, declared_applications(paths)
+        )
         if not baseline_known:
             unknown = [one for one in extra if one.root == "engine"]
             extra = [one for one in extra if one.root != "engine"]
@@ -261,14 +262,14 @@ class View:
                     "(state: baseline)."
                 )
         drift.extend(extra)
-        drift.extend(self._strange_drop_ins(scene, expected))
+        drift.extend(self._unexpected_drop_ins(scene, expected))
         return Assessment(drift, sorted([*owned, *kept]), warnings)
 
-    def left_alone(self, want: Expected) -> bool:
+    def is_unmanaged(self, want: Expected) -> bool:
         """A vendor's file that the engine or the user said to be theirs; what a release names is always managed."""
         return want.origin == BASELINE and (self.owned.match(want.path) or self.ignored.match(want.path))
 
-    def _strange_drop_ins(self, scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
+    def _unexpected_drop_ins(self, scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
         unit = self.settings.unit
         declared = [want for want in expected.values() if want.root == NODE]
         if not unit or not any(belongs(want.path, unit) for want in declared):

@@ -339,7 +339,7 @@ def compare(scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
     return findings
 
 
-def strangers(
+def unexpected_files(
     scene: Scene,
     known: t.Container[str],
     known_directories: t.Container[str],

@@ -20,7 +20,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.config import (
     inspection,
     view,
 )
-from ansible_collections.ivy.cluster.plugins.module_utils.node.config.run import Request
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config.request import Request
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import run_state, unit
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.agent import guard, guard_report
-from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, run
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, describe
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic
 
 if t.TYPE_CHECKING:
@@ -321,7 +321,7 @@ def test_a_time_that_no_calendar_knows_hides_nothing(watch: Watch, monkeypatch: 
     watch.record(watch.node.opened().applied()["release"], operation={"name": "site"})
     watch.node.path(IVY).write_bytes(b"EMail: local\n")
     # Not every file system can hold such a time.
-    monkeypatch.setattr(run, "stamp", lambda _seconds: "unknown")
+    monkeypatch.setattr(describe, "timestamp_text", lambda _seconds: "unknown")
     assert any("configuration/ivy.yaml" in line for line in watch.look())
 
 

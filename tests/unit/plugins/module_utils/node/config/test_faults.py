@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, record
-from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, payload, request, run
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, describe, payload, request
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic, manifest, scan
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
@@ -221,8 +221,8 @@ def test_more_backups_than_anybody_expects_with_one_time_keep_their_order(applie
 
 
 def test_a_file_may_have_any_time(applied: t.Any) -> None:
-    assert run.stamp(2.0**62) == "unknown"
-    assert run.stamp(float("inf")) == "unknown"
+    assert describe.timestamp_text(2.0**62) == "unknown"
+    assert describe.timestamp_text(float("inf")) == "unknown"
     os.utime(applied.path(WEB), (1, 1))
     (finding,) = applied.inspect()["drift"]
     assert finding["modified"] == "1970-01-01T00:00:01Z"

@@ -344,11 +344,11 @@ def test_killed_while_the_start_is_recorded_a_restart_is_due(
 WORKER = """
 import pickle, sys
 sys.path.insert(0, sys.argv[1])
-from node.config import converge, run, view
+from node.config import converge, request, view
 from node.engine import unit
 converge.show = unit.nothing
 with open(sys.argv[2], "rb") as stream:
-    requests = [run.Request(*head, view.Settings(*settings), *tail) for head, settings, tail in pickle.load(stream)]
+    requests = [request.Request(*head, view.Settings(*settings), *tail) for head, settings, tail in pickle.load(stream)]
 while True:
     for request in requests:
         converge.converge(request)
