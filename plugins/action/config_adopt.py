@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import check_patterns
 from ansible_collections.ivy.cluster.plugins.modules.config_adopt import argument_spec
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import (
     bootstrap,
@@ -37,7 +38,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import templat
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import ENGINE_KEYS
 
 # What the node's half needs; the rest is the controller's own business.
-_FOR_THE_NODE = ("source", "roots", "store", "owner", "group", "unit", "ignore", "engine_owned", "restart_rules")
+_FOR_THE_NODE = ("source", "roots", "store", "owner", "group", "unit", "ignore")
 _VALUES, _SECRETS = "ivy_shared_values", "ivy_shared_secrets"
 
 Result = dict[str, t.Any]
@@ -77,6 +78,10 @@ class ActionModule(ActionBase):
             raise AnsibleError(str(error)) from error
 
     def _ask(self, args: Result, task_vars: Result, everything: bool) -> Result:
+        try:
+            check_patterns("files", args["files"])
+        except NodeError as error:
+            raise AnsibleError(str(error)) from error
         key = os.urandom(32)
         header = {"key": key.hex(), "take": args["files"], "everything": everything}
         for_node = {name: args[name] for name in _FOR_THE_NODE if name in args}

@@ -42,32 +42,13 @@ options:
     type: str
     default: axonivy-engine.service
   ignore:
-    description: Patterns of paths that are nobody's business. V(*) stays within a directory, V(**) does not.
+    description:
+      - Patterns of the paths to ignore, relative to the engine's directory.
+      - V(*) matches within one directory, V(**) across directories, V(?) one character, V([abc]) one of these
+        characters. A pattern without V(/) matches the name of a file in any directory. Matching is case-sensitive.
     type: list
     elements: str
     default: []
-  engine_owned:
-    description:
-      - Patterns of what the engine itself writes. By default the configuration of applications that the release does
-        not have.
-    type: list
-    elements: str
-  restart_rules:
-    description:
-      - Whether a file that no release describes needs a restart when it changes. The first pattern that fits counts.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      pattern:
-        description: Pattern of paths.
-        type: str
-        required: true
-      restart:
-        description: The rule.
-        type: str
-        required: true
-        choices: [never, always]
 """
 
     NODE_FILES = r"""

@@ -57,8 +57,6 @@ options:
     description: The facts of the engine's version, to know which keys the inventory places in a first source.
     type: dict
     default: {}
-  restart_rules:
-    description: Has no effect here; taken so that the same arguments fit all modules that look at a node.
   payload:
     description: Set by the controller's half of this module; not for tasks.
     type: str

@@ -26,9 +26,6 @@ options:
     description: Directory on the controller that holds the release; needed where the node may not have it yet.
     type: path
     default: ""
-  node_files:
-    description:
-      - The node files as they should be, to tell what of them is pending. Drift of node files is told without them.
   payload:
     description: Set by the controller's half of this module; not for tasks.
     type: str
@@ -42,7 +39,6 @@ author:
 extends_documentation_fragment:
   - ivy.cluster.attributes
   - ivy.cluster.node
-  - ivy.cluster.node.node_files
 seealso:
   - module: ivy.cluster.shared_config
 """
@@ -138,7 +134,6 @@ def argument_spec() -> dict[str, dict[str, object]]:
         **request.TRANSPORT,
         "release": {"type": "str", "default": ""},
         "cache": {"type": "path", "default": ""},
-        "node_files": request.NODE_FILES,
     }
 
 

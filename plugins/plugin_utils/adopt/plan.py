@@ -11,9 +11,9 @@ from __future__ import annotations
 import base64
 import codecs
 import dataclasses
-import fnmatch
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import Patterns, matches_name
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import FileEdit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.template_mask import Disguise
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
@@ -126,12 +126,12 @@ class Wish:
         return not self.files or self.names_file(path)
 
     def names_file(self, path: str) -> bool:
-        return any(fnmatch.fnmatchcase(path, pattern) for pattern in self.files)
+        return Patterns(self.files).match(path)
 
     def wants_key(self, key: str) -> bool:
         if not self.keys:
             return True
-        return any(fnmatch.fnmatchcase(key, one) or yaml_tree.has_prefix(key, one) for one in self.keys)
+        return any(matches_name(one, key) or yaml_tree.has_prefix(key, one) for one in self.keys)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,74 +1,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading and judging a licence of the engine."""
+"""Checks a licence of the engine against the cluster. The parser is that of the nodes."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import fnmatch
 import re
-import typing as t
 
-# The engine's own rule: these hosts pass the check of the public URL with every licence.
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine.licence import (
+    Licence,
+    LicenceError,
+    parse_licence,
+)
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import matches_name
+
+__all__ = ["Licence", "LicenceCheck", "LicenceError", "Remark", "host_is_licensed", "judge", "parse_licence"]
+
+# The engine accepts these hosts with every licence.
 _ALWAYS_ALLOWED_HOSTS = ("localhost", "127.0.0.1", "::1")
 # A new licence takes weeks to get.
 WARN_DAYS = 60
-
-_LINE = re.compile(r"([^=:\s]+)\s*[=:]\s*(.*)")
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))")
-
-
-class LicenceError(ValueError):
-    """The text is not a licence; the message says what is missing."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Licence:
-    """What a licence says; ``nodes`` and ``users`` are 0 and ``valid_until`` is empty where it sets no limit."""
-
-    type: str
-    nodes: int
-    users: int
-    valid_until: str
-    public_urls: tuple[str, ...]
-    key_version: str
-
-    def to_dict(self) -> dict[str, t.Any]:
-        return {**dataclasses.asdict(self), "public_urls": list(self.public_urls)}
-
-
-def parse_licence(text: str) -> Licence:
-    """Read the properties between ``[Begin Licence]`` and ``[End Licence]`` (or of a plain properties file)."""
-    properties: dict[str, str] = {}
-    for line in text.splitlines():
-        line = line.strip()
-        if line == "[End Licence]":
-            break
-        match = _LINE.fullmatch(line)
-        if match is not None and not line.startswith(("#", "!", "[")):
-            properties[_unescape(match[1])] = _unescape(match[2].strip())
-    if "licence.type" not in properties:
-        raise LicenceError("it has no line 'licence.type=...', so it is not a licence of the engine")
-    return Licence(
-        type=properties["licence.type"],
-        nodes=_number(properties, "server.nodes.limit"),
-        users=_number(properties, "server.users.limit"),
-        valid_until=_date(properties.get("licence.valid.until", "")),
-        public_urls=tuple(url.strip() for url in properties.get("public.urls", "").split(",") if url.strip()),
-        key_version=properties.get("licence.keyversion", ""),
-    )
 
 
 def host_is_licensed(licence: Licence, host: str) -> bool:
     if not licence.public_urls or host in _ALWAYS_ALLOWED_HOSTS:
         return True
-    return any(fnmatch.fnmatchcase(host.lower(), _host_of(pattern).lower()) for pattern in licence.public_urls)
+    return any(matches_name(_host_of(pattern).lower(), host.lower()) for pattern in licence.public_urls)
 
 
 @dataclasses.dataclass(frozen=True)
 class Remark:
-    """What is wrong with a licence, what to do, and the kind of it."""
+    """A problem of a licence: its code, the problem and the fix."""
 
     code: str
     problem: str
@@ -79,15 +42,15 @@ class Remark:
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
-    """``problems`` make the licence unusable for this cluster; ``later`` will, some day or perhaps."""
+class LicenceCheck:
+    """With ``problems`` the licence cannot be used for this cluster; ``later`` are warnings."""
 
     problems: tuple[Remark, ...]
     later: tuple[Remark, ...]
 
 
-def judge(licence: Licence, *, today: datetime.date, nodes: int, host: str, engine_major: int) -> Verdict:
-    """Whether the licence is good for the cluster. An ``engine_major`` of 0 is not known and not judged."""
+def judge(licence: Licence, *, today: datetime.date, nodes: int, host: str, engine_major: int) -> LicenceCheck:
+    """Check whether the licence fits the cluster. An ``engine_major`` of 0 is unknown and not checked."""
     problems: list[Remark] = []
     later: list[Remark] = []
     if "enterprise" not in licence.type.lower():
@@ -122,7 +85,7 @@ def judge(licence: Licence, *, today: datetime.date, nodes: int, host: str, engi
             f"but the engine's version is {engine_major}"
         )
         later.append(Remark("licence-key-version", problem, "Ask the vendor whether this licence is good for it."))
-    return Verdict(tuple(problems), tuple(later))
+    return LicenceCheck(tuple(problems), tuple(later))
 
 
 def _host_of(url: str) -> str:
@@ -135,25 +98,3 @@ def _host_of(url: str) -> str:
 def _key_major(key_version: str) -> int:
     match = re.fullmatch(r"axonivy/(\d{1,2})000", key_version)
     return int(match[1]) if match else 0
-
-
-def _unescape(text: str) -> str:
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else match[2], text)
-
-
-def _number(properties: t.Mapping[str, str], key: str) -> int:
-    value = properties.get(key, "").strip()
-    if not value or value == "-1":
-        return 0
-    if not value.isdigit():
-        raise LicenceError(f"'{key}={value}' is not a number")
-    return int(value)
-
-
-def _date(value: str) -> str:
-    if not value:
-        return ""
-    try:
-        return datetime.date.fromisoformat(value[:10]).isoformat()
-    except ValueError:
-        raise LicenceError(f"'licence.valid.until={value}' is not a date of the form 2030-12-31") from None

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import os
 import stat
 import typing as t
@@ -13,6 +12,7 @@ import unicodedata
 from pathlib import Path
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.atomic import is_temporary
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import matches_name
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.scan import DEEPEST
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 
@@ -248,7 +248,7 @@ def _is_repository_file(name: str) -> bool:
 
 
 def _is_leftover(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _LEFTOVERS)
+    return any(matches_name(pattern, name) for pattern in _LEFTOVERS)
 
 
 def _path_problem(relative: str) -> tuple[str, str] | None:

@@ -22,7 +22,7 @@ import typing as t
 from ..cluster import fence, record
 from ..config.activate import CREATE, DELETE, UPDATE, Action, Executor
 from ..config.context import Context, open_context
-from ..config.decision import decide, verdict_now
+from ..config.decision import current_run_state, decide
 from ..config.describe import drift_to_dict
 from ..config.drift import Findings, find_drift
 from ..config.inspection import MACROS
@@ -207,7 +207,7 @@ def _observe(store: Store, view: View, place: Place, options: Options, outcome: 
     outcome.interrupted = context.interrupted
     outcome.files = len(inspection.scene.files)
     outcome.engine_owned = len(findings.engine_owned)
-    outcome.restart_reasons = verdict_now(context, inspection, view.java_home(place.values)).reasons
+    outcome.restart_reasons = current_run_state(context, inspection, view.java_home(place.values)).reasons
     outcome.findings = {
         drift.key: drift_to_dict(drift) for drift in findings.drift if not _is_encrypted_at_start(observation, drift)
     }
@@ -305,7 +305,7 @@ def look(options: Options, attempts: Attempts) -> Outcome:
                 _look_at_record(place, outcome)
                 return outcome
             settings = settings_from(applied.get("settings") or {})
-            outcome.licence_until = (licence.found_in(settings.roots["engine"]) or {}).get("valid_until") or ""
+            outcome.licence_until = (licence.read_installed(settings.roots["engine"]) or {}).get("valid_until") or ""
             with View(settings, store) as view:
                 _observe(store, view, place, options, outcome)
         # Without the lock, since a share that hangs must not hold up an activation.

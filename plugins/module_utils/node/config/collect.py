@@ -10,7 +10,8 @@ from __future__ import annotations
 import typing as t
 
 from ..engine.unit import nothing
-from ..files.scan import BASELINE, ENGINE_AREAS, FILE, Drift, Found, Patterns, printable
+from ..files.patterns import Patterns
+from ..files.scan import BASELINE, ENGINE_AREAS, FILE, Drift, Found, printable
 from ..store.store import Store
 from . import payload
 from .context import Context, open_context

@@ -112,8 +112,8 @@ def _stage(
 ) -> Result:
     """The result of a staged release, with a prediction of its activation."""
     inspection = settlement.inspection
-    now = decisions.verdict_now(context, inspection)
-    after = decisions.verdict_after(context, inspection, decision, release, contents)
+    now = decisions.current_run_state(context, inspection)
+    after = decisions.run_state_after(context, inspection, decision, release, contents)
     applied = context.recorded.applied.get("release")
     return {
         **_common(context, settlement, decision, release, now.running),
@@ -145,7 +145,7 @@ def _apply(
 ) -> Result:
     """Activate the release, unless in check mode or rejected because of drift."""
     inspection, findings = settlement.inspection, settlement.findings
-    after = decisions.verdict_after(context, inspection, decision, release, contents)
+    after = decisions.run_state_after(context, inspection, decision, release, contents)
     result = _common(context, settlement, decision, release, after.running)
     applied = context.recorded.applied.get("release")
     if context.request.on_drift == FAIL and findings.drift:

@@ -103,7 +103,7 @@ def content_of(context: Context, contents: t.Mapping[str, bytes], expected: Expe
 # --- restart
 
 
-def restart_verdict(
+def run_state_with(
     context: Context,
     inspection: Inspection,
     release: Manifest | None,
@@ -111,7 +111,7 @@ def restart_verdict(
     expected: t.Mapping[str, Expected],
     node_files: Records,
     java_home: str,
-) -> run_state.Verdict:
+) -> run_state.RunState:
     """Whether the engine must be restarted if these were the files on disk."""
     view = context.view
     present = view.present(files, expected, release, java_home)
@@ -122,12 +122,12 @@ def restart_verdict(
     ]
     drifted += [drift.path for drift in inspection.copy.drift()]
     started = run_state.read(context.request.run_directory)
-    return run_state.judge(started, context.unit, present, view.rules, view.kinds(node_files), drifted)
+    return run_state.judge(started, context.unit, present, view.kinds(node_files), drifted)
 
 
-def verdict_now(context: Context, inspection: Inspection, java_home: str | None = None) -> run_state.Verdict:
+def current_run_state(context: Context, inspection: Inspection, java_home: str | None = None) -> run_state.RunState:
     """Whether the engine must be restarted as the node is now."""
-    return restart_verdict(
+    return run_state_with(
         context,
         inspection,
         inspection.applied_manifest,
@@ -138,15 +138,15 @@ def verdict_now(context: Context, inspection: Inspection, java_home: str | None 
     )
 
 
-def verdict_after(
+def run_state_after(
     context: Context,
     inspection: Inspection,
     decision: Decision,
     release: Manifest,
     contents: t.Mapping[str, bytes],
-) -> run_state.Verdict:
+) -> run_state.RunState:
     """Whether the engine must be restarted after the activation."""
-    return restart_verdict(
+    return run_state_with(
         context,
         inspection,
         release,
@@ -181,14 +181,14 @@ def needs_daemon_reload(context: Context, decision: Decision) -> bool:
     )
 
 
-def hot_reloads(context: Context, decision: Decision, verdict: run_state.Verdict) -> list[str]:
+def hot_reloads(context: Context, decision: Decision, state: run_state.RunState) -> list[str]:
     """The changed files that the running engine reloads without a restart."""
     if not context.unit.running:
         return []
     return sorted(
         printable(action.path)
         for action in decision.actions
-        if action.action != ATTRIBUTES and action.root == "engine" and action.key not in verdict.keys
+        if action.action != ATTRIBUTES and action.root == "engine" and action.key not in state.keys
     )
 
 

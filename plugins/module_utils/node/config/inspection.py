@@ -13,7 +13,7 @@ from ..files.scan import BASELINE, FILE, Drift, Expected, Found, attribute_probl
 from ..store.store import Store
 from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE
 from .context import Context, open_context
-from .decision import verdict_now
+from .decision import current_run_state
 from .describe import drift_to_dict, found_to_dict
 from .drift import REWRITING, SAME, Findings, find_drift, questions, settle, yaml_texts
 from .node_state import Inspection, inspect_node
@@ -169,7 +169,7 @@ def inspect(request: Request) -> dict[str, t.Any]:
         inspection, findings, _accepted = settle(context, inspection, findings)
         found = [*findings.drift, *_blocking(context, inspection, pending)]
         drifted = {drift.key for drift in found}
-        now = verdict_now(context, inspection)
+        now = current_run_state(context, inspection)
         return {
             "changed": False,
             "applied": context.recorded.applied.get("release"),

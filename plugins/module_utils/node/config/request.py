@@ -9,6 +9,7 @@ import typing as t
 
 from ..engine import run_state
 from ..files.errors import NodeError
+from ..files.patterns import check_patterns
 from . import encryption, payload
 from .view import Settings, settings_from
 
@@ -52,16 +53,6 @@ COMMON: dict[str, dict[str, t.Any]] = {
     "group": {"type": "str", "default": "ivy"},
     "unit": {"type": "str", "default": "axonivy-engine.service"},
     "ignore": {"type": "list", "elements": "str", "default": []},
-    "engine_owned": {"type": "list", "elements": "str"},
-    "restart_rules": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "pattern": {"type": "str", "required": True},
-            "restart": {"type": "str", "required": True, "choices": ["never", "always"]},
-        },
-    },
 }
 
 NODE_FILES: dict[str, t.Any] = {
@@ -90,8 +81,8 @@ _CONFIDENTIAL = ("have", "questions", "texts", "comparisons", "digests")
 
 
 def settings(params: t.Mapping[str, t.Any]) -> Settings:
-    rules = [(rule["pattern"], rule["restart"]) for rule in params.get("restart_rules") or []]
-    return settings_from({**params, "restart_rules": rules})
+    check_patterns("ignore", params.get("ignore") or ())
+    return settings_from(params)
 
 
 def transported(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, bytes]]:

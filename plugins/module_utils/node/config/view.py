@@ -12,12 +12,13 @@ import contextlib
 import os
 import typing as t
 
-from ..engine.run_state import Present, Rules, java_state, kinds_of, present
+from ..engine.run_state import Present, java_state, kinds_of, present
 from ..engine.unit import Unit, belongs, own_drop_ins
 from ..files import accounts, scan
 from ..files.atomic import Tree, resolve
 from ..files.errors import NodeError
 from ..files.manifest import Manifest, Restart
+from ..files.patterns import Patterns
 from ..files.scan import (
     BASELINE,
     ENGINE_OWNED,
@@ -25,7 +26,6 @@ from ..files.scan import (
     Drift,
     Expected,
     Found,
-    Patterns,
     Scene,
     compare,
     declared_applications,
@@ -49,8 +49,6 @@ class Settings(t.NamedTuple):
     group: str
     unit: str
     ignore: tuple[str, ...]
-    engine_owned: tuple[str, ...]
-    restart_rules: tuple[tuple[str, str], ...]
 
     def to_dict(self) -> dict[str, t.Any]:
         return {
@@ -59,8 +57,6 @@ class Settings(t.NamedTuple):
             "group": self.group,
             "unit": self.unit,
             "ignore": list(self.ignore),
-            "engine_owned": list(self.engine_owned),
-            "restart_rules": [list(rule) for rule in self.restart_rules],
         }
 
 
@@ -71,8 +67,6 @@ def settings_from(value: t.Mapping[str, t.Any]) -> Settings:
         group=str(value.get("group", "")),
         unit=str(value.get("unit", "")),
         ignore=tuple(value.get("ignore") or ()),
-        engine_owned=tuple(value.get("engine_owned") or (*ENGINE_OWNED, *_MADE_BY_ENGINE)),
-        restart_rules=tuple((str(rule[0]), str(rule[1])) for rule in value.get("restart_rules") or ()),
     )
 
 
@@ -100,8 +94,7 @@ class View:
         }
         self.engine_directory = resolve(settings.roots["engine"])
         self.trees = {root: Tree(path) for root, path in settings.roots.items()}
-        self.rules = Rules(settings.restart_rules)
-        self.owned = Patterns(settings.engine_owned)
+        self.owned = Patterns((*ENGINE_OWNED, *_MADE_BY_ENGINE))
         self.ignored = Patterns(settings.ignore)
         self._manifests: dict[str, Manifest | None] = {}
         self._of_release: tuple[Manifest, t.Any, dict[str, Expected]] | None = None

@@ -40,10 +40,6 @@ class Artefact(t.NamedTuple):
     def key(self) -> str:
         return os.path.join(self.deploy_directory, self.name)
 
-    @property
-    def options_name(self) -> str:
-        return f"{self.name}.options.yaml"
-
 
 def check_name(name: str) -> None:
     base = os.path.basename(name)

@@ -16,34 +16,26 @@ from ..files import manifest as manifests
 from ..files.atomic import Tree, make_directory, write_at
 from ..files.digest import sha256
 from ..files.errors import NodeError
-from ..files.scan import FILE, Expected, Found, Patterns, printable
+from ..files.patterns import Patterns
+from ..files.scan import FILE, Expected, Found, printable
 from ..store.store import read_json_file, timestamp
 from .unit import Unit
 
 FORMAT = 1
 RUN_DIRECTORY = "/run/ivy-cluster"
 
-# For files that no release describes. First match counts.
-DEFAULT_RULES: tuple[tuple[str, str], ...] = (
-    ("configuration/applications/**", "never"),
-    ("configuration/reference/**", "never"),
-    ("configuration/templates/**", "never"),
-    ("configuration/log4j2.xml", "never"),
-    ("**", "always"),
+# For files that no release describes. The first match decides.
+_RULES: tuple[tuple[Patterns, str], ...] = (
+    (Patterns(["configuration/applications/**"]), "never"),
+    (Patterns(["configuration/reference/**"]), "never"),
+    (Patterns(["configuration/templates/**"]), "never"),
+    (Patterns(["configuration/log4j2.xml"]), "never"),
 )
 
 
-class Rules:
-    """Restart classes by path, for files of which nothing better is known."""
-
-    def __init__(self, rules: t.Iterable[tuple[str, str]]) -> None:
-        self._rules = [(Patterns([glob]), kind) for glob, kind in (*rules, *DEFAULT_RULES)]
-
-    def kind(self, path: str) -> str:
-        for compiled, kind in self._rules:
-            if compiled.match(path):
-                return kind
-        return "always"
+def restart_class(path: str) -> str:
+    """Whether a change of a file that no release describes needs a restart."""
+    return next((kind for patterns, kind in _RULES if patterns.match(path)), "always")
 
 
 def boot_id() -> str:
@@ -175,7 +167,6 @@ def _file_reason(
     then: manifests.Restart | None,
     after: str | None,
     now: manifests.Restart | None,
-    rules: Rules,
     kinds: t.Mapping[str, str],
 ) -> str:
     """Why this file asks for a restart; empty when it does not."""
@@ -195,7 +186,7 @@ def _file_reason(
     elif key.startswith("/"):
         kind = kinds.get(key, "always")
     else:
-        kind = rules.kind(name)
+        kind = restart_class(name)
     if kind == "never":
         return ""
     if before is None:
@@ -210,7 +201,6 @@ def _file_reason(
 def reasons(
     started: dict[str, t.Any],
     now: Present,
-    rules: Rules,
     kinds: t.Mapping[str, str],
 ) -> list[tuple[str, str]]:
     """All reasons for a restart, each with the file it is about; an empty list means that none is needed."""
@@ -241,13 +231,13 @@ def reasons(
         item = files.get(key)
         before = str(item.get("sha256")) if isinstance(item, dict) else None
         then = _restart(item.get("restart")) if isinstance(item, dict) and item.get("restart") else None
-        reason = _file_reason(key, before, then, now.files.get(key), now.restarts.get(key), rules, kinds)
+        reason = _file_reason(key, before, then, now.files.get(key), now.restarts.get(key), kinds)
         if reason:
             out.append((key, reason))
     return out
 
 
-class Verdict(t.NamedTuple):
+class RunState(t.NamedTuple):
     """What runs, and whether it must be restarted."""
 
     running: dict[str, t.Any] | None
@@ -260,13 +250,12 @@ def judge(
     started: dict[str, t.Any] | None,
     unit: Unit,
     now: Present,
-    rules: Rules,
     kinds: t.Mapping[str, str],
     drifted: t.Sequence[str],
-) -> Verdict:
+) -> RunState:
     """Compare a recorded start with the present; drifted names the files that are not what the release says now."""
     if not unit.running:
-        return Verdict(None, False, [])
+        return RunState(None, False, [])
     if (
         started is None
         or started.get("boot_id") not in ("", boot_id())
@@ -280,8 +269,8 @@ def judge(
             "started": None,
             "modified": [],
         }
-        return Verdict(unknown, True, [why])
-    why_not = reasons(started, now, rules, kinds)
+        return RunState(unknown, True, [why])
+    why_not = reasons(started, now, kinds)
     at_start = [str(path) for path in started.get("modified", [])]
     release: str | None
     if why_not:
@@ -296,7 +285,7 @@ def judge(
         "started": started.get("time"),
         "modified": modified,
     }
-    return Verdict(running, bool(why_not), [text for _key, text in why_not], frozenset(key for key, _text in why_not))
+    return RunState(running, bool(why_not), [text for _key, text in why_not], frozenset(key for key, _text in why_not))
 
 
 def kinds_of(node_files: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:

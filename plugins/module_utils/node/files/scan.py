@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 import errno
-import fnmatch
 import os
-import re
 import stat
 import typing as t
 
 from .atomic import Tree, digest_at, is_temporary, lstat_at
 from .errors import NodeError
 from .manifest import Entry, Manifest
+from .patterns import Patterns
 
 # The parts of the engine's directory that configuration lives in; below them a file nobody knows is a finding.
 ENGINE_AREAS = ("configuration", "dropins", "patches")
@@ -77,45 +76,6 @@ class Drift(t.NamedTuple):
     @property
     def key(self) -> str:
         return f"{self.root}:{self.path}" if self.root != NODE else self.path
-
-
-def pattern(glob: str) -> re.Pattern[str]:
-    """A glob over a whole path: `*` stays within one component, `**` does not; without a slash it fits at any depth."""
-    out = [] if "/" in glob else ["(?:.*/)?"]
-    index = 0
-    while index < len(glob):
-        if glob.startswith("**/", index):
-            out.append("(?:.*/)?")
-            index += 3
-        elif glob.startswith("**", index):
-            out.append(".*")
-            index += 2
-        elif glob[index] == "*":
-            out.append("[^/]*")
-            index += 1
-        elif glob[index] == "?":
-            out.append("[^/]")
-            index += 1
-        elif glob[index] == "[" and "]" in glob[index + 1 :]:
-            end = glob.index("]", index + 1)
-            out.append(
-                fnmatch.translate(glob[index : end + 1]).replace("(?s:", "(?:").replace("\\Z", "").replace("\\z", "")
-            )
-            index = end + 1
-        else:
-            out.append(re.escape(glob[index]))
-            index += 1
-    return re.compile("".join(out) + r"\Z", re.DOTALL)
-
-
-class Patterns:
-    """A list of globs, compiled once."""
-
-    def __init__(self, globs: t.Iterable[str]) -> None:
-        self._compiled = [pattern(glob) for glob in globs]
-
-    def match(self, path: str) -> bool:
-        return any(one.match(path) for one in self._compiled)
 
 
 def _found(kind: str, info: os.stat_result, digest: str = "") -> Found:

@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from ..config.context import open_context
-from ..config.decision import verdict_now
+from ..config.decision import current_run_state
 from ..config.node_state import inspect_node
 from ..config.request import Request
 from ..config.view import Settings, View
@@ -65,13 +65,13 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
         if not context.recorded.release:
             return result
         inspection = inspect_node(context, None, context.recorded.node_files)
-        verdict = verdict_now(context, inspection)
+        state = current_run_state(context, inspection)
         return {
             **result,
             "applied": context.recorded.applied.get("release"),
-            "running": verdict.running,
-            "restart_required": verdict.restart_required,
-            "restart_reasons": verdict.reasons,
+            "running": state.running,
+            "restart_required": state.restart_required,
+            "restart_reasons": state.reasons,
         }
 
 
@@ -175,6 +175,6 @@ def gather(settings: Settings, store: str, scope: Scope) -> dict[str, t.Any]:
             if service is not None
             else None
         )
-    facts["licence"] = licence.found_in(settings.roots["engine"])
+    facts["licence"] = licence.read_installed(settings.roots["engine"])
     facts["deployments"] = deployments(os.path.join(settings.roots["engine"], "deploy"))
     return facts

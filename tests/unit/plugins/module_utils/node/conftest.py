@@ -115,7 +115,6 @@ class Node:
         self.starts = 0
         self.active = False
         self.need_reload = False
-        self.rules: tuple[tuple[str, str], ...] = ()
         self.ignore: tuple[str, ...] = ()
         for area in ("configuration/applications", "dropins", "patches"):
             (self.engine / area).mkdir(parents=True)
@@ -154,7 +153,6 @@ class Node:
                 "owner": str(os.geteuid()),
                 "group": str(os.getegid()),
                 "unit": "engine.service",
-                "restart_rules": self.rules,
                 "ignore": self.ignore,
             }
         )

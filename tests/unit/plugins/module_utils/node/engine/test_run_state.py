@@ -190,15 +190,14 @@ def test_node_files_count_unless_they_are_said_not_to(node: t.Any, running: t.An
     ]
 
 
-def test_rules_decide_for_files_that_no_release_describes(node: t.Any) -> None:
-    node.rules = (("configuration/log4j2.xml", "always"), ("dropins/**", "never"))
+def test_files_that_no_release_describes_have_a_restart_class(node: t.Any) -> None:
     node.record_baseline()
     release = node.build(files(node))
     node.apply(release)
     node.vendor("dropins/a.jar", b"1")
     node.vendor("configuration/log4j2.xml", b"edited")
     node.start()
-    assert node.apply(release)["restart_reasons"] == ["configuration/log4j2.xml changed since the engine started"]
+    assert node.apply(release)["restart_reasons"] == ["dropins/a.jar was removed since the engine started"]
 
 
 def test_another_engine_directory_is_one_reason(node: t.Any, running: t.Any) -> None:
@@ -217,10 +216,8 @@ def test_an_update_of_java_in_place_counts(node: t.Any) -> None:
     (java / "release").write_text('JAVA_VERSION="17.0.13"\n')
     started = {"engine_directory": "/e", "java": then, "files": {}}
     now = run_state.Present({}, {}, "/e", run_state.java_state(str(java)), "r")
-    assert run_state.reasons(started, now, run_state.Rules(()), {}) == [
-        ("", "Java is now 17.0.13, the engine started with 17.0.12")
-    ]
-    assert run_state.reasons({**started, "java": now.java}, now, run_state.Rules(()), {}) == []
+    assert run_state.reasons(started, now, {}) == [("", "Java is now 17.0.13, the engine started with 17.0.12")]
+    assert run_state.reasons({**started, "java": now.java}, now, {}) == []
 
 
 def test_a_unit_that_systemd_had_not_read_at_the_start_counts(node: t.Any, running: t.Any) -> None:

@@ -14,8 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import scan
-
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8
 ).filter(lambda name: name not in (".", "..") and len(name.encode()) < 100 and not name.startswith(".ivy-cluster-"))
@@ -225,33 +223,6 @@ def test_from_any_release_to_any_other(fresh: t.Any, before: t.Any, after: t.Any
     assert present == set(after) | {
         path for path in vendor if path not in after and not any(p.startswith(path + "/") for p in after)
     }
-
-
-@pytest.mark.parametrize(
-    ("glob", "path", "fits"),
-    [
-        ("*.bak", "a/b/x.bak", True),
-        ("*.bak", "x.bak.txt", False),
-        ("a/*", "a/b", True),
-        ("a/*", "a/b/c", False),
-        ("a/**", "a/b/c", True),
-        ("**/app.yaml", "app.yaml", True),
-        ("**/app.yaml", "x/y/app.yaml", True),
-        ("a/[xy]?", "a/x1", True),
-        ("a/[!xy]", "a/z", True),
-        ("a/[xy]", "a/z", False),
-        ("a.b", "axb", False),
-        ("/etc/systemd/**", "/etc/systemd/system/u.d/x.conf", True),
-        ("a[", "a[", True),
-    ],
-)
-def test_patterns(glob: t.Any, path: t.Any, fits: t.Any) -> None:
-    assert scan.Patterns([glob]).match(path) is fits
-
-
-@given(st.text(max_size=12))
-def test_any_text_is_a_pattern(glob: t.Any) -> None:
-    scan.Patterns([glob]).match("configuration/ivy.yaml")
 
 
 def test_a_walk_is_not_led_out_by_links(node: t.Any, tmp_path: Path) -> None:
