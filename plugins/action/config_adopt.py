@@ -87,10 +87,10 @@ class ActionModule(ActionBase):
         for_node = {name: args[name] for name in _FOR_THE_NODE if name in args}
         for_node["payload"] = payload.to_text(payload.pack(header, {}))
         result: Result = self._execute_module(module_args=for_node, task_vars=task_vars)
-        if "sealed" not in result:
+        if "encrypted" not in result:
             return result
         try:
-            return t.cast(Result, encryption.unseal(key, result["sealed"]))
+            return t.cast(Result, encryption.decrypt(key, result["encrypted"]))
         except NodeError as error:
             raise AnsibleError(str(error)) from error
 

@@ -47,9 +47,9 @@ class ActionModule(ActionBase):
             key = os.urandom(32)
             bundle = payload.to_text(payload.pack({"key": key.hex(), "wanted": wanted}, {}))
             result = self._execute_module(module_args={**args, "payload": bundle}, task_vars=task_vars)
-            if "sealed" not in result:
+            if "encrypted" not in result:
                 raise _RefusedError(result)
-            return t.cast("dict[str, t.Any]", encryption.unseal(key, result["sealed"]))
+            return t.cast("dict[str, t.Any]", encryption.decrypt(key, result["encrypted"]))
 
         try:
             return {"changed": False, "copied": node_copy.copy(cache, release, cluster_key, ask)}

@@ -187,8 +187,8 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"The node's files could not be read: {exc}.")
-    # With enough verbosity Ansible prints what a module answers, so the contents leave the node sealed.
-    module.exit_json(changed=False, sealed=encryption.seal(wish.key, found))
+    # With enough verbosity Ansible prints what a module returns, so the contents leave the node encrypted.
+    module.exit_json(changed=False, encrypted=encryption.encrypt(wish.key, found))
 
 
 if __name__ == "__main__":

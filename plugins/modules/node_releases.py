@@ -149,7 +149,7 @@ def run(params: dict[str, str]) -> dict[str, object]:
     header, _blobs = payload.unpack(payload.from_text(params["payload"]))
     found = releases.pieces(params["store"], params["release"], header.get("wanted") or [])
     # Files of a release hold secrets, and with enough verbosity Ansible prints what a module answers.
-    return {"changed": False, "sealed": encryption.seal(bytes.fromhex(header["key"]), found)}
+    return {"changed": False, "encrypted": encryption.encrypt(bytes.fromhex(header["key"]), found)}
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ class Texts:
             mask_of((applied, actual, accepted, wanted), (question, entry or {}), secrets),
         )
 
-    def truths(self) -> tuple[KeyTruth, ...]:
+    def changes(self) -> tuple[KeyTruth, ...]:
         return merge.classify(self.applied, self.actual, self.wanted, self.accepted)
 
 
@@ -80,10 +80,15 @@ def mask_of(
     values = list(secrets)
     for text in texts:
         try:
-            held = meaning.held(text or b"")
+            values_by_key = meaning.held(text or b"")
         except tree.YamlError:
             continue
-        values += [str(one) for key, ones in held.items() if key in keys or masking.must_be_secret(key) for one in ones]
+        values += [
+            str(one)
+            for key, ones in values_by_key.items()
+            if key in keys or masking.must_be_secret(key)
+            for one in ones
+        ]
     return masking.Mask(keys, tuple(values))
 
 
@@ -91,13 +96,13 @@ def judge(question: t.Mapping[str, t.Any], secrets: t.Sequence[str] = ()) -> tup
     """Whether what lies on a node means what was applied: the verdict for the node, and the keys that differ."""
     texts = Texts.of(question, secrets, None, None)
     try:
-        truths = texts.truths()
+        changes = texts.changes()
     except tree.YamlError as exc:
         return "different", [_unreadable(exc)]
-    if not truths:
+    if not changes:
         return "same", []
-    verdict = "rewriting" if all(one.change == "rewritten" for one in truths) else "different"
-    return verdict, [shown(one, texts.mask) for one in truths]
+    verdict = "rewriting" if all(one.change == "rewritten" for one in changes) else "different"
+    return verdict, [shown(one, texts.mask) for one in changes]
 
 
 def shown(one: KeyTruth, mask: masking.Mask) -> Item:
@@ -177,33 +182,33 @@ class Lists:
         wanted = self._read_wanted(entry) if entry is not None else None
         texts = Texts.of(comparison, self._secrets, wanted, entry)
         try:
-            truths = texts.truths()
+            changes = texts.changes()
         except tree.YamlError as exc:
             self._add(name, {**item, "keys": [_unreadable(exc)]})
             return
         if entry is None and item.get("change"):
             # The release has the file no more, so whatever somebody changed in it is changed on both sides.
-            truths = tuple(
-                dataclasses.replace(one, side=Side.CONFLICT, wanted=None) for one in truths if one.side is Side.DRIFT
+            changes = tuple(
+                dataclasses.replace(one, side=Side.CONFLICT, wanted=None) for one in changes if one.side is Side.DRIFT
             )
-            if not truths:
+            if not changes:
                 self._add(name, item)
                 return
         of_file = {part: item[part] for part in _OF_THE_FILE if part in item}
         kind = item.get("kind")
         if kind == "attributes":
             self._add("drift", {**of_file, "kind": kind, "detail": item["detail"]})
-        self._add_keys("drift", {**of_file, "kind": "modified", "detail": item["detail"]}, truths, texts)
+        self._add_keys("drift", {**of_file, "kind": "modified", "detail": item["detail"]}, changes, texts)
         both = {**of_file, "kind": "modified", "detail": item["detail"], "change": item.get("change")}
-        self._add_keys("conflict", both, truths, texts)
+        self._add_keys("conflict", both, changes, texts)
         pending = {**of_file, "change": item.get("change"), "detail": ""}
-        if any(one.side is Side.PENDING for one in truths):
-            self._add_keys("pending", pending, truths, texts)
-        elif item.get("change") and kind != "modified" and not truths:
+        if any(one.side is Side.PENDING for one in changes):
+            self._add_keys("pending", pending, changes, texts)
+        elif item.get("change") and kind != "modified" and not changes:
             self._add("pending", {**pending, "detail": "its form changes, no key does", "keys": []}, [])
 
-    def _add_keys(self, name: str, item: Item, truths: t.Iterable[KeyTruth], texts: Texts) -> None:
-        mine = [one for one in truths if one.side.value == name]
+    def _add_keys(self, name: str, item: Item, changes: t.Iterable[KeyTruth], texts: Texts) -> None:
+        mine = [one for one in changes if one.side.value == name]
         if mine:
             # Of what is pending, the text on a node counts for nothing: each encrypts with a salt of its own.
             raw = [

@@ -21,7 +21,7 @@ Endpoint = tuple[str, int]
 NO_RECORD = "there is no cluster record yet"
 
 
-class LookError(Exception):
+class FactError(Exception):
     """A fact is missing; the text says why."""
 
 
@@ -37,20 +37,20 @@ class Host:
     # What to do where it is not reachable.
     advice: str = connection_errors.UNREACHABLE.advice
 
-    def look(self, name: str, key: str) -> t.Any:
+    def fact(self, name: str, key: str) -> t.Any:
         """One part of what a look at the host brought."""
         result = self.results.get(name)
         if not result:
-            raise LookError("this run did not look at it")
+            raise FactError("this run did not look at it")
         if result.get("unreachable"):
-            raise LookError(f"the connection to the host was lost: {lost(result)}")
+            raise FactError(f"the connection to the host was lost: {lost(result)}")
         if key not in result:
-            raise LookError(first_line(result.get("msg")) or "the module returned nothing usable")
+            raise FactError(first_line(result.get("msg")) or "the module returned nothing usable")
         return result[key]
 
     @property
     def engine(self) -> Result:
-        found: Result = self.look("engine", "engine")
+        found: Result = self.fact("engine", "engine")
         return found
 
     @property
@@ -59,7 +59,7 @@ class Host:
             return False
         try:
             return bool(self.engine["unit"]["active"] == "active")
-        except LookError:
+        except FactError:
             return False
 
 
@@ -76,7 +76,7 @@ class Service:
 
 
 @dataclasses.dataclass(frozen=True)
-class Observed:
+class Snapshot:
     """The hosts of a run together with what the inventory says about the cluster."""
 
     cluster: str
@@ -115,8 +115,8 @@ class Observed:
         why = "no node of this run could be asked for the cluster record"
         for node in self.reached:
             try:
-                record = node.look("record", "record")
-            except LookError as exc:
+                record = node.fact("record", "record")
+            except FactError as exc:
                 why = f"the cluster record could not be read: {exc}"
                 continue
             if record:
@@ -143,9 +143,9 @@ def _host(name: str, value: t.Mapping[str, t.Any]) -> Host:
     return Host(name, str(value.get("address") or name), False, why, results, found.cause.advice)
 
 
-def observed_from(value: t.Mapping[str, t.Any]) -> Observed:
+def snapshot_from(value: t.Mapping[str, t.Any]) -> Snapshot:
     """The facts as the role hands them over. A key that is missing is a KeyError that names it."""
-    return Observed(
+    return Snapshot(
         cluster=str(value["cluster"]),
         unit=str(value["unit"]),
         engine_version=str(value["engine_version"]),

@@ -18,11 +18,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload
 from ansible_collections.ivy.cluster.plugins.modules import shared_config, shared_config_info
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node import bundle as node_code
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import bundle as code_bundle
 
 # Above this a file transfer is cheaper than an argument: arguments are held several times in the memory of a fork.
 INLINE_LIMIT = 1 << 20
-KEPT_CODE_MODULE = "ivy.cluster.shared_config_call"
+CODE_CACHE_MODULE = "ivy.cluster.shared_config_call"
 
 Result = dict[str, t.Any]
 
@@ -67,12 +67,12 @@ def complete(module: str, args: dict[str, t.Any]) -> Result | None:
 class Transport:
     """The calls of one task on one node."""
 
-    def __init__(self, host: Host, module: str, task_vars: dict[str, t.Any], keeps_code: bool) -> None:
+    def __init__(self, host: Host, module: str, task_vars: dict[str, t.Any], use_code_cache: bool) -> None:
         self.host = host
         self.module = module
         self.task_vars = task_vars
-        self.keeps_code = keeps_code
-        self.fresh = False
+        self.use_code_cache = use_code_cache
+        self.is_new_node = False
 
     def call(self, args: dict[str, t.Any], header: dict[str, t.Any], blobs: dict[str, bytes]) -> Result:
         if not header:
@@ -85,8 +85,8 @@ class Transport:
             result = self._execute({**args, "payload": payload.to_text(bundle)})
         else:
             result = self._call_with_file(args, bundle)
-        if "sealed" in result:
-            result.update(encryption.unseal(key, result.pop("sealed")))
+        if "encrypted" in result:
+            result.update(encryption.decrypt(key, result.pop("encrypted")))
         return result
 
     def _call_with_file(self, args: dict[str, t.Any], bundle: bytes) -> Result:
@@ -105,7 +105,7 @@ class Transport:
             self.host._remove_tmp_path(remote_directory)
 
     def _execute(self, args: dict[str, t.Any]) -> Result:
-        result = self._with_kept_code(args) if self.keeps_code else None
+        result = self._with_cached_code(args) if self.use_code_cache else None
         if result is None:
             result = self._run(f"ivy.cluster.{self.module}", args)
         invocation = result.get("invocation")
@@ -114,23 +114,23 @@ class Transport:
                 invocation["module_args"].pop(name, None)
         return result
 
-    def _with_kept_code(self, args: dict[str, t.Any]) -> Result | None:
+    def _with_cached_code(self, args: dict[str, t.Any]) -> Result | None:
         """The answer of the code on the node; None where the whole module has to be sent."""
         parameters = complete(self.module, args)
         if parameters is None:
             return None
-        call: Result = {"module": self.module, "digest": node_code.DIGEST, "parameters": parameters}
-        result: Result = {"lacks_code": True} if self.fresh else self._run(KEPT_CODE_MODULE, call)
+        call: Result = {"module": self.module, "digest": code_bundle.DIGEST, "parameters": parameters}
+        result: Result = {"lacks_code": True} if self.is_new_node else self._run(CODE_CACHE_MODULE, call)
         if result.get("lacks_code") and not result.get("unfit"):
-            if result.get("fresh") and not self.fresh and parameters.get("state") in ("staged", "applied"):
+            if result.get("fresh") and not self.is_new_node and parameters.get("state") in ("staged", "applied"):
                 # A node without a store lacks everything else as well, so that all of it may travel at once.
-                self.fresh = True
+                self.is_new_node = True
                 return {"need_release": True, "need_contents": True, "have": ""}
-            result = self._run(KEPT_CODE_MODULE, {**call, "code": node_code.packed()})
+            result = self._run(CODE_CACHE_MODULE, {**call, "code": code_bundle.packed()})
         if result.get("lacks_code"):
-            self.keeps_code = False
+            self.use_code_cache = False
             return None
-        self.fresh = False
+        self.is_new_node = False
         result["invocation"] = {"module_args": parameters}
         return result
 

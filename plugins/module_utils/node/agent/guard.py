@@ -171,7 +171,7 @@ def _request(applied: t.Mapping[str, t.Any], place: Place, options: Options) -> 
     )
 
 
-def _look_at_record(place: Place, outcome: Outcome) -> None:
+def _read_record(place: Place, outcome: Outcome) -> None:
     """What the cluster wants of this node; a share that is away is a finding of its own and no failure."""
     if not place.record_directory:
         return
@@ -196,7 +196,7 @@ def _leave_out_rewriting(outcome: Outcome) -> None:
             del outcome.findings[key]
 
 
-def _observe(store: Store, view: View, place: Place, options: Options, outcome: Outcome) -> Observation:
+def _inspect(store: Store, view: View, place: Place, options: Options, outcome: Outcome) -> Observation:
     """Inspect the node and enter the findings into the outcome."""
     unit = show(view.settings.unit or place.unit)
     context = open_context(_request(store.applied(), place, options), store, view, unit)
@@ -250,7 +250,7 @@ def _restorable(observation: Observation, outcome: Outcome, attempts: Attempts, 
 
 def _restore(store: Store, view: View, place: Place, options: Options, outcome: Outcome, attempts: Attempts) -> None:
     """Put back what differs and look again, since what is told must be what is there."""
-    observation = _observe(store, view, place, options, outcome)
+    observation = _inspect(store, view, place, options, outcome)
     # Whoever came in between the two looks may have been cut off.
     outcome.waits = _why_not(outcome)
     if outcome.waits:
@@ -271,7 +271,7 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
         _reload_units()
     outcome.restored = {one.key: "removed" if one.action == DELETE else "put back" for one in actions}
     outcome.backup = backup
-    _observe(store, view, place, options, outcome)
+    _inspect(store, view, place, options, outcome)
     for key, reason in given_up.items():
         if key in outcome.findings:
             outcome.findings[key]["left_alone"] = reason
@@ -288,7 +288,7 @@ def _reload_units() -> None:
         )
 
 
-def look(options: Options, attempts: Attempts) -> Outcome:
+def check_node(options: Options, attempts: Attempts) -> Outcome:
     """One look at the node, and in mode restore what follows from it."""
     place = read_place(options.settings)
     outcome = Outcome(place.node, place.cluster)
@@ -302,14 +302,14 @@ def look(options: Options, attempts: Attempts) -> Outcome:
             applied = store.applied()
             if not applied.get("release"):
                 outcome.interrupted = bool(store.intent())
-                _look_at_record(place, outcome)
+                _read_record(place, outcome)
                 return outcome
             settings = settings_from(applied.get("settings") or {})
             outcome.licence_until = (licence.read_installed(settings.roots["engine"]) or {}).get("valid_until") or ""
             with View(settings, store) as view:
-                _observe(store, view, place, options, outcome)
+                _inspect(store, view, place, options, outcome)
         # Without the lock, since a share that hangs must not hold up an activation.
-        _look_at_record(place, outcome)
+        _read_record(place, outcome)
         _leave_out_rewriting(outcome)
         if options.mode != RESTORE or not outcome.findings:
             return outcome
@@ -327,29 +327,29 @@ def look(options: Options, attempts: Attempts) -> Outcome:
 def guard(options: Options) -> int:
     """One run of the guard; the exit status says whether it could do its work, not whether it found something."""
     start = time.monotonic()
-    memory = guard_report.Memory(options.status_directory)
+    state = guard_report.GuardState(options.status_directory)
     try:
-        outcome = look(options, memory.attempts)
+        outcome = check_node(options, state.attempts)
     except BusyError:
         return 0
     except (NodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         # What is damaged can be damaged in any way; whatever it is, it must be told and not only end the program.
         text = str(exc) if isinstance(exc, NodeError) else f"{type(exc).__name__}: {exc}"
-        outcome = Outcome(memory.node, memory.cluster, error=f"The guard cannot look at this node. {text}")
+        outcome = Outcome(state.node, state.cluster, error=f"The guard cannot look at this node. {text}")
     used = os.times()
     outcome.duration = time.monotonic() - start
     outcome.cpu = used.user + used.system + used.children_user + used.children_system
     outcome.time = timestamp()
-    memory.count(outcome)
+    state.count(outcome)
     if options.metrics:
         try:
-            guard_report.write_metrics(options.metrics, outcome, options.mode, memory)
+            guard_report.write_metrics(options.metrics, outcome, options.mode, state)
         except (NodeError, OSError) as exc:
             outcome.metrics_problem = f"The metrics cannot be written to {options.metrics}: {exc}"
-    for line in memory.tell(outcome):
+    for line in state.messages(outcome):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
-    memory.write(outcome, options.mode)
+    state.write(outcome, options.mode)
     return 1 if outcome.error or outcome.metrics_problem else 0
 
 
@@ -359,9 +359,12 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", default=SETTINGS, help="node.json of this node")
     parser.add_argument("--metrics", default="", help="directory of the Prometheus text files")
     parser.add_argument("--keep-backups", type=int, default=20)
-    given = parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
     options = Options(
-        mode=given.mode, settings=given.settings, metrics=given.metrics, keep_backups=max(given.keep_backups, 1)
+        mode=parsed.mode,
+        settings=parsed.settings,
+        metrics=parsed.metrics,
+        keep_backups=max(parsed.keep_backups, 1),
     )
     try:
         return guard(options)

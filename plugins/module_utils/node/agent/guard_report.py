@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the guard tells what it found: lines for the journal, a status file, a Prometheus text file.
 
-The status file is the guard's memory, too: a line is written when something becomes different, not each minute.
+The status file is the guard's state, too: a line is written when something becomes different, not each minute.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Attempts:
     def add(self, key: str, now: float) -> None:
         self._times.setdefault(key, []).append(now)
 
-    def plain(self, since: float) -> dict[str, list[float]]:
+    def to_dict(self, since: float) -> dict[str, list[float]]:
         recent = {key: [one for one in times if one >= since] for key, times in self._times.items()}
         return {key: times for key, times in recent.items() if times}
 
@@ -88,7 +88,7 @@ def where(item: t.Mapping[str, t.Any]) -> str:
     return str(item["path"]) if item["root"] in ("engine", "node") else f"{item['root']}: {item['path']}"
 
 
-def _said(item: t.Mapping[str, t.Any]) -> str:
+def _finding_text(item: t.Mapping[str, t.Any]) -> str:
     text = f"{where(item)}: {item['kind']} ({item['detail']})"
     return f"{text}; {item['left_alone']}" if item.get("left_alone") else text
 
@@ -127,7 +127,7 @@ _OVER = {
 }
 
 
-class Memory:
+class GuardState:
     """What the guard told before."""
 
     def __init__(self, directory: str) -> None:
@@ -155,7 +155,7 @@ class Memory:
 
     # --- the journal
 
-    def tell(self, outcome: Outcome) -> list[str]:
+    def messages(self, outcome: Outcome) -> list[str]:
         """The lines that are new; everything told before stays untold until it is over."""
         if outcome.error:
             # What was found before is neither there nor gone: nobody could look.
@@ -163,7 +163,7 @@ class Memory:
             lines = [] if self.said.get("error") == outcome.error else [f"{_ERROR}{outcome.error}"]
             self.said = told
             return [one_line(line) for line in lines]
-        files = {f"file {key}": _said(item) for key, item in outcome.findings.items()}
+        files = {f"file {key}": _finding_text(item) for key, item in outcome.findings.items()}
         others = conditions(outcome)
         copy = f"; what was there lies in {outcome.backup}" if outcome.backup else ""
         lines = [f"{_WARNING}{text}" for name, text in others.items() if self.said.get(name) != text]
@@ -216,7 +216,7 @@ class Memory:
                 "duration": round(outcome.duration, 3),
                 "cpu": round(outcome.cpu, 3),
                 "said": self.said,
-                "attempts": self.attempts.plain(time.time() - 86400),
+                "attempts": self.attempts.to_dict(time.time() - 86400),
             }
         )
 
@@ -278,8 +278,8 @@ class _Metric(t.NamedTuple):
         return f"ivy_config_{self.name}{{{labels}}} {number}" if labels else f"ivy_config_{self.name} {number}"
 
 
-def _of_the_guard(outcome: Outcome, mode: str, memory: Memory) -> list[_Metric]:
-    last = seconds(memory.last_success)
+def _of_the_guard(outcome: Outcome, mode: str, state: GuardState) -> list[_Metric]:
+    last = seconds(state.last_success)
     return [
         _Metric("guard_success", "Whether the last run of the guard could look at the node.", not outcome.error),
         _Metric("guard_last_run_timestamp_seconds", "When the guard ran last.", seconds(outcome.time)),
@@ -290,7 +290,7 @@ def _of_the_guard(outcome: Outcome, mode: str, memory: Memory) -> list[_Metric]:
         _Metric(
             "guard_restored_files_total",
             "Files put back since the host started.",
-            memory.restored_total,
+            state.restored_total,
             kind="counter",
         ),
     ]
@@ -332,9 +332,9 @@ def _of_the_node(outcome: Outcome) -> list[_Metric]:
     ]
 
 
-def metrics(outcome: Outcome, mode: str, memory: Memory) -> str:
+def metrics(outcome: Outcome, mode: str, state: GuardState) -> str:
     """The text file for a Prometheus node exporter; where nobody could look, better no number than an old one."""
-    listed = [*_of_the_guard(outcome, mode, memory), *([] if outcome.error else _of_the_node(outcome))]
+    listed = [*_of_the_guard(outcome, mode, state), *([] if outcome.error else _of_the_node(outcome))]
     lines: list[str] = []
     for number, one in enumerate(listed):
         if number == 0 or listed[number - 1].name != one.name:
@@ -344,7 +344,7 @@ def metrics(outcome: Outcome, mode: str, memory: Memory) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_metrics(directory: str, outcome: Outcome, mode: str, memory: Memory) -> None:
+def write_metrics(directory: str, outcome: Outcome, mode: str, state: GuardState) -> None:
     """Write the text file where somebody collects them; no directory, no collector."""
     if os.path.isdir(directory):
-        _write(directory, METRICS, metrics(outcome, mode, memory).encode("utf-8"))
+        _write(directory, METRICS, metrics(outcome, mode, state).encode("utf-8"))

@@ -193,7 +193,7 @@ class Attempt:
             start_state.write(now, self.run_directory)
 
     @staticmethod
-    def _say(text: str) -> None:
+    def _log(text: str) -> None:
         sys.stderr.write(f"ivy-cluster: {text}\n")
         sys.stderr.flush()
 
@@ -210,20 +210,20 @@ class Attempt:
                 f"For the reason run: journalctl -u {self.unit}"
             )
             self._note(start_state.PAUSING, reason)
-            self._say(f"{reason} The next start is in {seconds:.0f} seconds.")
+            self._log(f"{reason} The next start is in {seconds:.0f} seconds.")
             self.sleep(seconds)
 
     def run(self) -> int:
         """0 where the engine may start, 1 where it must not until somebody acts; waits as long as systemd lets it."""
         self._pause()
-        said, looks = "", 0
+        logged, attempts = "", 0
         while True:
             try:
                 prepare(self.settings_path, self.run_directory)
             except PermanentError as exc:
                 reason = start_state.one_line(str(exc))
                 self._note(start_state.REFUSED, reason)
-                self._say(f"the engine is not started. {reason}")
+                self._log(f"the engine is not started. {reason}")
                 return 1
             except (NodeError, OSError) as exc:
                 reason = start_state.one_line(str(exc))
@@ -233,12 +233,12 @@ class Attempt:
                 self._note(start_state.STARTED)
                 return 0
             self._note(start_state.WAITING, reason)
-            if reason != said:
-                self._say(f"the engine is not started yet. {reason}")
-                said = reason
+            if reason != logged:
+                self._log(f"the engine is not started yet. {reason}")
+                logged = reason
             # Nodes that wait for the same must not all start at the same moment.
-            self.sleep(start_state.delay(looks) * random.uniform(0.8, 1.2))
-            looks += 1
+            self.sleep(start_state.delay(attempts) * random.uniform(0.8, 1.2))
+            attempts += 1
 
 
 def main() -> int:

@@ -28,13 +28,13 @@ def _mask(key: bytes, nonce: bytes, data: bytes) -> bytes:
     return (int.from_bytes(data, "big") ^ int.from_bytes(stream, "big")).to_bytes(size, "big")
 
 
-def seal(key: bytes, value: t.Any) -> str:
+def encrypt(key: bytes, value: t.Any) -> str:
     nonce = os.urandom(_NONCE)
     data = zlib.compress(json.dumps(value, separators=(",", ":")).encode("ascii"))
     return base64.b64encode(nonce + _mask(key, nonce, data)).decode("ascii")
 
 
-def unseal(key: bytes, text: str) -> t.Any:
+def decrypt(key: bytes, text: str) -> t.Any:
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)
         return json.loads(zlib.decompress(_mask(key, data[:_NONCE], data[_NONCE:])))

@@ -129,5 +129,5 @@ def conceal(result: dict[str, t.Any], key: bytes) -> dict[str, t.Any]:
     shown = {name: value for name, value in result.items() if name not in _CONFIDENTIAL}
     hidden = {name: result[name] for name in _CONFIDENTIAL if name in result}
     if key and hidden:
-        shown["sealed"] = encryption.seal(key, hidden)
+        shown["encrypted"] = encryption.encrypt(key, hidden)
     return shown

@@ -100,7 +100,7 @@ def record(now: Present, modified: t.Iterable[str], unit: Unit | None, invocatio
         item: dict[str, t.Any] = {"sha256": digest}
         restart = now.restarts.get(key)
         if restart is not None:
-            item["restart"] = restart.plain()
+            item["restart"] = restart.to_dict()
         files[key] = item
     return {
         "format": FORMAT,

@@ -28,7 +28,7 @@ class Restart(t.NamedTuple):
     digest: str
     keys: dict[str, str]
 
-    def plain(self) -> dict[str, t.Any]:
+    def to_dict(self) -> dict[str, t.Any]:
         return {"kind": self.kind, "digest": self.digest, "keys": self.keys}
 
 

@@ -10,7 +10,7 @@ import enum
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, LookError, Observed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import FactError, Host, Snapshot
 
 HOSTS = "hosts"
 DATABASE = "database"
@@ -92,7 +92,7 @@ def host_rows(check: str, hosts: t.Iterable[Host], what: str, row: t.Callable[[H
     def guarded(host: Host) -> Row:
         try:
             return row(host)
-        except LookError as exc:
+        except FactError as exc:
             return failed(
                 check, host.name, f"{what} could not be inspected: {exc}", "Fix this first, then verify again."
             )
@@ -100,7 +100,7 @@ def host_rows(check: str, hosts: t.Iterable[Host], what: str, row: t.Callable[[H
     return [guarded(host) for host in hosts]
 
 
-def running_rows(check: str, facts: Observed, what: str, row: t.Callable[[Host], Row]) -> list[Row]:
+def running_rows(check: str, facts: Snapshot, what: str, row: t.Callable[[Host], Row]) -> list[Row]:
     """One row for each node. A node that does not run fails the check of the hosts only."""
     rows: list[Row] = []
     for node in facts.present:

@@ -70,7 +70,7 @@ class Site:
             {**strange, "path": path, "after": encoded(self.contents.get(path, b"planted\n"))} for path in self.extra
         ]
         answer = {**self.answer, "findings": [{**finding, **sides}, *extra]}
-        return {"changed": False, "sealed": encryption.seal(bytes.fromhex(header["key"]), answer)}
+        return {"changed": False, "encrypted": encryption.encrypt(bytes.fromhex(header["key"]), answer)}
 
     def run(self, check: bool = False, **changes: t.Any) -> dict[str, t.Any]:
         loader = DataLoader()

@@ -90,7 +90,9 @@ def test_public_urls(host: str, licensed: bool) -> None:
     ],
 )
 def test_controller_and_node_read_the_same_licence(line: str, expected: str) -> None:
-    text = f"[Begin Licence]\nlicence.type=x\n{line}\n[End Licence]\n[Begin Signature]\nlicence.valid.until=1999-01-01\n"
+    text = (
+        f"[Begin Licence]\nlicence.type=x\n{line}\n[End Licence]\n[Begin Signature]\nlicence.valid.until=1999-01-01\n"
+    )
     assert parse_licence(text).valid_until == expected
     assert node_licence.describe(text, DAY)["valid_until"] == expected
 

@@ -21,7 +21,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.config import (
     request,
 )
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node import result as node_answer
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import result as node_result
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import session
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import cache
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
@@ -241,7 +241,7 @@ def test_what_the_node_answers_may_be_printed(site: t.Any) -> None:
     for release, more in ((site.cached(second), {"diff": True}), (site.cached(first), {"diff": True, "check": True})):
         answers += site.call(release, **more)[0].answers
     answers += site.call("", "shared_config_info")[0].answers
-    assert any("sealed" in answer for answer in answers)
+    assert any("encrypted" in answer for answer in answers)
     contents = [file.content for files in (first, second) for file in files.values()] + [CANARY.encode()]
     for answer in answers:
         for content in contents:
@@ -332,7 +332,7 @@ def test_one_yaml_file_stands_in_each_list_with_its_own_keys(site: t.Any) -> Non
     assert drift["keys"][0]["wanted"] == "1"
     for name in ("drift", "pending", "conflict"):
         assert {"owner", "modified", "mode", "size", "comparable"} <= set(info[name][0])
-    assert not {"comparisons", "digests", "sealed"} & set(info)
+    assert not {"comparisons", "digests", "encrypted"} & set(info)
 
 
 def test_a_yaml_file_that_the_release_removes_and_somebody_changed_is_a_conflict(site: t.Any) -> None:
@@ -540,9 +540,9 @@ def test_a_manifest_that_lies_about_its_bytes_is_refused_on_the_node(site: t.Any
     ],
 )
 def test_texts_are_shown_without_secrets(text: str, hidden: str) -> None:
-    assert hidden not in node_answer.masked_text(text, [CANARY])
+    assert hidden not in node_result.masked_text(text, [CANARY])
 
 
 def test_texts_are_shown_otherwise_as_they_are() -> None:
     text = "timeout=30\n<session-timeout>30</session-timeout>\n"
-    assert node_answer.masked_text(text, []) == text
+    assert node_result.masked_text(text, []) == text

@@ -48,7 +48,7 @@ def asker(node: t.Any, release: str, answers: list[str]) -> node_copy.Ask:
         bundle = payload.to_text(payload.pack({"key": key.hex(), "wanted": wanted}, {}))
         answer = node_releases.run({"release": release, "payload": bundle, "store": str(node.store)})
         answers.append(json.dumps(answer))
-        return t.cast("dict[str, t.Any]", encryption.unseal(key, str(answer["sealed"])))
+        return t.cast("dict[str, t.Any]", encryption.decrypt(key, str(answer["encrypted"])))
 
     return ask
 

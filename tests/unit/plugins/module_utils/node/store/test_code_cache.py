@@ -111,7 +111,7 @@ class Site:
             **args,
         }
         return host, session.SharedConfigCall(
-            host, given, {"ivy_cluster_key": "k" * 32}, module, keeps_code=keeps
+            host, given, {"ivy_cluster_key": "k" * 32}, module, use_code_cache=keeps
         ).run()
 
     @property
