@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options that tell a module where a node keeps what, and whose it is; node files apart from them."""
+    """Options of modules that inspect a node: its directories and their owner; node files separately."""
 
     DOCUMENTATION = r"""
 options:

@@ -9,17 +9,16 @@ module: shared_config_info
 short_description: Compares the shared configuration of a node with what was applied to it
 version_added: 0.1.0
 description:
-  - Tells what somebody changed on the node (drift), what the release has that the node does not have yet (pending),
-    and what both changed to different values (conflict). What both changed to the same value is none of them.
-  - YAML is told apart key by key, so one YAML file may stand in more than one of the three lists, each time with its
-    own keys. Any other file stands in one at most. Another form of the same keys is no difference, the schema header
-    is.
+  - Reports changes on the node (drift), changes of the release that are not on the node yet (pending), and keys or
+    files that both changed to different values (conflict). A change that both made is in none of the lists.
+  - YAML is compared by keys, so one YAML file can be in several lists, each time with other keys. Any other file is in
+    one list at most. Another form of the same keys is not a difference. The schema header is one.
   - Values are shown with secrets masked, those that the release names as such and those whose key sounds like one, and
     known secret values are taken out wherever else they turn up.
   - Writes nothing. One round trip where nothing differs, and never a file's content in the result.
 options:
   release:
-    description: Id of the release that the node should have. Empty looks for drift only.
+    description: Id of the release that the node should have. Without it, only drift is reported.
     type: str
     default: ""
   cache:
@@ -27,11 +26,11 @@ options:
     type: path
     default: ""
   payload:
-    description: Set by the controller's half of this module; not for tasks.
+    description: Set by the controller half of this module. Do not use it in tasks.
     type: str
     default: ""
   bundle:
-    description: Set by the controller's half of this module; not for tasks.
+    description: Set by the controller half of this module. Do not use it in tasks.
     type: path
     default: ""
 author:
@@ -44,7 +43,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look for changes made on the node
+- name: Gather the changes made on the node
   ivy.cluster.shared_config_info:
     roots:
       engine: /opt/ivy/current
@@ -95,7 +94,7 @@ conflict:
   elements: dict
   sample: []
 engine_owned:
-  description: Files that the engine itself keeps.
+  description: Files that the engine itself maintains.
   returned: always
   type: list
   elements: str

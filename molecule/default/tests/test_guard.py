@@ -144,7 +144,7 @@ def test_1_a_local_change_is_reported_and_in_restore_mode_reverted(lab: Lab, gua
     lab.playbook(role, "--limit", name, "-e", "config_guard_mode=restore").succeeded()
     guarded.wait()
     messages = guarded.new_messages(before, 2)
-    assert any(line.startswith(f"Put back: {APP}") for line in messages)
+    assert any(line.startswith(f"Restored: {APP}") for line in messages)
     assert any(line.startswith(f"Removed: {DROP_IN}/by-hand.conf") for line in messages)
     assert guarded.differing == []
     assert host.check_output(f"sha256sum {CONFIGURATION}/applications/demo/app.yaml") == original

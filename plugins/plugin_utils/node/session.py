@@ -39,7 +39,7 @@ def known_secrets(host: Host, task_vars: dict[str, t.Any]) -> list[str]:
     found: list[str] = []
     for name in _SECRET_VARIABLES:
         if name in task_vars:
-            # A variable that cannot be resolved here is none that could have reached a file.
+            # A variable that cannot be resolved here cannot have reached a file.
             with contextlib.suppress(Exception):
                 found.extend(masking.leaves(host._templar.template(task_vars[name])))
     return [value for value in found if len(value) >= 3]
@@ -190,7 +190,7 @@ class SharedConfigCall:
         return {(entry["root"], entry["path"]): entry for entry in (self.manifest or {}).get("entries", [])}
 
     def _sort_out(self, result: Result) -> None:
-        """Drift, pending and conflict by keys, which the node cannot tell."""
+        """Drift, pending and conflict by keys, which the node cannot compare."""
         if not any(result.get(name) for name in (*node_result.LISTS, "comparisons")):
             for name in ("comparisons", "digests"):
                 result.pop(name, None)
@@ -217,7 +217,7 @@ class SharedConfigCall:
             entry = entries.get((root, path)) if action["action"] != "delete" else None
             item = {"before_header": path, "after_header": path}
             if path.startswith(HELPER):
-                # The collection's own code is no configuration; its text would bury what is.
+                # The collection's own code is not configuration, and its text is long.
                 item.update(before="", after="(the collection's node helper)\n")
             elif action["action"] == "attributes":
                 item.update(before=f"{action.get('detail', '')}\n", after="as declared\n")

@@ -1,10 +1,9 @@
 # Copyright: the ivy.cluster contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run saw of a cluster: the input of the reports.
+"""The facts that a run gathered about a cluster: the input of the reports.
 
-A look at a host can fail without failing the run; then its result lacks what it should hold, and whoever needs that
-says so instead of guessing.
+A gathering task can fail without failing the run. Its facts are then missing, and a check that needs them reports why.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ NO_RECORD = "there is no cluster record yet"
 
 
 class FactError(Exception):
-    """A fact is missing; the text says why."""
+    """A fact is missing. The message is the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One host: whether it answered, and the result of each look at it by the name of the look."""
+    """One host: whether it is reachable, and the result of each gathering task by its name."""
 
     name: str
     address: str
@@ -38,10 +37,10 @@ class Host:
     advice: str = connection_errors.UNREACHABLE.advice
 
     def fact(self, name: str, key: str) -> t.Any:
-        """One part of what a look at the host brought."""
+        """One fact of the host. A missing one raises FactError with the reason."""
         result = self.results.get(name)
         if not result:
-            raise FactError("this run did not look at it")
+            raise FactError("this run did not gather it")
         if result.get("unreachable"):
             raise FactError(f"the connection to the host was lost: {lost(result)}")
         if key not in result:
@@ -77,7 +76,7 @@ class Service:
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """The hosts of a run together with what the inventory says about the cluster."""
+    """The hosts of a run and the inventory's facts about the cluster."""
 
     cluster: str
     unit: str
@@ -111,7 +110,7 @@ class Snapshot:
         return [node for node in self.present if node.runs]
 
     def record(self) -> tuple[Result, str]:
-        """The cluster record, or why it is not known. It is shared, so any node can tell."""
+        """The cluster record, or why it is unknown. It is shared, so any node can read it."""
         why = "no node of this run could be asked for the cluster record"
         for node in self.reached:
             try:
@@ -167,7 +166,7 @@ def snapshot_from(value: t.Mapping[str, t.Any]) -> Snapshot:
 
 
 def lost(result: Result) -> str:
-    """What was said when a host could not be reached, in one line."""
+    """The connection error of an unreachable host, in one line."""
     return diagnose(str(result.get("msg") or ""), connecting=True).detail
 
 

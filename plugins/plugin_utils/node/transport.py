@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the controller half of shared_config reaches the node half, with as little sent and compiled as possible.
 
-The node keeps the code of the first call. Later calls name its digest, which costs a node less than Ansible's ping. A
-node that has other code, or none, says so and is sent it; one whose Python cannot run it gets the whole module, which
-tells what is wrong.
+The node caches the code of the first call. Later calls contain only its digest, which costs a node less than Ansible's
+ping. A node with other code, or none, reports that and gets the code. A node whose Python cannot run it gets the
+complete module, which reports the problem.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def validator(module: str) -> ArgumentSpecValidator:
 
 
 def complete(module: str, args: dict[str, t.Any]) -> Result | None:
-    """The module's options with their defaults; None where only the node can tell them, or what is wrong with them."""
+    """The module's options with their defaults; None if only the node can resolve or reject them."""
     checked = validator(module).validate(args)
     if checked.error_messages:
         return None
@@ -77,7 +77,7 @@ class Transport:
     def call(self, args: dict[str, t.Any], header: dict[str, t.Any], blobs: dict[str, bytes]) -> Result:
         if not header:
             return self._execute(args)
-        # At high verbosity Ansible prints what a module answers, so the node seals what must not be seen.
+        # At high verbosity Ansible prints the result of a module, so the node encrypts confidential parts.
         key = os.urandom(32)
         size = sum(map(len, blobs.values()))
         bundle = payload.pack({**header, "key": key.hex()}, blobs, level=6 if size <= INLINE_LIMIT else 1)

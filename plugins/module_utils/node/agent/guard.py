@@ -1,11 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at a node between runs, each minute from a timer: what differs from what was applied, and why it matters.
+"""Compares a node with what was applied to it, each minute between runs, started by a timer.
 
-It sees the node through the same code as the modules, but judges by exact digests only: what means the same and has
-other bytes is a difference here, since nobody with a YAML library is at hand. Every file is read each time. A file
-that was looked at before could be recognised by its inode, size and times, but only if nobody can set the clock back;
-reading is cheap enough not to have to trust that.
+It uses the code of the modules, but compares exact digests only: YAML with the same meaning and other bytes is a
+difference here, because no YAML library is available. Every file is read each time. Inode, size and times identify an
+unchanged file only if nobody can set the clock back, and reading is cheap.
 """
 
 from __future__ import annotations
@@ -39,18 +38,18 @@ from ..store.store import Store, read_json_file, timestamp
 from . import guard_report
 from .guard_report import Attempts, Outcome
 
-# Apart from what the start of the engine records, which is written at that moment only.
+# Not the directory of the start check, which is written at each start of the engine.
 STATUS_DIRECTORY = "/run/ivy-config-guard"
 SETTINGS = "/etc/ivy-cluster/node.json"
 REPORT, RESTORE = "report", "restore"
-# Whoever changes a file again and again is a program; to write against it all day would only fill the backups.
+# A program may change a file again and again. Restoring it each time would only fill the backups.
 ATTEMPTS = 3
 ATTEMPTS_WITHIN = 3600.0
 _REWRITING_TIME = 120.0
 
 
 class Options(t.NamedTuple):
-    """How the guard was started."""
+    """The options of the guard."""
 
     mode: str = REPORT
     settings: str = SETTINGS
@@ -61,7 +60,7 @@ class Options(t.NamedTuple):
 
 
 class BusyError(Exception):
-    """A run is at work on this node; what it has half done is nobody's drift."""
+    """A run is changing this node, so differences are not drift."""
 
 
 class Observation(t.NamedTuple):
@@ -94,7 +93,7 @@ def _restore_files(observation: Observation, actions: list[Action]) -> str:
 
 @contextlib.contextmanager
 def _shared_lock(store: Store) -> t.Iterator[None]:
-    """Keep activations out while looking, without keeping out others that only look."""
+    """Exclude activations during an inspection, but not other inspections."""
     try:
         fd = os.open("lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=store.tree.fd)
     except FileNotFoundError:
@@ -122,7 +121,7 @@ def _lock(store: Store) -> t.Iterator[None]:
 
 
 class Place(t.NamedTuple):
-    """What node.json says about this node."""
+    """The settings of this node, from node.json."""
 
     node: str
     cluster: str
@@ -172,7 +171,7 @@ def _request(applied: t.Mapping[str, t.Any], place: Place, options: Options) -> 
 
 
 def _read_record(place: Place, outcome: Outcome) -> None:
-    """What the cluster wants of this node; a share that is away is a finding of its own and no failure."""
+    """Read the cluster record. An unavailable file share is a finding, not an error."""
     if not place.record_directory:
         return
     try:
@@ -186,7 +185,7 @@ def _read_record(place: Place, outcome: Outcome) -> None:
 
 
 def _leave_out_rewriting(outcome: Outcome) -> None:
-    """During a rollout the engine encrypts values in what it just got; the gate accepts that some moments later."""
+    """During a rollout the engine encrypts values in new files; the gate accepts that shortly afterwards."""
     if not outcome.operation:
         return
     now = time.time()
@@ -224,7 +223,7 @@ def _is_encrypted_at_start(observation: Observation, drift: Drift) -> bool:
 
 
 def _why_not(outcome: Outcome) -> str:
-    """Why nothing may be put back now, whatever differs."""
+    """Why no file may be restored now; empty if files may be restored."""
     if outcome.interrupted:
         return "an activation was cut off"
     if outcome.record_problem:
@@ -242,16 +241,16 @@ def _restorable(observation: Observation, outcome: Outcome, attempts: Attempts, 
     given_up = {key for key in outcome.findings if attempts.count(key, now - ATTEMPTS_WITHIN) >= ATTEMPTS}
     for key in given_up:
         outcome.findings[key]["left_alone"] = (
-            f"put back {ATTEMPTS} times within an hour, and it still differs: find out what writes it, or keeps it "
+            f"restored {ATTEMPTS} times within an hour, and it still differs: find out what writes it, or keeps it "
             "from being written"
         )
     return [action for action in actions if action.key not in given_up]
 
 
 def _restore(store: Store, view: View, place: Place, options: Options, outcome: Outcome, attempts: Attempts) -> None:
-    """Put back what differs and look again, since what is told must be what is there."""
+    """Restore the files that differ and inspect the node again, so that the report is about its current state."""
     observation = _inspect(store, view, place, options, outcome)
-    # Whoever came in between the two looks may have been cut off.
+    # A run may have changed the node since the first inspection.
     outcome.waits = _why_not(outcome)
     if outcome.waits:
         return
@@ -260,7 +259,7 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     if not actions:
         return
     given_up = {key: item["left_alone"] for key, item in outcome.findings.items() if "left_alone" in item}
-    # Before it is tried: what fails each minute makes a backup each minute, too.
+    # Count before the attempt: an attempt that fails each minute makes a backup each minute, too.
     for one in actions:
         attempts.add(one.key, now)
     try:
@@ -269,7 +268,7 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
         store.prune(keep_releases=1 << 30, keep_backups=options.keep_backups)
     if any(one.root == NODE and belongs(one.path, view.settings.unit) for one in actions):
         _reload_units()
-    outcome.restored = {one.key: "removed" if one.action == DELETE else "put back" for one in actions}
+    outcome.restored = {one.key: "removed" if one.action == DELETE else "restored" for one in actions}
     outcome.backup = backup
     _inspect(store, view, place, options, outcome)
     for key, reason in given_up.items():
@@ -278,7 +277,7 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
 
 
 def _reload_units() -> None:
-    """systemd has to know the unit that lies on the disk; this starts and stops nothing."""
+    """Make systemd read the restored unit files. This starts and stops nothing."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
             ["systemctl", "daemon-reload"],
@@ -289,13 +288,13 @@ def _reload_units() -> None:
 
 
 def check_node(options: Options, attempts: Attempts) -> Outcome:
-    """One look at the node, and in mode restore what follows from it."""
+    """Inspect the node once, and in mode restore, restore the files that differ."""
     place = read_place(options.settings)
     outcome = Outcome(place.node, place.cluster)
     with Store(place.store) as store:
         if not store.tree.exists:
             raise NodeError(
-                f"The store {place.store} is gone, so nobody knows what was applied to this node. "
+                f"The store {place.store} is gone, so it is unknown what was applied to this node. "
                 f"Run: ansible-playbook ivy.cluster.site --limit {place.node or '<this node>'}"
             )
         with _shared_lock(store):
@@ -308,7 +307,7 @@ def check_node(options: Options, attempts: Attempts) -> Outcome:
             outcome.licence_until = (licence.read_installed(settings.roots["engine"]) or {}).get("valid_until") or ""
             with View(settings, store) as view:
                 _inspect(store, view, place, options, outcome)
-        # Without the lock, since a share that hangs must not hold up an activation.
+        # Without the lock, because a share that hangs must not delay an activation.
         _read_record(place, outcome)
         _leave_out_rewriting(outcome)
         if options.mode != RESTORE or not outcome.findings:
@@ -325,7 +324,7 @@ def check_node(options: Options, attempts: Attempts) -> Outcome:
 
 
 def guard(options: Options) -> int:
-    """One run of the guard; the exit status says whether it could do its work, not whether it found something."""
+    """Run the guard once. The exit status reports whether it could inspect the node, not whether it found drift."""
     start = time.monotonic()
     state = guard_report.GuardState(options.status_directory)
     try:
@@ -333,9 +332,9 @@ def guard(options: Options) -> int:
     except BusyError:
         return 0
     except (NodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-        # What is damaged can be damaged in any way; whatever it is, it must be told and not only end the program.
+        # Data can be damaged in any way. The error must be reported, not only end the program.
         text = str(exc) if isinstance(exc, NodeError) else f"{type(exc).__name__}: {exc}"
-        outcome = Outcome(state.node, state.cluster, error=f"The guard cannot look at this node. {text}")
+        outcome = Outcome(state.node, state.cluster, error=f"The guard cannot inspect this node. {text}")
     used = os.times()
     outcome.duration = time.monotonic() - start
     outcome.cpu = used.user + used.system + used.children_user + used.children_system
@@ -369,5 +368,5 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     try:
         return guard(options)
     except (NodeError, OSError) as exc:
-        sys.stdout.write(f"<3>The guard cannot tell what it found: {exc}\n")
+        sys.stdout.write(f"<3>The guard cannot report its findings: {exc}\n")
         return 1

@@ -31,7 +31,7 @@ _RESTORED = 20
 
 @dataclasses.dataclass
 class Outcome:
-    """What one look found."""
+    """The result of one inspection."""
 
     node: str
     cluster: str
@@ -43,13 +43,13 @@ class Outcome:
     stale: str = ""
     interrupted: bool = False
     metrics_problem: str = ""
-    # The last day of the licence that lies on the node; empty where none says it.
+    # The last day of the installed licence; empty if it has no limit.
     licence_until: str = ""
     files: int = 0
     engine_owned: int = 0
     restart_reasons: list[str] = dataclasses.field(default_factory=list)
     findings: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
-    # Why nothing is put back although mode restore is on.
+    # Why no file is restored although the mode is restore.
     waits: str = ""
     restored: dict[str, str] = dataclasses.field(default_factory=dict)
     backup: str = ""
@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Attempts:
-    """When which file was put back."""
+    """The times at which each file was restored."""
 
     def __init__(self, known: t.Mapping[str, t.Any]) -> None:
         self._times = {
@@ -94,26 +94,26 @@ def _finding_text(item: t.Mapping[str, t.Any]) -> str:
 
 
 def conditions(outcome: Outcome) -> dict[str, str]:
-    """What is wrong beside single files."""
+    """Problems of the node other than single files."""
     found = {}
     if outcome.stale:
         found["stale"] = outcome.stale
     if outcome.interrupted:
         found["interrupted"] = (
-            "An activation was cut off on this node, so its files are not one whole release. "
+            "An activation was cut off on this node, so its files are not those of one release. "
             f"Run: ansible-playbook ivy.cluster.site --limit {outcome.node or '<this node>'}"
         )
     if outcome.record_problem:
         found["record"] = outcome.record_problem
     if outcome.restart_reasons:
         found["restart"] = (
-            f"The engine runs with something else than lies on the disk: {'; '.join(outcome.restart_reasons[:5])}. "
-            "Nothing is restarted here; ivy.cluster.site does it node by node."
+            f"The running configuration differs from the files on disk: {'; '.join(outcome.restart_reasons[:5])}. "
+            "The guard restarts nothing; ivy.cluster.site restarts node by node."
         )
     if outcome.metrics_problem:
         found["metrics"] = outcome.metrics_problem
     if outcome.waits:
-        found["waits"] = f"Nothing is put back for now: {outcome.waits}"
+        found["waits"] = f"No file is restored for now: {outcome.waits}"
     return found
 
 
@@ -122,13 +122,13 @@ _OVER = {
     "interrupted": "The activation that was cut off is finished",
     "metrics": "The metrics can be written again",
     "record": "The cluster record can be read again",
-    "restart": "The engine runs with what lies on the disk again",
-    "waits": "What differs is put back again",
+    "restart": "The running configuration is that of the files on disk again",
+    "waits": "Files are restored again",
 }
 
 
 class GuardState:
-    """What the guard told before."""
+    """What the guard reported before, from its status file."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -138,7 +138,7 @@ class GuardState:
         self._known = known
         self.node = str(known.get("node", ""))
         self.cluster = str(known.get("cluster", ""))
-        self.said: dict[str, str] = self._mapping("said")
+        self.reported: dict[str, str] = self._mapping("said")
         self.attempts = Attempts(self._mapping("attempts"))
         self.last_success = str(known.get("last_success") or "")
         total = known.get("restored_total")
@@ -156,20 +156,19 @@ class GuardState:
     # --- the journal
 
     def messages(self, outcome: Outcome) -> list[str]:
-        """The lines that are new; everything told before stays untold until it is over."""
+        """The new lines. A reported condition is not reported again until it ends."""
         if outcome.error:
-            # What was found before is neither there nor gone: nobody could look.
-            told = {**self.said, "error": outcome.error}
-            lines = [] if self.said.get("error") == outcome.error else [f"{_ERROR}{outcome.error}"]
-            self.said = told
+            # It is unknown whether earlier findings still exist.
+            lines = [] if self.reported.get("error") == outcome.error else [f"{_ERROR}{outcome.error}"]
+            self.reported = {**self.reported, "error": outcome.error}
             return [one_line(line) for line in lines]
         files = {f"file {key}": _finding_text(item) for key, item in outcome.findings.items()}
         others = conditions(outcome)
-        copy = f"; what was there lies in {outcome.backup}" if outcome.backup else ""
-        lines = [f"{_WARNING}{text}" for name, text in others.items() if self.said.get(name) != text]
-        changed = [f"{_WARNING}Differs: {text}" for name, text in files.items() if self.said.get(name) != text]
+        copy = f"; backup: {outcome.backup}" if outcome.backup else ""
+        lines = [f"{_WARNING}{text}" for name, text in others.items() if self.reported.get(name) != text]
+        changed = [f"{_WARNING}Differs: {text}" for name, text in files.items() if self.reported.get(name) != text]
         changed += [f"{_NOTICE}{action.capitalize()}: {_path(key)}{copy}" for key, action in outcome.restored.items()]
-        gone = {name for name in self.said if name not in files and name not in others}
+        gone = {name for name in self.reported if name not in files and name not in others}
         changed += [
             f"{_NOTICE}As applied again: {_path(name[5:])}"
             for name in sorted(gone)
@@ -178,8 +177,8 @@ class GuardState:
         lines += _limited(changed)
         lines += [f"{_NOTICE}{_OVER[name]}." for name in sorted(gone) if name in _OVER]
         if "error" in gone:
-            lines.append(f"{_NOTICE}The guard can look at this node again.")
-        self.said = {**files, **others}
+            lines.append(f"{_NOTICE}The guard can inspect this node again.")
+        self.reported = {**files, **others}
         return [one_line(line) for line in lines]
 
     # --- the status file
@@ -189,7 +188,7 @@ class GuardState:
         if outcome.restored:
             files = [_path(key) for key in outcome.restored]
             restored = [{"time": outcome.time, "files": files, "backup": outcome.backup}, *restored]
-        # What nobody could look at now is what it was.
+        # After an error, the earlier findings are still the last known ones.
         findings = (self._known.get("findings") or []) if outcome.error else list(outcome.findings.values())
         self._put(
             {
@@ -215,7 +214,7 @@ class GuardState:
                 "files": outcome.files,
                 "duration": round(outcome.duration, 3),
                 "cpu": round(outcome.cpu, 3),
-                "said": self.said,
+                "said": self.reported,
                 "attempts": self.attempts.to_dict(time.time() - 86400),
             }
         )
@@ -234,12 +233,12 @@ def _limited(lines: list[str]) -> list[str]:
         return lines
     return [
         *lines[:_LINES],
-        f"{_WARNING}... and {len(lines) - _LINES} more files; all of them stand in the status file.",
+        f"{_WARNING}... and {len(lines) - _LINES} more files; the status file lists all of them.",
     ]
 
 
 def _write(directory: str, name: str, data: bytes) -> None:
-    """A whole file or none, for everybody to read; what is written anew each minute need not outlive a crash."""
+    """Write a world-readable file atomically. It is rewritten each minute, so it need not survive a crash."""
     tree = Tree(directory)
     try:
         if not tree.exists:
@@ -281,9 +280,13 @@ class _Metric(t.NamedTuple):
 def _of_the_guard(outcome: Outcome, mode: str, state: GuardState) -> list[_Metric]:
     last = seconds(state.last_success)
     return [
-        _Metric("guard_success", "Whether the last run of the guard could look at the node.", not outcome.error),
+        _Metric("guard_success", "Whether the last run of the guard could inspect the node.", not outcome.error),
         _Metric("guard_last_run_timestamp_seconds", "When the guard ran last.", seconds(outcome.time)),
-        _Metric("guard_last_success_timestamp_seconds", "When the guard last could look at the node.", last),
+        _Metric(
+            "guard_last_success_timestamp_seconds",
+            "Time of the last run of the guard that could inspect the node.",
+            last,
+        ),
         _Metric("guard_duration_seconds", "How long the last run took.", outcome.duration),
         _Metric("guard_cpu_seconds", "Processor time of the last run.", outcome.cpu),
         _Metric("guard_mode_info", "What the guard does with a difference.", 1, {"mode": mode}),
@@ -297,7 +300,7 @@ def _of_the_guard(outcome: Outcome, mode: str, state: GuardState) -> list[_Metri
 
 
 def _of_the_licence(outcome: Outcome) -> list[_Metric]:
-    """A time and no number of days, so that it stays right between two looks."""
+    """A time instead of a number of days, because it does not become outdated."""
     end = seconds(f"{outcome.licence_until}T00:00:00Z") if outcome.licence_until else 0
     if not end:
         return []
@@ -317,7 +320,7 @@ def _of_the_node(outcome: Outcome) -> list[_Metric]:
             _Metric("drift_files", "Files that differ from what was applied, by kind.", kinds[kind], {"kind": kind})
             for kind in KINDS
         ),
-        _Metric("files", "Files that the guard looked at.", outcome.files),
+        _Metric("files", "Files that the guard compared.", outcome.files),
         _Metric("engine_owned_files", "Files that the engine itself keeps.", outcome.engine_owned),
         _Metric("release_info", "The release applied to this node and the one that the cluster wants.", 1, release),
         *_of_the_licence(outcome),
@@ -326,14 +329,14 @@ def _of_the_node(outcome: Outcome) -> list[_Metric]:
         _Metric("activation_interrupted", "Whether an activation was cut off.", outcome.interrupted),
         _Metric(
             "restart_required",
-            "Whether the engine runs with something else than lies on the disk.",
+            "Whether the running configuration differs from the files on disk.",
             bool(outcome.restart_reasons),
         ),
     ]
 
 
 def metrics(outcome: Outcome, mode: str, state: GuardState) -> str:
-    """The text file for a Prometheus node exporter; where nobody could look, better no number than an old one."""
+    """The text file for a Prometheus node exporter. After an error, metrics of the node are left out."""
     listed = [*_of_the_guard(outcome, mode, state), *([] if outcome.error else _of_the_node(outcome))]
     lines: list[str] = []
     for number, one in enumerate(listed):

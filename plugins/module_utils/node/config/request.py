@@ -70,13 +70,13 @@ NODE_FILES: dict[str, t.Any] = {
     },
 }
 
-# How the controller half hands over what is not for anybody's eyes.
+# Options with which the controller half sends confidential data.
 TRANSPORT: dict[str, dict[str, t.Any]] = {
     "payload": {"type": "str", "default": "", "no_log": True},
     "bundle": {"type": "path", "default": ""},
 }
 
-# Parts of an answer that nobody but the controller may read.
+# Parts of a result that only the controller may read.
 _CONFIDENTIAL = ("have", "questions", "texts", "comparisons", "digests")
 
 
@@ -86,7 +86,7 @@ def settings(params: t.Mapping[str, t.Any]) -> Settings:
 
 
 def transported(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, bytes]]:
-    """Header and blobs that came along, inline or as a file beside the module."""
+    """The header and the blobs, sent inline or as a separate file."""
     if not params.get("payload"):
         return {}, {}
     header, blobs = payload.unpack(payload.from_text(params["payload"]))
@@ -113,7 +113,7 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
         keep_releases=params.get("keep_releases") or 5,
         keep_backups=params.get("keep_backups") or 10,
         check=check,
-        # Without a key there is nobody who could read the texts.
+        # Without a key nobody can decrypt the texts.
         diff=diff and bool(header.get("key")),
         judge=bool(header.get("judge") and header.get("key")),
         manifest=payload.from_text(manifest) if manifest else None,
@@ -125,7 +125,7 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
 
 
 def conceal(result: dict[str, t.Any], key: bytes) -> dict[str, t.Any]:
-    """The answer as it may be printed by anybody: confidential parts sealed, or left out where there is no key."""
+    """The result with its confidential parts encrypted, or removed if there is no key."""
     shown = {name: value for name, value in result.items() if name not in _CONFIDENTIAL}
     hidden = {name: result[name] for name in _CONFIDENTIAL if name in result}
     if key and hidden:

@@ -14,7 +14,7 @@ import typing as t
 from ..engine import run_state
 from ..files.atomic import Tree
 from ..files.manifest import Manifest
-from ..files.scan import FILE, Drift, Expected, Found, as_expected, look
+from ..files.scan import FILE, Drift, Expected, Found, as_expected, inspect_name
 
 if t.TYPE_CHECKING:
     from .view import View
@@ -71,7 +71,7 @@ def inspect_copy(
         if place is None:
             continue
         try:
-            found = look(*place)
+            found = inspect_name(*place)
         finally:
             os.close(place[0])
         if found is None:

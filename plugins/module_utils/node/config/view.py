@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One node seen as a whole: what is configured, what is applied, what lies there.
+"""The managed directories of a node: expected files, files on disk, and their differences.
 
-The module that applies, the one that only looks, the start of the engine and its gate all see the node through this,
-so that they can never disagree about what belongs to the shared configuration.
+The modules, the start check, the guard and the gate all use this class, so they agree on what belongs to the shared
+configuration.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from ..files.scan import (
 from ..store.store import Store, read_json_file
 from .running_copy import CopyTree
 
-# The files the engine makes for itself at a first start.
+# Files that the engine creates at its first start.
 _MADE_BY_ENGINE = ("configuration/keystore.p12", "configuration/truststore.p12")
 
 
 class Settings(t.NamedTuple):
-    """What describes a node; the same wherever it comes from (module arguments or the store)."""
+    """The directories and owner of a node, from module parameters or from the store."""
 
     roots: dict[str, str]
     owner: str
@@ -71,7 +71,7 @@ def settings_from(value: t.Mapping[str, t.Any]) -> Settings:
 
 
 class Assessment(t.NamedTuple):
-    """What a look at the node found."""
+    """The result of comparing a node with the expected files."""
 
     drift: list[Drift]
     engine_owned: list[str]
@@ -79,7 +79,7 @@ class Assessment(t.NamedTuple):
 
 
 class View:
-    """The managed places of one node, opened once."""
+    """The managed directories of one node, opened once."""
 
     def __init__(self, settings: Settings, store: Store, must_exist: bool = True) -> None:
         self.settings = settings
@@ -105,7 +105,7 @@ class View:
             tree.close()
 
     def copy_tree(self, place: str) -> CopyTree:
-        """Where an engine with read-only files works on a copy of them."""
+        """The copy on which an engine with a read-only configuration works."""
         if place not in self._copies:
             self._copies[place] = CopyTree(os.path.join(self.engine_directory, place))
         return self._copies[place]
@@ -146,7 +146,7 @@ class View:
         node_files: t.Mapping[str, t.Mapping[str, t.Any]],
         engine_matches: bool = True,
     ) -> dict[str, Expected]:
-        """The vendor's files, over them the release, over both the node files.
+        """The vendor's files, overridden by those of the release, overridden by the node files.
 
         In an engine directory to which nothing was applied yet, only the vendor's files can be expected.
         """
@@ -177,14 +177,14 @@ class View:
     def _expected_of(
         self, release: Manifest, accepted: t.Mapping[str, t.Mapping[str, t.Sequence[str]]]
     ) -> dict[str, Expected]:
-        # On a clean node the release that is applied is also the one that is wanted.
+        # On a clean node the applied release is also the requested one.
         known = self._of_release
         if known is None or known[0] is not release or known[1] is not accepted:
             known = self._of_release = (release, accepted, expected_of_release(release, accepted, self.owners))
         return known[2]
 
     def engine_path(self, path: str) -> str | None:
-        """The place of an absolute path inside the engine's directory, by its given or its real name."""
+        """The relative path of a file in the engine's directory, by its configured or its real path; None outside."""
         for base in (self.settings.roots["engine"], self.engine_directory):
             if path.startswith(base.rstrip("/") + "/"):
                 return os.path.normpath(path[len(base.rstrip("/")) + 1 :])
@@ -193,7 +193,7 @@ class View:
     # --- the disk
 
     def survey(self, expected: t.Iterable[t.Mapping[str, Expected]], unit: Unit) -> Scene:
-        """Survey everything that any of the given expectations names, and the unit's files."""
+        """Inspect all expected files, and the unit's files."""
         singles: dict[str, set[str]] = {}
         absolute: set[str] = set(unit.files)
         for one in expected:
@@ -211,7 +211,7 @@ class View:
         return f"engine:{inside}" if inside is not None else ""
 
     def without_aliases(self, found: t.Mapping[str, Found], expected: t.Mapping[str, Expected]) -> dict[str, Found]:
-        """Each file under one name only: that of a node file where it is one."""
+        """Each file under one key only; a node file under its absolute path."""
         out = dict(found)
         for key in found:
             other = self.alias(key)
@@ -227,7 +227,7 @@ class View:
         paths: t.Iterable[str],
         baseline_known: bool,
     ) -> Assessment:
-        """Drift of the disk from what is expected; known names files that are nobody's surprise."""
+        """Drift of the disk from the expected files. Files in known are not reported as unexpected."""
         drift, owned, warnings = [], [], []
         for one in compare(scene, expected):
             want = expected[one.key]
@@ -251,7 +251,7 @@ class View:
             if unknown:
                 warnings.append(
                     f"No vendor baseline is recorded for {self.engine_directory}, so {len(unknown)} files that the "
-                    "release does not name cannot be told from the vendor's. Record it right after unpacking "
+                    "release does not name cannot be distinguished from the vendor's. Record it right after unpacking "
                     "(state: baseline)."
                 )
         drift.extend(extra)
@@ -259,14 +259,14 @@ class View:
         return Assessment(drift, sorted([*owned, *kept]), warnings)
 
     def is_unmanaged(self, want: Expected) -> bool:
-        """A vendor's file that the engine or the user said to be theirs; what a release names is always managed."""
+        """Whether a vendor's file is engine-owned or ignored. Files of a release are always managed."""
         return want.origin == BASELINE and (self.owned.match(want.path) or self.ignored.match(want.path))
 
     def _unexpected_drop_ins(self, scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
         unit = self.settings.unit
         declared = [want for want in expected.values() if want.root == NODE]
         if not unit or not any(belongs(want.path, unit) for want in declared):
-            # Where the unit itself is not declared, its drop-ins are somebody else's business.
+            # If the unit itself is not declared, its drop-ins are not managed either.
             return []
         return [
             Drift(NODE, key, "extra", "nobody declared this drop-in of the engine's unit", found)

@@ -47,7 +47,7 @@ def boot_id() -> str:
 
 
 def java_state(home: str) -> dict[str, str] | None:
-    """The Java that a home directory leads to: an update in place changes its release file."""
+    """The Java of a home directory. An update in place changes its release file."""
     if not home:
         return None
     real = os.path.realpath(home)
@@ -64,7 +64,7 @@ def java_state(home: str) -> dict[str, str] | None:
 
 
 class Present(t.NamedTuple):
-    """What a start of the engine would read now."""
+    """What the engine would read if it started now."""
 
     files: dict[str, str]
     restarts: dict[str, manifests.Restart]
@@ -169,7 +169,7 @@ def _file_reason(
     now: manifests.Restart | None,
     kinds: t.Mapping[str, str],
 ) -> str:
-    """Why this file asks for a restart; empty when it does not."""
+    """Why this file needs a restart; empty if it does not."""
     name = _shown(key)
     if before == after:
         return ""
@@ -203,15 +203,15 @@ def reasons(
     now: Present,
     kinds: t.Mapping[str, str],
 ) -> list[tuple[str, str]]:
-    """All reasons for a restart, each with the file it is about; an empty list means that none is needed."""
+    """All reasons for a restart, each with the key of its file; empty if no restart is needed."""
     out: list[tuple[str, str]] = []
     if started.get("engine_directory") != now.engine_directory:
-        # Every file of the new directory differs by necessity; naming the directory says it all.
+        # Every file of another directory differs, so the directory is the only reason to report.
         return [("", f"the engine started from {started.get('engine_directory')}, now it is {now.engine_directory}")]
     if started.get("unit_outdated"):
         out.append(("", "the engine started before systemd had loaded the unit file that is on the disk"))
     if bool(started.get("read_only")) != now.read_only:
-        # Who works on a copy notices nothing of the originals, whatever is in them.
+        # An engine that works on a copy does not read changes of the originals.
         state = ("writable", "read-only")
         out.append(
             (
@@ -238,7 +238,7 @@ def reasons(
 
 
 class RunState(t.NamedTuple):
-    """What runs, and whether it must be restarted."""
+    """The running release, and whether the engine must be restarted."""
 
     running: dict[str, t.Any] | None
     restart_required: bool
@@ -274,7 +274,7 @@ def judge(
     at_start = [str(path) for path in started.get("modified", [])]
     release: str | None
     if why_not:
-        # What differs for a restart is still what the start read; so that release runs, if it was whole.
+        # The engine still runs with what it read at its start: that release, unless files were modified then.
         release, modified = (None if at_start else started.get("release")), at_start
     else:
         release, modified = now.release, sorted(drifted)

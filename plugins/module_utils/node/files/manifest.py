@@ -61,7 +61,7 @@ class Manifest(t.NamedTuple):
     # Whether the engine may not write its files, and where below its directory it works on a copy of them then.
     read_only: bool = False
     copy: str = ""
-    # Tells one cluster key from another, and nothing about either.
+    # A fingerprint of the cluster key. It reveals nothing about the key.
     key: str = ""
 
     def by_key(self) -> dict[str, Entry]:

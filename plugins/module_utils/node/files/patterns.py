@@ -11,7 +11,7 @@ separator is ``/``. Matching is case-sensitive, and names that begin with a dot 
 ``**/``    any number of leading directories, possibly none
 ``?``      one character, but not ``/``
 ``[abc]``  one of these characters, but not ``/``; also ``[a-z]``. A ``]`` directly after the ``[`` is part of the set
-``[!abc]`` one character that is none of these, and not ``/``
+``[!abc]`` one character except these and ``/``
 =========  =====================================================================================
 
 Every other character stands for itself; write ``[*]`` for a literal ``*``. A pattern without ``/`` matches the name of

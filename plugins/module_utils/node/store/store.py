@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node's own memory: releases, what is applied, backups, the vendor's baseline, accepted rewritings.
+"""The store of a node: releases, the applied state, backups, the vendor's baseline, accepted rewritings.
 
-Everything lies in one directory that only root may enter. A file that decides something is written as a whole or
-not at all; a release counts as staged once its manifest is there, which is written last.
+Only root may enter its directory. Small files are written atomically. A release is staged once its manifest is
+present, which is written last.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ..files.errors import NodeError
 FORMAT = 1
 _PRIVATE_DIRECTORY = 0o700
 _PRIVATE_FILE = 0o600
-# What one rewriting after another of the same file may leave behind; the oldest goes.
+# Accepted contents of one file; the oldest is removed.
 _ACCEPTED_PER_FILE = 4
 _JOURNAL_SIZE = 1 << 20
 
@@ -47,12 +47,12 @@ _START_OVER = (
     "is backed up first."
 )
 _NEWER = "It was written by a newer version of the collection; use that version or a newer one."
-# What is lost when a small file of the store is moved away, for its message.
+# The consequence of moving a file of the store away, for its error message.
 _ADVICE = {
     "format.json": "Move the file away and run again.",
     "intent.json": "Move the file away and run again: what the activation that was cut off had written already is then "
     "reported as changed on the node, and backed up.",
-    "accepted.json": "Move the file away and run again: what the engine encrypted by itself is then written anew.",
+    "accepted.json": "Move the file away and run again: values that the engine encrypted are then written again.",
     "applications.json": "Move the file away and run again: the artefacts are then placed again.",
 }
 
@@ -93,7 +93,7 @@ class Store:
             raise NodeError(
                 f"The store {self.path} has mode {stat.S_IMODE(info.st_mode):04o}, so others may have read "
                 "secrets in it. "
-                f"Run: chmod 0700 {self.path} - and renew the secrets if that is not a slip of your own."
+                f"Run: chmod 0700 {self.path} - and renew the secrets unless you set this mode yourself."
             )
         found = self._json("format.json")
         if found is not None:
@@ -101,7 +101,7 @@ class Store:
             if not isinstance(version, int) or version > FORMAT:
                 raise NodeError(
                     f"The store {self.path} was written by a newer version of the collection (format {version}, "
-                    f"this one knows {FORMAT}). Use that version or a newer one."
+                    f"this one supports {FORMAT}). Use that version or a newer one."
                 )
 
     def prepare(self) -> None:
@@ -125,8 +125,8 @@ class Store:
             fd = os.open("lock", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
         except OSError as exc:
             raise NodeError(
-                f"The store {self.path} cannot be written ({exc.strerror}). Nothing was changed. Make room, or mount "
-                "its file system for writing, and run again."
+                f"The store {self.path} cannot be written ({exc.strerror}). Nothing was changed. Free some space, or "
+                "mount its file system for writing, and run again."
             ) from exc
         try:
             limit = time.monotonic() + seconds
@@ -151,7 +151,7 @@ class Store:
             os.close(fd)
 
     def busy(self) -> bool:
-        """Whether another run is at work right now; what it has half done is no damage."""
+        """Whether another run is changing the node now; its unfinished work is not damage."""
         try:
             fd = os.open("lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.tree.fd)
         except OSError:
@@ -193,7 +193,10 @@ class Store:
     @staticmethod
     def _advice(path: str) -> str:
         if path.startswith("baseline/"):
-            return "Move the file away: the vendor's files are then not told from others until the engine is unpacked."
+            return (
+                "Move the file away: the vendor's files are then not distinguished from others until the engine is "
+                "unpacked again."
+            )
         return _ADVICE.get(path, _START_OVER)
 
     def _records(self, path: str, value: t.Any, kind: type) -> None:
@@ -255,7 +258,7 @@ class Store:
             raise NodeError(
                 f"The store is damaged: {exc} Remove the directory {self.path}/releases/{release}; where this release "
                 f"is the applied one, move {self.path}/applied.json away too. Then run again: the release is sent "
-                "anew, and what differs is backed up first."
+                "again, and what differs is backed up first."
             ) from exc
         return parsed
 
@@ -273,7 +276,7 @@ class Store:
         found = self.tree.read(f"blobs/{digest}")
         if found is None:
             raise NodeError(
-                f"The store is damaged: {self.path}/blobs/{digest} is missing. Run again: it is sent anew; a "
+                f"The store is damaged: {self.path}/blobs/{digest} is missing. Run again: it is sent again; a "
                 "vendor's file comes back by unpacking the engine again."
             )
         if sha256(found[0]) != digest:
@@ -437,7 +440,7 @@ class Store:
     # --- backups and journal
 
     def backup(self, items: t.Sequence[tuple[dict[str, t.Any], bytes | None]]) -> str:
-        """Keep what an activation is about to overwrite. The list is written last: a backup with a list is whole."""
+        """Keep what an activation is about to overwrite. The list is written last: a backup with a list is complete."""
         name = self._next_backup(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
         listed = []
         for index, (item, content) in enumerate(items):
@@ -484,7 +487,7 @@ class Store:
         for name in unprotected[max(keep_releases - kept, 0) :]:
             self._remove_release(name)
         for name in self._names("backups"):
-            # The list is written last, and nothing is overwritten before: what lies here still lies in its place too.
+            # The list is written last and nothing is overwritten before, so these files are still in their places.
             if self.tree.read(f"backups/{name}/list.json") is None:
                 self._remove_tree("backups", name)
         for name in sorted(self._names("backups"), reverse=True)[max(keep_backups, 1) :]:
@@ -535,7 +538,7 @@ class Store:
             try:
                 parsed = self.manifest(release)
             except NodeError:
-                # Whoever mends it will want its files too.
+                # The blobs of a damaged release are needed to repair it.
                 return
             if parsed:
                 needed.update(entry.sha256 for entry in parsed.entries)

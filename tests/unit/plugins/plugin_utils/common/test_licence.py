@@ -63,7 +63,7 @@ def test_a_licence_without_limits() -> None:
         ("licence.type=x\nlicence.valid.until=soon", "not a date"),
     ],
 )
-def test_what_is_no_licence(text: str, message: str) -> None:
+def test_a_text_without_a_licence_is_rejected(text: str, message: str) -> None:
     with pytest.raises(LicenceError, match=message):
         parse_licence(text)
 

@@ -31,7 +31,7 @@ RECORD = {"format": 1, "cluster": "demo", "operation": None}
 
 
 class Watch:
-    """The guard of one node, and everything that it says."""
+    """The guard of one node and its output."""
 
     def __init__(self, node: Node, output: pytest.CaptureFixture[str]) -> None:
         self.node = node
@@ -147,7 +147,7 @@ def test_a_look_writes_nothing_but_its_own_files(watch: Watch) -> None:
         (lambda node: (node.secrets / "ivy.New").write_bytes(b"x"), "ivy.New", "extra"),
     ],
 )
-def test_each_kind_of_difference_is_told_once_and_again_when_it_is_over(
+def test_each_kind_of_difference_is_reported_once_and_again_when_it_is_over(
     watch: Watch, damage: t.Callable[[Node], object], path: str, kind: str
 ) -> None:
     place = (watch.node.engine if "/" in path else watch.node.secrets) / path
@@ -173,7 +173,7 @@ def test_each_kind_of_difference_is_told_once_and_again_when_it_is_over(
     assert watch.run() == []
 
 
-def test_what_the_engine_keeps_is_no_difference(watch: Watch) -> None:
+def test_engine_owned_files_are_not_differences(watch: Watch) -> None:
     watch.node.vendor("configuration/applications/local/app.yaml", b"a: 1\n")
     assert watch.run() == []
     assert watch.run(guard.RESTORE) == []
@@ -232,7 +232,7 @@ def test_restoring_puts_every_file_back_and_keeps_what_was_there(watch: Watch) -
     assert watch.node.inspect()["drift"] == []
 
 
-def test_a_restored_file_that_the_engine_did_not_start_with_is_told(watch: Watch) -> None:
+def test_a_restored_file_that_the_engine_did_not_start_with_is_reported(watch: Watch) -> None:
     watch.node.path(IVY).write_bytes(b"EMail: local\n")
     watch.node.start()
     watch.place(record=False)
@@ -243,10 +243,10 @@ def test_a_restored_file_that_the_engine_did_not_start_with_is_told(watch: Watch
     assert watch.run(guard.RESTORE) == []
     watch.node.start()
     watch.place(record=False)
-    assert watch.run() == ["<5>The engine runs with what lies on the disk again."]
+    assert watch.run() == ["<5>The running configuration is that of the files on disk again."]
 
 
-def test_who_writes_a_file_again_and_again_wins_and_is_told(watch: Watch) -> None:
+def test_a_file_that_is_written_again_and_again_is_reported_and_no_longer_restored(watch: Watch) -> None:
     for _time in range(guard.ATTEMPTS):
         watch.node.path(IVY).write_bytes(b"EMail: stubborn\n")
         watch.run(guard.RESTORE)
@@ -256,7 +256,7 @@ def test_who_writes_a_file_again_and_again_wins_and_is_told(watch: Watch) -> Non
     watch.node.path(HOT).unlink()
     lines = watch.run(guard.RESTORE)
     assert watch.node.path(IVY).read_bytes() == b"EMail: stubborn\n"
-    assert watch.node.path(HOT).exists(), "other files are still put back"
+    assert watch.node.path(HOT).exists(), "other files are still restored"
     assert any("configuration/ivy.yaml" in line and "find out what writes it" in line for line in lines)
     assert watch.run(guard.RESTORE) == []
     assert len(watch.backups()) == kept
@@ -281,7 +281,7 @@ def test_what_cannot_be_put_back_is_given_up_and_does_not_fill_the_backups(
     watch.node.path(HOT).unlink()
     lines = watch.run(guard.RESTORE)
     assert any("configuration/ivy.yaml" in line and "find out what writes it" in line for line in lines)
-    assert watch.node.path(HOT).exists(), "other files are put back again"
+    assert watch.node.path(HOT).exists(), "other files are restored again"
     for _time in range(guard.ATTEMPTS):
         assert watch.run(guard.RESTORE) == []
     assert len(watch.backups()) == kept
@@ -313,7 +313,7 @@ def test_an_activation_cut_off_after_the_first_look_is_left_to_the_next_run(
 
     monkeypatch.setattr(guard, "_read_record", meanwhile)
     lines = watch.run(guard.RESTORE)
-    assert any("Nothing is put back for now: an activation was cut off" in line for line in lines)
+    assert any("No file is restored for now: an activation was cut off" in line for line in lines)
     assert not watch.node.path(HOT).exists()
 
 
@@ -334,7 +334,7 @@ def test_nothing_is_put_back_while_a_rollout_is_open(watch: Watch) -> None:
     assert watch.node.path(HOT).read_bytes() == b"<local/>"
     assert watch.findings == [("configuration/log4j2.xml", "modified")]
     watch.record(applied)
-    assert any(line.startswith("<5>Put back: configuration/log4j2.xml") for line in watch.run(guard.RESTORE))
+    assert any(line.startswith("<5>Restored: configuration/log4j2.xml") for line in watch.run(guard.RESTORE))
     assert watch.node.path(HOT).read_bytes() == b"<applied/>"
 
 
@@ -350,7 +350,7 @@ def test_the_engines_rewriting_during_a_rollout_is_not_told_before_the_gate_judg
 
 
 @pytest.mark.parametrize("away", ["release", "record"])
-def test_a_node_that_must_not_start_is_told_and_left_alone(watch: Watch, away: str) -> None:
+def test_a_node_that_must_not_start_is_reported_and_not_changed(watch: Watch, away: str) -> None:
     watch.record("f" * 32)
     if away == "record":
         (watch.node.record / "record.json").write_text("{", encoding="utf-8")
@@ -367,7 +367,7 @@ def test_a_node_that_must_not_start_is_told_and_left_alone(watch: Watch, away: s
     assert watch.run(guard.RESTORE) == []
 
 
-def test_an_activation_that_was_cut_off_is_told_and_left_to_the_next_run(watch: Watch) -> None:
+def test_an_interrupted_activation_is_reported_and_left_to_the_next_run(watch: Watch) -> None:
     with watch.node.opened() as store:
         store.put_intent({"release": store.applied()["release"], "node_files": {}, "time": ""})
     watch.node.path(HOT).unlink()
@@ -377,7 +377,7 @@ def test_an_activation_that_was_cut_off_is_told_and_left_to_the_next_run(watch: 
     assert watch.metrics["ivy_config_activation_interrupted"] == 1
 
 
-def test_while_a_run_is_at_work_nothing_is_looked_at(watch: Watch) -> None:
+def test_the_guard_does_nothing_while_a_run_changes_the_node(watch: Watch) -> None:
     watch.run()
     before = watch.status_file.read_bytes()
     watch.node.path(IVY).write_bytes(b"half done\n")
@@ -396,7 +396,7 @@ def test_two_that_look_do_not_hinder_each_other(watch: Watch) -> None:
         assert any("log4j2.xml" in line for line in watch.run())
         # But nothing is written under the eyes of somebody else.
         lines = watch.run(guard.RESTORE)
-        assert lines == ["<4>Nothing is put back for now: a run is at work on this node"]
+        assert lines == ["<4>No file is restored for now: a run is at work on this node"]
         assert not watch.node.path(HOT).exists()
     finally:
         os.close(fd)
@@ -437,7 +437,7 @@ def test_a_guard_that_can_look_again_says_so(watch: Watch) -> None:
     watch.settings.unlink()
     assert "node.json is missing or damaged" in watch.run(status=1)[0]
     watch.settings.write_text(text, encoding="utf-8")
-    assert watch.run() == ["<5>The guard can look at this node again."]
+    assert watch.run() == ["<5>The guard can inspect this node again."]
 
 
 def test_a_damaged_content_in_the_store_stops_a_restore_before_it_writes(watch: Watch) -> None:
@@ -486,7 +486,7 @@ def test_metrics_are_written_only_where_somebody_collects_them(watch: Watch) -> 
     assert not watch.metrics_directory.exists()
 
 
-def test_metrics_that_cannot_be_written_are_told_once(watch: Watch) -> None:
+def test_metrics_that_cannot_be_written_are_reported_once(watch: Watch) -> None:
     place = watch.metrics_directory / "ivy_config_guard.prom"
     place.mkdir()
     (line,) = watch.run(status=1)
@@ -507,7 +507,7 @@ def test_what_is_written_can_be_read_by_others_and_holds_no_digest(watch: Watch)
     assert list(watch.metrics_directory.iterdir()) == [watch.metrics_directory / "ivy_config_guard.prom"]
 
 
-def test_nothing_applied_is_no_error(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_node_without_an_applied_release_is_not_an_error(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     node.record_baseline()
     watch = Watch(node, capsys)
     assert watch.run() == []
@@ -581,7 +581,7 @@ def test_a_look_reads_each_file_once_and_costs_the_same_for_each(watch: Watch) -
     assert more.calls["fsync"] == none.calls["fsync"]
 
 
-def test_the_guard_tells_what_it_cost_with_all_its_processes(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guard_reports_the_time_of_all_its_processes(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "times", lambda: os.times_result((1.0, 2.0, 4.0, 8.0, 99.0)))
     moments = itertools.count(100.0, 0.25)
     monkeypatch.setattr(time, "monotonic", lambda: next(moments))
@@ -605,7 +605,7 @@ def test_the_program_of_the_guard_loads_little(tmp_path: Path) -> None:
     assert not loaded & (heavy | {"unittest", "urllib.request", "xml", "yaml", "ansible"})
 
 
-def test_an_old_memory_is_no_obstacle(watch: Watch) -> None:
+def test_an_older_status_file_is_accepted(watch: Watch) -> None:
     watch.status_file.write_text('{"format": 1, "said": [], "attempts": 5, "restored_total": "x"}')
     assert watch.run() == []
     assert guard_report.GuardState(str(watch.status_file.parent)).restored_total == 0

@@ -263,12 +263,12 @@ def test_what_others_wrote_stays_on_one_line_of_bounded_length(
     starter.want(starter.release.id, "\n\x1b[2J" + "x" * length)
     assert starter.attempt(Clock(1)) == 1
     assert "belongs to cluster ??[2Jx" in starter.state.reason
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert len(said) < 4000
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert len(printed) < 4000
 
 
-def test_an_unreadable_disk_is_no_missing_setting(starter: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_disk_is_not_a_missing_setting(starter: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_start, "read_json_file", lambda _path: None)
     starter.file.unlink()
     starter.file.mkdir()
@@ -320,7 +320,7 @@ def test_an_engine_that_ends_early_is_started_less_and_less_often(
     assert starter.state.failures == 0
 
 
-def test_a_wait_does_not_count_as_an_end_and_a_long_run_begins_anew() -> None:
+def test_a_wait_does_not_count_as_an_end_and_a_long_run_resets_the_count() -> None:
     started = start_state.StartState("started", "", "", 1000.0, 3)
     assert start_state.failures_before(started, 9, 1010.0) == 4
     assert start_state.failures_before(started, 9, 5000.0) == 0
@@ -329,7 +329,9 @@ def test_a_wait_does_not_count_as_an_end_and_a_long_run_begins_anew() -> None:
     assert start_state.failures_before(None, 9, 1010.0) == 0
 
 
-def test_a_start_by_hand_between_two_attempts_counts_anew(starter: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manual_start_between_two_attempts_resets_the_count(
+    starter: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Then systemd keeps its count. The gate would see too many early ends of an engine that is on its way."""
     monkeypatch.setattr(record_start, "show", lambda _name: starter.node.unit()._replace(restarts=7))
     start_state.write(start_state.StartState("started", "", "", time.time() - 5, 6), str(starter.node.run))
@@ -342,7 +344,7 @@ def test_a_start_by_hand_between_two_attempts_counts_anew(starter: Starter, monk
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 1}', '{"format": 1, "state": "odd"}'])
-def test_a_damaged_state_is_none(tmp_path: Path, content: str) -> None:
+def test_a_damaged_state_is_ignored(tmp_path: Path, content: str) -> None:
     (tmp_path / "start.json").write_text(content)
     assert start_state.read(str(tmp_path)) is None
     assert start_state.read(str(tmp_path / "none")) is None
@@ -412,14 +414,14 @@ def test_the_name_of_a_mount_unit(path: str, name: str) -> None:
 
 @pytest.fixture
 def systemd(monkeypatch: pytest.MonkeyPatch) -> dict[str, t.Any]:
-    told: dict[str, t.Any] = {"load": "loaded", "active": "active", "calls": []}
+    reported: dict[str, t.Any] = {"load": "loaded", "active": "active", "calls": []}
 
     def systemctl(*arguments: str) -> str:
-        told["calls"].append(arguments)
-        return SHOWN.format(**told)
+        reported["calls"].append(arguments)
+        return SHOWN.format(**reported)
 
     monkeypatch.setattr(mounts, "systemctl", systemctl)
-    return told
+    return reported
 
 
 @pytest.mark.parametrize(("active", "asked"), [("failed", True), ("inactive", True), ("activating", False)])
@@ -431,9 +433,7 @@ def test_a_share_that_is_not_mounted_is_mounted_again(systemd: dict[str, t.Any],
 
 
 @pytest.mark.parametrize("number", [errno.ENOTCONN, errno.ESTALE])
-def test_a_mount_that_is_dead_is_made_anew(
-    systemd: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_a_dead_mount_is_remounted(systemd: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def dead(_path: str) -> t.Any:
         raise OSError(number, os.strerror(number))
 

@@ -46,7 +46,7 @@ def applied(node: t.Any) -> t.Any:
     return listed
 
 
-def test_first_activation_is_whole_and_no_drift(node: t.Any) -> None:
+def test_the_first_activation_is_complete_and_leaves_no_drift(node: t.Any) -> None:
     node.record_baseline()
     listed = files(node)
     result = node.apply(node.build(listed))
@@ -124,7 +124,7 @@ def test_files_that_left_the_release_go_and_the_vendors_come_back(node: t.Any, a
     assert result["drift"] == []
 
 
-def test_a_local_edit_is_reported_backed_up_and_put_right(node: t.Any, applied: t.Any) -> None:
+def test_a_local_edit_is_reported_backed_up_and_reverted(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<edited/>")
     result = node.apply(node.build(applied))
     assert kinds(result["drift"]) == {WEB: "modified"}
@@ -135,7 +135,7 @@ def test_a_local_edit_is_reported_backed_up_and_put_right(node: t.Any, applied: 
     assert (node.store / "backups" / os.path.basename(result["backup"]) / item["file"]).read_bytes() == b"<edited/>"
 
 
-def test_each_kind_of_drift_is_told_by_its_name(node: t.Any, applied: t.Any) -> None:
+def test_each_kind_of_drift_is_reported_by_its_name(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<edited/>")
     node.path(APP).unlink()
     node.path(IVY).chmod(0o666)
@@ -191,7 +191,7 @@ def test_on_drift_keep_leaves_only_the_drifted_files(node: t.Any, applied: t.Any
     assert result["kept"] == [WEB]
 
 
-def test_what_already_is_as_wanted_is_no_drift(node: t.Any, applied: t.Any) -> None:
+def test_a_file_that_already_has_the_requested_content_is_not_drift(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<newer/>")
     listed = files(node, web=b"<newer/>")
     info = node.inspect(node.build(listed))
@@ -201,7 +201,7 @@ def test_what_already_is_as_wanted_is_no_drift(node: t.Any, applied: t.Any) -> N
     assert result["backup"] == ""
 
 
-def test_pending_drift_and_conflict_are_told_apart(node: t.Any, applied: t.Any) -> None:
+def test_pending_drift_and_conflict_are_distinguished(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<edited/>")
     node.path(APP).write_bytes(b"Variables: 9\n")
     info = node.inspect(node.build(files(node, web=b"<newer/>", ivy=b"SystemDb.Url: b\nHot.Key: 1\n")))
@@ -241,7 +241,7 @@ def test_what_the_engine_made_of_a_vendors_file_is_left_to_it(node: t.Any) -> No
     assert (node.engine / "configuration/keystore.p12").read_bytes() == b"made at the first start"
 
 
-def test_names_that_are_no_text(node: t.Any, applied: t.Any) -> None:
+def test_names_that_are_not_text(node: t.Any, applied: t.Any) -> None:
     place = os.fsencode(node.engine) + b"/configuration/\xff\xfe.xml"
     with open(place, "wb") as stream:
         stream.write(b"x")
@@ -254,14 +254,14 @@ def test_names_that_are_no_text(node: t.Any, applied: t.Any) -> None:
     assert not os.path.exists(place)
 
 
-def test_a_run_at_work_is_no_interruption(node: t.Any, applied: t.Any) -> None:
+def test_a_run_in_progress_is_not_an_interruption(node: t.Any, applied: t.Any) -> None:
     with node.opened() as one, one.lock():
         one.put_intent({"release": None})
         assert not node.inspect()["interrupted"]
     assert node.inspect()["interrupted"]
 
 
-def test_without_a_baseline_unknown_files_are_left_alone_and_said(node: t.Any) -> None:
+def test_without_a_baseline_unknown_files_stay_and_are_reported(node: t.Any) -> None:
     result = node.apply(node.build(files(node)))
     assert "baseline" in result["warnings"][0]
     assert (node.engine / "configuration/log4j2.xml").exists()
@@ -399,7 +399,7 @@ def test_a_link_above_the_roots_counts_only_where_it_is_trusted(node: t.Any, app
         node.base.chmod(0o755)
 
 
-def test_a_directory_that_everybody_may_write_is_put_right(node: t.Any, applied: t.Any) -> None:
+def test_a_world_writable_directory_is_fixed(node: t.Any, applied: t.Any) -> None:
     node.path(APP).parent.chmod(0o777)
     result = node.apply(node.build(applied))
     assert [(one["action"], one["path"]) for one in result["actions"]] == [
@@ -513,7 +513,7 @@ def node_file(node: t.Any, content: str = "LANG=C\n", **more: t.Any) -> dict[str
     }
 
 
-def test_node_files_are_written_checked_and_put_right(node: t.Any, applied: t.Any) -> None:
+def test_node_files_are_written_checked_and_restored(node: t.Any, applied: t.Any) -> None:
     release = node.build(applied)
     listed = [node_file(node)]
     place = node.base / "made/node.env"
@@ -530,7 +530,7 @@ def test_node_files_are_written_checked_and_put_right(node: t.Any, applied: t.An
     assert (changed["drift"], changed["changed"]) == ([], True)
 
 
-def test_without_the_option_node_files_stay_and_with_an_empty_list_they_go(node: t.Any, applied: t.Any) -> None:
+def test_without_the_option_node_files_stay_and_an_empty_list_removes_them(node: t.Any, applied: t.Any) -> None:
     release = node.build(applied)
     node.apply(release, node_files=[node_file(node)])
     assert not node.apply(release)["changed"]
@@ -563,7 +563,7 @@ def test_content_of_a_node_file_is_asked_for_only_when_it_is_missing(node: t.Any
     assert (node.base / "made/node.env").read_text() == "LANG=C\n"
 
 
-def test_wrong_node_files_are_all_named(node: t.Any, applied: t.Any) -> None:
+def test_all_invalid_node_files_are_reported(node: t.Any, applied: t.Any) -> None:
     with pytest.raises(NodeError, match=r"relative.*listed twice.*octal"):
         node.apply(
             node.build(applied),

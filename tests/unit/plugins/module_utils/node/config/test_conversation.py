@@ -60,9 +60,9 @@ class Host:
         params.setdefault("release", "")
         state = args.get("state", "applied")
         check = self._task.check_mode or kwargs["module_name"].endswith("_info")
-        wish = request.build(params, state, check, self._task.diff)._replace(run_directory=str(self.node.run))
+        params = request.build(params, state, check, self._task.diff)._replace(run_directory=str(self.node.run))
         work = inspection.inspect if kwargs["module_name"].endswith("_info") else converge.converge
-        result = request.conceal(inspection.accept(wish) if state == "accepted" else work(wish), wish.key)
+        result = request.conceal(inspection.accept(params) if state == "accepted" else work(params), params.key)
         self.answers.append(json.dumps(result))
         shown = {**args, "payload": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}
         return {**json.loads(json.dumps(result)), "invocation": {"module_args": shown}}
@@ -178,7 +178,7 @@ def test_a_bundle_damaged_on_the_way_changes_nothing(site: t.Any, monkeypatch: p
     assert not site.node.path(IVY).exists()
 
 
-def test_formatting_of_yaml_is_no_drift(site: t.Any) -> None:
+def test_formatting_of_yaml_is_not_drift(site: t.Any) -> None:
     release = site.cached(site.files())
     site.call(release)
     site.node.path(IVY).write_bytes(b"# saved by a form\nEMail:\n  Server:\n    Host: 'mail1'\nSystemDb.Url: a\n")
@@ -276,7 +276,7 @@ def test_the_engines_rewriting_is_accepted(site: t.Any) -> None:
     assert [one["path"] for one in result["drift"]] == ["configuration/applications/demo/app.yaml"]
 
 
-def test_what_is_no_yaml_any_more_is_drift(site: t.Any) -> None:
+def test_yaml_that_became_unreadable_is_drift(site: t.Any) -> None:
     release = site.cached(site.files())
     site.call(release)
     site.node.path(IVY).write_bytes(b"a: [\n")
@@ -303,7 +303,7 @@ def test_an_unknown_release(site: t.Any) -> None:
         site.call("0" * 32)
 
 
-def test_pending_is_told_before_the_node_has_the_release(site: t.Any) -> None:
+def test_pending_is_reported_before_the_node_has_the_release(site: t.Any) -> None:
     site.call(site.cached(site.files()))
     host, info = site.call(site.cached(site.files(web=b"<newer/>")), "shared_config_info")
     assert len(host.calls) == 2
@@ -314,7 +314,7 @@ def keys_of(listed: list[dict[str, t.Any]]) -> dict[str, list[str]]:
     return {item["path"]: [one["key"] for one in item.get("keys", [])] for item in listed}
 
 
-def test_one_yaml_file_stands_in_each_list_with_its_own_keys(site: t.Any) -> None:
+def test_one_yaml_file_is_in_each_list_with_its_own_keys(site: t.Any) -> None:
     site.call(site.cached(site.files(ivy=b"Both: 1\nNode: 1\nSource: 1\nAgreed: 1\nStill: 1\n")))
     site.node.path(IVY).write_bytes(b"Still: 1\nBoth: 2\nNode: 2\nSource: 1\nAgreed: 2\n")
     release = site.cached(site.files(ivy=b"Both: 3\nNode: 1\nSource: 3\nAgreed: 2\nStill: 1\n"))
@@ -410,7 +410,7 @@ def test_a_file_made_where_the_release_creates_another_is_a_conflict(site: t.Any
     assert (info["drift"], info["pending"]) == ([], [])
 
 
-def test_the_vendors_yaml_is_told_by_keys_and_not_by_its_form(site: t.Any) -> None:
+def test_the_vendors_yaml_is_reported_by_keys_and_not_by_its_form(site: t.Any) -> None:
     vendor = "configuration/ivy.webserver.yaml"
     site.node.vendor(vendor, b"Connector:\n  HTTP:\n    Port: 8080\n")
     site.node.record_baseline()
@@ -492,7 +492,7 @@ def test_other_files_with_secrets_stay_hidden_even_when_they_go(site: t.Any) -> 
     assert "hidden" not in json.dumps([result, host.answers])
 
 
-def test_the_same_value_encrypted_anew_by_hand_is_drift(site: t.Any) -> None:
+def test_the_same_value_encrypted_again_by_hand_is_drift(site: t.Any) -> None:
     release = site.cached(site.files())
     site.call(release)
     site.node.path(APP).write_bytes(b'Variables:\n  Key: "${decrypt:0badcafe}"\n')

@@ -124,7 +124,7 @@ def whole(node: t.Any) -> t.Any:
 
 @pytest.mark.parametrize("batch", [0, 16], ids=["together", "one by one"])
 @pytest.mark.parametrize("then", ["forward", "back"])
-def test_killed_at_every_point_the_next_run_ends_in_one_whole_release(
+def test_killed_at_every_point_the_next_run_ends_in_one_complete_release(
     node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, then: str, batch: int
 ) -> None:
     monkeypatch.setattr(activate, "BATCH", batch)
@@ -404,7 +404,7 @@ def test_killed_for_real_while_somebody_reads(node: t.Any, tmp_path: Path) -> No
     assert not list(node.engine.rglob(".ivy-cluster-*"))
 
 
-def test_two_controllers_at_once_end_in_one_whole_release(node: t.Any, tmp_path: Path) -> None:
+def test_two_controllers_at_once_end_in_one_complete_release(node: t.Any, tmp_path: Path) -> None:
     """Two runs that want different releases take turns; a reader of the end sees one of them, and no edit is lost."""
     script = tmp_path / "worker.py"
     script.write_text(WORKER)

@@ -53,7 +53,7 @@ def asker(node: t.Any, release: str, answers: list[str]) -> node_copy.Ask:
     return ask
 
 
-def test_the_list_tells_what_is_there_and_what_is_applied(node: t.Any, release: t.Any) -> None:
+def test_the_list_contains_all_releases_and_the_applied_one(node: t.Any, release: t.Any) -> None:
     found = node_releases.run({"release": "", "store": str(node.store)})
     assert found["applied"] == release.id
     [one] = t.cast("list[dict[str, t.Any]]", found["releases"])
@@ -64,7 +64,7 @@ def test_a_node_without_a_store_has_nothing(tmp_path: Path) -> None:
     assert releases.listing(str(tmp_path / "none")) == {"releases": [], "applied": None, "applied_time": None}
 
 
-def test_damage_is_told_and_hides_nothing_else(node: t.Any, release: t.Any) -> None:
+def test_damage_is_reported_and_hides_nothing_else(node: t.Any, release: t.Any) -> None:
     other = node.store / "releases" / ("b" * 32)
     other.mkdir()
     (other / "manifest.json").write_text("{")

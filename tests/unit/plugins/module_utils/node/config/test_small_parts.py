@@ -84,7 +84,7 @@ def test_only_the_sockets_of_the_process_count() -> None:
     assert sockets.of_process(0) == []
 
 
-def test_processes_that_may_not_be_looked_into_count_by_their_user(
+def test_processes_that_may_not_be_inspected_count_by_their_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "7").mkdir()

@@ -114,7 +114,7 @@ def test_a_failed_run_followed_by_a_clean_one_still_asks_for_the_restart(node: t
     assert again["restart_reasons"] == ["configuration/web.xml changed since the engine started"]
 
 
-def test_an_edit_after_the_start_that_is_put_right_needs_no_restart(node: t.Any, running: t.Any) -> None:
+def test_a_reverted_edit_after_the_start_needs_no_restart(node: t.Any, running: t.Any) -> None:
     node.path(IVY).write_bytes(b"SystemDb.Url: evil\nHot.Key: 1\n")
     result = node.apply(running)
     assert result["drift"]
@@ -122,9 +122,7 @@ def test_an_edit_after_the_start_that_is_put_right_needs_no_restart(node: t.Any,
     assert result["running"]["release"] == running.id
 
 
-def test_an_edit_that_the_engine_started_with_needs_a_restart_after_it_is_put_right(
-    node: t.Any, running: t.Any
-) -> None:
+def test_an_edit_that_the_engine_started_with_needs_a_restart_after_it_is_reverted(node: t.Any, running: t.Any) -> None:
     node.stop()
     node.path(IVY).write_bytes(b"SystemDb.Url: evil\nHot.Key: 1\n")
     node.start()
@@ -176,7 +174,7 @@ def test_the_environment_counts(node: t.Any, running: t.Any) -> None:
     ]
 
 
-def test_node_files_count_unless_they_are_said_not_to(node: t.Any, running: t.Any) -> None:
+def test_node_files_count_unless_they_are_declared_not_to(node: t.Any, running: t.Any) -> None:
     listed = [
         {"path": str(node.base / name), "content": name, "owner": "0", "group": "0", "restart": restart}
         for name, restart in (("jvm.options", None), ("status.conf", "never"))
@@ -262,7 +260,7 @@ def test_an_accepted_rewriting_that_the_engine_started_with_is_the_release(node:
     ]
 
 
-def test_engine_info_tells_the_same(node: t.Any, running: t.Any) -> None:
+def test_engine_info_reports_the_same(node: t.Any, running: t.Any) -> None:
     node.apply(node.build(files(node, url=b"b")))
     facts = look.configuration(node.settings(), str(node.store), node.unit())
     # Asked with the real place of the record of the start, which no test may write.

@@ -209,8 +209,8 @@ def test_from_any_release_to_any_other(fresh: t.Any, before: t.Any, after: t.Any
     edited = data.draw(st.sets(st.sampled_from(sorted(before)))) if before else set()
     for path in edited:
         (one.engine / path).write_bytes(before[path][0] + b"edited")
-    told = one.inspect(release_of(one, after))
-    keys = [[item["path"] for item in told[name]] for name in ("drift", "pending", "conflict")]
+    reported = one.inspect(release_of(one, after))
+    keys = [[item["path"] for item in reported[name]] for name in ("drift", "pending", "conflict")]
     flat = [path for part in keys for path in part]
     assert len(flat) == len(set(flat))
     assert set(keys[0]) | set(keys[2]) == {

@@ -283,7 +283,9 @@ def test_the_working_directory_gives_no_modules(site: Site) -> None:
     assert result["changed"]
 
 
-def test_what_only_the_node_can_tell_takes_the_whole_module(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_that_only_the_node_can_resolve_need_the_complete_module(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert transport.complete(WHOLE, {"roots": {"engine": "~ivy/engine"}, "release": "x"}) is None
     assert transport.complete(WHOLE, {"roots": {"engine": "/x"}, "store": "$HOME/x", "release": "x"}) is None
     assert transport.complete(WHOLE, {"release": "x"}) is None
@@ -301,14 +303,14 @@ def test_a_python_that_is_too_old_gets_the_whole_module_which_says_so(
 ) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 8, 0))
     arguments = {"module": WHOLE, "digest": bundle.DIGEST, "parameters": {"store": str(site.node.store)}}
-    told = shared_config_call.answer(arguments)
+    reported = shared_config_call.answer(arguments)
     monkeypatch.undo()
-    assert told["unfit"]
+    assert reported["unfit"]
     real = Host._execute_module
 
     def old(self: Host, **kwargs: t.Any) -> dict[str, t.Any]:
         answer = real(self, **kwargs)
-        return told if kwargs["module_name"].endswith(KEPT) else answer
+        return reported if kwargs["module_name"].endswith(KEPT) else answer
 
     monkeypatch.setattr(Host, "_execute_module", old)
     host, result = site.call(release=site.release())
