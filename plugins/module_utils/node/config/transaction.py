@@ -33,14 +33,15 @@ def activate(
     next_applied = _next_applied(context, inspection, release.id)
     previous = {key: value for key, value in recorded.applied.items() if key != "time"}
     backup = ""
-    if decision.actions or inspection.scene.leftovers:
+    executes = bool(decision.actions or inspection.scene.leftovers)
+    if executes:
         backup = _execute(context, inspection, findings, decision, release, contents, next_applied)
     if decision.actions or context.interrupted:
         store.forget_accepted(_written_as_released(inspection, decision))
     if previous != next_applied or decision.actions:
         store.put_applied(dict(next_applied, time=timestamp()))
     _remove_unused_directories(context, inspection)
-    if decision.actions or context.interrupted:
+    if executes or context.interrupted:
         store.clear_intent()
         store.journal("applied", release=release.id, recovered=context.interrupted)
     if decision.actions or previous.get("release") != release.id:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, inspection
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.tests.timing import Clock
 
@@ -644,3 +645,11 @@ def test_the_wait_for_the_engines_rewriting_ends_with_it(node: t.Any, applied: t
     node.apply(node.build(files(node)))
     inspection.await_rewriting(node.request(release), 60)
     assert waits == []
+
+
+def test_an_unfinished_file_alone_does_not_leave_an_activation_open(node: t.Any, applied: t.Any) -> None:
+    leftover = node.engine / "configuration" / atomic.temporary_name("ivy.yaml")
+    leftover.write_bytes(b"half")
+    node.apply(node.build(applied))
+    assert not leftover.exists()
+    assert node.opened().intent() == {}

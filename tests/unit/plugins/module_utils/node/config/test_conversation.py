@@ -60,9 +60,10 @@ class Host:
         params.setdefault("release", "")
         state = args.get("state", "applied")
         check = self._task.check_mode or kwargs["module_name"].endswith("_info")
-        params = request.build(params, state, check, self._task.diff)._replace(run_directory=str(self.node.run))
+        built = request.build(params, state, check, self._task.diff)
+        call = built._replace(run_directory=str(self.node.run))
         work = inspection.inspect if kwargs["module_name"].endswith("_info") else converge.converge
-        result = request.conceal(inspection.accept(params) if state == "accepted" else work(params), params.key)
+        result = request.conceal(inspection.accept(call) if state == "accepted" else work(call), call.key)
         self.answers.append(json.dumps(result))
         shown = {**args, "payload": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}
         return {**json.loads(json.dumps(result)), "invocation": {"module_args": shown}}

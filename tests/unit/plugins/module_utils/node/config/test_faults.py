@@ -763,10 +763,10 @@ def test_no_record_brings_more_than_words(given_record: dict[str, t.Any]) -> Non
     assert isinstance(fence.refusal("a" * 32, read, "demo", "n1"), str)
     for state in ("opened", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed"):
         for release, take_over in (("b" * 32, ""), ("", "why")):
-            params = record.Change(
+            change = record.Change(
                 state, release, "11.3.0", "site", "me", "s", "n1", take_over, "why", ["n2"], {"demo.zip": "x"}
             )
-            refusal(functools.partial(record.apply, read, params))
+            refusal(functools.partial(record.apply, read, change))
 
 
 @pytest.mark.parametrize(
