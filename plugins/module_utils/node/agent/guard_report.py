@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the guard tells what it found: lines for the journal, a status file, a Prometheus text file.
+"""Reports the findings of the guard: lines for the journal, a status file, a Prometheus text file.
 
-The status file is the guard's state, too: a line is written when something becomes different, not each minute.
+The status file is also the state of the guard: a line is printed when a finding changes, not each minute.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What looks at a node between runs: exact, quiet, and careful with what it puts back."""
+"""The guard between runs: exact, quiet, and careful with what it restores."""
 
 from __future__ import annotations
 
@@ -304,10 +304,10 @@ def test_an_activation_cut_off_after_the_first_look_is_left_to_the_next_run(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch.node.path(HOT).unlink()
-    look_at_record = guard._read_record
+    read_record = guard._read_record
 
     def meanwhile(*arguments: t.Any) -> None:
-        look_at_record(*arguments)
+        read_record(*arguments)
         with watch.node.opened() as store:
             store.put_intent({"release": store.applied()["release"], "node_files": {}, "time": ""})
 
@@ -338,7 +338,7 @@ def test_nothing_is_put_back_while_a_rollout_is_open(watch: Watch) -> None:
     assert watch.node.path(HOT).read_bytes() == b"<applied/>"
 
 
-def test_the_engines_rewriting_during_a_rollout_is_not_told_before_the_gate_judged_it(watch: Watch) -> None:
+def test_the_engines_rewriting_during_a_rollout_is_not_reported_before_the_gate_accepts_it(watch: Watch) -> None:
     applied = watch.node.opened().applied()["release"]
     watch.record(applied, operation={"name": "site"})
     watch.node.path(IVY).write_bytes(b"EMail: rewritten\n")
@@ -564,7 +564,7 @@ def work_of_a_look(watch: Watch, files: int) -> Work:
 
 
 def test_a_look_reads_each_file_once_and_costs_the_same_for_each(watch: Watch) -> None:
-    """The guard looks each minute, so a second look at a file or a loop over all files for each would add up."""
+    """The guard runs each minute, so reading a file twice or a nested loop over all files would add up."""
     none, some, more = (work_of_a_look(watch, files) for files in (0, 250, 500))
     assert {more.opened[f"{number:03d}.txt"] for number in range(500)} == {1}
     for name in {*none.calls, *some.calls, *more.calls}:

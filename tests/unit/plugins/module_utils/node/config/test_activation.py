@@ -82,7 +82,7 @@ def test_a_node_without_the_release_asks_for_it_and_says_what_it_has(node: t.Any
 @pytest.mark.parametrize("state", ["applied", "staged"])
 def test_check_mode_writes_nothing_and_predicts_what_a_run_does(node: t.Any, applied: t.Any, state: t.Any) -> None:
     node.path(IVY).write_bytes(b"SystemDb.Url: local\nHot.Key: 1\n")
-    (node.engine / "configuration/stranger.xml").write_bytes(b"x")
+    (node.engine / "configuration/unexpected.xml").write_bytes(b"x")
     listed = files(node, app=b"Variables: 2\n")
     del listed[WEB]
     new = node.build(listed)

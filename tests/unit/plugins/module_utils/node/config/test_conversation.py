@@ -505,7 +505,7 @@ def test_the_same_value_encrypted_again_by_hand_is_drift(site: t.Any) -> None:
     assert site.call(release, state="accepted")[1]["accepted"] == []
     (item,) = site.call(release, "shared_config_info")[1]["drift"]
     assert [(one["key"], one["change"]) for one in item["keys"]] == [("Variables.Key", "changed")]
-    # Put right, the release's own bytes lie there again, and the engine encrypts them with another salt.
+    # Once reverted, the file has the release's own bytes, and the engine encrypts them with another salt.
     assert site.call(release)[1]["changed"]
     site.node.path(APP).write_bytes(b'Variables:\n  Key: "${decrypt:12345678}"\n')
     assert site.call(release, state="accepted")[1]["accepted"]

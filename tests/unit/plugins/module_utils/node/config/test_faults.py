@@ -693,7 +693,7 @@ OF_THE_NODE = ("etc/node.env", "engine/configuration/jvm.options", "systemd/axon
 
 @pytest.mark.parametrize("which", [*OF_THE_RELEASE, *OF_THE_NODE])
 def test_every_class_of_file_is_in_the_scan(node: t.Any, which: str) -> None:
-    """Binary or text, shared or the node's own: a change is found once, kept in a backup and put right."""
+    """Binary or text, shared or the node's own: a change is found once, kept in a backup and reverted."""
     node.record_baseline()
     listed = {
         key: node.File(bytes(range(256)) if key.endswith((".jar", ".p12")) else b"a: 1\n", mode="0440")
@@ -780,5 +780,5 @@ def test_no_record_brings_more_than_words(given_record: dict[str, t.Any]) -> Non
     ],
 )
 def test_a_record_of_junk_is_refused_in_words(junk: bytes) -> None:
-    with pytest.raises(NodeError, match=r"The cluster record is damaged.*Look at here"):
+    with pytest.raises(NodeError, match=r"The cluster record is damaged.*Inspect here"):
         record.parse(junk, "here")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An activation killed at every single write to the disk: the next run must end in one whole release."""
+"""An activation killed at every single write to the disk: the next run must end in one complete release."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ def test_killed_while_old_releases_and_backups_go(
     for one in cuts(make, prune, monkeypatch):
         with one.opened() as store:
             for release in store.releases():
-                # What still counts as staged is whole.
+                # A release that still counts as staged is complete.
                 staged = store.manifest(release)
                 assert staged is not None
                 assert all(store.blob(entry.sha256) for entry in staged.entries)

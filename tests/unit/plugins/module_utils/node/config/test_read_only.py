@@ -163,7 +163,7 @@ def test_meaning_counts_in_the_copy_too(running: Node) -> None:
     assert question["key"] == "copy:configuration/ivy.yaml"
     verdicts = {question["key"]: {"digest": question["digest"], "verdict": "same"}}
     assert found(running, verdicts=verdicts) == []
-    # Each start encrypts anew, so no gate can accept it once and for all.
+    # The engine encrypts values again at each start, so no gate can accept them once and for all.
     verdicts[question["key"]]["verdict"] = "rewriting"
     result = running.inspect(verdicts=verdicts)
     assert (result["drift"], result["running"]["modified"]) == ([], [])

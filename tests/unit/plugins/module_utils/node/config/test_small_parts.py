@@ -214,7 +214,7 @@ def test_a_damaged_payload_is_refused(junk: t.Any, position: t.Any) -> None:
     if bad != good:
         with contextlib.suppress(NodeError):
             header, blobs = payload.unpack(bad)
-            # Bytes after the end of the compressed data are not looked at.
+            # Bytes after the end of the compressed data are ignored.
             assert (header, blobs) == ({"a": 1}, {})
 
 

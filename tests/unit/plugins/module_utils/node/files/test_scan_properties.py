@@ -170,7 +170,7 @@ CONTENTS = st.sampled_from([None, b"1", b"2", b"3"])
     st.dictionaries(st.sampled_from(["a", "b/c", "d", "e/f/g"]), st.tuples(CONTENTS, CONTENTS, CONTENTS), min_size=1)
 )
 def test_each_file_is_in_the_list_where_it_belongs(fresh: t.Any, files: dict[str, t.Any]) -> None:
-    """What was applied, what lies there and what is wanted: complete, and each file once."""
+    """Applied files, files on disk and requested files: all are reported, and each once."""
     one = fresh()
 
     def release(index: int) -> t.Any:

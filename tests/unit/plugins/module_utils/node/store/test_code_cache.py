@@ -164,8 +164,8 @@ def test_both_ways_give_the_same_answers(node: t.Any, tmp_path: Path, tmp_path_f
         one.node.path(IVY).write_bytes(b"Server:\n  Url: b\n")
         for key in (IVY, WEB):
             os.utime(one.node.path(key), (1_700_000_000, 1_700_000_000))
-        (one.node.engine / "configuration" / "stranger").write_bytes(b"x")
-        os.utime(one.node.engine / "configuration" / "stranger", (1_700_000_000, 1_700_000_000))
+        (one.node.engine / "configuration" / "unexpected").write_bytes(b"x")
+        os.utime(one.node.engine / "configuration" / "unexpected", (1_700_000_000, 1_700_000_000))
         out.append(one.call(INFO, keeps=keeps)[1])
         out.append(one.call(INFO, keeps=keeps, release=second)[1])
         out.append(one.call(keeps=keeps, release=first, on_drift="fail")[1])
