@@ -237,7 +237,7 @@ def test_a_restored_file_that_the_engine_did_not_start_with_is_reported(watch: W
     watch.node.start()
     watch.place(record=False)
     lines = watch.run(guard.RESTORE)
-    assert any("The engine runs with something else" in line and "configuration/ivy.yaml" in line for line in lines)
+    assert any("The running configuration differs from the files on disk" in line and "configuration/ivy.yaml" in line for line in lines)
     assert watch.metrics["ivy_config_restart_required"] == 1
     assert watch.node.active
     assert watch.run(guard.RESTORE) == []
