@@ -24,6 +24,6 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         try:
-            return session.SharedConfigCall(self, dict(self._task.args), task_vars, caches_code=True).run()
+            return session.SharedConfigCall(self, dict(self._task.args), task_vars, use_code_cache=True).run()
         except CacheError as exc:
             raise AnsibleError(str(exc)) from exc

@@ -23,7 +23,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         try:
             return session.SharedConfigCall(
-                self, dict(self._task.args), task_vars or {}, module="shared_config_info", caches_code=True
+                self, dict(self._task.args), task_vars or {}, module="shared_config_info", use_code_cache=True
             ).run()
         except CacheError as exc:
             raise AnsibleError(str(exc)) from exc

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of modules that read or change the configuration of a node."""
+    """Options of modules that inspect a node: its directories and their owner; node files separately."""
 
     DOCUMENTATION = r"""
 options:
@@ -42,32 +42,13 @@ options:
     type: str
     default: axonivy-engine.service
   ignore:
-    description: Patterns of paths to ignore. V(*) matches within one directory, V(**) across directories.
+    description:
+      - Patterns of the paths to ignore, relative to the engine's directory.
+      - V(*) matches within one directory, V(**) across directories, V(?) one character, V([abc]) one of these
+        characters. A pattern without V(/) matches the name of a file in any directory. Matching is case-sensitive.
     type: list
     elements: str
     default: []
-  engine_owned:
-    description:
-      - Patterns of paths that the engine writes. By default the configuration of applications that the release does
-        not contain.
-    type: list
-    elements: str
-  restart_rules:
-    description:
-      - Whether a change of a file outside the release requires a restart. The first matching pattern applies.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      pattern:
-        description: Pattern of paths.
-        type: str
-        required: true
-      restart:
-        description: Whether a change requires a restart.
-        type: str
-        required: true
-        choices: [never, always]
 """
 
     NODE_FILES = r"""

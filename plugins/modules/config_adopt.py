@@ -57,8 +57,14 @@ options:
     description: The profile of the engine's version, which lists the keys that the inventory places.
     type: dict
     default: {}
-  restart_rules:
-    description: Has no effect in this module. It exists so that all modules that read a node accept the same options.
+  payload:
+    description: Set by the controller's half of this module; not for tasks.
+    type: str
+    default: ""
+  bundle:
+    description: Set by the controller's half of this module; not for tasks.
+    type: path
+    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -180,7 +186,7 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"The node's files could not be read: {exc}.")
-    # Ansible prints the result of a module at high verbosity, so the contents are encrypted.
+    # With enough verbosity Ansible prints what a module returns, so the contents leave the node encrypted.
     module.exit_json(changed=False, encrypted=encryption.encrypt(node_request.key, found))
 
 

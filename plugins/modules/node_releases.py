@@ -9,35 +9,33 @@ module: node_releases
 short_description: Lists the releases in a node's store, and copies one to the controller
 version_added: 0.1.0
 description:
-  - The stores of the nodes are what lasts of a release, since a controller may be thrown away after each run.
+  - The stores of the nodes keep the releases, because a controller may be discarded after each run.
   - Without O(release) it lists what the node has. With it, the release is brought into the controller's cache, from
     where it can go to a node that lacks it; the node is asked only for what the cache does not have yet.
-  - Changes nothing on the node. The controller's cache is not a state of any host. Copying to it is therefore not a
-    change, and
-    is done in check mode too.
+  - Changes nothing on the node. The controller's cache is not the state of a host, so copying to it does not count as
+    a change, and is done in check mode too.
 options:
   release:
     description: Id of the release to copy. Empty lists only.
     type: str
     default: ""
   cache:
-    description: Directory on the controller to which the release is copied. If set, the list also contains its
-      releases.
+    description: Directory on the controller that the release is copied to; with it, its releases are listed, too.
     type: path
     default: ""
   cluster_key:
     description:
       - The cluster's key. A release whose id was not made with it is refused, so that no node can hand a release of
-        its own making to the others.
+        its own to the others.
       - Needed with O(release).
     type: str
     default: ""
   store:
-    description: The node's own memory of releases, backups and what is applied. Only root may enter it.
+    description: The node's store of releases, backups and the applied state. Only root may enter it.
     type: path
     default: /var/lib/ivy-cluster
   payload:
-    description: Set by the controller's half of this module; not for tasks.
+    description: Set by the controller half of this module. Do not use it in tasks.
     type: str
     default: ""
 author:
@@ -145,7 +143,7 @@ def run(params: dict[str, str]) -> dict[str, object]:
     if not params["release"]:
         return {"changed": False, **releases.listing(params["store"])}
     if not params["payload"]:
-        raise NodeError("A release can only be copied by the controller's half of this module.")
+        raise NodeError("A release can only be copied by the controller half of this module.")
     header, _blobs = payload.unpack(payload.from_text(params["payload"]))
     found = releases.pieces(params["store"], params["release"], header.get("wanted") or [])
     # Files of a release hold secrets, and with enough verbosity Ansible prints what a module answers.

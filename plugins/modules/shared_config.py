@@ -14,20 +14,19 @@ description:
     with only those files that it lacks.
   - Each file is replaced atomically. An activation that was interrupted is completed by the next run.
   - What somebody changed on the node is found and reported as drift, and copied to a backup before it is overwritten.
-    A YAML file with another format and the same meaning is not drift.
-  - Returns whether and why the engine must be restarted, by comparing the files on disk with the state recorded at
-    its start.
+    YAML with another form of the same keys is not drift.
+  - Reports whether the engine must be restarted and why, by comparing the files on disk with those recorded when the
+    engine started.
 options:
   state:
     description:
-      - V(staged) stores the release on the node without activating it, and returns in RV(activation) what activation
-        would do.
+      - V(staged) brings the release to the node without activating it, and reports in RV(activation) what
+        activating it would do.
       - V(applied) activates it.
-      - V(accepted) takes the engine's own rewriting of C(${encrypt:...}) and C(${hash:...}) in YAML files for what it
-        is, provided that nothing else differs; any later difference is drift. Use it right after the gate.
-      - V(baseline) records the vendor's files of a newly unpacked engine, to recognise extra files. It requires
-        O(engine_version)
-        instead of O(release).
+      - V(accepted) accepts the engine's own rewriting of C(${encrypt:...}) and C(${hash:...}) in YAML files,
+        provided that nothing else differs; any later difference is drift. Use it right after the gate.
+      - V(baseline) records the vendor's files of a newly unpacked engine, to distinguish extra files from them. It
+        needs O(engine_version) instead of O(release).
     type: str
     choices: [staged, applied, accepted, baseline]
     default: applied
@@ -46,13 +45,14 @@ options:
   node_files:
     description:
       - The files that may differ between nodes, such as the unit, C(node.env) and C(jvm.options).
-      - They are written, backed up, compared and considered for a restart like the release, but are not part of it.
-      - A file that was in the list and no longer is, is removed, or the vendor's put back. Without this option nothing
-        about node files changes.
+      - They are written, backed up, checked for drift and counted for a restart like the release, but are not
+        part of it.
+      - A file that is no longer in the list is removed, or replaced by the vendor's. Without this option, node files do
+        not change.
   on_drift:
     description:
-      - What to do about changes made on the node. V(overwrite) backs them up and puts the release back, V(fail) changes
-        nothing and fails with a list, V(keep) leaves those files alone.
+      - What to do about changes made on the node. V(overwrite) backs them up and restores the release, V(fail) changes
+        nothing and fails with a list, V(keep) does not change those files.
     type: str
     choices: [overwrite, fail, keep]
     default: overwrite
@@ -77,6 +77,14 @@ options:
       - A release that the node already has is always taken, so that a rollback can go back behind the change of a key.
     type: bool
     default: false
+  payload:
+    description: Set by the controller half of this module. Do not use it in tasks.
+    type: str
+    default: ""
+  bundle:
+    description: Set by the controller half of this module. Do not use it in tasks.
+    type: path
+    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -143,16 +151,16 @@ actions:
   elements: dict
   sample: [{action: update, root: engine, path: configuration/ivy.yaml}]
 drift:
-  description: What somebody changed on the node since it was applied.
+  description: Changes on the node since the release was applied.
   returned: state is staged or applied
   type: list
   elements: dict
   contains:
     root:
       description:
-        - Where the file lies; V(node) for node files.
-        - V(copy) is the copy that an engine with read-only files works on. What is changed there vanishes when it
-          restarts, and is never overwritten.
+        - The root of the file; V(node) for node files.
+        - V(copy) is the copy that an engine with read-only files works on. Changes there are lost when it
+          restarts, and are never overwritten.
       type: str
       sample: engine
     path:
@@ -164,7 +172,7 @@ drift:
       type: str
       sample: modified
     detail:
-      description: In words.
+      description: A description of the difference.
       type: str
       sample: the content differs
     keys:
@@ -181,13 +189,13 @@ drift:
       type: str
       sample: "2026-01-31T12:00:00Z"
 kept:
-  description: Files left alone because of O(on_drift=keep).
+  description: Files that were not changed because of O(on_drift=keep).
   returned: state is staged or applied
   type: list
   elements: str
   sample: []
 engine_owned:
-  description: Files that the engine itself keeps.
+  description: Files that the engine itself maintains.
   returned: state is staged or applied
   type: list
   elements: str
@@ -213,13 +221,13 @@ restart_required:
   type: bool
   sample: true
 restart_reasons:
-  description: Why, in words.
+  description: The reasons.
   returned: state is staged or applied
   type: list
   elements: str
   sample: ["configuration/ivy.yaml: SystemDb.Url changed since the engine started"]
 hot_reload:
-  description: Changed files that the running engine takes up by itself.
+  description: Changed files that the running engine reloads without a restart.
   returned: state is staged or applied
   type: list
   elements: str

@@ -80,7 +80,7 @@ FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def trusted(fd: int, forbidden: int) -> bool:
-    """Whether only root, or the user of this process, can have written the open file."""
+    """Whether only root or the current user can have created the open file."""
     info = os.fstat(fd)
     sticky = stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX
     return info.st_uid in (0, os.geteuid()) and bool(sticky or not info.st_mode & forbidden)
@@ -211,7 +211,7 @@ def answer(arguments: dict[str, t.Any]) -> dict[str, t.Any]:
 def main() -> None:
     # This process ends before collecting garbage could pay.
     gc.disable()
-    # The file in the collection has no arguments.
+    # The module in the collection has no arguments.
     if ARGUMENTS.startswith("{"):
         sys.stdout.write(json.dumps(answer(json.loads(ARGUMENTS))) + "\n")
 

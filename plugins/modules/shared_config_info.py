@@ -9,40 +9,41 @@ module: shared_config_info
 short_description: Compares the shared configuration of a node with what was applied to it
 version_added: 0.1.0
 description:
-  - Returns changes made on the node (drift), changes of the release that the node does not have yet (pending), and
-    changes of
-    both sides to different values (conflict). Equal changes of both sides are not reported.
-  - YAML is compared by key, so one YAML file may be in more than one of the three lists, each time with other keys.
-    Any other
-    file is in at most one list. Formatting is ignored, the schema header is compared.
+  - Reports changes on the node (drift), changes of the release that are not on the node yet (pending), and keys or
+    files that both changed to different values (conflict). A change that both made is in none of the lists.
+  - YAML is compared by keys, so one YAML file can be in several lists, each time with other keys. Any other file is in
+    one list at most. Another form of the same keys is not a difference. The schema header is one.
   - Values are shown with secrets masked, those that the release names as such and those whose key sounds like one, and
     known secret values are taken out wherever else they turn up.
   - Writes nothing. One round trip where nothing differs, and never a file's content in the result.
 options:
   release:
-    description: Id of the release that the node should have. Empty looks for drift only.
+    description: Id of the release that the node should have. Without it, only drift is reported.
     type: str
     default: ""
   cache:
     description: Directory on the controller that holds the release; needed where the node may not have it yet.
     type: path
     default: ""
-  node_files:
-    description:
-      - The intended node files, to determine which of them are pending. Drift of node files is reported without them.
+  payload:
+    description: Set by the controller half of this module. Do not use it in tasks.
+    type: str
+    default: ""
+  bundle:
+    description: Set by the controller half of this module. Do not use it in tasks.
+    type: path
+    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
   - ivy.cluster.attributes
   - ivy.cluster.node
-  - ivy.cluster.node.transport
-  - ivy.cluster.node.node_files
 seealso:
   - module: ivy.cluster.shared_config
 """
 
 EXAMPLES = r"""
-- name: Look for changes made on the node
+- name: Gather the changes made on the node
   ivy.cluster.shared_config_info:
     roots:
       engine: /opt/ivy/current
@@ -93,7 +94,7 @@ conflict:
   elements: dict
   sample: []
 engine_owned:
-  description: Files that the engine itself keeps.
+  description: Files that the engine itself maintains.
   returned: always
   type: list
   elements: str
@@ -130,7 +131,6 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     **request.TRANSPORT,
     "release": {"type": "str", "default": ""},
     "cache": {"type": "path", "default": ""},
-    "node_files": request.NODE_FILES,
 }
 
 

@@ -201,7 +201,6 @@ DEFAULTS: Task = {
     "unit": "axonivy-engine.service",
     "on_drift": "overwrite",
     "ignore": [],
-    "restart_rules": [],
 }
 
 

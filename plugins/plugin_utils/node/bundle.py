@@ -3,7 +3,7 @@
 """The code of the node half, as the controller has it: its digest, its packed form, and its files.
 
 Read once when this module is imported. Ansible does that before it forks a worker for each host and task, so no host
-costs a check of these files.
+reads these files.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a node's answer becomes before anybody sees it: YAML taken apart by keys, secrets taken out.
+"""Processes the result of a node: compares YAML by keys and masks secrets.
 
-A node compares bytes only. Which key of a YAML file differs, and on whose side, is found out here, from texts that the
-node encrypted for the controller.
+A node compares bytes only. This module finds the keys of a YAML file that differ, and on which side, from texts that
+the node encrypted for the controller.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Item = dict[str, t.Any]
 
 LISTS = ("drift", "pending", "conflict")
 
-# Fields that describe the file on the node, in whichever list the item is.
+# The parts of a finding that describe the file on the node.
 _OF_THE_FILE = ("root", "path", "secret", "size", "mode", "owner", "modified")
 
 
@@ -33,7 +33,7 @@ def decoded(text: str | None) -> bytes | None:
 
 
 def masked_text(text: str, secrets: t.Sequence[str]) -> str:
-    """A text file as it may be shown: known secrets out, and the values of names that sound like secrets."""
+    """A text file without known secrets and without the values of names that sound like secrets."""
     return masking.replaced(masking.scrub(text, secrets), lambda _span, _value: masking.MASK)
 
 
@@ -64,7 +64,7 @@ class Texts:
             mask_of((applied, actual, accepted, wanted), (question, entry or {}), secrets),
         )
 
-    def key_changes(self) -> tuple[KeyChange, ...]:
+    def changes(self) -> tuple[KeyChange, ...]:
         return merge.classify(self.applied, self.actual, self.wanted, self.accepted)
 
 
@@ -75,29 +75,34 @@ def mask_of(
     listed = list(described)
     keys = masking.SecretKeys(key for item in listed for key in item.get("secret_keys") or ())
     if any(item.get("secret") and not item.get("secret_keys") for item in listed):
-        # It holds a secret and nobody says where.
+        # It contains a secret, and its place is unknown.
         keys = masking.SecretKeys((), everything=True)
     values = list(secrets)
     for text in texts:
         try:
-            held = meaning.held(text or b"")
+            values_by_key = meaning.held(text or b"")
         except tree.YamlError:
             continue
-        values += [str(one) for key, ones in held.items() if key in keys or masking.must_be_secret(key) for one in ones]
+        values += [
+            str(one)
+            for key, ones in values_by_key.items()
+            if key in keys or masking.must_be_secret(key)
+            for one in ones
+        ]
     return masking.Mask(keys, tuple(values))
 
 
 def judge(question: t.Mapping[str, t.Any], secrets: t.Sequence[str] = ()) -> tuple[str, list[Item]]:
-    """Whether a file on a node has the meaning of the applied one: the verdict for the node, and the differing keys."""
+    """Whether the file on a node means the same as the applied one: the verdict, and the keys that differ."""
     texts = Texts.of(question, secrets, None, None)
     try:
-        key_changes = texts.key_changes()
+        changes = texts.changes()
     except tree.YamlError as exc:
         return "different", [_unreadable(exc)]
-    if not key_changes:
+    if not changes:
         return "same", []
-    verdict = "rewriting" if all(one.change == "rewritten" for one in key_changes) else "different"
-    return verdict, [shown(one, texts.mask) for one in key_changes]
+    verdict = "rewriting" if all(one.change == "rewritten" for one in changes) else "different"
+    return verdict, [shown(one, texts.mask) for one in changes]
 
 
 def shown(one: KeyChange, mask: masking.Mask) -> Item:
@@ -118,7 +123,7 @@ def _unreadable(exc: tree.YamlError) -> Item:
 
 
 class Comparable:
-    """Turns what two nodes have alike into texts that are alike, and from which nobody guesses a secret."""
+    """Maps equal findings of two nodes to equal texts from which no secret can be guessed."""
 
     def __init__(self, key: bytes) -> None:
         self._key = hmac.digest(key, b"ivy.cluster: findings alike", "sha256")
@@ -142,7 +147,7 @@ class Lists:
         self._comparisons = {one["key"]: one for one in result.get("comparisons") or []}
         self._digests: dict[str, str] = result.get("digests") or {}
         self._read_wanted = read_wanted
-        # None where no release was named: then nothing is wanted but what was applied.
+        # None if no release was requested: then the applied one counts.
         self._entries = entries
         self._secrets = secrets
         self._comparable = comparable
@@ -171,43 +176,41 @@ class Lists:
         self._lists[name].append({**item, "comparable": self._comparable.of(*basis)})
 
     def _take_apart(self, name: str, item: Item, comparison: Item) -> None:
-        # A read-only engine has a copy of a file beside the file itself, and the release contains only one of them.
+        # The copy of a read-only engine has the same path as the file in the release.
         root = "engine" if item["root"] == COPY else item["root"]
         entry = (self._entries or {}).get((root, item["path"]))
         wanted = self._read_wanted(entry) if entry is not None else None
         texts = Texts.of(comparison, self._secrets, wanted, entry)
         try:
-            key_changes = texts.key_changes()
+            changes = texts.changes()
         except tree.YamlError as exc:
             self._add(name, {**item, "keys": [_unreadable(exc)]})
             return
         if entry is None and item.get("change"):
-            # The release has the file no more, so whatever somebody changed in it is changed on both sides.
-            key_changes = tuple(
-                dataclasses.replace(one, side=Side.CONFLICT, wanted=None)
-                for one in key_changes
-                if one.side is Side.DRIFT
+            # The release no longer has the file, so every local change in it conflicts.
+            changes = tuple(
+                dataclasses.replace(one, side=Side.CONFLICT, wanted=None) for one in changes if one.side is Side.DRIFT
             )
-            if not key_changes:
+            if not changes:
                 self._add(name, item)
                 return
         of_file = {part: item[part] for part in _OF_THE_FILE if part in item}
         kind = item.get("kind")
         if kind == "attributes":
             self._add("drift", {**of_file, "kind": kind, "detail": item["detail"]})
-        self._add_keys("drift", {**of_file, "kind": "modified", "detail": item["detail"]}, key_changes, texts)
+        self._add_keys("drift", {**of_file, "kind": "modified", "detail": item["detail"]}, changes, texts)
         both = {**of_file, "kind": "modified", "detail": item["detail"], "change": item.get("change")}
-        self._add_keys("conflict", both, key_changes, texts)
+        self._add_keys("conflict", both, changes, texts)
         pending = {**of_file, "change": item.get("change"), "detail": ""}
-        if any(one.side is Side.PENDING for one in key_changes):
-            self._add_keys("pending", pending, key_changes, texts)
-        elif item.get("change") and kind != "modified" and not key_changes:
+        if any(one.side is Side.PENDING for one in changes):
+            self._add_keys("pending", pending, changes, texts)
+        elif item.get("change") and kind != "modified" and not changes:
             self._add("pending", {**pending, "detail": "its form changes, no key does", "keys": []}, [])
 
-    def _add_keys(self, name: str, item: Item, key_changes: t.Iterable[KeyChange], texts: Texts) -> None:
-        mine = [one for one in key_changes if one.side.value == name]
+    def _add_keys(self, name: str, item: Item, changes: t.Iterable[KeyChange], texts: Texts) -> None:
+        mine = [one for one in changes if one.side.value == name]
         if mine:
-            # Of what is pending, the text on a node counts for nothing: each encrypts with a salt of its own.
+            # For pending keys the text on a node does not count: each node encrypts with another salt.
             raw = [
                 [one.key, one.change, one.before, None if name == "pending" else one.after, one.wanted] for one in mine
             ]
@@ -218,7 +221,7 @@ class Lists:
 
 
 def yaml_lines(before: bytes | None, after: bytes | None, mask: masking.Mask) -> tuple[str, str] | None:
-    """Both sides as lines of the differing keys; None if one of them is not YAML."""
+    """Both sides as lines of the keys that differ; None if one of them is not YAML."""
     try:
         differences = meaning.compare(before or b"", after or b"").differences
     except tree.YamlError:
@@ -229,6 +232,6 @@ def yaml_lines(before: bytes | None, after: bytes | None, mask: masking.Mask) ->
         if was is not None:
             old.append(f"{key}: {was}\n")
         if now is not None:
-            # Two different secrets look the same once masked, and no difference at all would be shown.
+            # Two different secrets are the same text once masked, so the difference is marked.
             new.append(f"{key}: {now}{' (changed)' if was == now else ''}\n")
     return "".join(old), "".join(new)

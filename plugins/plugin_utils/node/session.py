@@ -17,7 +17,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node import (
     bundle,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import (
-    result as node_answer,
+    result as node_result,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import (
     transport as node_transport,
@@ -63,13 +63,13 @@ class SharedConfigCall:
         args: dict[str, t.Any],
         task_vars: dict[str, t.Any],
         module: str = "shared_config",
-        caches_code: bool = False,
+        use_code_cache: bool = False,
     ) -> None:
         self.host = host
         self.args = args
         self.task_vars = task_vars
         self.module = f"ivy.cluster.{module}"
-        self.transport = node_transport.Transport(host, module, task_vars, caches_code)
+        self.transport = node_transport.Transport(host, module, task_vars, use_code_cache)
         self.state = str(args.get("state") or "applied")
         self.release = str(args.get("release") or "")
         self.cache = os.path.expanduser(str(args.get("cache") or ""))
@@ -167,7 +167,7 @@ class SharedConfigCall:
     def _verdicts(self, result: Result, keys: dict[str, list[dict[str, t.Any]]]) -> dict[str, dict[str, str]]:
         verdicts = {}
         for question in result.get("questions") or []:
-            verdict, keys[question["key"]] = node_answer.judge(question, self.secrets)
+            verdict, keys[question["key"]] = node_result.judge(question, self.secrets)
             verdicts[question["key"]] = {"digest": question["digest"], "verdict": verdict}
         return verdicts
 
@@ -190,17 +190,17 @@ class SharedConfigCall:
         return {(entry["root"], entry["path"]): entry for entry in (self.manifest or {}).get("entries", [])}
 
     def _sort_out(self, result: Result) -> None:
-        """Drift, pending and conflict by keys, which the node cannot determine."""
-        if not any(result.get(name) for name in (*node_answer.LISTS, "comparisons")):
+        """Drift, pending and conflict by keys, which the node cannot compare."""
+        if not any(result.get(name) for name in (*node_result.LISTS, "comparisons")):
             for name in ("comparisons", "digests"):
                 result.pop(name, None)
             return
-        lists = node_answer.Lists(
+        lists = node_result.Lists(
             result,
             lambda entry: release_cache.read_blob(self.cache, entry["sha256"]),
             self._entries() if self.manifest is not None else None,
             self.secrets,
-            node_answer.Comparable(cluster_key(self.host, self.task_vars)),
+            node_result.Comparable(cluster_key(self.host, self.task_vars)),
         )
         result.update(lists.made())
         for name in ("comparisons", "digests"):
@@ -217,7 +217,7 @@ class SharedConfigCall:
             entry = entries.get((root, path)) if action["action"] != "delete" else None
             item = {"before_header": path, "after_header": path}
             if path.startswith(HELPER):
-                # The collection's own code is not configuration. Its text would hide the configuration.
+                # The collection's own code is not configuration, and its text is long.
                 item.update(before="", after="(the collection's node helper)\n")
             elif action["action"] == "attributes":
                 item.update(before=f"{action.get('detail', '')}\n", after="as declared\n")
@@ -241,12 +241,12 @@ class SharedConfigCall:
     def _both(
         self, action: str, path: str, entry: dict[str, t.Any] | None, text: t.Mapping[str, t.Any]
     ) -> dict[str, str]:
-        before, after = node_answer.decoded(text.get("before")), node_answer.decoded(text.get("after"))
+        before, after = node_result.decoded(text.get("before")), node_result.decoded(text.get("after"))
         if entry is not None:
             after = release_cache.read_blob(self.cache, entry["sha256"])
         if (entry and entry["kind"] == "yaml") or path.endswith((".yaml", ".yml")):
-            mask = node_answer.mask_of((before, after), (text, entry or {}), self.secrets)
-            lines = node_answer.yaml_lines(before, after, mask)
+            mask = node_result.mask_of((before, after), (text, entry or {}), self.secrets)
+            lines = node_result.yaml_lines(before, after, mask)
             if lines is not None:
                 return {"before": lines[0], "after": lines[1]}
         if text.get("secret") or (entry and entry["secret"]):
@@ -257,7 +257,7 @@ class SharedConfigCall:
                 sides[name] = ""
                 continue
             try:
-                sides[name] = node_answer.masked_text(data.decode("utf-8"), self.secrets)
+                sides[name] = node_result.masked_text(data.decode("utf-8"), self.secrets)
             except UnicodeDecodeError:
                 sides[name] = f"(binary, {len(data)} bytes)\n"
         if sides["before"] == sides["after"] and before != after:

@@ -1,10 +1,9 @@
 # Copyright: the ivy.cluster contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run saw of a cluster: the input of the reports.
+"""The facts that a run gathered about a cluster: the input of the reports.
 
-Inspecting a host can fail without failing the run. Then facts are missing, and a check that needs them reports that
-instead of guessing.
+A gathering task can fail without failing the run. Its facts are then missing, and a check that needs them reports why.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ NO_RECORD = "there is no cluster record yet"
 
 
 class FactError(Exception):
-    """A fact is missing; the text says why."""
+    """A fact is missing. The message is the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One host: whether it answered, and the results of its inspections by name."""
+    """One host: whether it is reachable, and the result of each gathering task by its name."""
 
     name: str
     address: str
@@ -37,11 +36,11 @@ class Host:
     # What to do where it is not reachable.
     advice: str = connection_errors.UNREACHABLE.advice
 
-    def look(self, name: str, key: str) -> t.Any:
-        """One fact of the host."""
+    def fact(self, name: str, key: str) -> t.Any:
+        """One fact of the host. A missing one raises FactError with the reason."""
         result = self.results.get(name)
         if not result:
-            raise FactError("this run did not inspect it")
+            raise FactError("this run did not gather it")
         if result.get("unreachable"):
             raise FactError(f"the connection to the host was lost: {lost(result)}")
         if key not in result:
@@ -50,7 +49,7 @@ class Host:
 
     @property
     def engine(self) -> Result:
-        found: Result = self.look("engine", "engine")
+        found: Result = self.fact("engine", "engine")
         return found
 
     @property
@@ -76,8 +75,8 @@ class Service:
 
 
 @dataclasses.dataclass(frozen=True)
-class Observed:
-    """The hosts of a run together with what the inventory says about the cluster."""
+class Snapshot:
+    """The hosts of a run and the inventory's facts about the cluster."""
 
     cluster: str
     unit: str
@@ -111,11 +110,11 @@ class Observed:
         return [node for node in self.present if node.runs]
 
     def record(self) -> tuple[Result, str]:
-        """The cluster record, or why it is not known. It is shared, so any node can read it."""
+        """The cluster record, or why it is unknown. It is shared, so any node can read it."""
         why = "no node of this run could be asked for the cluster record"
         for node in self.reached:
             try:
-                record = node.look("record", "record")
+                record = node.fact("record", "record")
             except FactError as exc:
                 why = f"the cluster record could not be read: {exc}"
                 continue
@@ -143,9 +142,9 @@ def _host(name: str, value: t.Mapping[str, t.Any]) -> Host:
     return Host(name, str(value.get("address") or name), False, why, results, found.cause.advice)
 
 
-def observed_from(value: t.Mapping[str, t.Any]) -> Observed:
+def snapshot_from(value: t.Mapping[str, t.Any]) -> Snapshot:
     """The facts as the role hands them over. A key that is missing is a KeyError that names it."""
-    return Observed(
+    return Snapshot(
         cluster=str(value["cluster"]),
         unit=str(value["unit"]),
         engine_version=str(value["engine_version"]),
@@ -167,7 +166,7 @@ def observed_from(value: t.Mapping[str, t.Any]) -> Observed:
 
 
 def lost(result: Result) -> str:
-    """The message of an unreachable host, in one line."""
+    """The connection error of an unreachable host, in one line."""
     return diagnose(str(result.get("msg") or ""), connecting=True).detail
 
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the controller half of shared_config reaches the node half, with as little sent and compiled as possible.
 
-The node keeps the code of the first call. Later calls name its digest, which costs a node less than Ansible's ping. A
-node that has other code, or none, says so and is sent it; one whose Python cannot run it gets the whole module, which
-reports what is wrong.
+The node caches the code of the first call. Later calls contain only its digest, which costs a node less than Ansible's
+ping. A node with other code, or none, reports that and gets the code. A node whose Python cannot run it gets the
+complete module, which reports the problem.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload
 from ansible_collections.ivy.cluster.plugins.modules import shared_config, shared_config_info
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node import bundle as node_code
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import bundle as code_bundle
 
 # Above this a file transfer is cheaper than an argument: arguments are held several times in the memory of a fork.
 INLINE_LIMIT = 1 << 20
@@ -52,7 +52,7 @@ def validator(module: str) -> ArgumentSpecValidator:
 
 
 def complete(module: str, args: dict[str, t.Any]) -> Result | None:
-    """The module's options with their defaults; None if only the node can determine or reject them."""
+    """The module's options with their defaults; None if only the node can resolve or reject them."""
     checked = validator(module).validate(args)
     if checked.error_messages:
         return None
@@ -67,17 +67,17 @@ def complete(module: str, args: dict[str, t.Any]) -> Result | None:
 class Transport:
     """The calls of one task on one node."""
 
-    def __init__(self, host: Host, module: str, task_vars: dict[str, t.Any], caches_code: bool) -> None:
+    def __init__(self, host: Host, module: str, task_vars: dict[str, t.Any], use_code_cache: bool) -> None:
         self.host = host
         self.module = module
         self.task_vars = task_vars
-        self.caches_code = caches_code
-        self.fresh = False
+        self.use_code_cache = use_code_cache
+        self.is_new_node = False
 
     def call(self, args: dict[str, t.Any], header: dict[str, t.Any], blobs: dict[str, bytes]) -> Result:
         if not header:
             return self._execute(args)
-        # At high verbosity Ansible prints what a module answers, so the node encrypts confidential parts.
+        # At high verbosity Ansible prints the result of a module, so the node encrypts confidential parts.
         key = os.urandom(32)
         size = sum(map(len, blobs.values()))
         bundle = payload.pack({**header, "key": key.hex()}, blobs, level=6 if size <= INLINE_LIMIT else 1)
@@ -105,7 +105,7 @@ class Transport:
             self.host._remove_tmp_path(remote_directory)
 
     def _execute(self, args: dict[str, t.Any]) -> Result:
-        result = self._with_cached_code(args) if self.caches_code else None
+        result = self._with_cached_code(args) if self.use_code_cache else None
         if result is None:
             result = self._run(f"ivy.cluster.{self.module}", args)
         invocation = result.get("invocation")
@@ -115,22 +115,22 @@ class Transport:
         return result
 
     def _with_cached_code(self, args: dict[str, t.Any]) -> Result | None:
-        """The result of the code cached on the node; None if the complete module has to be sent."""
+        """The answer of the code on the node; None where the whole module has to be sent."""
         parameters = complete(self.module, args)
         if parameters is None:
             return None
-        call: Result = {"module": self.module, "digest": node_code.DIGEST, "parameters": parameters}
-        result: Result = {"lacks_code": True} if self.fresh else self._run(CODE_CACHE_MODULE, call)
+        call: Result = {"module": self.module, "digest": code_bundle.DIGEST, "parameters": parameters}
+        result: Result = {"lacks_code": True} if self.is_new_node else self._run(CODE_CACHE_MODULE, call)
         if result.get("lacks_code") and not result.get("unfit"):
-            if result.get("fresh") and not self.fresh and parameters.get("state") in ("staged", "applied"):
+            if result.get("fresh") and not self.is_new_node and parameters.get("state") in ("staged", "applied"):
                 # A node without a store lacks everything else as well, so that all of it may travel at once.
-                self.fresh = True
+                self.is_new_node = True
                 return {"need_release": True, "need_contents": True, "have": ""}
-            result = self._run(CODE_CACHE_MODULE, {**call, "code": node_code.packed()})
+            result = self._run(CODE_CACHE_MODULE, {**call, "code": code_bundle.packed()})
         if result.get("lacks_code"):
-            self.caches_code = False
+            self.use_code_cache = False
             return None
-        self.fresh = False
+        self.is_new_node = False
         result["invocation"] = {"module_args": parameters}
         return result
 

@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import compile_pattern
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree as yaml_tree
 
 Rule = t.Mapping[str, t.Any]
@@ -38,7 +39,7 @@ class KeyedDigest:
 def rule_for(path: str, rules: t.Sequence[Rule]) -> Rule:
     """The first rule whose pattern matches; without one, a restart is the safe answer."""
     for rule in rules:
-        if _pattern(str(rule["pattern"])).fullmatch(path):
+        if compile_pattern(str(rule["pattern"])).match(path):
             return rule
     return {"pattern": path, "restart": ALWAYS}
 
@@ -84,11 +85,6 @@ def by_keys(path: str, values: t.Mapping[str, t.Any], digest: KeyedDigest) -> Re
 
 def _value(value: yaml_tree.Value) -> list[str]:
     return [value.kind, value.text]
-
-
-def _pattern(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*|\*)", pattern)
-    return re.compile("".join({"**": ".*", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts), re.DOTALL)
 
 
 def _without_attribute(data: bytes, attribute: str) -> bytes:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Observed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Snapshot
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks import (
     balancer,
     configuration,
@@ -30,6 +30,6 @@ CHECKS = (
 )
 
 
-def evaluate(facts: Observed) -> list[Row]:
+def evaluate(facts: Snapshot) -> list[Row]:
     """The rows of all checks; a failed check does not stop the others."""
     return [row for check in CHECKS for row in check(facts)]

@@ -9,7 +9,7 @@ import collections
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Observed, observed_from
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Snapshot, snapshot_from
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import TITLES, Row, Status, failures
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.evaluate import evaluate
@@ -19,10 +19,10 @@ _MARKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.SKIPPED: "-"}
 
 def document(params: t.Mapping[str, t.Any]) -> Document:
     """The report from the facts that the role verify gathers."""
-    return from_facts(observed_from(params))
+    return from_facts(snapshot_from(params))
 
 
-def from_facts(facts: Observed) -> Document:
+def from_facts(facts: Snapshot) -> Document:
     rows = evaluate(facts)
     findings = [row.finding for row in failures(rows) if row.finding]
     numbers = collections.Counter(row.status for row in rows)
@@ -52,7 +52,7 @@ def failed_checks(rows: t.Iterable[Row]) -> list[str]:
     ]
 
 
-def headline(facts: Observed, rows: t.Sequence[Row]) -> str:
+def headline(facts: Snapshot, rows: t.Sequence[Row]) -> str:
     """The report in one sentence."""
     numbers = collections.Counter(row.status for row in rows)
     text = f"Cluster {facts.cluster}: {numbers[Status.PASSED]} of {len(rows) - numbers[Status.SKIPPED]} checks passed"
@@ -63,7 +63,7 @@ def headline(facts: Observed, rows: t.Sequence[Row]) -> str:
     return f"{text}."
 
 
-def lines(facts: Observed, rows: t.Sequence[Row]) -> list[str]:
+def lines(facts: Snapshot, rows: t.Sequence[Row]) -> list[str]:
     """The rows under the titles of their checks, each failed row with its fix."""
     width = max((len(row.subject) for row in rows), default=0)
     found = [f"Cluster {facts.cluster}, engine {facts.engine_version}"]

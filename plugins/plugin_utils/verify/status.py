@@ -19,9 +19,9 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import col
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     FactError,
     Host,
-    Observed,
     Result,
-    observed_from,
+    Snapshot,
+    snapshot_from,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
@@ -48,7 +48,7 @@ def days(number: t.Any, soon: int = _SOON_DAYS) -> str:
 # --- the cluster
 
 
-def cluster_facts(facts: Observed) -> dict[str, str]:
+def cluster_facts(facts: Snapshot) -> dict[str, str]:
     """The state of the cluster record and the licence, by label."""
     found: dict[str, str] = {}
     record, why = facts.record()
@@ -89,7 +89,7 @@ def _pin(record: Result) -> str:
     return f"PINNED to {short(pin.get('release') if isinstance(pin, dict) else pin)}"
 
 
-def _licence(facts: Observed) -> str:
+def _licence(facts: Snapshot) -> str:
     """The licence is part of the release, so it is the same on every node."""
     for node in facts.reached:
         try:
@@ -106,7 +106,7 @@ def _licence(facts: Observed) -> str:
 # --- the nodes
 
 
-def node_rows(facts: Observed) -> list[dict[str, t.Any]]:
+def node_rows(facts: Snapshot) -> list[dict[str, t.Any]]:
     """One row for each node: the columns, and remarks."""
     found = []
     for node in facts.present:
@@ -115,7 +115,7 @@ def node_rows(facts: Observed) -> list[dict[str, t.Any]]:
     return found
 
 
-def _node(facts: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
+def _node(facts: Snapshot, node: Host) -> tuple[tuple[str, ...], list[str]]:
     balancer = _balancer_state(facts, node.name)
     left = " (in ivy_proceed_without)" if node.name in facts.proceed_without else ""
     if not node.reachable:
@@ -155,7 +155,7 @@ def _node(facts: Observed, node: Host) -> tuple[tuple[str, ...], list[str]]:
     return (node.name, state, version, release, drift, restart, peers, balancer, str(unit.get("since") or "")), remarks
 
 
-def _stopped(facts: Observed, node: str, engine: Result) -> tuple[str, list[str]]:
+def _stopped(facts: Snapshot, node: str, engine: Result) -> tuple[str, list[str]]:
     """The state of a node whose engine does not run, with the reason and the command to run."""
     unit, start = engine["unit"], engine.get("start") or {}
     state = f"{unit['active']}/{unit['sub']}"
@@ -179,7 +179,7 @@ def _stopped(facts: Observed, node: str, engine: Result) -> tuple[str, list[str]
     return state, [f"it was stopped; to start it run: {again}"] if unit.get("known") else []
 
 
-def _ended(facts: Observed, unit: Result) -> str:
+def _ended(facts: Snapshot, unit: Result) -> str:
     status = f", exit status {unit['exit_status']}" if unit.get("exit_status") else ""
     return (
         f"the engine ended (result {unit.get('result') or 'unknown'}{status}); "
@@ -190,7 +190,7 @@ def _ended(facts: Observed, unit: Result) -> str:
 def _drift(node: Host) -> tuple[str, list[str]]:
     """Whether files of the node have local changes, and which."""
     try:
-        found = node.look("scan", "drift")
+        found = node.fact("scan", "drift")
     except FactError as exc:
         return "unknown", [f"drift: {exc}"]
     if not found:
@@ -202,7 +202,7 @@ def _drift(node: Host) -> tuple[str, list[str]]:
 def guard_remarks(node: Host) -> list[str]:
     """The last result of the node's guard; empty without a guard or without a problem."""
     try:
-        status = json.loads(base64.b64decode(node.look("guard", "content")))
+        status = json.loads(base64.b64decode(node.fact("guard", "content")))
     except (FactError, ValueError):
         return []
     last = f"guard at {status.get('time')}"
@@ -219,7 +219,7 @@ def guard_remarks(node: Host) -> list[str]:
     return remarks
 
 
-def fence_reason(facts: Observed, node: str, engine: Result) -> str:
+def fence_reason(facts: Snapshot, node: str, engine: Result) -> str:
     """Why the fence prevents a start of this node; empty if it does not. The engine's start uses the same rule."""
     record, why = facts.record()
     if why:
@@ -228,7 +228,7 @@ def fence_reason(facts: Observed, node: str, engine: Result) -> str:
     return fence.refusal(engine.get("applied"), record, facts.cluster, node)
 
 
-def _balancer_state(facts: Observed, name: str) -> str:
+def _balancer_state(facts: Snapshot, name: str) -> str:
     """The node's state in the balancers; by balancer if they differ."""
     found: dict[str, str] = {}
     for balancer in facts.balancers:
@@ -236,7 +236,7 @@ def _balancer_state(facts: Observed, name: str) -> str:
         if host is None or not host.reachable:
             continue
         try:
-            servers = [server for server in host.look("balancer", "servers") if server["name"] == name]
+            servers = [server for server in host.fact("balancer", "servers") if server["name"] == name]
         except FactError:
             continue
         found[balancer] = _server_state(servers[0]) if servers else "missing"
@@ -256,7 +256,7 @@ def _server_state(server: Result) -> str:
 # --- the services of the nodes
 
 
-def services(facts: Observed) -> dict[str, str]:
+def services(facts: Snapshot) -> dict[str, str]:
     """The state of each balancer, the database and the search engine."""
     found = {name: _balancer(facts.hosts[name]) for name in facts.balancers if name in facts.hosts}
     return {**found, **dict([_database(facts), _search(facts)])}
@@ -266,7 +266,7 @@ def _balancer(host: Host) -> str:
     if not host.reachable:
         return f"UNREACHABLE: {host.why}"
     try:
-        servers = host.look("balancer", "servers")
+        servers = host.fact("balancer", "servers")
     except FactError as exc:
         return f"HAProxy does not respond: {exc}"
     result = host.results["balancer"]
@@ -286,7 +286,7 @@ def _balancer(host: Host) -> str:
     return text
 
 
-def _database(facts: Observed) -> tuple[str, str]:
+def _database(facts: Snapshot) -> tuple[str, str]:
     if not facts.database.host:
         return "database", f"{facts.database} (not a host of this inventory)"
     host = facts.hosts.get(facts.database.host)
@@ -295,7 +295,7 @@ def _database(facts: Observed) -> tuple[str, str]:
     if not host.reachable:
         return host.name, f"UNREACHABLE: {host.why}"
     try:
-        row = host.look("database_state", "query_result")[0]
+        row = host.fact("database_state", "query_result")[0]
     except (FactError, IndexError) as exc:
         return host.name, f"PostgreSQL does not respond: {exc}"
     return host.name, (
@@ -304,7 +304,7 @@ def _database(facts: Observed) -> tuple[str, str]:
     )
 
 
-def _search(facts: Observed) -> tuple[str, str]:
+def _search(facts: Snapshot) -> tuple[str, str]:
     if not facts.search.host:
         return "search", f"{facts.search} (not a host of this inventory)"
     host = facts.hosts.get(facts.search.host)
@@ -313,7 +313,7 @@ def _search(facts: Observed) -> tuple[str, str]:
     if not host.reachable:
         return host.name, f"UNREACHABLE: {host.why}"
     try:
-        health = host.look("search_state", "json")
+        health = host.fact("search_state", "json")
     except FactError as exc:
         return host.name, f"the search engine does not respond: {exc}"
     nodes = count(int(health.get("number_of_nodes") or 0), "node")
@@ -326,10 +326,10 @@ def _search(facts: Observed) -> tuple[str, str]:
 
 def document(params: t.Mapping[str, t.Any]) -> Document:
     """The report from the facts that the role verify gathers."""
-    return from_facts(observed_from(params))
+    return from_facts(snapshot_from(params))
 
 
-def from_facts(facts: Observed) -> Document:
+def from_facts(facts: Snapshot) -> Document:
     rows, cluster, service_states = node_rows(facts), cluster_facts(facts), services(facts)
     unreachable = [name for name, host in facts.hosts.items() if not host.reachable]
     summary = {
@@ -348,7 +348,7 @@ def from_facts(facts: Observed) -> Document:
 
 
 def lines(
-    facts: Observed,
+    facts: Snapshot,
     cluster: t.Mapping[str, str],
     rows: t.Sequence[t.Mapping[str, t.Any]],
     service_states: t.Mapping[str, str],

@@ -1,11 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks a node between runs, every minute by a timer: differences from the applied release and their effect.
+"""Compares a node with what was applied to it, each minute between runs, started by a timer.
 
-It sees the node through the same code as the modules, but judges by exact digests only: what means the same and has
-other bytes is a difference here, since nobody with a YAML library is at hand. Every file is read each time. A file
-that was compared before could be recognised by its inode, size and times, but only if nobody can set the clock back;
-reading is cheap enough not to have to trust that.
+It uses the code of the modules, but compares exact digests only: YAML with the same meaning and other bytes is a
+difference here, because no YAML library is available. Every file is read each time. Inode, size and times identify an
+unchanged file only if nobody can set the clock back, and reading is cheap.
 """
 
 from __future__ import annotations
@@ -21,8 +20,13 @@ import typing as t
 
 from ..cluster import fence, record
 from ..config.activate import CREATE, DELETE, UPDATE, Action, Executor
+from ..config.context import Context, open_context
+from ..config.decision import current_run_state, decide
+from ..config.describe import drift_to_dict
+from ..config.drift import Findings, find_drift
 from ..config.inspection import MACROS
-from ..config.run import Request, Run, describe
+from ..config.node_state import Inspection, inspect_node
+from ..config.request import Request
 from ..config.running_copy import COPY
 from ..config.view import View, settings_from
 from ..engine import licence, run_state
@@ -34,18 +38,18 @@ from ..store.store import Store, read_json_file, timestamp
 from . import guard_report
 from .guard_report import Attempts, Outcome
 
-# Apart from what the start of the engine records, which is written at that moment only.
+# Not the directory of the start check, which is written at each start of the engine.
 STATUS_DIRECTORY = "/run/ivy-config-guard"
 SETTINGS = "/etc/ivy-cluster/node.json"
 REPORT, RESTORE = "report", "restore"
-# Whoever changes a file again and again is a program; to write against it all day would only fill the backups.
+# A program may change a file again and again. Restoring it each time would only fill the backups.
 ATTEMPTS = 3
 ATTEMPTS_WITHIN = 3600.0
 _REWRITING_TIME = 120.0
 
 
 class Options(t.NamedTuple):
-    """How the guard was started."""
+    """The options of the guard."""
 
     mode: str = REPORT
     settings: str = SETTINGS
@@ -56,33 +60,40 @@ class Options(t.NamedTuple):
 
 
 class BusyError(Exception):
-    """A run is at work on this node; what it has half done is nobody's drift."""
+    """A run is changing this node, so differences are not drift."""
 
 
-class Guard(Run):
-    """The steps of a run without a new release: applied is what is wanted."""
+class Observation(t.NamedTuple):
+    """The node as one inspection found it."""
 
-    def content(self, want: Expected) -> bytes:
-        """What was accepted last, or the engine would rewrite the release's own bytes and differ again."""
-        return self.store.blob(want.digests[-1])
+    context: Context
+    inspection: Inspection
+    findings: Findings
 
-    def restore(self, actions: list[Action]) -> str:
-        """Put the applied bytes back; returns where the copies of what was there lie."""
-        executor = Executor(self.store, self.view.trees, self.view.owners, self.content)
-        written = [one.target for one in actions if one.target is not None and one.action in (CREATE, UPDATE)]
-        # Read before anything is written: a damaged store must not leave half of it.
-        sizes = {want.key: len(self.content(want)) for want in written}
-        executor.check_space(actions, lambda want: sizes.get(want.key, 0))
-        backup = executor.backup(actions)
-        self.store.journal("restoring", files=[printable(one.key) for one in actions], backup=backup or None)
-        executor.run(actions, self.scene)
-        self.store.journal("restored", files=[printable(one.key) for one in actions])
-        return backup
+
+def _accepted_content(store: Store, expected: Expected) -> bytes:
+    """The content that was accepted last. The engine would rewrite the release's own bytes, which then differ again."""
+    return store.blob(expected.digests[-1])
+
+
+def _restore_files(observation: Observation, actions: list[Action]) -> str:
+    """Restore the applied contents. Returns the directory with the backup of the previous ones."""
+    store, view = observation.context.store, observation.context.view
+    executor = Executor(store, view.trees, view.owners, lambda expected: _accepted_content(store, expected))
+    targets = [action.target for action in actions if action.target is not None and action.action in (CREATE, UPDATE)]
+    # Read all content before writing any: a damaged store must not leave half of it.
+    sizes = {target.key: len(_accepted_content(store, target)) for target in targets}
+    executor.check_space(actions, lambda expected: sizes.get(expected.key, 0))
+    backup = executor.backup(actions)
+    store.journal("restoring", files=[printable(action.key) for action in actions], backup=backup or None)
+    executor.run(actions, observation.inspection.scene)
+    store.journal("restored", files=[printable(action.key) for action in actions])
+    return backup
 
 
 @contextlib.contextmanager
 def _shared_lock(store: Store) -> t.Iterator[None]:
-    """Keep activations out while looking, without keeping out others that only look."""
+    """Exclude activations during an inspection, but not other inspections."""
     try:
         fd = os.open("lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=store.tree.fd)
     except FileNotFoundError:
@@ -110,7 +121,7 @@ def _lock(store: Store) -> t.Iterator[None]:
 
 
 class Place(t.NamedTuple):
-    """What node.json says about this node."""
+    """The settings of this node, from node.json."""
 
     node: str
     cluster: str
@@ -160,7 +171,7 @@ def _request(applied: t.Mapping[str, t.Any], place: Place, options: Options) -> 
 
 
 def _read_record(place: Place, outcome: Outcome) -> None:
-    """The desired release of this node. A share that is not available is a separate finding and not a failure."""
+    """Read the cluster record. An unavailable file share is a finding, not an error."""
     if not place.record_directory:
         return
     try:
@@ -174,7 +185,7 @@ def _read_record(place: Place, outcome: Outcome) -> None:
 
 
 def _leave_out_rewriting(outcome: Outcome) -> None:
-    """During a rollout the engine encrypts values in what it just got; the gate accepts that some moments later."""
+    """During a rollout the engine encrypts values in new files; the gate accepts that shortly afterwards."""
     if not outcome.operation:
         return
     now = time.time()
@@ -184,36 +195,37 @@ def _leave_out_rewriting(outcome: Outcome) -> None:
             del outcome.findings[key]
 
 
-def _observe(store: Store, view: View, place: Place, options: Options, outcome: Outcome) -> Guard:
-    """Fill the outcome with what is there now."""
+def _inspect(store: Store, view: View, place: Place, options: Options, outcome: Outcome) -> Observation:
+    """Inspect the node and enter the findings into the outcome."""
     unit = show(view.settings.unit or place.unit)
-    run = Guard(_request(store.applied(), place, options), store, view, unit)
-    outcome.release = str(run.applied.get("release") or "")
-    outcome.interrupted = bool(run.intent)
-    run.observe(None, run.applied_nodes_of(run.applied))
-    run.drift()
-    verdict = run.verdict(
-        run.applied_manifest, run.scene.files, run.before, run.applied_nodes, view.java_home(place.values)
-    )
-    outcome.files = len(run.scene.files)
-    outcome.engine_owned = len(run.engine_owned)
-    outcome.restart_reasons = verdict.reasons
-    outcome.findings = {one.key: describe(one) for one in run.findings if not _encrypted_at_start(run, one)}
-    return run
+    context = open_context(_request(store.applied(), place, options), store, view, unit)
+    inspection = inspect_node(context, None, context.recorded.node_files)
+    findings = find_drift(context, inspection)
+    observation = Observation(context, inspection, findings)
+    outcome.release = context.recorded.release
+    outcome.interrupted = context.interrupted
+    outcome.files = len(inspection.scene.files)
+    outcome.engine_owned = len(findings.engine_owned)
+    outcome.restart_reasons = current_run_state(context, inspection, view.java_home(place.values)).reasons
+    outcome.findings = {
+        drift.key: drift_to_dict(drift) for drift in findings.drift if not _is_encrypted_at_start(observation, drift)
+    }
+    return observation
 
 
-def _encrypted_at_start(run: Guard, one: Drift) -> bool:
-    """Whether the engine encrypts values in its copy of this file: other bytes at each start, which say nothing."""
-    if one.root != COPY:
+def _is_encrypted_at_start(observation: Observation, drift: Drift) -> bool:
+    """Whether the engine encrypts values in its copy of this file, which gives other bytes at each start."""
+    if drift.root != COPY:
         return False
-    released = run.store.blob(run.copy.expected[one.key].digests[0])
+    expected = observation.inspection.copy.expected[drift.key]
+    released = observation.context.store.blob(expected.digests[0])
     return any(macro in released for macro in MACROS)
 
 
 def _why_not(outcome: Outcome) -> str:
-    """Why nothing may be restored now."""
+    """Why no file may be restored now; empty if files may be restored."""
     if outcome.interrupted:
-        return "an activation was interrupted"
+        return "an activation was cut off"
     if outcome.record_problem:
         return "the cluster record cannot be read"
     if outcome.operation:
@@ -223,49 +235,49 @@ def _why_not(outcome: Outcome) -> str:
     return ""
 
 
-def _restorable(run: Guard, outcome: Outcome, attempts: Attempts, now: float) -> list[Action]:
-    """The files to restore, without those that were restored repeatedly and still differ."""
-    run.make_plan({})
+def _restorable(observation: Observation, outcome: Outcome, attempts: Attempts, now: float) -> list[Action]:
+    """The actions that restore the node, without files for which restoring has failed too often."""
+    actions = decide(observation.context, observation.inspection, observation.findings).actions
     given_up = {key for key in outcome.findings if attempts.count(key, now - ATTEMPTS_WITHIN) >= ATTEMPTS}
     for key in given_up:
-        outcome.findings[key]["not_restored"] = (
-            f"restored {ATTEMPTS} times within an hour, and it still differs: find the program that writes it, or "
-            "what prevents it from being written"
+        outcome.findings[key]["left_alone"] = (
+            f"restored {ATTEMPTS} times within an hour, and it still differs: find out what writes it, or keeps it "
+            "from being written"
         )
-    return [one for one in run.actions if one.key not in given_up]
+    return [action for action in actions if action.key not in given_up]
 
 
 def _restore(store: Store, view: View, place: Place, options: Options, outcome: Outcome, attempts: Attempts) -> None:
-    """Restore differing files and compare again, so that the report shows the current state."""
-    run = _observe(store, view, place, options, outcome)
-    # An activation between the two checks may have been interrupted.
+    """Restore the files that differ and inspect the node again, so that the report is about its current state."""
+    observation = _inspect(store, view, place, options, outcome)
+    # A run may have changed the node since the first inspection.
     outcome.waits = _why_not(outcome)
     if outcome.waits:
         return
     now = time.time()
-    actions = _restorable(run, outcome, attempts, now)
+    actions = _restorable(observation, outcome, attempts, now)
     if not actions:
         return
-    given_up = {key: item["not_restored"] for key, item in outcome.findings.items() if "not_restored" in item}
-    # Before it is tried: what fails each minute makes a backup each minute, too.
+    given_up = {key: item["left_alone"] for key, item in outcome.findings.items() if "left_alone" in item}
+    # Count before the attempt: an attempt that fails each minute makes a backup each minute, too.
     for one in actions:
         attempts.add(one.key, now)
     try:
-        backup = run.restore(actions)
+        backup = _restore_files(observation, actions)
     finally:
         store.prune(keep_releases=1 << 30, keep_backups=options.keep_backups)
     if any(one.root == NODE and belongs(one.path, view.settings.unit) for one in actions):
         _reload_units()
     outcome.restored = {one.key: "removed" if one.action == DELETE else "restored" for one in actions}
     outcome.backup = backup
-    _observe(store, view, place, options, outcome)
+    _inspect(store, view, place, options, outcome)
     for key, reason in given_up.items():
         if key in outcome.findings:
-            outcome.findings[key]["not_restored"] = reason
+            outcome.findings[key]["left_alone"] = reason
 
 
 def _reload_units() -> None:
-    """Reload systemd's units from disk. This starts and stops nothing."""
+    """Make systemd read the restored unit files. This starts and stops nothing."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
             ["systemctl", "daemon-reload"],
@@ -275,14 +287,14 @@ def _reload_units() -> None:
         )
 
 
-def look(options: Options, attempts: Attempts) -> Outcome:
-    """Compare the node once, and in mode restore also restore it."""
+def check_node(options: Options, attempts: Attempts) -> Outcome:
+    """Inspect the node once, and in mode restore, restore the files that differ."""
     place = read_place(options.settings)
     outcome = Outcome(place.node, place.cluster)
     with Store(place.store) as store:
         if not store.tree.exists:
             raise NodeError(
-                f"The store {place.store} is gone, so nobody knows what was applied to this node. "
+                f"The store {place.store} is gone, so it is unknown what was applied to this node. "
                 f"Run: ansible-playbook ivy.cluster.site --limit {place.node or '<this node>'}"
             )
         with _shared_lock(store):
@@ -292,10 +304,10 @@ def look(options: Options, attempts: Attempts) -> Outcome:
                 _read_record(place, outcome)
                 return outcome
             settings = settings_from(applied.get("settings") or {})
-            outcome.licence_until = (licence.found_in(settings.roots["engine"]) or {}).get("valid_until") or ""
+            outcome.licence_until = (licence.read_installed(settings.roots["engine"]) or {}).get("valid_until") or ""
             with View(settings, store) as view:
-                _observe(store, view, place, options, outcome)
-        # Without the lock, since a share that hangs must not hold up an activation.
+                _inspect(store, view, place, options, outcome)
+        # Without the lock, because a share that hangs must not delay an activation.
         _read_record(place, outcome)
         _leave_out_rewriting(outcome)
         if options.mode != RESTORE or not outcome.findings:
@@ -312,31 +324,31 @@ def look(options: Options, attempts: Attempts) -> Outcome:
 
 
 def guard(options: Options) -> int:
-    """One run of the guard; the exit status says whether it could do its work, not whether it found something."""
+    """Run the guard once. The exit status reports whether it could inspect the node, not whether it found drift."""
     start = time.monotonic()
-    memory = guard_report.Memory(options.status_directory)
+    state = guard_report.GuardState(options.status_directory)
     try:
-        outcome = look(options, memory.attempts)
+        outcome = check_node(options, state.attempts)
     except BusyError:
         return 0
     except (NodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-        # Damaged data can cause any exception. It must be reported and not only end the program.
+        # Data can be damaged in any way. The error must be reported, not only end the program.
         text = str(exc) if isinstance(exc, NodeError) else f"{type(exc).__name__}: {exc}"
-        outcome = Outcome(memory.node, memory.cluster, error=f"The guard cannot check this node. {text}")
+        outcome = Outcome(state.node, state.cluster, error=f"The guard cannot inspect this node. {text}")
     used = os.times()
     outcome.duration = time.monotonic() - start
     outcome.cpu = used.user + used.system + used.children_user + used.children_system
     outcome.time = timestamp()
-    memory.count(outcome)
+    state.count(outcome)
     if options.metrics:
         try:
-            guard_report.write_metrics(options.metrics, outcome, options.mode, memory)
+            guard_report.write_metrics(options.metrics, outcome, options.mode, state)
         except (NodeError, OSError) as exc:
             outcome.metrics_problem = f"The metrics cannot be written to {options.metrics}: {exc}"
-    for line in memory.new_lines(outcome):
+    for line in state.messages(outcome):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
-    memory.write(outcome, options.mode)
+    state.write(outcome, options.mode)
     return 1 if outcome.error or outcome.metrics_problem else 0
 
 
@@ -346,12 +358,15 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", default=SETTINGS, help="node.json of this node")
     parser.add_argument("--metrics", default="", help="directory of the Prometheus text files")
     parser.add_argument("--keep-backups", type=int, default=20)
-    given = parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
     options = Options(
-        mode=given.mode, settings=given.settings, metrics=given.metrics, keep_backups=max(given.keep_backups, 1)
+        mode=parsed.mode,
+        settings=parsed.settings,
+        metrics=parsed.metrics,
+        keep_backups=max(parsed.keep_backups, 1),
     )
     try:
         return guard(options)
     except (NodeError, OSError) as exc:
-        sys.stdout.write(f"<3>The guard cannot write its report: {exc}\n")
+        sys.stdout.write(f"<3>The guard cannot report its findings: {exc}\n")
         return 1

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guard's reports: lines for the journal, a status file, a Prometheus text file.
+"""Reports the findings of the guard: lines for the journal, a status file, a Prometheus text file.
 
-The status file is the guard's memory, too: a line is written when something becomes different, not each minute.
+The status file is also the state of the guard: a line is printed when a finding changes, not each minute.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _RESTORED = 20
 
 @dataclasses.dataclass
 class Outcome:
-    """What one look found."""
+    """The result of one inspection."""
 
     node: str
     cluster: str
@@ -43,13 +43,13 @@ class Outcome:
     stale: str = ""
     interrupted: bool = False
     metrics_problem: str = ""
-    # The last day of the licence on the node; empty if it has none.
+    # The last day of the installed licence; empty if it has no limit.
     licence_until: str = ""
     files: int = 0
     engine_owned: int = 0
     restart_reasons: list[str] = dataclasses.field(default_factory=list)
     findings: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
-    # Why nothing is restored although the mode is restore.
+    # Why no file is restored although the mode is restore.
     waits: str = ""
     restored: dict[str, str] = dataclasses.field(default_factory=dict)
     backup: str = ""
@@ -74,7 +74,7 @@ class Attempts:
     def add(self, key: str, now: float) -> None:
         self._times.setdefault(key, []).append(now)
 
-    def plain(self, since: float) -> dict[str, list[float]]:
+    def to_dict(self, since: float) -> dict[str, list[float]]:
         recent = {key: [one for one in times if one >= since] for key, times in self._times.items()}
         return {key: times for key, times in recent.items() if times}
 
@@ -88,47 +88,47 @@ def where(item: t.Mapping[str, t.Any]) -> str:
     return str(item["path"]) if item["root"] in ("engine", "node") else f"{item['root']}: {item['path']}"
 
 
-def _line_of(item: t.Mapping[str, t.Any]) -> str:
+def _finding_text(item: t.Mapping[str, t.Any]) -> str:
     text = f"{where(item)}: {item['kind']} ({item['detail']})"
-    return f"{text}; {item['not_restored']}" if item.get("not_restored") else text
+    return f"{text}; {item['left_alone']}" if item.get("left_alone") else text
 
 
 def conditions(outcome: Outcome) -> dict[str, str]:
-    """What is wrong beside single files."""
+    """Problems of the node other than single files."""
     found = {}
     if outcome.stale:
         found["stale"] = outcome.stale
     if outcome.interrupted:
         found["interrupted"] = (
-            "An activation was interrupted on this node, so its files are a mixture of two releases. "
+            "An activation was cut off on this node, so its files are not those of one release. "
             f"Run: ansible-playbook ivy.cluster.site --limit {outcome.node or '<this node>'}"
         )
     if outcome.record_problem:
         found["record"] = outcome.record_problem
     if outcome.restart_reasons:
         found["restart"] = (
-            f"The engine runs with other content than the files on disk: {'; '.join(outcome.restart_reasons[:5])}. "
-            "The guard restarts nothing; run ivy.cluster.site, which restarts node by node."
+            f"The running configuration differs from the files on disk: {'; '.join(outcome.restart_reasons[:5])}. "
+            "The guard restarts nothing; ivy.cluster.site restarts node by node."
         )
     if outcome.metrics_problem:
         found["metrics"] = outcome.metrics_problem
     if outcome.waits:
-        found["waits"] = f"Nothing is restored for now: {outcome.waits}"
+        found["waits"] = f"No file is restored for now: {outcome.waits}"
     return found
 
 
 _OVER = {
     "stale": "This node has the release that the cluster wants again",
-    "interrupted": "The interrupted activation was completed",
+    "interrupted": "The activation that was cut off is finished",
     "metrics": "The metrics can be written again",
     "record": "The cluster record can be read again",
-    "restart": "The engine runs with the files on disk again",
-    "waits": "Differing files are restored again",
+    "restart": "The running configuration is that of the files on disk again",
+    "waits": "Files are restored again",
 }
 
 
-class Memory:
-    """What the guard has reported."""
+class GuardState:
+    """What the guard reported before, from its status file."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -138,7 +138,7 @@ class Memory:
         self._known = known
         self.node = str(known.get("node", ""))
         self.cluster = str(known.get("cluster", ""))
-        self.reported: dict[str, str] = self._mapping("reported")
+        self.reported: dict[str, str] = self._mapping("said")
         self.attempts = Attempts(self._mapping("attempts"))
         self.last_success = str(known.get("last_success") or "")
         total = known.get("restored_total")
@@ -155,17 +155,16 @@ class Memory:
 
     # --- the journal
 
-    def new_lines(self, outcome: Outcome) -> list[str]:
-        """The new lines. A reported line is not repeated until its cause is gone."""
+    def messages(self, outcome: Outcome) -> list[str]:
+        """The new lines. A reported condition is not reported again until it ends."""
         if outcome.error:
-            # What was found before is neither there nor gone: nobody could look.
-            reported = {**self.reported, "error": outcome.error}
+            # It is unknown whether earlier findings still exist.
             lines = [] if self.reported.get("error") == outcome.error else [f"{_ERROR}{outcome.error}"]
-            self.reported = reported
+            self.reported = {**self.reported, "error": outcome.error}
             return [one_line(line) for line in lines]
-        files = {f"file {key}": _line_of(item) for key, item in outcome.findings.items()}
+        files = {f"file {key}": _finding_text(item) for key, item in outcome.findings.items()}
         others = conditions(outcome)
-        copy = f"; a backup is in {outcome.backup}" if outcome.backup else ""
+        copy = f"; backup: {outcome.backup}" if outcome.backup else ""
         lines = [f"{_WARNING}{text}" for name, text in others.items() if self.reported.get(name) != text]
         changed = [f"{_WARNING}Differs: {text}" for name, text in files.items() if self.reported.get(name) != text]
         changed += [f"{_NOTICE}{action.capitalize()}: {_path(key)}{copy}" for key, action in outcome.restored.items()]
@@ -178,7 +177,7 @@ class Memory:
         lines += _limited(changed)
         lines += [f"{_NOTICE}{_OVER[name]}." for name in sorted(gone) if name in _OVER]
         if "error" in gone:
-            lines.append(f"{_NOTICE}The guard can check this node again.")
+            lines.append(f"{_NOTICE}The guard can inspect this node again.")
         self.reported = {**files, **others}
         return [one_line(line) for line in lines]
 
@@ -189,7 +188,7 @@ class Memory:
         if outcome.restored:
             files = [_path(key) for key in outcome.restored]
             restored = [{"time": outcome.time, "files": files, "backup": outcome.backup}, *restored]
-        # What could not be checked now is unchanged.
+        # After an error, the earlier findings are still the last known ones.
         findings = (self._known.get("findings") or []) if outcome.error else list(outcome.findings.values())
         self._put(
             {
@@ -215,8 +214,8 @@ class Memory:
                 "files": outcome.files,
                 "duration": round(outcome.duration, 3),
                 "cpu": round(outcome.cpu, 3),
-                "reported": self.reported,
-                "attempts": self.attempts.plain(time.time() - 86400),
+                "said": self.reported,
+                "attempts": self.attempts.to_dict(time.time() - 86400),
             }
         )
 
@@ -234,12 +233,12 @@ def _limited(lines: list[str]) -> list[str]:
         return lines
     return [
         *lines[:_LINES],
-        f"{_WARNING}... and {len(lines) - _LINES} more files; all of them stand in the status file.",
+        f"{_WARNING}... and {len(lines) - _LINES} more files; the status file lists all of them.",
     ]
 
 
 def _write(directory: str, name: str, data: bytes) -> None:
-    """Writes a file atomically, readable by everybody. It is rewritten each minute, so it is not synced."""
+    """Write a world-readable file atomically. It is rewritten each minute, so it need not survive a crash."""
     tree = Tree(directory)
     try:
         if not tree.exists:
@@ -278,26 +277,30 @@ class _Metric(t.NamedTuple):
         return f"ivy_config_{self.name}{{{labels}}} {number}" if labels else f"ivy_config_{self.name} {number}"
 
 
-def _of_the_guard(outcome: Outcome, mode: str, memory: Memory) -> list[_Metric]:
-    last = seconds(memory.last_success)
+def _of_the_guard(outcome: Outcome, mode: str, state: GuardState) -> list[_Metric]:
+    last = seconds(state.last_success)
     return [
-        _Metric("guard_success", "Whether the last run of the guard succeeded.", not outcome.error),
+        _Metric("guard_success", "Whether the last run of the guard could inspect the node.", not outcome.error),
         _Metric("guard_last_run_timestamp_seconds", "When the guard ran last.", seconds(outcome.time)),
-        _Metric("guard_last_success_timestamp_seconds", "When the guard last succeeded.", last),
+        _Metric(
+            "guard_last_success_timestamp_seconds",
+            "Time of the last run of the guard that could inspect the node.",
+            last,
+        ),
         _Metric("guard_duration_seconds", "How long the last run took.", outcome.duration),
         _Metric("guard_cpu_seconds", "Processor time of the last run.", outcome.cpu),
         _Metric("guard_mode_info", "What the guard does with a difference.", 1, {"mode": mode}),
         _Metric(
             "guard_restored_files_total",
-            "Files restored since the host started.",
-            memory.restored_total,
+            "Files put back since the host started.",
+            state.restored_total,
             kind="counter",
         ),
     ]
 
 
 def _of_the_licence(outcome: Outcome) -> list[_Metric]:
-    """A time and no number of days, so that it stays right between two looks."""
+    """A time instead of a number of days, because it does not become outdated."""
     end = seconds(f"{outcome.licence_until}T00:00:00Z") if outcome.licence_until else 0
     if not end:
         return []
@@ -318,23 +321,23 @@ def _of_the_node(outcome: Outcome) -> list[_Metric]:
             for kind in KINDS
         ),
         _Metric("files", "Files that the guard compared.", outcome.files),
-        _Metric("engine_owned_files", "Engine-owned files.", outcome.engine_owned),
+        _Metric("engine_owned_files", "Files that the engine itself keeps.", outcome.engine_owned),
         _Metric("release_info", "The release applied to this node and the one that the cluster wants.", 1, release),
         *_of_the_licence(outcome),
         _Metric("stale", "Whether the fence would keep this node from starting.", bool(outcome.stale)),
         _Metric("record_readable", "Whether the cluster record could be read.", not outcome.record_problem),
-        _Metric("activation_interrupted", "Whether an activation was interrupted.", outcome.interrupted),
+        _Metric("activation_interrupted", "Whether an activation was cut off.", outcome.interrupted),
         _Metric(
             "restart_required",
-            "Whether the engine runs with other content than the files on disk.",
+            "Whether the running configuration differs from the files on disk.",
             bool(outcome.restart_reasons),
         ),
     ]
 
 
-def metrics(outcome: Outcome, mode: str, memory: Memory) -> str:
-    """The text file for a Prometheus node exporter; where nobody could look, better no number than an old one."""
-    listed = [*_of_the_guard(outcome, mode, memory), *([] if outcome.error else _of_the_node(outcome))]
+def metrics(outcome: Outcome, mode: str, state: GuardState) -> str:
+    """The text file for a Prometheus node exporter. After an error, metrics of the node are left out."""
+    listed = [*_of_the_guard(outcome, mode, state), *([] if outcome.error else _of_the_node(outcome))]
     lines: list[str] = []
     for number, one in enumerate(listed):
         if number == 0 or listed[number - 1].name != one.name:
@@ -344,7 +347,7 @@ def metrics(outcome: Outcome, mode: str, memory: Memory) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_metrics(directory: str, outcome: Outcome, mode: str, memory: Memory) -> None:
+def write_metrics(directory: str, outcome: Outcome, mode: str, state: GuardState) -> None:
     """Write the text file where somebody collects them; no directory, no collector."""
     if os.path.isdir(directory):
-        _write(directory, METRICS, metrics(outcome, mode, memory).encode("utf-8"))
+        _write(directory, METRICS, metrics(outcome, mode, state).encode("utf-8"))

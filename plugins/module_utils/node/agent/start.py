@@ -4,7 +4,7 @@
 records what the engine reads.
 
 Two kinds of obstacles: what only a person can remove ends the attempt, and the unit is not started again (exit status
-1). Everything else may pass (a file share or a database that is not available, a disk error, even an error of
+1). Everything else can pass (a file share or a database that is away, an error of the disk, even an error of
 this program), so it is waited for. systemd ends an attempt that takes too long and makes the next one, without end.
 """
 
@@ -87,9 +87,9 @@ def check_share(directory: str, seconds: float = _SHARE_SECONDS) -> None:
                 f"The file share at {directory} does not answer within {seconds:.0f} seconds. Check its server."
             ) from exc
         if exc.errno in _DEAD_MOUNT:
-            again = f"; {_SYSTEMD_TRIES}" if mount is not None and mounts.start(mount, again=True) else ""
+            again = f"; {_SYSTEMD_TRIES}" if mount is not None and mounts.start(mount, restart=True) else ""
             raise NodeError(f"The file share at {directory} does not answer ({exc.strerror}){again}.") from exc
-        # Root may have no rights there; whoever has reads next, and says what is wrong.
+        # Root may have no rights there. The engine's user reads next and reports errors.
 
 
 def check_port(port: int, proc: str = "/proc") -> None:
@@ -131,7 +131,7 @@ def _check_release(node: t.Mapping[str, t.Any], name: str, store: Store, release
 
 
 def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DIRECTORY) -> None:
-    """Record the start. A PermanentError says why the node must not start, any other error why it cannot start now."""
+    """Record the start. PermanentError: the node must not start. Any other error: it cannot start now."""
     node = _settings(settings_path)
     name = str(node.get("node", ""))
     run = f"{_RUN} --limit {name or '<this node>'}"
@@ -148,7 +148,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
             if under_way:
                 raise NodeError("A run is activating a release on this node.")
             raise PermanentError(
-                f"An activation was interrupted on this node, so its files are a mixture of two releases. {run}"
+                f"An activation was cut off on this node, so its files are not those of one release. {run}"
             )
         _check_release(node, name, store, applied.get("release"))
         if node.get("http_port"):
@@ -163,7 +163,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
             nodes = dict(applied.get("node_files") or {})
             matches = applied.get("engine_directory") == view.engine_directory
             expected = view.expected(manifest, store.accepted(), baseline, nodes, matches)
-            scene = view.look((expected,), unit)
+            scene = view.survey((expected,), unit)
             now = view.present(scene.files, expected, manifest, view.java_home(node))
             modified = [
                 want.path
@@ -174,7 +174,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
 
 
 class Attempt:
-    """One attempt to start the engine: it says what it waits for, in the journal and in the file for status."""
+    """One attempt to start the engine. It reports what it waits for in the journal and in the status file."""
 
     def __init__(self, settings_path: str, run_directory: str, sleep: t.Callable[[float], None] = time.sleep) -> None:
         self.settings_path = settings_path
@@ -188,17 +188,17 @@ class Attempt:
     def _note(self, state: str, reason: str = "") -> None:
         now = start_state.following(self.before, state, reason, self.failures, time.time())
         self.before = now = now._replace(restarts=self.restarts)
-        # If the reason cannot be written, the engine still starts.
+        # A reason that cannot be written must not keep the engine from starting.
         with contextlib.suppress(NodeError, OSError):
             start_state.write(now, self.run_directory)
 
     @staticmethod
-    def _say(text: str) -> None:
+    def _log(text: str) -> None:
         sys.stderr.write(f"ivy-cluster: {text}\n")
         sys.stderr.flush()
 
     def _pause(self) -> None:
-        """Start an engine that ends again and again less and less often."""
+        """Wait before the start if the engine ended several times in a row."""
         with contextlib.suppress(NodeError, OSError):
             self.unit = str((read_json_file(self.settings_path) or {}).get("unit") or self.unit)
         self.restarts = show(self.unit).restarts if "." in self.unit else 0
@@ -210,20 +210,20 @@ class Attempt:
                 f"For the reason run: journalctl -u {self.unit}"
             )
             self._note(start_state.PAUSING, reason)
-            self._say(f"{reason} The next start is in {seconds:.0f} seconds.")
+            self._log(f"{reason} The next start is in {seconds:.0f} seconds.")
             self.sleep(seconds)
 
     def run(self) -> int:
-        """0 where the engine may start, 1 where it must not until somebody acts; waits as long as systemd lets it."""
+        """0 if the engine may start, 1 if it must not before an administrator acts. Waits until systemd ends it."""
         self._pause()
-        logged, looks = "", 0
+        logged, attempts = "", 0
         while True:
             try:
                 prepare(self.settings_path, self.run_directory)
             except PermanentError as exc:
                 reason = start_state.one_line(str(exc))
                 self._note(start_state.REFUSED, reason)
-                self._say(f"the engine is not started. {reason}")
+                self._log(f"the engine is not started. {reason}")
                 return 1
             except (NodeError, OSError) as exc:
                 reason = start_state.one_line(str(exc))
@@ -234,11 +234,11 @@ class Attempt:
                 return 0
             self._note(start_state.WAITING, reason)
             if reason != logged:
-                self._say(f"the engine is not started yet. {reason}")
+                self._log(f"the engine is not started yet. {reason}")
                 logged = reason
-            # Nodes that wait for the same event must not start at the same moment.
-            self.sleep(start_state.delay(looks) * random.uniform(0.8, 1.2))
-            looks += 1
+            # Nodes that wait for the same must not all start at the same moment.
+            self.sleep(start_state.delay(attempts) * random.uniform(0.8, 1.2))
+            attempts += 1
 
 
 def main() -> int:

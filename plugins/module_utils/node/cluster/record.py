@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cluster record: what all nodes agree on, kept on the file share.
+"""The cluster record: the state that all nodes share, on the file share.
 
-The share may not let root in, so all of it is read and written as the engine's user. Root then believes nothing of it
-without looking: it is data from somebody with fewer rights.
+The share may deny root access, so the record is read and written as the engine's user. Root validates all of it,
+because it is data of a user with fewer rights.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ FORMAT = 1
 FILE_NAME = "record.json"
 HISTORY = 100
 ROLLBACK = "rollback"
-# What a rollback may take over without asking: the rollout that it is to undo was most likely left open by a failure.
+# A rollback may take over this operation without a reason: a failure most likely left it open.
 _UNDONE = "site"
 _LIMIT = 1 << 20
-# A hard mount of a server that is away would hold a reader for ever.
+# A hard mount of an unavailable server blocks a reader forever.
 READ_SECONDS = 10.0
 
 Record = dict[str, t.Any]
@@ -37,7 +37,7 @@ Record = dict[str, t.Any]
 
 @contextlib.contextmanager
 def acting_as(uid: int, gid: int) -> t.Iterator[None]:
-    """Do file work as another user, so that a share that refuses root accepts it; without root, as oneself."""
+    """Access files as another user, for a share that denies root access. Without root, nothing changes."""
     if os.geteuid() != 0 or uid == 0:
         yield
         return
@@ -72,7 +72,7 @@ def empty(cluster: str) -> Record:
 
 
 def parse(data: bytes, where: str) -> Record:
-    """Read a record; whoever wrote it, a wrong one is refused in words."""
+    """Parse and validate a record."""
     advice = (
         f"Inspect {where}. If it cannot be repaired, move it away: the next run writes a new one, and until then "
         "no node starts."
@@ -124,7 +124,7 @@ def _content(directory: str, uid: int, gid: int) -> dict[str, t.Any] | None:
                 "file share mounted?"
             ) from exc
         try:
-            # Whoever writes there may make it as large as it likes.
+            # The writer of the file can make it arbitrarily large.
             content, info = read_at(fd, FILE_NAME, _LIMIT + 1)
         except FileNotFoundError:
             return None
@@ -148,7 +148,7 @@ def read(directory: str, uid: int, gid: int) -> Record | None:
         return None
     if found["size"] > _LIMIT:
         raise PermanentError(
-            f"The cluster record {where} is larger than any valid record ({found['size']} bytes). Inspect "
+            f"The cluster record {where} is larger than any record could be ({found['size']} bytes). Inspect "
             "it before you run again."
         )
     return parse(found["text"].encode("utf-8", "surrogateescape"), where)
@@ -203,7 +203,7 @@ def locked(directory: str, uid: int, gid: int, seconds: float = 30.0) -> t.Itera
 
 
 class Change(t.NamedTuple):
-    """What a run wants of the record."""
+    """A requested change of the record."""
 
     state: str
     release: str
@@ -246,7 +246,7 @@ def _pin(record: Record, release: str, change: Change) -> bool:
 
 
 def _open(record: Record, change: Change) -> None:
-    """Begin or go on with an operation; where nothing is to be rolled out and none is open, there is none to begin."""
+    """Open or continue an operation. An unchanged release opens none."""
     operation = record["operation"]
     pin = record["pin"]
     if change.release:
@@ -322,7 +322,7 @@ def _close(record: Record, change: Change) -> None:
 
 
 def apply(record: Record, change: Change) -> Record:
-    """The record after the change; the given one is not touched. The same change again changes nothing."""
+    """A copy of the record after the change. Applying the same change again has no effect."""
     new: Record = json.loads(json.dumps(record))
     if change.state == "opened":
         _open(new, change)

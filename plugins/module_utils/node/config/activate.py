@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Activation: the plan from the present to the intended files, its prediction and its execution.
+"""Plans the actions of an activation, predicts their effect and executes them.
 
-Prediction and execution share the plan, so check mode cannot say anything else than what a run does.
+Prediction and execution use the same plan, so check mode reports exactly what a run does.
 """
 
 from __future__ import annotations
@@ -44,10 +44,13 @@ from ..store.store import Store
 
 CREATE, UPDATE, DELETE, ATTRIBUTES = "create", "update", "delete", "attributes"
 _ORDER = {"secrets": 0, "environment": 1, NODE: 2, "engine": 3}
-# Left free on each file system, because an engine without space for its own files fails unpredictably.
+# Left free on each file system, because an engine without space for its own files fails in other ways.
 _RESERVE = 4 << 20
-# So many files are made durable one by one, more of them together.
+# Up to this number, files are synced one by one; more of them together.
 BATCH = 16
+
+# The detail of an action that replaces something else than a regular file.
+_NOT_A_FILE = "replaces a directory, a link or a special file"
 
 
 class Action(t.NamedTuple):
@@ -61,7 +64,7 @@ class Action(t.NamedTuple):
     found: Found | None
     backup: bool
     detail: str = ""
-    # What lies where the release needs a directory goes before anything is written.
+    # A file in place of a directory of the release is removed before anything is written.
     first: bool = False
 
     @property
@@ -79,7 +82,7 @@ def plan(
     available: t.Callable[[Expected], bool],
     owner: tuple[int, int],
 ) -> list[Action]:
-    """The necessary actions. ``known``: contents that may be overwritten; ``available``: those that can be written."""
+    """The necessary actions. Contents in known need no backup; available reports whether a file can be written."""
     actions: list[Action] = []
     for key, want in target.items():
         if key in keep:
@@ -92,7 +95,14 @@ def plan(
             if available(want):
                 actions.append(
                     Action(
-                        UPDATE, want.root, want.path, key, want, found, True, "replaces something that is not a file"
+                        UPDATE,
+                        want.root,
+                        want.path,
+                        key,
+                        want,
+                        found,
+                        True,
+                        _NOT_A_FILE,
                     )
                 )
         elif found.sha256 not in want.digests:
@@ -125,7 +135,7 @@ def _phase(one: Action) -> int:
 
 
 def blocking_paths(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
-    """Files and links where the release needs a directory."""
+    """Files and links in place of directories that the release needs."""
     needed = {
         f"{want.root}:{'/'.join(want.path.split('/')[:depth])}"
         for want in target.values()
@@ -143,7 +153,7 @@ def _directories(scene: Scene, target: t.Mapping[str, Expected], owner: tuple[in
 
 
 def predict(scene: Scene, actions: t.Iterable[Action]) -> dict[str, Found]:
-    """The files as they are after the plan."""
+    """The files on disk after the actions."""
     files = dict(scene.files)
     now = time.time()
     for one in actions:
@@ -170,7 +180,7 @@ def _needed_space(
 
 
 def _free(path: str) -> tuple[int, int]:
-    """Device and free bytes of the file system of a path that may not exist yet; None if it is read-only."""
+    """Device and free bytes of the file system of a path that may not exist yet; -1 if it is read-only."""
     while not os.path.isdir(path):
         path = os.path.dirname(path)
     info = os.statvfs(path)
@@ -178,7 +188,7 @@ def _free(path: str) -> tuple[int, int]:
 
 
 def check_space(needs: t.Mapping[str, int]) -> None:
-    """Refuse before the first write what would end in the middle."""
+    """Fail before the first write if the space does not suffice."""
     by_device: dict[int, tuple[int, int, str]] = {}
     for path, size in needs.items():
         device, free = _free(path)
@@ -198,12 +208,12 @@ def check_space(needs: t.Mapping[str, int]) -> None:
     if problems:
         raise NodeError(
             f"There is not enough space to activate the release ({'; '.join(problems)}). Nothing was changed. "
-            "Make room and run again."
+            "Free some space and run again."
         )
 
 
 class Executor:
-    """Carries a plan out."""
+    """Executes a plan."""
 
     def __init__(
         self,
@@ -216,7 +226,7 @@ class Executor:
         self.trees = trees
         self.owners = owners
         self.content = content
-        # Whether the files are no longer those of before.
+        # Whether a file was replaced already.
         self.replaced = False
 
     def check_space(self, actions: t.Sequence[Action], sizes: t.Callable[[Expected], int]) -> None:
@@ -228,7 +238,7 @@ class Executor:
     # --- backup
 
     def backup(self, actions: t.Iterable[Action]) -> str:
-        """Copy everything that the plan would lose; empty when it loses nothing."""
+        """Back up all content that the plan would lose. Returns the directory; empty if nothing is lost."""
         items: list[tuple[dict[str, t.Any], bytes | None]] = []
         for one in actions:
             if one.backup:
@@ -268,7 +278,7 @@ class Executor:
         prepared = self._prepare([one for one in actions if one.action != DELETE])
         changed: set[tuple[str, str]] = set()
         try:
-            self._still_as_seen(actions)
+            self._check_unchanged(actions)
         except (OSError, NodeError):
             self._discard_all(prepared)
             raise
@@ -298,7 +308,7 @@ class Executor:
     def _prepare(self, actions: t.Sequence[Action]) -> list[Action]:
         """Everything but the renaming; returns what is to be renamed."""
         prepared: list[Action] = []
-        # A few files are made durable one by one, since a whole file system may hold much that is not ours.
+        # A few files are synced one by one, because the file system may have much other data to write.
         together = sum(one.target is not None for one in actions) > BATCH
         file_systems: dict[int, int] = {}
         try:
@@ -311,7 +321,7 @@ class Executor:
                 for fd in file_systems.values():
                     atomic.sync_filesystem(fd)
         except (OSError, NodeError):
-            # A full disk must not stay full because of us.
+            # Free the space on a full disk.
             self._discard_all(prepared)
             raise
         finally:
@@ -319,8 +329,8 @@ class Executor:
                 os.close(fd)
         return prepared
 
-    def _still_as_seen(self, actions: t.Iterable[Action]) -> None:
-        """Whether nobody edited meanwhile what is about to be replaced: no backup has that, and it would be lost."""
+    def _check_unchanged(self, actions: t.Iterable[Action]) -> None:
+        """Fail if a file was edited since the inspection: no backup has that edit, so it would be lost."""
         for one in actions:
             found = one.found
             if one.action == ATTRIBUTES or one.first or (found is not None and found.kind != FILE):
@@ -359,7 +369,7 @@ class Executor:
     def _commit(self, one: Action) -> None:
         place = self._open(one.root, one.path)
         if place is None:
-            raise NodeError(f"The directory of {one.path} went away while the release was activated. Run again.")
+            raise NodeError(f"The directory of {one.path} was removed while the release was activated. Run again.")
         fd, name = place
         try:
             if one.found is not None and one.found.kind == DIRECTORY:
@@ -454,7 +464,7 @@ class Executor:
             os.close(fd)
 
     def _present(self, directory: int, name: str, want: Expected) -> bytes:
-        """The content, if the file is still the inspected one: a link created since could lead to a secret."""
+        """The present content if it is unchanged: a link created since could lead to another user's secret."""
         data = read_at(directory, name)[0]
         return data if sha256(data) in want.digests else self.content(want)
 

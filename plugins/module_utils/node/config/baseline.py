@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Records the vendor's files, to distinguish them from extra files later."""
+"""Records the vendor's files, so that extra files can be distinguished from them later."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WITHOUT_CONTENT = ("configuration/reference/", "configuration/templates/")
 
 
 def record_baseline(settings: Settings, store_path: str, version: str, check: bool) -> dict[str, t.Any]:
-    """Remember the vendor's files of a freshly unpacked engine, once a version."""
+    """Record the vendor's files of a newly unpacked engine, once for each version."""
     with Store(store_path) as store, View(settings, store, must_exist=False) as view:
         tree = view.trees["engine"]
         if not tree.exists:
@@ -34,7 +34,7 @@ def record_baseline(settings: Settings, store_path: str, version: str, check: bo
         known = store.baseline(view.engine_directory, version) if store.tree.exists else None
         used = store.applied().get("engine_directory") == view.engine_directory if store.tree.exists else False
         if known is not None and known.get("engine_version") == version and (used or known.get("files") == files):
-            # Once something was applied here, what lies here is no longer only the vendor's.
+            # After an activation, the directory no longer contains only the vendor's files.
             return {"changed": False, "files": len(known.get("files", {}))}
         if used:
             raise NodeError(

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One call of shared_config on a node: look, decide, and (unless only asked) act."""
+"""One call of shared_config on a node: inspect it, decide, and (unless in check mode) stage or activate the release."""
 
 from __future__ import annotations
 
@@ -12,169 +12,216 @@ from ..files.atomic import Tree
 from ..files.manifest import Manifest, check_id
 from ..files.scan import FILE, NODE, printable
 from ..store.store import Store
+from . import decision as decisions
 from . import payload
-from .activate import ATTRIBUTES, CREATE, UPDATE
-from .run import FAIL, Request, Run, describe, describe_action, node_file_records
+from .activate import ATTRIBUTES, CREATE, UPDATE, Action
+from .context import Context, open_context
+from .decision import FAIL, Decision, content_of
+from .describe import action_to_dict, drift_to_dict
+from .drift import Findings, Settlement, find_drift, questions, settle
+from .node_files import NodeFiles, parse_node_files
+from .node_state import Inspection, inspect_node, lacks_contents
+from .request import Request
+from .staging import obtain_release
+from .transaction import activate
 from .view import View
 
 STAGED, APPLIED = "staged", "applied"
-_DIFF_SIZE = 256 << 10
+_LARGEST_DIFF = 256 << 10
+_LISTED_FILES = 10
+
+Result = dict[str, t.Any]
 
 
-def _texts(run: Run) -> dict[str, dict[str, t.Any]]:
-    """Old content for the controller's diff, of files that may be shown: of those with a secret YAML only, by keys."""
-    out: dict[str, dict[str, t.Any]] = {}
-    for one in run.actions:
-        was = run.before.get(one.key)
-        secret = one.secret or (was is not None and was.secret)
-        yaml = "yaml" in (was.kind if was else "", one.target.kind if one.target else "")
-        if one.action == ATTRIBUTES or (secret and not yaml):
-            continue
-        item: dict[str, t.Any] = {}
-        if secret:
-            item.update(secret=True, secret_keys=list(run.secret_keys.get(one.key, ())))
-        if one.found is not None and one.found.kind == FILE and one.found.size <= _DIFF_SIZE:
-            place = None
-            if one.root == NODE:
-                head, name = os.path.split(one.path)
-                place = _read_absolute(head, name)
-            else:
-                read = run.view.trees[one.root].read(one.path)
-                place = read[0] if read else None
-            if place is not None:
-                item["before"] = payload.to_text(place)
-        if one.target is not None and one.target.origin != "release" and one.action in (CREATE, UPDATE):
-            content = run.content(one.target)
-            if len(content) <= _DIFF_SIZE:
-                item["after"] = payload.to_text(content)
-        out[printable(one.key)] = item
-    return out
-
-
-def _read_absolute(head: str, name: str) -> bytes | None:
-    tree = Tree(head)
-    try:
-        read = tree.read(name) if tree.exists else None
-        return read[0] if read else None
-    finally:
-        tree.close()
-
-
-def _work(request: Request, store: Store) -> dict[str, t.Any]:
-    settings = request.settings
-    unit = show(settings.unit) if settings.unit else show("")
-    with View(settings, store, must_exist=not request.check) as view:
-        run = Run(request, store, view, unit)
-        wanted = run.release()
-        listed = request.node_files
-        records: dict[str, dict[str, t.Any]] = dict(run.applied.get("node_files") or {})
-        contents: dict[str, bytes] = {}
-        if listed is not None:
-            records, contents = node_file_records(listed, must_exist=not request.check)
-        run.observe(wanted, records)
-        run.drift()
-        answer: dict[str, t.Any] = {"changed": False}
-        if wanted is None:
-            answer["need_release"] = True
-            answer["have"] = (
-                payload.digest_list(name for name in store.blob_names() if len(name) == 64) if store.tree.exists else ""
-            )
-        if run.lacking(records, contents):
-            answer["need_contents"] = True
-        if request.judge:
-            asked = run.questions()
-            if asked:
-                answer["questions"] = asked
-        if wanted is None or len(answer) > 1:
-            return answer
-        remembered = run.settle()
-        run.make_plan(contents)
-        return _finish(run, wanted, records, contents, remembered)
-
-
-def _finish(
-    run: Run,
-    wanted: Manifest,
-    records: dict[str, dict[str, t.Any]],
-    contents: dict[str, bytes],
-    remembered: list[tuple[str, str, bytes]],
-) -> dict[str, t.Any]:
-    request = run.request
-    staging = request.state == STAGED
-    after = run.verdict(wanted, run.after_files, run.target, records, run.java_home(contents))
-    now = after
-    if staging:
-        nodes = run.applied_nodes
-        now = run.verdict(run.applied_manifest, run.scene.files, run.before, nodes, run.view.java_home())
-    changes = run.will_change(wanted.id)
-    actions = [describe_action(one) for one in run.actions]
-    result: dict[str, t.Any] = {
-        "release": wanted.id,
-        "staged": True,
-        "drift": [describe(one) for one in run.findings],
-        "kept": run.kept,
-        "engine_owned": [key.split(":", 1)[-1] for key in run.engine_owned],
-        "warnings": run.warnings,
-        "interrupted": bool(run.intent),
-        "backup": "",
-        "running": now.running,
-        "unit_active": run.unit.running,
-    }
-    refused = request.on_drift == FAIL and bool(run.findings)
-    if refused and not staging:
-        names = ", ".join(one.path for one in run.findings[:10])
-        result.update(
-            changed=False,
-            failed=True,
-            actions=[],
-            applied={"before": run.applied.get("release"), "after": run.applied.get("release")},
-            msg=f"The node differs from what was applied to it, and on_drift is fail: {names}. Nothing was changed. "
-            "Check the differences (drift), then adopt them or run with on_drift: overwrite.",
-        )
-        return result
-    if request.diff:
-        result["texts"] = _texts(run)
-    before = run.applied.get("release")
-    if staging:
-        result.update(
-            actions=[],
-            applied={"before": before, "after": before},
-            restart_required=now.restart_required,
-            restart_reasons=now.reasons,
-            hot_reload=[],
-            daemon_reload=run.unit.need_reload,
-            activation={
-                "changed": changes,
-                "actions": actions,
-                "restart_required": after.restart_required,
-                "restart_reasons": after.reasons,
-                "hot_reload": run.hot(after),
-                "daemon_reload": run.daemon_reload(),
-            },
-        )
-        result["changed"] = request.manifest is not None
-        return result
-    result.update(
-        actions=actions,
-        applied={"before": before, "after": wanted.id},
-        restart_required=after.restart_required,
-        restart_reasons=after.reasons,
-        hot_reload=run.hot(after),
-        daemon_reload=run.daemon_reload(),
-    )
-    result["changed"] = changes
-    if not request.check:
-        for key, released, content in remembered:
-            run.store.accept(key, released, content)
-        result["backup"] = run.act(wanted)
-    return result
-
-
-def converge(request: Request) -> dict[str, t.Any]:
-    """Stage or apply a release, or say what doing so would change."""
+def converge(request: Request) -> Result:
+    """Stage or apply a release, or predict what that would change."""
     check_id(request.release)
     with Store(request.store) as store:
         if request.check:
-            return _work(request, store)
+            return _converge(request, store)
         with store.lock():
-            return _work(request, store)
+            return _converge(request, store)
+
+
+def _converge(request: Request, store: Store) -> Result:
+    settings = request.settings
+    with View(settings, store, must_exist=not request.check) as view:
+        context = open_context(request, store, view, show(settings.unit))
+        release = obtain_release(context)
+        node_files = NodeFiles(context.recorded.node_files, {})
+        if request.node_files is not None:
+            node_files = parse_node_files(request.node_files, must_exist=not request.check)
+        inspection = inspect_node(context, release, node_files.records)
+        findings = find_drift(context, inspection)
+        needs = _needs(context, inspection, findings, release, node_files)
+        if release is None or needs:
+            return {"changed": False, **needs}
+        settlement = settle(context, inspection, findings)
+        decision = decisions.decide(context, settlement.inspection, settlement.findings)
+        finish = _stage if request.state == STAGED else _apply
+        return finish(context, settlement, decision, release, node_files.contents)
+
+
+def _needs(
+    context: Context,
+    inspection: Inspection,
+    findings: Findings,
+    release: Manifest | None,
+    node_files: NodeFiles,
+) -> Result:
+    """What the controller must send or answer before the call can go on."""
+    needs: Result = {}
+    if release is None:
+        needs["need_release"] = True
+        needs["have"] = ""
+        if context.store.tree.exists:
+            needs["have"] = payload.digest_list(name for name in context.store.blob_names() if len(name) == 64)
+    if lacks_contents(context, inspection, node_files.contents):
+        needs["need_contents"] = True
+    if context.request.judge:
+        open_questions = questions(context, inspection, findings)
+        if open_questions:
+            needs["questions"] = open_questions
+    return needs
+
+
+def _common(
+    context: Context, settlement: Settlement, decision: Decision, release: Manifest, running: Result | None
+) -> Result:
+    findings = settlement.findings
+    return {
+        "release": release.id,
+        "staged": True,
+        "drift": [drift_to_dict(drift) for drift in findings.drift],
+        "kept": decision.kept,
+        "engine_owned": [key.split(":", 1)[-1] for key in findings.engine_owned],
+        "warnings": findings.warnings,
+        "interrupted": context.interrupted,
+        "backup": "",
+        "running": running,
+        "unit_active": context.unit.running,
+    }
+
+
+def _stage(
+    context: Context,
+    settlement: Settlement,
+    decision: Decision,
+    release: Manifest,
+    contents: dict[str, bytes],
+) -> Result:
+    """The result of a staged release, with a prediction of its activation."""
+    inspection = settlement.inspection
+    now = decisions.current_run_state(context, inspection)
+    after = decisions.run_state_after(context, inspection, decision, release, contents)
+    applied = context.recorded.applied.get("release")
+    return {
+        **_common(context, settlement, decision, release, now.running),
+        **_texts(context, inspection, decision, contents),
+        "changed": context.request.manifest is not None,
+        "actions": [],
+        "applied": {"before": applied, "after": applied},
+        "restart_required": now.restart_required,
+        "restart_reasons": now.reasons,
+        "hot_reload": [],
+        "daemon_reload": context.unit.need_reload,
+        "activation": {
+            "changed": decisions.will_change(context, inspection, decision, release.id),
+            "actions": [action_to_dict(action) for action in decision.actions],
+            "restart_required": after.restart_required,
+            "restart_reasons": after.reasons,
+            "hot_reload": decisions.hot_reloads(context, decision, after),
+            "daemon_reload": decisions.needs_daemon_reload(context, decision),
+        },
+    }
+
+
+def _apply(
+    context: Context,
+    settlement: Settlement,
+    decision: Decision,
+    release: Manifest,
+    contents: dict[str, bytes],
+) -> Result:
+    """Activate the release, unless in check mode or rejected because of drift."""
+    inspection, findings = settlement.inspection, settlement.findings
+    after = decisions.run_state_after(context, inspection, decision, release, contents)
+    result = _common(context, settlement, decision, release, after.running)
+    applied = context.recorded.applied.get("release")
+    if context.request.on_drift == FAIL and findings.drift:
+        return {
+            **result,
+            "changed": False,
+            "failed": True,
+            "actions": [],
+            "applied": {"before": applied, "after": applied},
+            "msg": _drift_message(findings),
+        }
+    result.update(
+        **_texts(context, inspection, decision, contents),
+        changed=decisions.will_change(context, inspection, decision, release.id),
+        actions=[action_to_dict(action) for action in decision.actions],
+        applied={"before": applied, "after": release.id},
+        restart_required=after.restart_required,
+        restart_reasons=after.reasons,
+        hot_reload=decisions.hot_reloads(context, decision, after),
+        daemon_reload=decisions.needs_daemon_reload(context, decision),
+    )
+    if not context.request.check:
+        for accepted in settlement.accepted:
+            context.store.accept(accepted.key, accepted.released, accepted.content)
+        result["backup"] = activate(context, inspection, findings, decision, release, contents)
+    return result
+
+
+def _drift_message(findings: Findings) -> str:
+    names = ", ".join(drift.path for drift in findings.drift[:_LISTED_FILES])
+    return (
+        f"The node differs from what was applied to it, and on_drift is fail: {names}. Nothing was changed. "
+        "Inspect the differences (drift), then adopt them into the source or run with on_drift: overwrite."
+    )
+
+
+# --- the controller's diff
+
+
+def _texts(context: Context, inspection: Inspection, decision: Decision, contents: dict[str, bytes]) -> Result:
+    """Contents for the controller's diff. Of files with secrets, only YAML is sent, which is shown by keys."""
+    if not context.request.diff:
+        return {}
+    texts = {}
+    for action in decision.actions:
+        item = _text(context, inspection, action, contents)
+        if item is not None:
+            texts[printable(action.key)] = item
+    return {"texts": texts}
+
+
+def _text(context: Context, inspection: Inspection, action: Action, contents: dict[str, bytes]) -> Result | None:
+    previous = inspection.before.get(action.key)
+    secret = action.secret or (previous is not None and previous.secret)
+    yaml = "yaml" in (previous.kind if previous else "", action.target.kind if action.target else "")
+    if action.action == ATTRIBUTES or (secret and not yaml):
+        return None
+    item: Result = {}
+    if secret:
+        item.update(secret=True, secret_keys=list(inspection.secret_keys.get(action.key, ())))
+    if action.found is not None and action.found.kind == FILE and action.found.size <= _LARGEST_DIFF:
+        before = _content_before(context, action)
+        if before is not None:
+            item["before"] = payload.to_text(before)
+    if action.target is not None and action.target.origin != "release" and action.action in (CREATE, UPDATE):
+        content = content_of(context, contents, action.target)
+        if len(content) <= _LARGEST_DIFF:
+            item["after"] = payload.to_text(content)
+    return item
+
+
+def _content_before(context: Context, action: Action) -> bytes | None:
+    if action.root != NODE:
+        read = context.view.trees[action.root].read(action.path)
+        return read[0] if read else None
+    directory, name = os.path.split(action.path)
+    with Tree(directory) as tree:
+        read = tree.read(name) if tree.exists else None
+        return read[0] if read else None

@@ -1,10 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a node answers for the controller's eyes only.
+"""Encrypts the confidential parts of a result for the controller.
 
-With enough verbosity Ansible prints every byte that a module answers, before any plugin can take something out. So
-content of files, and digests from which a secret could be guessed, leave the node under a key that the controller made
-for this one call and sent as a secret. Authenticity is the connection's business.
+With enough verbosity Ansible prints the complete result of a module, before any plugin can remove a part of it. So
+contents of files, and digests from which a secret could be guessed, are encrypted with a key that the controller made
+for one call and sent as a secret. The connection ensures authenticity.
 """
 
 from __future__ import annotations
@@ -39,4 +39,4 @@ def decrypt(key: bytes, text: str) -> t.Any:
         data = base64.b64decode(text.encode("ascii"), validate=True)
         return json.loads(zlib.decompress(_mask(key, data[:_NONCE], data[_NONCE:])))
     except (binascii.Error, zlib.error, ValueError) as exc:
-        raise NodeError(f"The node's answer is damaged ({type(exc).__name__}). Run again.") from exc
+        raise NodeError(f"The node's result is damaged ({type(exc).__name__}). Run again.") from exc

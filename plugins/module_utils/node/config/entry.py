@@ -1,48 +1,49 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules of the shared configuration answer, whichever way their code came to the node."""
+"""Entry points of the modules shared_config and shared_config_info on a node."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ..files.errors import NodeError
-from . import inspection, request
+from . import inspection
+from . import request as requests
 from .baseline import record_baseline
 from .converge import converge
 
-Answer = dict[str, t.Any]
+Result = dict[str, t.Any]
 
 
-def shared_config(params: t.Mapping[str, t.Any], check: bool, diff: bool) -> Answer:
-    """The answer of ivy.cluster.shared_config; with ``failed`` and ``msg`` in it where it could not be done."""
+def shared_config(params: t.Mapping[str, t.Any], check: bool, diff: bool) -> Result:
+    """The result of ivy.cluster.shared_config. An error is a result with ``failed`` and ``msg``."""
     try:
         if params["state"] == "baseline":
-            return record_baseline(request.settings(params), params["store"], params["engine_version"], check)
-        node_request = request.build(params, params["state"], check, diff)
+            return record_baseline(requests.settings(params), params["store"], params["engine_version"], check)
+        request = requests.build(params, params["state"], check, diff)
         if params["state"] != "accepted":
-            return request.conceal(converge(node_request), node_request.key)
-        if params["wait"] and node_request.judge:
-            inspection.await_rewriting(node_request, params["wait"])
-        return request.conceal(inspection.accept(node_request), node_request.key)
+            return requests.conceal(converge(request), request.key)
+        if params["wait"] and request.judge:
+            inspection.await_rewriting(request, params["wait"])
+        return requests.conceal(inspection.accept(request), request.key)
     except NodeError as exc:
         return {"failed": True, "msg": str(exc)}
     except OSError as exc:
-        text = f"The node's files could not be handled: {exc}. What was begun is finished by the next run."
+        text = f"A file of the node could not be read or written: {exc}. The next run finishes what this run has begun."
         return {"failed": True, "msg": text}
 
 
-def shared_config_info(params: t.Mapping[str, t.Any]) -> Answer:
-    """The answer of ivy.cluster.shared_config_info, which writes nothing with or without check mode."""
+def shared_config_info(params: t.Mapping[str, t.Any]) -> Result:
+    """The result of ivy.cluster.shared_config_info, which never writes."""
     try:
-        node_request = request.build(params, "applied", check=True, diff=False)
-        return request.conceal(inspection.inspect(node_request), node_request.key)
+        request = requests.build(params, "applied", check=True, diff=False)
+        return requests.conceal(inspection.inspect(request), request.key)
     except NodeError as exc:
         return {"failed": True, "msg": str(exc)}
     except OSError as exc:
-        return {"failed": True, "msg": f"The node's files could not be read: {exc}."}
+        return {"failed": True, "msg": f"A file of the node could not be read: {exc}."}
 
 
-def call(name: str, params: t.Mapping[str, t.Any], check: bool, diff: bool) -> Answer:
-    """One of them by the name of its module."""
+def call(name: str, params: t.Mapping[str, t.Any], check: bool, diff: bool) -> Result:
+    """Call the entry point of a module."""
     return shared_config_info(params) if name == "shared_config_info" else shared_config(params, check, diff)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks that write nothing to the configuration: drift, pending changes, and what the engine itself rewrote."""
+"""Inspection without changes to the configuration: drift, pending changes, and the engine's own rewriting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from ..engine.unit import nothing, show
 from ..files.scan import BASELINE, FILE, Drift, Expected, Found, attribute_problem, printable
 from ..store.store import Store
 from .activate import ATTRIBUTES, CREATE, DELETE, UPDATE
-from .run import REWRITING, SAME, Request, Run, describe, describe_found, node_file_records
+from .context import Context, open_context
+from .decision import current_run_state
+from .describe import drift_to_dict, found_to_dict
+from .drift import REWRITING, SAME, Findings, find_drift, questions, settle, yaml_texts
+from .node_state import Inspection, inspect_node
+from .request import Request
+from .staging import obtain_release
 from .view import View
 
 MACROS = (b"${encrypt:", b"${hash:")
@@ -20,7 +26,7 @@ _REWRITING_POLL = 0.2
 
 
 def _still_as_released(request: Request) -> bool:
-    """Whether a file with a value that the engine has to encrypt is still as it was written."""
+    """Whether the engine has not yet rewritten a file with a value that it encrypts."""
     with Store(request.store) as store:
         release = store.applied().get("release") if store.tree.exists else None
         manifest = store.manifest(str(release)) if release else None
@@ -41,9 +47,9 @@ def _still_as_released(request: Request) -> bool:
 
 
 def await_rewriting(request: Request, seconds: float) -> None:
-    """Give a running engine the time to encrypt what it just read; it does so some moments after it loads a file.
+    """Wait for a running engine to encrypt values, which it does some moments after it loads a file.
 
-    Not an error when it does not: an engine that only reads its files leaves them as they are.
+    It is not an error if it does not: an engine with a read-only configuration leaves the files as they are.
     """
     end = time.monotonic() + seconds
     while _still_as_released(request) and time.monotonic() < end:
@@ -51,141 +57,139 @@ def await_rewriting(request: Request, seconds: float) -> None:
 
 
 def accept(request: Request) -> dict[str, t.Any]:
-    """Find what differs from the applied release in YAML, and remember what the controller judged to be rewriting."""
+    """Find the YAML that differs from the applied release, and record what the controller judged to be rewriting."""
     with Store(request.store) as store:
         applied = store.applied() if store.tree.exists else {}
         if not applied.get("release"):
             return {"changed": False, "accepted": []}
         with contextlib.nullcontext() if request.check else store.lock(), View(request.settings, store) as view:
-            run = Run(request, store, view, nothing(request.settings.unit))
-            run.observe(None, run.applied_nodes_of(applied))
-            run.drift(stopped=True)
-            asked = run.questions() if request.judge else []
-            if asked:
-                return {"changed": False, "questions": asked}
-            accepted = run.settle((SAME, REWRITING))
+            context = open_context(request, store, view, nothing(request.settings.unit))
+            inspection = inspect_node(context, None, context.recorded.node_files)
+            findings = find_drift(context, inspection, stopped=True)
+            open_questions = questions(context, inspection, findings) if request.judge else []
+            if open_questions:
+                return {"changed": False, "questions": open_questions}
+            settlement = settle(context, inspection, findings, (SAME, REWRITING))
             if not request.check:
-                for key, released, content in accepted:
-                    store.accept(key, released, content)
-                if accepted:
-                    store.journal("accepted", files=[key for key, _released, _content in accepted])
+                for accepted in settlement.accepted:
+                    store.accept(accepted.key, accepted.released, accepted.content)
+                if settlement.accepted:
+                    store.journal("accepted", files=[accepted.key for accepted in settlement.accepted])
         return {
             "changed": False,
-            "accepted": sorted(key.split(":", 1)[-1] for key, _released, _content in accepted),
-            "drift": [describe(one) for one in run.findings],
+            "accepted": sorted(accepted.key.split(":", 1)[-1] for accepted in settlement.accepted),
+            "drift": [drift_to_dict(drift) for drift in settlement.findings.drift],
         }
 
 
-def _pending(run: Run) -> dict[str, dict[str, t.Any]]:
-    """What of the wanted release differs from what was applied and is not on the node already."""
+def _pending(inspection: Inspection) -> dict[str, dict[str, t.Any]]:
+    """Differences between the requested and the applied release that are not on the node yet."""
     out: dict[str, dict[str, t.Any]] = {}
-    for key in sorted({*run.before, *run.target}):
-        old, new = run.before.get(key), run.target.get(key)
-        found = run.scene.files.get(key)
+    for key in sorted({*inspection.before, *inspection.target}):
+        old, new = inspection.before.get(key), inspection.target.get(key)
+        found = inspection.scene.files.get(key)
         if new is None:
-            one, change, done = run.before[key], DELETE, found is None and key not in run.scene.directories
+            expected, change = inspection.before[key], DELETE
+            done = found is None and key not in inspection.scene.directories
         elif old is None:
-            one, change, done = new, CREATE, _holds(found, new)
+            expected, change, done = new, CREATE, _matches(found, new)
         elif old.digests[0] != new.digests[0]:
-            one, change, done = new, UPDATE, _holds(found, new)
+            expected, change, done = new, UPDATE, _matches(found, new)
         elif new.origin != BASELINE and (old.mode, old.uid, old.gid) != (new.mode, new.uid, new.gid):
-            one, change, done = new, ATTRIBUTES, found is not None and not attribute_problem(new, found)
+            expected, change = new, ATTRIBUTES
+            done = found is not None and not attribute_problem(new, found)
         else:
             continue
         if not done:
             out[key] = {
-                "root": one.root,
-                "path": printable(one.path),
+                "root": expected.root,
+                "path": printable(expected.path),
                 "change": change,
                 "detail": "",
-                "secret": one.secret or (old is not None and old.secret),
-                **describe_found(found),
+                "secret": expected.secret or (old is not None and old.secret),
+                **found_to_dict(found),
             }
     return out
 
 
-def _holds(found: Found | None, want: Expected) -> bool:
-    if found is None or found.kind != FILE or found.sha256 not in want.digests:
+def _matches(found: Found | None, expected: Expected) -> bool:
+    if found is None or found.kind != FILE or found.sha256 not in expected.digests:
         return False
-    return not attribute_problem(want, found)
+    return not attribute_problem(expected, found)
 
 
-def _blocking_paths(run: Run, pending: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Drift]:
-    """Files that somebody created where the release is about to create one with another content."""
+def _blocking(context: Context, inspection: Inspection, pending: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Drift]:
+    """Files and directories on the node where the release is about to create another file."""
     findings = []
-    # A node file inside the engine's directory was expected under its other name.
-    expected = {*run.before, *filter(None, (run.view.alias(key) for key in run.before))}
+    before, alias = inspection.before, context.view.alias
+    # A node file inside the engine's directory is expected under its other name.
+    expected = {*before, *filter(None, (alias(key) for key in before))}
     for key, item in pending.items():
-        found = run.scene.files.get(key)
-        if found is None and not any(other.startswith(f"{key}/") for other in run.before):
-            # A directory of the applied release is removed with its files. Any other directory is blocking.
-            found = run.scene.directories.get(key)
-        if item["change"] == CREATE and found is not None and not expected & {key, run.view.alias(key)}:
-            want = run.target[key]
+        found = inspection.scene.files.get(key)
+        if found is None and not any(other.startswith(f"{key}/") for other in before):
+            # A directory that the applied release needed is removed with its files; any other directory blocks.
+            found = inspection.scene.directories.get(key)
+        if item["change"] == CREATE and found is not None and not expected & {key, alias(key)}:
+            target = inspection.target[key]
             detail = "nobody declared this file, and the release has another one here"
-            findings.append(Drift(want.root, want.path, "extra", detail, found, want.secret))
+            findings.append(Drift(target.root, target.path, "extra", detail, found, target.secret))
     return findings
 
 
-def _comparisons(run: Run, pending: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """YAML that the controller can take apart key by key."""
-    keys = {one.key for one in run.findings if one.kind in ("modified", ATTRIBUTES)}
+def _comparisons(
+    context: Context, inspection: Inspection, findings: Findings, pending: t.Mapping[str, t.Mapping[str, t.Any]]
+) -> list[dict[str, t.Any]]:
+    """YAML that the controller can compare by keys."""
+    keys = {drift.key for drift in findings.drift if drift.kind in ("modified", ATTRIBUTES)}
     keys.update(key for key, item in pending.items() if item["change"] == UPDATE)
-    texts = (run.yaml_texts(key) for key in sorted(keys))
-    return [one for one in texts if one is not None]
+    texts = (yaml_texts(context, inspection, key) for key in sorted(keys))
+    return [item for item in texts if item is not None]
 
 
 def inspect(request: Request) -> dict[str, t.Any]:
     """Drift, pending changes and conflicts, each file in one of them only; nothing is written.
 
-    The controller takes YAML apart by keys afterwards, for which the answer holds the texts.
+    The result contains the texts with which the controller compares YAML by keys.
     """
-    with Store(request.store) as store:
-        unit = show(request.settings.unit)
-        with View(request.settings, store, must_exist=False) as view:
-            run = Run(request, store, view, unit)
-            wanted = run.release() if request.release else None
-            records = run.applied_nodes_of(run.applied)
-            if request.node_files is not None:
-                records, _contents = node_file_records(request.node_files, must_exist=False)
-            run.observe(wanted, records)
-            run.drift()
-            answer: dict[str, t.Any] = {"changed": False}
-            if request.release and wanted is None:
-                answer["need_release"] = True
-            asked = run.questions() if request.judge else []
-            if asked:
-                answer["questions"] = asked
-            if len(answer) > 1:
-                return answer
-            pending = _pending(run) if wanted is not None else {}
-            comparisons = _comparisons(run, pending) if request.key else []
-            run.settle()
-            run.findings.extend(_blocking_paths(run, pending))
-            drifted = {one.key for one in run.findings}
-            now = run.verdict(run.applied_manifest, run.scene.files, run.before, run.applied_nodes, view.java_home())
-            return {
-                "changed": False,
-                "applied": run.applied.get("release"),
-                "applied_time": run.applied.get("time"),
-                "drift": [describe(one) for one in run.findings if one.key not in pending],
-                "conflict": [
-                    {**describe(one), **{name: pending[one.key][name] for name in ("change", "secret")}}
-                    for one in run.findings
-                    if one.key in pending
-                ],
-                "pending": [item for key, item in pending.items() if key not in drifted],
-                "engine_owned": [key.split(":", 1)[-1] for key in run.engine_owned],
-                "interrupted": bool(run.intent) and not store.busy(),
-                "running": now.running,
-                "unit_active": unit.running,
-                "restart_required": now.restart_required,
-                "restart_reasons": now.reasons,
-                "warnings": run.warnings,
-                "comparisons": comparisons,
-                "digests": {
-                    printable(one.key): one.found.sha256
-                    for one in run.findings
-                    if one.found is not None and request.key
-                },
-            }
+    with Store(request.store) as store, View(request.settings, store, must_exist=False) as view:
+        context = open_context(request, store, view, show(request.settings.unit))
+        release = obtain_release(context) if request.release else None
+        inspection = inspect_node(context, release, context.recorded.node_files)
+        findings = find_drift(context, inspection)
+        needs: dict[str, t.Any] = {}
+        if request.release and release is None:
+            needs["need_release"] = True
+        open_questions = questions(context, inspection, findings) if request.judge else []
+        if open_questions:
+            needs["questions"] = open_questions
+        if needs:
+            return {"changed": False, **needs}
+        pending = _pending(inspection) if release is not None else {}
+        comparisons = _comparisons(context, inspection, findings, pending) if request.key else []
+        inspection, findings, _accepted = settle(context, inspection, findings)
+        found = [*findings.drift, *_blocking(context, inspection, pending)]
+        drifted = {drift.key for drift in found}
+        now = current_run_state(context, inspection)
+        return {
+            "changed": False,
+            "applied": context.recorded.applied.get("release"),
+            "applied_time": context.recorded.applied.get("time"),
+            "drift": [drift_to_dict(drift) for drift in found if drift.key not in pending],
+            "conflict": [
+                {**drift_to_dict(drift), **{name: pending[drift.key][name] for name in ("change", "secret")}}
+                for drift in found
+                if drift.key in pending
+            ],
+            "pending": [item for key, item in pending.items() if key not in drifted],
+            "engine_owned": [key.split(":", 1)[-1] for key in findings.engine_owned],
+            "interrupted": context.interrupted and not store.busy(),
+            "running": now.running,
+            "unit_active": context.unit.running,
+            "restart_required": now.restart_required,
+            "restart_reasons": now.reasons,
+            "warnings": findings.warnings,
+            "comparisons": comparisons,
+            "digests": {
+                printable(drift.key): drift.found.sha256 for drift in found if drift.found is not None and request.key
+            },
+        }

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controller sends: a header and the bytes of files, compressed, checked on arrival."""
+"""The payload of the controller: a header and contents of files, compressed and verified on arrival."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from ..store.store import Store, timestamp
 from . import payload
 
 
-def _one(store: Store, release: str, blobs: t.Container[str]) -> dict[str, t.Any]:
+def _describe(store: Store, release: str, blobs: t.Container[str]) -> dict[str, t.Any]:
     item: dict[str, t.Any] = {"id": release, "complete": False}
     found = store.tree.read(f"releases/{release}/manifest.json")
     if found is not None:
@@ -34,13 +34,13 @@ def _one(store: Store, release: str, blobs: t.Container[str]) -> dict[str, t.Any
 
 
 def listing(store_path: str) -> dict[str, t.Any]:
-    """What is in the store, the newest first, and what of it is applied."""
+    """The releases in the store, the newest first, and the applied one."""
     with Store(store_path) as store:
         if not store.tree.exists:
             return {"releases": [], "applied": None, "applied_time": None}
         blobs = store.blob_names()
         applied = store.applied()
-        found = [_one(store, name, blobs) for name in store.releases()]
+        found = [_describe(store, name, blobs) for name in store.releases()]
     found.sort(key=lambda item: (str(item.get("staged", "")), str(item["id"])), reverse=True)
     return {"releases": found, "applied": applied.get("release"), "applied_time": applied.get("time")}
 

@@ -1,18 +1,43 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a module's arguments to what the node half understands."""
+"""The request of a call, built from a module's parameters, and the options that modules have in common."""
 
 from __future__ import annotations
 
 import hashlib
 import typing as t
 
+from ..engine import run_state
 from ..files.errors import NodeError
+from ..files.patterns import check_patterns
 from . import encryption, payload
-from .run import Request
 from .view import Settings, settings_from
 
-# Options that the modules which inspect a node share.
+
+class Request(t.NamedTuple):
+    """One request of the controller to a node."""
+
+    state: str
+    release: str
+    manifest_digest: str
+    settings: Settings
+    store: str
+    node_files: list[dict[str, t.Any]] | None
+    on_drift: str
+    keep_releases: int
+    keep_backups: int
+    check: bool
+    diff: bool
+    judge: bool
+    manifest: bytes | None
+    blobs: dict[str, bytes]
+    verdicts: dict[str, dict[str, str]]
+    key: bytes = b""
+    accept_new_key: bool = False
+    run_directory: str = run_state.RUN_DIRECTORY
+
+
+# Options of all modules that inspect a node.
 COMMON: dict[str, dict[str, t.Any]] = {
     "roots": {
         "type": "dict",
@@ -28,16 +53,6 @@ COMMON: dict[str, dict[str, t.Any]] = {
     "group": {"type": "str", "default": "ivy"},
     "unit": {"type": "str", "default": "axonivy-engine.service"},
     "ignore": {"type": "list", "elements": "str", "default": []},
-    "engine_owned": {"type": "list", "elements": "str"},
-    "restart_rules": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "pattern": {"type": "str", "required": True},
-            "restart": {"type": "str", "required": True, "choices": ["never", "always"]},
-        },
-    },
 }
 
 NODE_FILES: dict[str, t.Any] = {
@@ -55,23 +70,23 @@ NODE_FILES: dict[str, t.Any] = {
     },
 }
 
-# How the controller half hands over what is not for anybody's eyes.
+# Options with which the controller half sends confidential data.
 TRANSPORT: dict[str, dict[str, t.Any]] = {
     "payload": {"type": "str", "default": "", "no_log": True},
     "bundle": {"type": "path", "default": ""},
 }
 
-# Parts of an answer that nobody but the controller may read.
+# Parts of a result that only the controller may read.
 _CONFIDENTIAL = ("have", "questions", "texts", "comparisons", "digests")
 
 
 def settings(params: t.Mapping[str, t.Any]) -> Settings:
-    rules = [(rule["pattern"], rule["restart"]) for rule in params.get("restart_rules") or []]
-    return settings_from({**params, "restart_rules": rules})
+    check_patterns("ignore", params.get("ignore") or ())
+    return settings_from(params)
 
 
 def transported(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, bytes]]:
-    """Header and blobs that came along, inline or as a file beside the module."""
+    """The header and the blobs, sent inline or as a separate file."""
     if not params.get("payload"):
         return {}, {}
     header, blobs = payload.unpack(payload.from_text(params["payload"]))
@@ -98,7 +113,7 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
         keep_releases=params.get("keep_releases") or 5,
         keep_backups=params.get("keep_backups") or 10,
         check=check,
-        # Without a key there is nobody who could read the texts.
+        # Without a key nobody can decrypt the texts.
         diff=diff and bool(header.get("key")),
         judge=bool(header.get("judge") and header.get("key")),
         manifest=payload.from_text(manifest) if manifest else None,
@@ -110,7 +125,7 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
 
 
 def conceal(result: dict[str, t.Any], key: bytes) -> dict[str, t.Any]:
-    """The result in a form that may be printed: confidential parts are encrypted, or omitted without a key."""
+    """The result with its confidential parts encrypted, or removed if there is no key."""
     shown = {name: value for name, value in result.items() if name not in _CONFIDENTIAL}
     hidden = {name: result[name] for name in _CONFIDENTIAL if name in result}
     if key and hidden:

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The complete view of one node: the configured, the applied and the present files.
+"""The managed directories of a node: expected files, files on disk, and their differences.
 
-The module that applies, the one that only looks, the start of the engine and its gate all see the node through this,
-so that they can never disagree about what belongs to the shared configuration.
+The modules, the start check, the guard and the gate all use this class, so they agree on what belongs to the shared
+configuration.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import contextlib
 import os
 import typing as t
 
-from ..engine.run_state import Present, Rules, java_state, kinds_of, present
+from ..engine.run_state import Present, java_state, kinds_of, present
 from ..engine.unit import Unit, belongs, own_drop_ins
-from ..files import accounts
+from ..files import accounts, scan
 from ..files.atomic import Tree, resolve
 from ..files.errors import NodeError
 from ..files.manifest import Manifest, Restart
@@ -32,36 +32,31 @@ from ..files.scan import (
     directories_in_disorder,
     expected_of_baseline,
     expected_of_release,
-    survey,
     unexpected_files,
 )
 from ..store.store import Store, read_json_file
 from .running_copy import CopyTree
 
-# The files the engine makes for itself at a first start.
+# Files that the engine creates at its first start.
 _MADE_BY_ENGINE = ("configuration/keystore.p12", "configuration/truststore.p12")
 
 
 class Settings(t.NamedTuple):
-    """What describes a node; the same wherever it comes from (module arguments or the store)."""
+    """The directories and owner of a node, from module parameters or from the store."""
 
     roots: dict[str, str]
     owner: str
     group: str
     unit: str
     ignore: tuple[str, ...]
-    engine_owned: tuple[str, ...]
-    restart_rules: tuple[tuple[str, str], ...]
 
-    def plain(self) -> dict[str, t.Any]:
+    def to_dict(self) -> dict[str, t.Any]:
         return {
             "roots": self.roots,
             "owner": self.owner,
             "group": self.group,
             "unit": self.unit,
             "ignore": list(self.ignore),
-            "engine_owned": list(self.engine_owned),
-            "restart_rules": [list(rule) for rule in self.restart_rules],
         }
 
 
@@ -72,13 +67,11 @@ def settings_from(value: t.Mapping[str, t.Any]) -> Settings:
         group=str(value.get("group", "")),
         unit=str(value.get("unit", "")),
         ignore=tuple(value.get("ignore") or ()),
-        engine_owned=tuple(value.get("engine_owned") or (*ENGINE_OWNED, *_MADE_BY_ENGINE)),
-        restart_rules=tuple((str(rule[0]), str(rule[1])) for rule in value.get("restart_rules") or ()),
     )
 
 
 class Assessment(t.NamedTuple):
-    """The result of inspecting the node."""
+    """The result of comparing a node with the expected files."""
 
     drift: list[Drift]
     engine_owned: list[str]
@@ -86,7 +79,7 @@ class Assessment(t.NamedTuple):
 
 
 class View:
-    """The managed places of one node, opened once."""
+    """The managed directories of one node, opened once."""
 
     def __init__(self, settings: Settings, store: Store, must_exist: bool = True) -> None:
         self.settings = settings
@@ -101,8 +94,7 @@ class View:
         }
         self.engine_directory = resolve(settings.roots["engine"])
         self.trees = {root: Tree(path) for root, path in settings.roots.items()}
-        self.rules = Rules(settings.restart_rules)
-        self.owned = Patterns(settings.engine_owned)
+        self.owned = Patterns((*ENGINE_OWNED, *_MADE_BY_ENGINE))
         self.ignored = Patterns(settings.ignore)
         self._manifests: dict[str, Manifest | None] = {}
         self._of_release: tuple[Manifest, t.Any, dict[str, Expected]] | None = None
@@ -113,7 +105,7 @@ class View:
             tree.close()
 
     def copy_tree(self, place: str) -> CopyTree:
-        """Where an engine with read-only files works on a copy of them."""
+        """The copy on which an engine with a read-only configuration works."""
         if place not in self._copies:
             self._copies[place] = CopyTree(os.path.join(self.engine_directory, place))
         return self._copies[place]
@@ -154,7 +146,7 @@ class View:
         node_files: t.Mapping[str, t.Mapping[str, t.Any]],
         engine_matches: bool = True,
     ) -> dict[str, Expected]:
-        """The vendor's files, over them the release, over both the node files.
+        """The vendor's files, overridden by those of the release, overridden by the node files.
 
         In an engine directory to which nothing was applied yet, only the vendor's files can be expected.
         """
@@ -185,14 +177,14 @@ class View:
     def _expected_of(
         self, release: Manifest, accepted: t.Mapping[str, t.Mapping[str, t.Sequence[str]]]
     ) -> dict[str, Expected]:
-        # On a clean node the release that is applied is also the one that is wanted.
+        # On a clean node the applied release is also the requested one.
         known = self._of_release
         if known is None or known[0] is not release or known[1] is not accepted:
             known = self._of_release = (release, accepted, expected_of_release(release, accepted, self.owners))
         return known[2]
 
     def engine_path(self, path: str) -> str | None:
-        """The place of an absolute path inside the engine's directory, by its given or its real name."""
+        """The relative path of a file in the engine's directory, by its configured or its real path; None outside."""
         for base in (self.settings.roots["engine"], self.engine_directory):
             if path.startswith(base.rstrip("/") + "/"):
                 return os.path.normpath(path[len(base.rstrip("/")) + 1 :])
@@ -200,8 +192,8 @@ class View:
 
     # --- the disk
 
-    def look(self, expected: t.Iterable[t.Mapping[str, Expected]], unit: Unit) -> Scene:
-        """Survey everything that any of the given expectations names, and the unit's files."""
+    def survey(self, expected: t.Iterable[t.Mapping[str, Expected]], unit: Unit) -> Scene:
+        """Inspect all expected files, and the unit's files."""
         singles: dict[str, set[str]] = {}
         absolute: set[str] = set(unit.files)
         for one in expected:
@@ -211,7 +203,7 @@ class View:
                 else:
                     singles.setdefault(want.root, set()).add(want.path)
         absolute.update(own_drop_ins(self.settings.unit) if self.settings.unit else ())
-        return survey(self.trees, singles, absolute)
+        return scan.survey(self.trees, singles, absolute)
 
     def alias(self, key: str) -> str:
         """The key that a node file in the engine's directory would have as a file of the release; empty if none."""
@@ -219,7 +211,7 @@ class View:
         return f"engine:{inside}" if inside is not None else ""
 
     def without_aliases(self, found: t.Mapping[str, Found], expected: t.Mapping[str, Expected]) -> dict[str, Found]:
-        """Each file under one name only: that of a node file where it is one."""
+        """Each file under one key only; a node file under its absolute path."""
         out = dict(found)
         for key in found:
             other = self.alias(key)
@@ -235,7 +227,7 @@ class View:
         paths: t.Iterable[str],
         baseline_known: bool,
     ) -> Assessment:
-        """Drift of the disk from what is expected; known names files that are nobody's surprise."""
+        """Drift of the disk from the expected files. Files in known are not reported as unexpected."""
         drift, owned, warnings = [], [], []
         for one in compare(scene, expected):
             want = expected[one.key]
@@ -263,18 +255,18 @@ class View:
                     "(state: baseline)."
                 )
         drift.extend(extra)
-        drift.extend(self._strange_drop_ins(scene, expected))
+        drift.extend(self._unexpected_drop_ins(scene, expected))
         return Assessment(drift, sorted([*owned, *kept]), warnings)
 
     def is_unmanaged(self, want: Expected) -> bool:
-        """Whether it is a vendor's file that the engine owns or the user ignores. A release's files are managed."""
+        """Whether a vendor's file is engine-owned or ignored. Files of a release are always managed."""
         return want.origin == BASELINE and (self.owned.match(want.path) or self.ignored.match(want.path))
 
-    def _strange_drop_ins(self, scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
+    def _unexpected_drop_ins(self, scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
         unit = self.settings.unit
         declared = [want for want in expected.values() if want.root == NODE]
         if not unit or not any(belongs(want.path, unit) for want in declared):
-            # Where the unit itself is not declared, its drop-ins are somebody else's business.
+            # If the unit itself is not declared, its drop-ins are not managed either.
             return []
         return [
             Drift(NODE, key, "extra", "nobody declared this drop-in of the engine's unit", found)

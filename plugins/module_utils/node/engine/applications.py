@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts an artefact where the engine deploys from, once, and reads what the engine says about it.
+"""Places an artefact in the engine's deploy directory once, and reads the result of its deployment.
 
-The engine watches that directory and renames what it deployed, so a file must appear there whole, and what was deployed
-already must be known from elsewhere.
+The engine watches that directory and renames deployed files. So a file must appear there by a rename, and the store
+records what was placed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import time
 import typing as t
 
-from ..files.atomic import Tree, discard_at, lstat_at, temporary_name, write_at
+from ..files.atomic import Tree, copy_at, discard_at, lstat_at, temporary_name, write_at
 from ..files.digest import sha256
 from ..files.errors import NodeError
 from ..store.store import Store, timestamp
@@ -27,7 +27,7 @@ _BLOCK = 1 << 20
 
 
 class Artefact(t.NamedTuple):
-    """What is to be deployed."""
+    """An artefact and its place in the deploy directory."""
 
     source: str
     name: str
@@ -39,10 +39,6 @@ class Artefact(t.NamedTuple):
     @property
     def key(self) -> str:
         return os.path.join(self.deploy_directory, self.name)
-
-    @property
-    def options_name(self) -> str:
-        return f"{self.name}.options.yaml"
 
 
 def check_name(name: str) -> None:
@@ -69,7 +65,7 @@ def digest_of(path: str) -> str:
 
 
 def marker(tree: Tree, artefact: Artefact) -> str:
-    """The engine's marker for the artefact so far."""
+    """The state of the artefact, as the engine reported it."""
     place = tree.open_parent(artefact.name)
     if place is None:
         return ABSENT
@@ -104,26 +100,6 @@ def is_placed(store: Store, tree: Tree, artefact: Artefact, digest: str) -> bool
     return known.get("options") == options and marker(tree, artefact) in (DEPLOYED, WAITING)
 
 
-def _copy(source: str, directory: int, name: str, uid: int, gid: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    discard_at(directory, name)
-    target = os.open(name, flags, 0o600, dir_fd=directory)
-    try:
-        with open(source, "rb") as stream:
-            while True:
-                block = stream.read(_BLOCK)
-                if not block:
-                    break
-                view = memoryview(block)
-                while view:
-                    view = view[os.write(target, view) :]
-        os.fchown(target, uid, gid)
-        os.fchmod(target, 0o640)
-        os.fsync(target)
-    finally:
-        os.close(target)
-
-
 def put(store: Store, tree: Tree, artefact: Artefact, digest: str) -> None:
     """Place the artefact. It is written beside the watched directory and renamed into it."""
     head, _name = os.path.split(artefact.deploy_directory)
@@ -137,7 +113,7 @@ def put(store: Store, tree: Tree, artefact: Artefact, digest: str) -> None:
             discard_at(directory, f"{name}.options.yaml")
         else:
             write_at(directory, f"{name}.options.yaml", artefact.options, 0o640, artefact.uid, artefact.gid)
-        _copy(artefact.source, beside.fd, temporary, artefact.uid, artefact.gid)
+        copy_at(artefact.source, beside.fd, temporary, 0o640, artefact.uid, artefact.gid)
         try:
             os.rename(temporary, name, src_dir_fd=beside.fd, dst_dir_fd=directory)
         except OSError as exc:
@@ -159,11 +135,11 @@ def put(store: Store, tree: Tree, artefact: Artefact, digest: str) -> None:
 
 
 def await_marker(tree: Tree, artefact: Artefact, seconds: float) -> tuple[str, float]:
-    """Wait for a marker of the engine; returns it and the seconds it took."""
+    """Wait until the engine has reported a result. Returns it and the seconds that it took."""
     start = time.monotonic()
     while True:
-        found_marker = marker(tree, artefact)
+        state = marker(tree, artefact)
         waited = time.monotonic() - start
-        if found_marker in (DEPLOYED, FAILED) or waited >= seconds:
-            return found_marker, waited
+        if state in (DEPLOYED, FAILED) or waited >= seconds:
+            return state, waited
         time.sleep(_POLL)

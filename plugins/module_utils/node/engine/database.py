@@ -58,7 +58,7 @@ def problem_of(answer: Answer) -> str:
 
 
 def _receive(connection: socket.socket) -> bytes:
-    """One complete message, as far as the server sends it."""
+    """One message, up to the end of what the server sends."""
     data = b""
     while len(data) < 5 or len(data) < min(1 + struct.unpack("!i", data[1:5])[0], _LIMIT):
         block = connection.recv(4096)

@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The licence on the node: limits and expiry date, nothing secret."""
+"""Parses licences of the engine: a Java properties file, usually between [Begin Licence] and [End Licence].
+
+The signature is not checked. The engine does that.
+"""
 
 from __future__ import annotations
 
@@ -13,37 +16,73 @@ import typing as t
 from ..files.atomic import Tree
 from ..files.errors import NodeError
 
-_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
-_GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
+_END = "[End Licence]"
+_BLANK = " \t\f"
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_PROPERTY = re.compile(r"((?:\\.|[^=:\s\\])*)\s*[=:\s]\s*(.*)\Z", re.DOTALL)
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\(.)")
+_CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
+_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})", re.ASCII)
+_GERMAN_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+
+
+class LicenceError(ValueError):
+    """The text is not a licence. The message names the problem."""
+
+
+class Licence(t.NamedTuple):
+    """The content of a licence; ``nodes`` and ``users`` are 0 and ``valid_until`` is empty if there is no limit."""
+
+    type: str
+    nodes: int
+    users: int
+    valid_until: str
+    public_urls: tuple[str, ...]
+    key_version: str
+
+    def to_dict(self) -> dict[str, t.Any]:
+        return {**self._asdict(), "public_urls": list(self.public_urls)}
+
+
+def _logical_lines(text: str) -> t.Iterator[str]:
+    """The lines of the licence, without comments, section marks and the signature; continued lines are joined."""
+    pending = ""
+    for raw in _LINE_END.split(text):
+        line = raw.lstrip(_BLANK)
+        if not pending:
+            if line.rstrip() == _END:
+                return
+            if not line or line[0] in "#![":
+                continue
+        line = pending + line
+        pending = ""
+        if (len(line) - len(line.rstrip("\\"))) % 2:
+            pending = line[:-1]
+            continue
+        yield line
+    if pending:
+        yield pending
 
 
 def properties(text: str) -> dict[str, str]:
-    """The properties of a licence: those before ``[End Licence]``, or all of a plain properties file."""
+    """The keys and values of a licence."""
     out: dict[str, str] = {}
-    pending = ""
-    for raw in text.splitlines():
-        line = pending + raw.strip() if pending else raw.lstrip()
-        pending = ""
-        if line.rstrip() == "[End Licence]":
-            break
-        if not line or line[0] in "#![":
-            continue
-        if line.endswith("\\") and not line.endswith("\\\\"):
-            pending = line[:-1]
-            continue
-        match = re.match(r"((?:\\.|[^=:\s\\])*)\s*[=:\s]\s*(.*)\Z", line)
+    for line in _logical_lines(text):
+        match = _PROPERTY.match(line)
         if match:
-            out[_plain(match[1])] = _plain(match[2])
+            out[_unescape(match[1])] = _unescape(match[2])
     return out
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"\\u([0-9a-fA-F]{4})|\\(.)", lambda m: chr(int(m[1], 16)) if m[1] else m[2], text).strip()
+def _unescape(text: str) -> str:
+    return _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else _CONTROL.get(m[2], m[2]), text).strip()
 
 
 def day(text: str) -> datetime.date | None:
-    for pattern, order in ((_DATE, (1, 2, 3)), (_GERMAN, (3, 2, 1))):
-        match = pattern.search(text)
+    """A date such as 2030-12-31 or 31.12.2030, with or without a time; None if there is none."""
+    for pattern, order in ((_DATE, (1, 2, 3)), (_GERMAN_DATE, (3, 2, 1))):
+        match = pattern.match(text)
         if match:
             try:
                 return datetime.date(*(int(match[index]) for index in order))
@@ -52,23 +91,57 @@ def day(text: str) -> datetime.date | None:
     return None
 
 
+def parse_licence(text: str) -> Licence:
+    """Parse the text of a licence file."""
+    values = properties(text)
+    if "licence.type" not in values:
+        raise LicenceError("it has no line 'licence.type=...', so it is not a licence of the engine")
+    return Licence(
+        type=values["licence.type"],
+        nodes=_limit(values, "server.nodes.limit"),
+        users=_limit(values, "server.users.limit"),
+        valid_until=_date(values, "licence.valid.until"),
+        public_urls=tuple(url.strip() for url in values.get("public.urls", "").split(",") if url.strip()),
+        key_version=values.get("licence.keyversion", ""),
+    )
+
+
+def _limit(values: t.Mapping[str, str], key: str) -> int:
+    """A limit; 0 if the licence has none."""
+    value = values.get(key, "")
+    if value in ("", "-1"):
+        return 0
+    if not _NUMBER.fullmatch(value):
+        raise LicenceError(f"'{key}={value}' is not a number")
+    return int(value)
+
+
+def _date(values: t.Mapping[str, str], key: str) -> str:
+    value = values.get(key, "")
+    if not value:
+        return ""
+    found = day(value)
+    if found is None:
+        raise LicenceError(f"'{key}={value}' is not a date such as 2030-12-31")
+    return found.isoformat()
+
+
 def describe(text: str, today: datetime.date) -> dict[str, t.Any]:
-    """What status and gate show of a licence."""
+    """The facts of an installed licence. A value that cannot be parsed is None, so that it does not hide the others."""
     values = properties(text)
     end = day(values.get("licence.valid.until", ""))
     nodes = values.get("server.nodes.limit", "")
     return {
         "type": values.get("licence.type"),
-        "nodes": int(nodes) if nodes.isdigit() else None,
+        "nodes": int(nodes) if _NUMBER.fullmatch(nodes) else None,
         "valid_until": end.isoformat() if end else None,
         "days_left": (end - today).days if end else None,
     }
 
 
-def found_in(engine: str) -> dict[str, t.Any] | None:
-    """The first licence in the configuration of an engine's directory that can be read."""
-    tree = Tree(engine)
-    try:
+def read_installed(engine: str) -> dict[str, t.Any] | None:
+    """The facts of the first readable licence in the configuration directory of an engine."""
+    with Tree(engine) as tree:
         place = tree.open_parent("configuration/.names")
         if place is None:
             return None
@@ -81,7 +154,6 @@ def found_in(engine: str) -> dict[str, t.Any] | None:
                 read = tree.read(f"configuration/{name}")
                 if read is not None:
                     today = datetime.datetime.now(datetime.timezone.utc).date()
-                    return describe(read[0].decode("utf-8", "replace"), today)
+                    # The encoding of Java properties files.
+                    return describe(read[0].decode("latin-1"), today)
         return None
-    finally:
-        tree.close()

@@ -45,7 +45,7 @@ def unit_name(path: str) -> str:
 
 
 def candidates(path: str) -> list[str]:
-    """The mount units that could hold a directory, the nearest first. The root file system is not included."""
+    """The mount units that could contain a directory, the nearest first, without the root file system."""
     parts = [part for part in path.split("/") if part]
     return [unit_name("/".join(parts[:length])) for length in range(len(parts), 0, -1)]
 
@@ -74,10 +74,10 @@ def holding(path: str) -> Mount | None:
     return next((known[name] for name in names if name in known), None)
 
 
-def start(mount: Mount, again: bool = False) -> bool:
-    """Ask systemd to mount it in the background; with ``again`` also if it is mounted but dead."""
-    if not mount.defined or (mount.active in _BUSY and not (again and mount.active == "active")):
+def start(mount: Mount, restart: bool = False) -> bool:
+    """Make systemd mount it in the background; with restart, remount one that does not answer. Whether it was asked."""
+    if not mount.defined or (mount.active in _BUSY and not (restart and mount.active == "active")):
         return False
     with contextlib.suppress(OSError):
-        return systemctl("restart" if again else "start", "--no-block", "--", mount.unit) is not None
+        return systemctl("restart" if restart else "start", "--no-block", "--", mount.unit) is not None
     return False

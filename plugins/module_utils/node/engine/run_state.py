@@ -24,27 +24,18 @@ from .unit import Unit
 FORMAT = 1
 RUN_DIRECTORY = "/run/ivy-cluster"
 
-# For files that no release describes. First match counts.
-DEFAULT_RULES: tuple[tuple[str, str], ...] = (
-    ("configuration/applications/**", "never"),
-    ("configuration/reference/**", "never"),
-    ("configuration/templates/**", "never"),
-    ("configuration/log4j2.xml", "never"),
-    ("**", "always"),
+# For files that no release describes. The first match decides.
+_RULES: tuple[tuple[Patterns, str], ...] = (
+    (Patterns(["configuration/applications/**"]), "never"),
+    (Patterns(["configuration/reference/**"]), "never"),
+    (Patterns(["configuration/templates/**"]), "never"),
+    (Patterns(["configuration/log4j2.xml"]), "never"),
 )
 
 
-class Rules:
-    """Restart classes by path, for files of which nothing better is known."""
-
-    def __init__(self, rules: t.Iterable[tuple[str, str]]) -> None:
-        self._rules = [(Patterns([glob]), kind) for glob, kind in (*rules, *DEFAULT_RULES)]
-
-    def kind(self, path: str) -> str:
-        for compiled, kind in self._rules:
-            if compiled.match(path):
-                return kind
-        return "always"
+def restart_class(path: str) -> str:
+    """Whether a change of a file that no release describes needs a restart."""
+    return next((kind for patterns, kind in _RULES if patterns.match(path)), "always")
 
 
 def boot_id() -> str:
@@ -56,7 +47,7 @@ def boot_id() -> str:
 
 
 def java_state(home: str) -> dict[str, str] | None:
-    """The Java that a home directory leads to: an update in place changes its release file."""
+    """The Java of a home directory. An update in place changes its release file."""
     if not home:
         return None
     real = os.path.realpath(home)
@@ -73,7 +64,7 @@ def java_state(home: str) -> dict[str, str] | None:
 
 
 class Present(t.NamedTuple):
-    """What a start of the engine would read now."""
+    """What the engine would read if it started now."""
 
     files: dict[str, str]
     restarts: dict[str, manifests.Restart]
@@ -109,7 +100,7 @@ def record(now: Present, modified: t.Iterable[str], unit: Unit | None, invocatio
         item: dict[str, t.Any] = {"sha256": digest}
         restart = now.restarts.get(key)
         if restart is not None:
-            item["restart"] = restart.plain()
+            item["restart"] = restart.to_dict()
         files[key] = item
     return {
         "format": FORMAT,
@@ -176,10 +167,9 @@ def _file_reason(
     then: manifests.Restart | None,
     after: str | None,
     now: manifests.Restart | None,
-    rules: Rules,
     kinds: t.Mapping[str, str],
 ) -> str:
-    """Why this file asks for a restart; empty when it does not."""
+    """Why this file needs a restart; empty if it does not."""
     name = _shown(key)
     if before == after:
         return ""
@@ -196,7 +186,7 @@ def _file_reason(
     elif key.startswith("/"):
         kind = kinds.get(key, "always")
     else:
-        kind = rules.kind(name)
+        kind = restart_class(name)
     if kind == "never":
         return ""
     if before is None:
@@ -211,18 +201,17 @@ def _file_reason(
 def reasons(
     started: dict[str, t.Any],
     now: Present,
-    rules: Rules,
     kinds: t.Mapping[str, str],
 ) -> list[tuple[str, str]]:
-    """All reasons for a restart, each with the file it is about; an empty list means that none is needed."""
+    """All reasons for a restart, each with the key of its file; empty if no restart is needed."""
     out: list[tuple[str, str]] = []
     if started.get("engine_directory") != now.engine_directory:
-        # Every file of the new directory differs by necessity; naming the directory says it all.
+        # Every file of another directory differs, so the directory is the only reason to report.
         return [("", f"the engine started from {started.get('engine_directory')}, now it is {now.engine_directory}")]
     if started.get("unit_outdated"):
         out.append(("", "the engine started before systemd had loaded the unit file that is on the disk"))
     if bool(started.get("read_only")) != now.read_only:
-        # Who works on a copy notices nothing of the originals, whatever is in them.
+        # An engine that works on a copy does not read changes of the originals.
         state = ("writable", "read-only")
         out.append(
             (
@@ -242,14 +231,14 @@ def reasons(
         item = files.get(key)
         before = str(item.get("sha256")) if isinstance(item, dict) else None
         then = _restart(item.get("restart")) if isinstance(item, dict) and item.get("restart") else None
-        reason = _file_reason(key, before, then, now.files.get(key), now.restarts.get(key), rules, kinds)
+        reason = _file_reason(key, before, then, now.files.get(key), now.restarts.get(key), kinds)
         if reason:
             out.append((key, reason))
     return out
 
 
-class Verdict(t.NamedTuple):
-    """What runs, and whether it must be restarted."""
+class RunState(t.NamedTuple):
+    """The running release, and whether the engine must be restarted."""
 
     running: dict[str, t.Any] | None
     restart_required: bool
@@ -261,13 +250,12 @@ def judge(
     started: dict[str, t.Any] | None,
     unit: Unit,
     now: Present,
-    rules: Rules,
     kinds: t.Mapping[str, str],
     drifted: t.Sequence[str],
-) -> Verdict:
+) -> RunState:
     """Compare a recorded start with the present; drifted names the files that are not what the release says now."""
     if not unit.running:
-        return Verdict(None, False, [])
+        return RunState(None, False, [])
     if (
         started is None
         or started.get("boot_id") not in ("", boot_id())
@@ -281,12 +269,12 @@ def judge(
             "started": None,
             "modified": [],
         }
-        return Verdict(unknown, True, [why])
-    why_not = reasons(started, now, rules, kinds)
+        return RunState(unknown, True, [why])
+    why_not = reasons(started, now, kinds)
     at_start = [str(path) for path in started.get("modified", [])]
     release: str | None
     if why_not:
-        # Files that require a restart were read at the start, so that release is running if it was complete.
+        # The engine still runs with what it read at its start: that release, unless files were modified then.
         release, modified = (None if at_start else started.get("release")), at_start
     else:
         release, modified = now.release, sorted(drifted)
@@ -297,7 +285,7 @@ def judge(
         "started": started.get("time"),
         "modified": modified,
     }
-    return Verdict(running, bool(why_not), [text for _key, text in why_not], frozenset(key for key, _text in why_not))
+    return RunState(running, bool(why_not), [text for _key, text in why_not], frozenset(key for key, _text in why_not))
 
 
 def kinds_of(node_files: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:

@@ -94,12 +94,12 @@ def _link(path: str) -> str:
 
 
 def inodes_of(pids: t.Iterable[int], proc: str = "/proc") -> tuple[set[int], set[int]]:
-    """The socket inodes of processes, and the users of processes that the kernel does not let us inspect."""
+    """The socket inodes of processes, and the users of processes whose sockets the kernel does not list."""
     inodes: set[int] = set()
     users: set[int] = set()
     for pid in pids:
         directory = f"{proc}/{pid}/fd"
-        # A process may end while it is inspected.
+        # A process may end meanwhile.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             uid = os.stat(f"{proc}/{pid}").st_uid
             try:

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of the last attempt to start the engine, in a small file that lasts until the host is off.
+"""The result of the last attempt to start the engine, in a small file that lasts until the host reboots.
 
-systemd keeps no reason for what runs before a service, so it is kept here: for status, the gate and administrators.
+systemd records no reason for a failed ExecStartPre, so this file does: for status, the gate and administrators.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EARLY_SECONDS = 300.0
 # must leave enough time for the checks after the longest one.
 _PAUSES = (0.0, 0.0, 5.0, 10.0, 20.0)
 _LONGEST_PAUSE = 30.0
-# Seconds between two checks of an attempt, by the number of checks.
+# Seconds between two checks of what an attempt waits for, by the number of checks.
 _DELAYS = (1.0, 1.0, 2.0, 4.0)
 _LONGEST_DELAY = 8.0
 _LONGEST_REASON = 2000
@@ -59,15 +59,15 @@ def pause(failures: int) -> float:
     return _PAUSES[failures] if failures < len(_PAUSES) else _LONGEST_PAUSE
 
 
-def delay(looks: int) -> float:
+def delay(checks: int) -> float:
     """Seconds until the next check."""
-    return _DELAYS[looks] if looks < len(_DELAYS) else _LONGEST_DELAY
+    return _DELAYS[checks] if checks < len(_DELAYS) else _LONGEST_DELAY
 
 
 def failures_before(previous: StartState | None, restarts: int, now: float) -> int:
     """Early ends of the engine in a row, seen at the begin of an attempt. A manual start resets the count.
 
-    systemd resets its own count only with some of them: not if the engine was between two attempts.
+    systemd resets its own count only for some manual starts: not if the engine was between two attempts.
     """
     if previous is None or restarts == 0 or restarts <= previous.restarts:
         return 0

@@ -24,6 +24,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 32
+_BLOCK = 1 << 20
 
 TEMPORARY_PREFIX = ".ivy-cluster-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -138,7 +139,7 @@ def read_at(directory: int, name: str, limit: int = sys.maxsize) -> tuple[bytes,
 
 
 def digest_at(directory: int, name: str) -> tuple[str, os.stat_result] | None:
-    """Digest and status of one regular file; None if there is something else or nothing any more."""
+    """Digest and status of one regular file; None if it is missing or not a regular file."""
     try:
         fd = os.open(name, _READ, dir_fd=directory)
     except OSError as exc:
@@ -158,6 +159,21 @@ def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def copy_at(source: str, directory: int, name: str, mode: int, uid: int, gid: int) -> None:
+    """Copy a file of any size to a new name and make it durable. The caller renames it to its final name."""
+    discard_at(directory, name)
+    target = os.open(name, _CREATE, 0o600, dir_fd=directory)
+    try:
+        with open(source, "rb") as stream:
+            for block in iter(lambda: stream.read(_BLOCK), b""):
+                write_all(target, block)
+        os.fchown(target, uid, gid)
+        os.fchmod(target, mode)
+        os.fsync(target)
+    finally:
+        os.close(target)
 
 
 def discard_at(directory: int, name: str) -> None:

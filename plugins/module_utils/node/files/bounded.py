@@ -29,7 +29,7 @@ def _answer(function: t.Callable[[], t.Any]) -> bytes:
     except NodeError as exc:
         value = {"message": str(exc), "permanent": isinstance(exc, PermanentError)}
     except OSError as exc:
-        # A failed name lookup is an OSError whose number is not an errno.
+        # The number of an OSError of a failed name lookup is not an errno.
         value = {"errno": exc.errno or 0, "text": exc.strerror or str(exc)}
     except Exception as exc:  # whatever it is, the caller has to get it
         value = {"errno": errno.EIO, "text": f"{type(exc).__name__}: {exc}"}

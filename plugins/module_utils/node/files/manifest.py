@@ -28,7 +28,7 @@ class Restart(t.NamedTuple):
     digest: str
     keys: dict[str, str]
 
-    def plain(self) -> dict[str, t.Any]:
+    def to_dict(self) -> dict[str, t.Any]:
         return {"kind": self.kind, "digest": self.digest, "keys": self.keys}
 
 
@@ -61,7 +61,7 @@ class Manifest(t.NamedTuple):
     # Whether the engine may not write its files, and where below its directory it works on a copy of them then.
     read_only: bool = False
     copy: str = ""
-    # Distinguishes two cluster keys without disclosing them.
+    # A fingerprint of the cluster key. It reveals nothing about the key.
     key: str = ""
 
     def by_key(self) -> dict[str, Entry]:

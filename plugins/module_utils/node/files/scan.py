@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files on disk, the expected files, and their differences."""
+"""Scans the managed directories and compares the files on disk with the expected ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .errors import NodeError
 from .manifest import Entry, Manifest
 from .patterns import Patterns
 
-# The parts of the engine's directory with configuration. An unexpected file below them is a finding.
+# The managed directories of the engine. An unknown file in them is a finding.
 ENGINE_AREAS = ("configuration", "dropins", "patches")
-# Where the engine keeps the configuration of applications that were deployed or created on the node itself.
+# Configuration of applications that were deployed or created on the node.
 ENGINE_OWNED = ("configuration/applications/**",)
-# Each level costs an open directory; whoever owns the engine's user could make as many as he likes.
+# Each level needs an open directory, and the engine's user could create any number of levels.
 DEEPEST = 100
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -26,7 +26,7 @@ FILE, LINK, DIRECTORY, SPECIAL = "file", "link", "directory", "special"
 
 
 class Found(t.NamedTuple):
-    """One thing on the disk."""
+    """One file, link or directory on disk."""
 
     kind: str
     sha256: str
@@ -38,7 +38,7 @@ class Found(t.NamedTuple):
 
 
 class Expected(t.NamedTuple):
-    """One file as it should be. The first digest is what would be written, the others are as good."""
+    """One expected file. The first digest is the content to write; the others are accepted, too."""
 
     root: str
     path: str
@@ -59,12 +59,12 @@ RELEASE, BASELINE, NODE = "release", "baseline", "node"
 
 
 def printable(path: str) -> str:
-    """A printable path: bytes of names that are not text are escaped."""
+    """A path as text. Bytes that are not UTF-8 are shown as escapes."""
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Drift(t.NamedTuple):
-    """One difference between what was applied and what is there."""
+    """One difference between the applied files and the disk."""
 
     root: str
     path: str
@@ -82,7 +82,7 @@ def _found(kind: str, info: os.stat_result, digest: str = "") -> Found:
     return Found(kind, digest, info.st_size, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, info.st_mtime)
 
 
-def look(directory: int, name: str) -> Found | None:
+def inspect_name(directory: int, name: str) -> Found | None:
     """One name in an open directory."""
     hit = digest_at(directory, name)
     if hit is not None:
@@ -95,18 +95,18 @@ def look(directory: int, name: str) -> Found | None:
     if stat.S_ISDIR(info.st_mode):
         return _found(DIRECTORY, info)
     if stat.S_ISREG(info.st_mode):
-        # It was being replaced while we looked; the second look meets the new file.
+        # The file was being replaced. The second attempt finds the new one.
         hit = digest_at(directory, name)
         return _found(FILE, hit[1], hit[0]) if hit else None
     return _found(SPECIAL, info)
 
 
-def find_path(path: str) -> Found | None:
+def inspect_path(path: str) -> Found | None:
     """One absolute path, its directory opened by the rules of trust."""
     head, name = os.path.split(path)
     tree = Tree(head)
     try:
-        return look(tree.fd, name) if tree.exists else None
+        return inspect_name(tree.fd, name) if tree.exists else None
     finally:
         tree.close()
 
@@ -129,7 +129,7 @@ def walk(tree: Tree, areas: t.Iterable[str] | None, singles: t.Iterable[str]) ->
         return result
     tops = sorted(set(areas))
     for top in tops:
-        found = look(tree.fd, top)
+        found = inspect_name(tree.fd, top)
         if found is None:
             continue
         if found.kind == DIRECTORY:
@@ -143,7 +143,7 @@ def walk(tree: Tree, areas: t.Iterable[str] | None, singles: t.Iterable[str]) ->
         if place is None:
             continue
         try:
-            found = look(*place)
+            found = inspect_name(*place)
         finally:
             os.close(place[0])
         if found is not None:
@@ -183,7 +183,7 @@ def _descend(fd: int, prefix: str, result: Walk) -> None:
             if info is not None and stat.S_ISDIR(info.st_mode):
                 _enter(fd, name, path, _found(DIRECTORY, info), result)
             continue
-        found = look(fd, name)
+        found = inspect_name(fd, name)
         if found is not None and found.kind != DIRECTORY:
             result.files[path] = found
 
@@ -202,7 +202,7 @@ class Scene(t.NamedTuple):
 
 
 def survey(trees: t.Mapping[str, Tree], singles: t.Mapping[str, t.Iterable[str]], node_files: t.Iterable[str]) -> Scene:
-    """Inspect every managed path once."""
+    """Inspect every managed directory once."""
     scene = Scene({}, {}, [])
     for root, tree in trees.items():
         if tree.exists:
@@ -221,7 +221,7 @@ def survey(trees: t.Mapping[str, Tree], singles: t.Mapping[str, t.Iterable[str]]
             scene.directories[f"{root}:{path}"] = found
         scene.leftovers.extend((root, path) for path in walked.leftovers)
     for path in node_files:
-        found_one = find_path(path)
+        found_one = inspect_path(path)
         if found_one is not None:
             scene.files[path] = found_one
     return scene
@@ -259,7 +259,7 @@ def expected_of_baseline(
 
 
 def attribute_problem(expected: Expected, found: Found) -> str:
-    """What is wrong with mode or owner, in words; empty when nothing is."""
+    """A wrong mode or owner, as text; empty if there is none."""
     problems = []
     if expected.mode is not None and found.mode != expected.mode:
         problems.append(f"mode {found.mode:04o} instead of {expected.mode:04o}")
@@ -273,9 +273,9 @@ def attribute_problem(expected: Expected, found: Found) -> str:
 
 
 _INSTEAD = {
-    LINK: "it is a symbolic link",
-    DIRECTORY: "it is a directory",
-    SPECIAL: "it is a special file",
+    LINK: "a symbolic link is there",
+    DIRECTORY: "a directory is there",
+    SPECIAL: "a special file is there",
 }
 
 
@@ -307,7 +307,7 @@ def unexpected_files(
     ignored: Patterns,
     applications: t.Container[str],
 ) -> tuple[list[Drift], list[str]]:
-    """Files that nobody declared: findings, and apart from them those that the engine itself keeps."""
+    """Files that are not declared: findings, and separately those that the engine itself maintains."""
     extra, engine_owned = [], []
     for key, found in scene.files.items():
         if key in known or key.startswith("/"):
@@ -334,8 +334,8 @@ def _above(root: str, path: str) -> list[str]:
 
 
 def _is_engines(path: str, applications: t.Container[str]) -> bool:
-    # The engine writes an app.yaml wherever it deploys; other files of an application that the source declares
-    # are the source's business.
+    # The engine writes an app.yaml wherever it deploys. Other files of an application that the source declares
+    # belong to the source.
     parts = path.split("/")
     return parts[-1] == "app.yaml" or "/".join(parts[:3]) not in applications
 
@@ -393,6 +393,6 @@ def check_area(scene: Scene, root: str) -> None:
         if found is not None:
             raise NodeError(
                 f"{area} in the engine's directory is not a directory "
-                f"({_INSTEAD.get(found.kind, 'it is a file')}). "
-                "Nothing was changed. Move it away, create the directory, and run again."
+                f"({_INSTEAD.get(found.kind, 'a file is there')}). "
+                "Nothing was changed. Move it away, make the directory, and run again."
             )

@@ -8,7 +8,10 @@ import os
 import time
 import typing as t
 
-from ..config.run import Request, Run
+from ..config.context import open_context
+from ..config.decision import current_run_state
+from ..config.node_state import inspect_node
+from ..config.request import Request
 from ..config.view import Settings, View
 from ..engine import health, licence, run_state, sockets, start_state
 from ..engine.unit import Unit, show
@@ -57,18 +60,18 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
             result["installed_version"] = (baseline or {}).get("engine_version") or os.path.basename(
                 view.engine_directory
             )
-        run = Run(_request(settings, store_path), store, view, unit)
-        result["interrupted"] = bool(run.intent) and not store.busy()
-        if not run.applied.get("release"):
+        context = open_context(_request(settings, store_path), store, view, unit)
+        result["interrupted"] = context.interrupted and not store.busy()
+        if not context.recorded.release:
             return result
-        run.observe(None, dict(run.applied.get("node_files") or {}))
-        verdict = run.verdict(run.applied_manifest, run.scene.files, run.before, run.applied_nodes, view.java_home())
+        inspection = inspect_node(context, None, context.recorded.node_files)
+        state = current_run_state(context, inspection)
         return {
             **result,
-            "applied": run.applied.get("release"),
-            "running": verdict.running,
-            "restart_required": verdict.restart_required,
-            "restart_reasons": verdict.reasons,
+            "applied": context.recorded.applied.get("release"),
+            "running": state.running,
+            "restart_required": state.restart_required,
+            "restart_reasons": state.reasons,
         }
 
 
@@ -172,6 +175,6 @@ def gather(settings: Settings, store: str, scope: Scope) -> dict[str, t.Any]:
             if service is not None
             else None
         )
-    facts["licence"] = licence.found_in(settings.roots["engine"])
+    facts["licence"] = licence.read_installed(settings.roots["engine"])
     facts["deployments"] = deployments(os.path.join(settings.roots["engine"], "deploy"))
     return facts

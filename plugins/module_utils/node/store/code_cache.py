@@ -37,7 +37,7 @@ def packed(modules: t.Mapping[str, bytes]) -> bytes:
 
 
 def keep(store_path: str, digest: str, modules: t.Mapping[str, bytes]) -> bool:
-    """Cache the code for the next call. An error does not make the call fail."""
+    """Store the code for the next call. A failure to do so does not fail this call."""
     with contextlib.suppress(OSError, NodeError), Store(store_path) as store:
         if not store.tree.exists:
             return False

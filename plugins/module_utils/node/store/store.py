@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node's own memory: releases, what is applied, backups, the vendor's baseline, accepted rewritings.
+"""The store of a node: releases, the applied state, backups, the vendor's baseline, accepted rewritings.
 
-Everything is in one directory that only root may enter. Files are written atomically; a release counts as staged once
-its manifest is there, which is written last.
+Only root may enter its directory. Small files are written atomically. A release is staged once its manifest is
+present, which is written last.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ..files.errors import NodeError
 FORMAT = 1
 _PRIVATE_DIRECTORY = 0o700
 _PRIVATE_FILE = 0o600
-# What one rewriting after another of the same file may leave behind; the oldest goes.
+# Accepted contents of one file; the oldest is removed.
 _ACCEPTED_PER_FILE = 4
 _JOURNAL_SIZE = 1 << 20
 
@@ -47,10 +47,10 @@ _START_OVER = (
     "is backed up first."
 )
 _NEWER = "It was written by a newer version of the collection; use that version or a newer one."
-# What is lost when a small file of the store is moved away, for its message.
+# The consequence of moving a file of the store away, for its error message.
 _ADVICE = {
     "format.json": "Move the file away and run again.",
-    "intent.json": "Move the file away and run again: files that the interrupted activation has written are then "
+    "intent.json": "Move the file away and run again: what the activation that was cut off had written already is then "
     "reported as changed on the node, and backed up.",
     "accepted.json": "Move the file away and run again: values that the engine encrypted are then written again.",
     "applications.json": "Move the file away and run again: the artefacts are then placed again.",
@@ -93,7 +93,7 @@ class Store:
             raise NodeError(
                 f"The store {self.path} has mode {stat.S_IMODE(info.st_mode):04o}, so others may have read "
                 "secrets in it. "
-                f"Run: chmod 0700 {self.path} - and renew the secrets if that is not a slip of your own."
+                f"Run: chmod 0700 {self.path} - and renew the secrets unless you set this mode yourself."
             )
         found = self._json("format.json")
         if found is not None:
@@ -101,7 +101,7 @@ class Store:
             if not isinstance(version, int) or version > FORMAT:
                 raise NodeError(
                     f"The store {self.path} was written by a newer version of the collection (format {version}, "
-                    f"this one knows {FORMAT}). Use that version or a newer one."
+                    f"this one supports {FORMAT}). Use that version or a newer one."
                 )
 
     def prepare(self) -> None:
@@ -125,8 +125,8 @@ class Store:
             fd = os.open("lock", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
         except OSError as exc:
             raise NodeError(
-                f"The store {self.path} cannot be written ({exc.strerror}). Nothing was changed. Make room, or mount "
-                "its file system for writing, and run again."
+                f"The store {self.path} cannot be written ({exc.strerror}). Nothing was changed. Free some space, or "
+                "mount its file system for writing, and run again."
             ) from exc
         try:
             limit = time.monotonic() + seconds
@@ -151,7 +151,7 @@ class Store:
             os.close(fd)
 
     def busy(self) -> bool:
-        """Whether another run is working now. Its incomplete work is not damage."""
+        """Whether another run is changing the node now; its unfinished work is not damage."""
         try:
             fd = os.open("lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.tree.fd)
         except OSError:
@@ -194,7 +194,7 @@ class Store:
     def _advice(path: str) -> str:
         if path.startswith("baseline/"):
             return (
-                "Move the file away. The vendor's files are then not distinguished from others until the engine is "
+                "Move the file away: the vendor's files are then not distinguished from others until the engine is "
                 "unpacked again."
             )
         return _ADVICE.get(path, _START_OVER)
@@ -258,7 +258,7 @@ class Store:
             raise NodeError(
                 f"The store is damaged: {exc} Remove the directory {self.path}/releases/{release}; where this release "
                 f"is the applied one, move {self.path}/applied.json away too. Then run again: the release is sent "
-                "again, and differing files are backed up first."
+                "again, and what differs is backed up first."
             ) from exc
         return parsed
 
@@ -364,7 +364,7 @@ class Store:
         self._put("applied.json", value)
 
     def intent(self) -> dict[str, t.Any]:
-        """What an activation was about to reach when it was interrupted; empty if there was none."""
+        """What an activation was about to reach when it was cut off; empty when none was."""
         value = self._json("intent.json", release=str, node_files=dict) or {}
         self._records("intent.json", value.get("node_files"), dict)
         self._check_release("intent.json", value)
@@ -466,7 +466,7 @@ class Store:
         fd = os.open("journal.jsonl", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
         try:
             size = os.fstat(fd).st_size
-            # A run that was interrupted may have left half a line; it must not take this one with it.
+            # A run that was cut off may have left half a line; it must not take this one with it.
             start = b"\n" if size and os.pread(fd, 1, size - 1) != b"\n" else b""
             write_all(fd, start + line.encode("utf-8") + b"\n")
             os.fsync(fd)
@@ -478,7 +478,7 @@ class Store:
         applied = self.applied()
         protected = {applied.get("release"), applied.get("previous"), self.intent().get("release")}
         for name in self._names("releases"):
-            # What a run that was interrupted left behind, or what is damaged: no release that could be activated.
+            # What a run that was cut off left behind, or what is damaged: no release that could be activated.
             if name not in protected and self._unusable(name):
                 self._remove_release(name)
         by_age = self._by_age()
@@ -487,7 +487,7 @@ class Store:
         for name in unprotected[max(keep_releases - kept, 0) :]:
             self._remove_release(name)
         for name in self._names("backups"):
-            # The list is written last, and nothing is overwritten before. Without it the originals are still in place.
+            # The list is written last and nothing is overwritten before, so these files are still in their places.
             if self.tree.read(f"backups/{name}/list.json") is None:
                 self._remove_tree("backups", name)
         for name in sorted(self._names("backups"), reverse=True)[max(keep_backups, 1) :]:
@@ -502,7 +502,7 @@ class Store:
             return True
 
     def _remove_release(self, name: str) -> None:
-        # The manifest first: what is left of an interrupted removal must not pass for a staged release.
+        # The manifest first: what is left of a removal that is cut off must not pass for a staged release.
         self._remove(f"releases/{name}/manifest.json")
         self._remove_tree("releases", name)
 
@@ -538,7 +538,7 @@ class Store:
             try:
                 parsed = self.manifest(release)
             except NodeError:
-                # A repair needs its files, too.
+                # The blobs of a damaged release are needed to repair it.
                 return
             if parsed:
                 needed.update(entry.sha256 for entry in parsed.entries)

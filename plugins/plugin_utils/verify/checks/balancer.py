@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Observed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Snapshot
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     BALANCER,
     Row,
@@ -17,13 +17,13 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results 
 )
 
 
-def check_balancer(facts: Observed) -> list[Row]:
+def check_balancer(facts: Snapshot) -> list[Row]:
     reached = [facts.hosts[name] for name in facts.balancers if name in facts.hosts and facts.hosts[name].reachable]
     return host_rows(BALANCER, reached, "the responses over TLS", lambda host: _balancer_row(facts, host))
 
 
-def _balancer_row(facts: Observed, balancer: Host) -> Row:
-    problems: list[str] = [str(text).rstrip(".") for text in balancer.look("probe", "problems")]
+def _balancer_row(facts: Snapshot, balancer: Host) -> Row:
+    problems: list[str] = [str(text).rstrip(".") for text in balancer.fact("probe", "problems")]
     probe = balancer.results["probe"]
     reached = list((probe.get("new_users") or {}).get("nodes") or {})
     stayed = list((probe.get("returns") or {}).get("nodes") or {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Observed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Snapshot
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     CONFIGURATION,
     LOCAL_CHANGE,
@@ -19,7 +19,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results 
 )
 
 
-def check_configuration(facts: Observed) -> list[Row]:
+def check_configuration(facts: Snapshot) -> list[Row]:
     record, why = facts.record()
     desired = str(record.get("desired_release") or "")
     rows = []
@@ -61,12 +61,12 @@ def _configuration_row(node: Host, desired: str) -> Row:
     return passed(CONFIGURATION, node.name, f"runs release {release[:12]}, no restart required")
 
 
-def check_local_change(facts: Observed) -> list[Row]:
+def check_local_change(facts: Snapshot) -> list[Row]:
     return host_rows(LOCAL_CHANGE, facts.reached, "the node's files", _local_change_row)
 
 
 def _local_change_row(node: Host) -> Row:
-    drift = node.look("scan", "drift")
+    drift = node.fact("scan", "drift")
     if drift:
         return failed(
             LOCAL_CHANGE,

@@ -16,9 +16,9 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Endpoint,
     FactError,
     Host,
-    Observed,
     Result,
     Service,
+    Snapshot,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     DATABASE,
@@ -38,7 +38,7 @@ _DATABASE_PORTS = frozenset(range(5432, 5440)) | {6432}
 _SEARCH_PORTS = frozenset(range(9200, 9300))
 
 
-def check_database(facts: Observed) -> list[Row]:
+def check_database(facts: Snapshot) -> list[Row]:
     rows: list[Row] = []
     sessions: list[Result] | None = None
     server = facts.hosts.get(facts.database.host)
@@ -55,7 +55,7 @@ def check_database(facts: Observed) -> list[Row]:
         rows.append(skipped(DATABASE, facts.database.host, ONLY_NODES))
     elif server.reachable:
         try:
-            sessions = list(server.look("sessions", "query_result"))
+            sessions = list(server.fact("sessions", "query_result"))
         except FactError as exc:
             rows.append(
                 failed(
@@ -70,7 +70,7 @@ def check_database(facts: Observed) -> list[Row]:
     )
 
 
-def _database_row(facts: Observed, node: Host, sessions: list[Result] | None) -> Row:
+def _database_row(facts: Snapshot, node: Host, sessions: list[Result] | None) -> Row:
     own = _outgoing(node)
     expected = _endpoints(node, facts.database)
     connected = _to(own, expected)
@@ -88,7 +88,7 @@ def _database_row(facts: Observed, node: Host, sessions: list[Result] | None) ->
     return _connected_row(DATABASE, node, problems, text, facts.database)
 
 
-def _sessions_of(facts: Observed, node: Host, own: list[Result], sessions: list[Result]) -> tuple[int, list[str]]:
+def _sessions_of(facts: Snapshot, node: Host, own: list[Result], sessions: list[Result]) -> tuple[int, list[str]]:
     """The number of expected sessions of the engine, and its others.
 
     Sessions of other programs on the node, such as psql, are ignored.
@@ -122,7 +122,7 @@ def _connected_row(check: str, node: Host, problems: list[str], text: str, servi
 
 
 def _connections(node: Host) -> list[Result]:
-    found: list[Result] = node.look("connections", "connections")
+    found: list[Result] = node.fact("connections", "connections")
     return found
 
 
@@ -140,12 +140,12 @@ def _remote(connection: Result) -> Endpoint:
 
 def _addresses_of(node: Host) -> set[str]:
     """The addresses under which other hosts list the node."""
-    return {*node.look("connections", "addresses"), *(connection["local_address"] for connection in _connections(node))}
+    return {*node.fact("connections", "addresses"), *(connection["local_address"] for connection in _connections(node))}
 
 
 def _endpoints(node: Host, service: Service) -> set[Endpoint]:
     """The service's addresses as the node resolves them; a name may resolve differently on one node."""
-    resolved = node.look("connections", "resolved").get(service.address) or [service.address]
+    resolved = node.fact("connections", "resolved").get(service.address) or [service.address]
     return {(address, service.port) for address in resolved}
 
 
@@ -166,7 +166,7 @@ def _elsewhere(
     return [f"connected to another {what} server: {listed(found)}"] if found else []
 
 
-def check_search(facts: Observed) -> list[Row]:
+def check_search(facts: Snapshot) -> list[Row]:
     rows = running_rows(SEARCH, facts, "the engine's connections", lambda node: _search_row(facts, node))
     server = facts.hosts.get(facts.search.host)
     if not facts.search.host:
@@ -185,7 +185,7 @@ def check_search(facts: Observed) -> list[Row]:
     return rows
 
 
-def _search_row(facts: Observed, node: Host) -> Row:
+def _search_row(facts: Snapshot, node: Host) -> Row:
     own = _outgoing(node)
     expected = _endpoints(node, facts.search)
     connected = _to(own, expected)
@@ -196,10 +196,10 @@ def _search_row(facts: Observed, node: Host) -> Row:
     return _connected_row(SEARCH, node, problems, text, facts.search)
 
 
-def _search_server_row(facts: Observed, server: Host) -> Row:
+def _search_server_row(facts: Snapshot, server: Host) -> Row:
     clients = {
         connection["remote_address"]
-        for connection in server.look("clients", "connections")
+        for connection in server.fact("clients", "connections")
         if connection["direction"] == "in"
     }
     if not facts.running:

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import FactError, Host, Observed, Result
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import FactError, Host, Result, Snapshot
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     DEPLOYMENT,
     Row,
@@ -22,7 +22,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results 
 DEPLOYMENT_GRACE = 900
 
 
-def check_deployment(facts: Observed) -> list[Row]:
+def check_deployment(facts: Snapshot) -> list[Row]:
     placed: dict[str, t.Mapping[str, str]] = {}
     for node in facts.reached:
         found = _placed(node)
@@ -33,16 +33,16 @@ def check_deployment(facts: Observed) -> list[Row]:
 
 def _placed(node: Host) -> t.Mapping[str, str] | None:
     try:
-        found: t.Mapping[str, str] = node.look("deployments", "placed")
+        found: t.Mapping[str, str] = node.fact("deployments", "placed")
     except FactError:
         return None
     return found
 
 
-def _deployment_row(facts: Observed, node: Host, placed: t.Mapping[str, t.Mapping[str, str]]) -> Row:
-    artefacts: list[Result] = node.look("deployments", "artefacts")
-    own: t.Mapping[str, str] = node.look("deployments", "placed")
-    started = float(node.look("deployments", "started") or 0)
+def _deployment_row(facts: Snapshot, node: Host, placed: t.Mapping[str, t.Mapping[str, str]]) -> Row:
+    artefacts: list[Result] = node.fact("deployments", "artefacts")
+    own: t.Mapping[str, str] = node.fact("deployments", "placed")
+    started = float(node.fact("deployments", "started") or 0)
     problems = [text for item in artefacts if (text := _artefact_problem(facts, item, own, started))]
     # With deployment at run time, one node deploys for all, and the others have nothing in their own deploy/.
     for other, theirs in ({} if facts.runtime_deployment else placed).items():
@@ -66,7 +66,7 @@ def _deployment_row(facts: Observed, node: Host, placed: t.Mapping[str, t.Mappin
     return passed(DEPLOYMENT, node.name, f"{names} as placed by the collection, {where}")
 
 
-def _artefact_problem(facts: Observed, item: Result, placed: t.Mapping[str, str], started: float) -> str:
+def _artefact_problem(facts: Snapshot, item: Result, placed: t.Mapping[str, str], started: float) -> str:
     name, state = item["name"], item["state"]
     if state == "failed":
         return f"{name} failed to deploy"

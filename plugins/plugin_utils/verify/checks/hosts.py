@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Observed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Snapshot
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     HOSTS,
     PEERS,
@@ -20,7 +20,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results 
 )
 
 
-def check_hosts(facts: Observed) -> list[Row]:
+def check_hosts(facts: Snapshot) -> list[Row]:
     rows: list[Row] = []
     for name, host in facts.hosts.items():
         if not host.reachable:
@@ -41,7 +41,7 @@ def _unreachable_row(host: Host, expected: bool) -> Row:
     )
 
 
-def _engine_row(facts: Observed, node: Host) -> Row:
+def _engine_row(facts: Snapshot, node: Host) -> Row:
     engine = node.engine
     unit, health, version = engine["unit"], engine.get("health") or {}, engine.get("installed_version")
     if unit["active"] != "active":
@@ -77,11 +77,11 @@ def _engine_row(facts: Observed, node: Host) -> Row:
     )
 
 
-def check_peers(facts: Observed) -> list[Row]:
+def check_peers(facts: Snapshot) -> list[Row]:
     return running_rows(PEERS, facts, "the engine", lambda node: _peers_row(facts, node))
 
 
-def _peers_row(facts: Observed, node: Host) -> Row:
+def _peers_row(facts: Snapshot, node: Host) -> Row:
     peers = node.engine.get("peers") or {}
     connected = set(peers.get("connected") or [])
     names = {host.address: host.name for host in facts.hosts.values()}

@@ -10,7 +10,7 @@ import enum
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import FactError, Host, Observed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import FactError, Host, Snapshot
 
 HOSTS = "hosts"
 DATABASE = "database"
@@ -100,7 +100,7 @@ def host_rows(check: str, hosts: t.Iterable[Host], what: str, row: t.Callable[[H
     return [guarded(host) for host in hosts]
 
 
-def running_rows(check: str, facts: Observed, what: str, row: t.Callable[[Host], Row]) -> list[Row]:
+def running_rows(check: str, facts: Snapshot, what: str, row: t.Callable[[Host], Row]) -> list[Row]:
     """One row for each node. A node that does not run fails the check of the hosts only."""
     rows: list[Row] = []
     for node in facts.present:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import FactError, Host, Observed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import FactError, Host, Snapshot
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     APPLICATION,
     SHARE,
@@ -19,19 +19,19 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results 
 )
 
 
-def check_share(facts: Observed) -> list[Row]:
+def check_share(facts: Snapshot) -> list[Row]:
     if facts.check_mode:
         return [skipped(SHARE, "all nodes", "check mode writes nothing")] if facts.reached else []
     return host_rows(SHARE, facts.reached, "the share", lambda node: _share_row(facts, node))
 
 
-def _share_row(facts: Observed, node: Host) -> Row:
+def _share_row(facts: Snapshot, node: Host) -> Row:
     fix = "Check that every node mounts the same file system and that the engine's user (uid and gid) can write there."
     try:
-        node.look("share_write", "written")
+        node.fact("share_write", "written")
     except FactError as exc:
         return failed(SHARE, node.name, f"the engine's user cannot write: {exc}", fix)
-    same = {str(item["name"]) for item in node.look("share_read", "files") if item["same"]}
+    same = {str(item["name"]) for item in node.fact("share_read", "files") if item["same"]}
     missing = [peer.name for peer in facts.reached if peer.name not in same]
     if missing:
         return failed(SHARE, node.name, f"cannot read the file written on {listed(missing)}", fix)
@@ -41,7 +41,7 @@ def _share_row(facts: Observed, node: Host) -> Row:
     return passed(SHARE, node.name, f"reads the files of {listed(others)}")
 
 
-def check_application(facts: Observed) -> list[Row]:
+def check_application(facts: Snapshot) -> list[Row]:
     if not facts.application_checked:
         return [skipped(APPLICATION, "all nodes", "verify_application is not set")] if facts.reached else []
     if facts.check_mode:
@@ -49,14 +49,14 @@ def check_application(facts: Observed) -> list[Row]:
     return running_rows(APPLICATION, facts, "the application", lambda node: _application_row(facts, node))
 
 
-def _application_row(facts: Observed, node: Host) -> Row:
+def _application_row(facts: Snapshot, node: Host) -> Row:
     fix = "See the engine's log on this node, and restrictions 1 and 2 above."
-    for answer in node.look("application_write", "answers"):
+    for answer in node.fact("application_write", "answers"):
         if not answer["ok"]:
             return failed(APPLICATION, node.name, f"does not store: {answer['problem']}", fix)
     failures = [
         f"{answer['name']}: {answer['problem']}"
-        for answer in node.look("application_read", "answers")
+        for answer in node.fact("application_read", "answers")
         if not answer["ok"]
     ]
     if failures:

@@ -20,7 +20,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.config import (
     inspection,
     view,
 )
-from ansible_collections.ivy.cluster.plugins.module_utils.node.config.run import Request
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config.request import Request
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import run_state, unit
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
@@ -115,7 +115,6 @@ class Node:
         self.starts = 0
         self.active = False
         self.need_reload = False
-        self.rules: tuple[tuple[str, str], ...] = ()
         self.ignore: tuple[str, ...] = ()
         for area in ("configuration/applications", "dropins", "patches"):
             (self.engine / area).mkdir(parents=True)
@@ -154,7 +153,6 @@ class Node:
                 "owner": str(os.geteuid()),
                 "group": str(os.getegid()),
                 "unit": "engine.service",
-                "restart_rules": self.rules,
                 "ignore": self.ignore,
             }
         )

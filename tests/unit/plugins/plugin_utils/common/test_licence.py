@@ -7,6 +7,7 @@ import datetime
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import licence as node_licence
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import (
     LicenceError,
     host_is_licensed,
@@ -62,7 +63,7 @@ def test_a_licence_without_limits() -> None:
         ("licence.type=x\nlicence.valid.until=soon", "not a date"),
     ],
 )
-def test_invalid_licences_are_rejected(text: str, message: str) -> None:
+def test_a_text_without_a_licence_is_rejected(text: str, message: str) -> None:
     with pytest.raises(LicenceError, match=message):
         parse_licence(text)
 
@@ -77,6 +78,23 @@ def test_invalid_licences_are_rejected(text: str, message: str) -> None:
 )  # fmt: skip
 def test_public_urls(host: str, licensed: bool) -> None:
     assert host_is_licensed(parse_licence(TEXT), host) is licensed
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("licence.valid.until=31.12.2030", "2030-12-31"),
+        ("licence.valid.until = 2030-12-31 00:00", "2030-12-31"),
+        ("licence.valid.until=\\\n   2030-12-31", "2030-12-31"),
+        ("licence.valid.until:2030-12-31\r", "2030-12-31"),
+    ],
+)
+def test_controller_and_node_read_the_same_licence(line: str, expected: str) -> None:
+    text = (
+        f"[Begin Licence]\nlicence.type=x\n{line}\n[End Licence]\n[Begin Signature]\nlicence.valid.until=1999-01-01\n"
+    )
+    assert parse_licence(text).valid_until == expected
+    assert node_licence.describe(text, DAY)["valid_until"] == expected
 
 
 def test_a_good_licence_has_no_problem() -> None:

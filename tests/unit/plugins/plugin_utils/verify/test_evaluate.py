@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Observed, Service
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Service, Snapshot
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import report
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks import results as sut
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import Row, Status, failures
@@ -89,8 +89,8 @@ def healthy() -> dict[str, Host]:
     return hosts
 
 
-def observed(hosts: dict[str, Host] | None = None, **changes: t.Any) -> Observed:
-    facts = Observed(
+def observed(hosts: dict[str, Host] | None = None, **changes: t.Any) -> Snapshot:
+    facts = Snapshot(
         cluster="demo",
         unit="axonivy-engine.service",
         engine_version="11.3.0",
@@ -114,11 +114,11 @@ def with_change(name: str, change: t.Callable[[Results], t.Any]) -> dict[str, Ho
     return hosts
 
 
-def failed_rows(facts: Observed) -> list[tuple[str, str]]:
+def failed_rows(facts: Snapshot) -> list[tuple[str, str]]:
     return [(row.check, row.subject) for row in failures(evaluate(facts))]
 
 
-def row_of(facts: Observed, check: str, subject: str) -> Row:
+def row_of(facts: Snapshot, check: str, subject: str) -> Row:
     rows = [row for row in evaluate(facts) if (row.check, row.subject) == (check, subject)]
     assert len(rows) == 1
     return rows[0]

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Observed, observed_from
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Snapshot, snapshot_from
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import status as sut
 
 RELEASE, OLD = "a" * 32, "b" * 32
@@ -99,8 +99,8 @@ def hosts(**changes: t.Any) -> dict[str, t.Any]:
     }
 
 
-def observed(given: dict[str, t.Any] | None = None, **changes: t.Any) -> Observed:
-    return observed_from(
+def observed(given: dict[str, t.Any] | None = None, **changes: t.Any) -> Snapshot:
+    return snapshot_from(
         {
             "cluster": "demo",
             "unit": "axonivy-engine.service",
@@ -344,7 +344,7 @@ def test_a_limited_run_shows_its_hosts() -> None:
 
 def test_missing_input_is_reported() -> None:
     with pytest.raises(KeyError, match="cluster"):
-        observed_from({})
+        snapshot_from({})
 
 
 def test_a_host_without_a_result_does_not_run() -> None:

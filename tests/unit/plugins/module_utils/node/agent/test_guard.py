@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What inspects a node between runs: exact, quiet, and careful with what it puts back."""
+"""The guard between runs: exact, quiet, and careful with what it restores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.agent import guard, guard_report
-from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, run
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, describe
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic
 
 if t.TYPE_CHECKING:
@@ -31,7 +31,7 @@ RECORD = {"format": 1, "cluster": "demo", "operation": None}
 
 
 class Watch:
-    """The guard of one node, and everything that it says."""
+    """The guard of one node and its output."""
 
     def __init__(self, node: Node, output: pytest.CaptureFixture[str]) -> None:
         self.node = node
@@ -63,7 +63,7 @@ class Watch:
         value = {**RECORD, "desired_release": desired, **more}
         (self.node.record / "record.json").write_text(json.dumps(value), encoding="utf-8")
 
-    def look(self, mode: str = guard.REPORT, status: int = 0) -> list[str]:
+    def run(self, mode: str = guard.REPORT, status: int = 0) -> list[str]:
         """One run; returns the lines for the journal."""
         self.output.readouterr()
         options = guard.Options(mode, *self.places)
@@ -114,8 +114,8 @@ def watch(node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
 
 def test_a_node_as_applied_is_silent(watch: Watch) -> None:
-    assert watch.look() == []
-    assert watch.look() == []
+    assert watch.run() == []
+    assert watch.run() == []
     assert watch.findings == []
     assert watch.status["error"] == ""
     assert watch.metrics["ivy_config_guard_success"] == 1
@@ -125,10 +125,10 @@ def test_a_node_as_applied_is_silent(watch: Watch) -> None:
 
 def test_a_look_writes_nothing_but_its_own_files(watch: Watch) -> None:
     watch.node.path(IVY).write_bytes(b"EMail: local\n")
-    watch.look()
+    watch.run()
     own = (str(watch.status_file.parent), str(watch.metrics_directory))
     before = {name: item for name, item in watch.node.snapshot().items() if not name.startswith(own)}
-    watch.look()
+    watch.run()
     assert {name: item for name, item in watch.node.snapshot().items() if not name.startswith(own)} == before
 
 
@@ -154,29 +154,29 @@ def test_each_kind_of_difference_is_reported_once_and_again_when_it_is_over(
     kept = place.read_bytes() if place.exists() else None
     info = place.stat() if place.exists() else None
     damage(watch.node)
-    lines = watch.look()
+    lines = watch.run()
     assert len(lines) == 1
     assert lines[0].startswith("<4>Differs: ")
     assert path in lines[0]
     assert kind in lines[0]
     assert watch.findings == [(path, kind)]
     assert watch.metrics[f'ivy_config_drift_files{{kind="{kind}"}}'] == 1
-    assert watch.look() == []
+    assert watch.run() == []
     if kept is None or info is None:
         place.unlink()
     else:
         place.write_bytes(kept)
         place.chmod(info.st_mode & 0o777)
         os.chown(place, info.st_uid, info.st_gid)
-    assert watch.look() == [f"<5>As applied again: {path}"]
+    assert watch.run() == [f"<5>As applied again: {path}"]
     assert watch.findings == []
-    assert watch.look() == []
+    assert watch.run() == []
 
 
-def test_what_the_engine_keeps_is_not_a_difference(watch: Watch) -> None:
+def test_engine_owned_files_are_not_differences(watch: Watch) -> None:
     watch.node.vendor("configuration/applications/local/app.yaml", b"a: 1\n")
-    assert watch.look() == []
-    assert watch.look(guard.RESTORE) == []
+    assert watch.run() == []
+    assert watch.run(guard.RESTORE) == []
     assert watch.findings == []
     assert watch.metrics["ivy_config_engine_owned_files"] == 1
     assert (watch.node.engine / "configuration/applications/local/app.yaml").exists()
@@ -186,13 +186,13 @@ def test_an_accepted_rewriting_is_as_applied(watch: Watch) -> None:
     release = watch.node.build(files(watch.node, **{IVY: watch.node.File(b'P: "${encrypt:x}"\n', kind="yaml")}))
     watch.node.apply(release)
     watch.node.path(IVY).write_bytes(b'P: "${decrypt:1}"\n')
-    assert watch.look() != []
+    assert watch.run() != []
     with watch.node.opened() as store:
         store.accept(IVY, release_digest(release, IVY), b'P: "${decrypt:1}"\n')
-    assert watch.look() == ["<5>As applied again: configuration/ivy.yaml"]
+    assert watch.run() == ["<5>As applied again: configuration/ivy.yaml"]
     # Put back is what was accepted: the engine would rewrite the release's own bytes and differ again.
     watch.node.path(IVY).write_bytes(b'P: "mine"\n')
-    watch.look(guard.RESTORE)
+    watch.run(guard.RESTORE)
     assert watch.node.path(IVY).read_bytes() == b'P: "${decrypt:1}"\n'
     assert watch.findings == []
 
@@ -208,7 +208,7 @@ def test_restoring_puts_every_file_back_and_keeps_what_was_there(watch: Watch) -
     watch.node.path(ENV).chmod(0o644)
     watch.node.vendor("dropins/new.jar", b"jar")
     watch.node.vendor("configuration/web.xml", b"<other/>")
-    lines = watch.look(guard.RESTORE)
+    lines = watch.run(guard.RESTORE)
     assert watch.node.holds(files(watch.node))
     assert (watch.node.engine / "configuration/web.xml").read_bytes() == b"<vendor/>"
     assert not (watch.node.engine / "dropins/new.jar").exists()
@@ -227,7 +227,7 @@ def test_restoring_puts_every_file_back_and_keeps_what_was_there(watch: Watch) -
     }
     assert watch.metrics["ivy_config_guard_restored_files_total"] == 5
     assert watch.status["restored"][0]["backup"] == str(backup)
-    assert watch.look(guard.RESTORE) == []
+    assert watch.run(guard.RESTORE) == []
     # A run finds nothing left to do.
     assert watch.node.inspect()["drift"] == []
 
@@ -236,29 +236,30 @@ def test_a_restored_file_that_the_engine_did_not_start_with_is_reported(watch: W
     watch.node.path(IVY).write_bytes(b"EMail: local\n")
     watch.node.start()
     watch.place(record=False)
-    lines = watch.look(guard.RESTORE)
-    assert any("The engine runs with other content" in line and "configuration/ivy.yaml" in line for line in lines)
+    lines = watch.run(guard.RESTORE)
+    text = "The running configuration differs from the files on disk"
+    assert any(text in line and "configuration/ivy.yaml" in line for line in lines)
     assert watch.metrics["ivy_config_restart_required"] == 1
     assert watch.node.active
-    assert watch.look(guard.RESTORE) == []
+    assert watch.run(guard.RESTORE) == []
     watch.node.start()
     watch.place(record=False)
-    assert watch.look() == ["<5>The engine runs with the files on disk again."]
+    assert watch.run() == ["<5>The running configuration is that of the files on disk again."]
 
 
-def test_who_writes_a_file_again_and_again_wins_and_is_reported(watch: Watch) -> None:
+def test_a_file_that_is_written_again_and_again_is_reported_and_no_longer_restored(watch: Watch) -> None:
     for _time in range(guard.ATTEMPTS):
         watch.node.path(IVY).write_bytes(b"EMail: stubborn\n")
-        watch.look(guard.RESTORE)
+        watch.run(guard.RESTORE)
         assert watch.node.path(IVY).read_bytes() == b"EMail: a\n"
     kept = len(watch.backups())
     watch.node.path(IVY).write_bytes(b"EMail: stubborn\n")
     watch.node.path(HOT).unlink()
-    lines = watch.look(guard.RESTORE)
+    lines = watch.run(guard.RESTORE)
     assert watch.node.path(IVY).read_bytes() == b"EMail: stubborn\n"
-    assert watch.node.path(HOT).exists(), "other files are still put back"
-    assert any("configuration/ivy.yaml" in line and "find the program that writes it" in line for line in lines)
-    assert watch.look(guard.RESTORE) == []
+    assert watch.node.path(HOT).exists(), "other files are still restored"
+    assert any("configuration/ivy.yaml" in line and "find out what writes it" in line for line in lines)
+    assert watch.run(guard.RESTORE) == []
     assert len(watch.backups()) == kept
 
 
@@ -276,14 +277,14 @@ def test_what_cannot_be_put_back_is_given_up_and_does_not_fill_the_backups(
 
     monkeypatch.setattr(activate, "commit_at", refuse)
     for _time in range(guard.ATTEMPTS):
-        watch.look(guard.RESTORE, status=1)
+        watch.run(guard.RESTORE, status=1)
     kept = len(watch.backups())
     watch.node.path(HOT).unlink()
-    lines = watch.look(guard.RESTORE)
-    assert any("configuration/ivy.yaml" in line and "find the program that writes it" in line for line in lines)
-    assert watch.node.path(HOT).exists(), "other files are put back again"
+    lines = watch.run(guard.RESTORE)
+    assert any("configuration/ivy.yaml" in line and "find out what writes it" in line for line in lines)
+    assert watch.node.path(HOT).exists(), "other files are restored again"
     for _time in range(guard.ATTEMPTS):
-        assert watch.look(guard.RESTORE) == []
+        assert watch.run(guard.RESTORE) == []
     assert len(watch.backups()) == kept
 
 
@@ -300,7 +301,7 @@ def test_a_restore_that_fails_forgets_old_backups_too(watch: Watch, monkeypatch:
     assert b"EMail: two\n" in [path.read_bytes() for path in backup.iterdir()]
 
 
-def test_an_activation_interrupted_after_the_first_check_is_left_to_the_next_run(
+def test_an_activation_cut_off_after_the_first_look_is_left_to_the_next_run(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch.node.path(HOT).unlink()
@@ -312,8 +313,8 @@ def test_an_activation_interrupted_after_the_first_check_is_left_to_the_next_run
             store.put_intent({"release": store.applied()["release"], "node_files": {}, "time": ""})
 
     monkeypatch.setattr(guard, "_read_record", meanwhile)
-    lines = watch.look(guard.RESTORE)
-    assert any("Nothing is restored for now: an activation was interrupted" in line for line in lines)
+    lines = watch.run(guard.RESTORE)
+    assert any("No file is restored for now: an activation was cut off" in line for line in lines)
     assert not watch.node.path(HOT).exists()
 
 
@@ -321,41 +322,41 @@ def test_a_time_that_no_calendar_knows_hides_nothing(watch: Watch, monkeypatch: 
     watch.record(watch.node.opened().applied()["release"], operation={"name": "site"})
     watch.node.path(IVY).write_bytes(b"EMail: local\n")
     # Not every file system can hold such a time.
-    monkeypatch.setattr(run, "stamp", lambda _seconds: "unknown")
-    assert any("configuration/ivy.yaml" in line for line in watch.look())
+    monkeypatch.setattr(describe, "timestamp_text", lambda _seconds: "unknown")
+    assert any("configuration/ivy.yaml" in line for line in watch.run())
 
 
 def test_nothing_is_put_back_while_a_rollout_is_open(watch: Watch) -> None:
     applied = watch.node.opened().applied()["release"]
     watch.node.path(HOT).write_bytes(b"<local/>")
     watch.record("f" * 32, operation={"name": "site"}, previous_release=applied)
-    lines = watch.look(guard.RESTORE)
+    lines = watch.run(guard.RESTORE)
     assert any("operation site is open" in line for line in lines)
     assert watch.node.path(HOT).read_bytes() == b"<local/>"
     assert watch.findings == [("configuration/log4j2.xml", "modified")]
     watch.record(applied)
-    assert any(line.startswith("<5>Restored: configuration/log4j2.xml") for line in watch.look(guard.RESTORE))
+    assert any(line.startswith("<5>Restored: configuration/log4j2.xml") for line in watch.run(guard.RESTORE))
     assert watch.node.path(HOT).read_bytes() == b"<applied/>"
 
 
-def test_the_engines_rewriting_during_a_rollout_is_not_reported_before_the_gate_judged_it(watch: Watch) -> None:
+def test_the_engines_rewriting_during_a_rollout_is_not_reported_before_the_gate_accepts_it(watch: Watch) -> None:
     applied = watch.node.opened().applied()["release"]
     watch.record(applied, operation={"name": "site"})
     watch.node.path(IVY).write_bytes(b"EMail: rewritten\n")
-    assert watch.look() == []
+    assert watch.run() == []
     assert watch.status["operation"] == "site"
     old = time.time() - 600
     os.utime(watch.node.path(IVY), (old, old))
-    assert any("configuration/ivy.yaml" in line for line in watch.look())
+    assert any("configuration/ivy.yaml" in line for line in watch.run())
 
 
 @pytest.mark.parametrize("away", ["release", "record"])
-def test_a_node_that_must_not_start_is_reported_and_left_alone(watch: Watch, away: str) -> None:
+def test_a_node_that_must_not_start_is_reported_and_not_changed(watch: Watch, away: str) -> None:
     watch.record("f" * 32)
     if away == "record":
         (watch.node.record / "record.json").write_text("{", encoding="utf-8")
     watch.node.path(HOT).write_bytes(b"<local/>")
-    lines = watch.look(guard.RESTORE)
+    lines = watch.run(guard.RESTORE)
     assert watch.node.path(HOT).read_bytes() == b"<local/>"
     metrics = watch.metrics
     if away == "release":
@@ -364,26 +365,26 @@ def test_a_node_that_must_not_start_is_reported_and_left_alone(watch: Watch, awa
     else:
         assert any("The cluster record is damaged" in line for line in lines)
         assert (metrics["ivy_config_stale"], metrics["ivy_config_record_readable"]) == (0, 0)
-    assert watch.look(guard.RESTORE) == []
+    assert watch.run(guard.RESTORE) == []
 
 
-def test_an_activation_that_was_cut_off_is_reported_and_left_to_the_next_run(watch: Watch) -> None:
+def test_an_interrupted_activation_is_reported_and_left_to_the_next_run(watch: Watch) -> None:
     with watch.node.opened() as store:
         store.put_intent({"release": store.applied()["release"], "node_files": {}, "time": ""})
     watch.node.path(HOT).unlink()
-    lines = watch.look(guard.RESTORE)
-    assert any("An activation was interrupted" in line for line in lines)
+    lines = watch.run(guard.RESTORE)
+    assert any("An activation was cut off" in line for line in lines)
     assert not watch.node.path(HOT).exists()
     assert watch.metrics["ivy_config_activation_interrupted"] == 1
 
 
-def test_while_a_run_is_at_work_nothing_is_inspected(watch: Watch) -> None:
-    watch.look()
+def test_the_guard_does_nothing_while_a_run_changes_the_node(watch: Watch) -> None:
+    watch.run()
     before = watch.status_file.read_bytes()
     watch.node.path(IVY).write_bytes(b"half done\n")
     with watch.node.opened() as store, store.lock():
-        assert watch.look() == []
-        assert watch.look(guard.RESTORE) == []
+        assert watch.run() == []
+        assert watch.run(guard.RESTORE) == []
     assert watch.status_file.read_bytes() == before
     assert watch.node.path(IVY).read_bytes() == b"half done\n"
 
@@ -393,10 +394,10 @@ def test_two_that_look_do_not_hinder_each_other(watch: Watch) -> None:
     fd = os.open(watch.node.store / "lock", os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
-        assert any("log4j2.xml" in line for line in watch.look())
+        assert any("log4j2.xml" in line for line in watch.run())
         # But nothing is written under the eyes of somebody else.
-        lines = watch.look(guard.RESTORE)
-        assert lines == ["<4>Nothing is restored for now: a run is at work on this node"]
+        lines = watch.run(guard.RESTORE)
+        assert lines == ["<4>No file is restored for now: a run is at work on this node"]
         assert not watch.node.path(HOT).exists()
     finally:
         os.close(fd)
@@ -419,25 +420,25 @@ def test_a_guard_that_cannot_look_says_so_once_and_fails(
     watch: Watch, damage: t.Callable[[Path], object], message: str
 ) -> None:
     watch.node.path(HOT).unlink()
-    watch.look()
+    watch.run()
     damage(watch.node.store)
-    lines = watch.look(status=1)
+    lines = watch.run(status=1)
     assert len(lines) == 1
     assert lines[0].startswith("<3>")
     assert message in lines[0]
     assert watch.status["error"] in lines[0]
     assert watch.metrics["ivy_config_guard_success"] == 0
     assert 'ivy_config_drift_files{kind="missing"}' not in watch.metrics
-    assert watch.look(status=1) == []
+    assert watch.run(status=1) == []
     assert watch.findings == [("configuration/log4j2.xml", "missing")], "what was known stays known"
 
 
 def test_a_guard_that_can_look_again_says_so(watch: Watch) -> None:
     text = watch.settings.read_text(encoding="utf-8")
     watch.settings.unlink()
-    assert "node.json is missing or damaged" in watch.look(status=1)[0]
+    assert "node.json is missing or damaged" in watch.run(status=1)[0]
     watch.settings.write_text(text, encoding="utf-8")
-    assert watch.look() == ["<5>The guard can check this node again."]
+    assert watch.run() == ["<5>The guard can inspect this node again."]
 
 
 def test_a_damaged_content_in_the_store_stops_a_restore_before_it_writes(watch: Watch) -> None:
@@ -448,14 +449,14 @@ def test_a_damaged_content_in_the_store_stops_a_restore_before_it_writes(watch: 
     manifest = json.loads((watch.node.store / "releases" / applied / "manifest.json").read_bytes())
     digest = next(one["sha256"] for one in manifest["entries"] if one["path"] == "configuration/log4j2.xml")
     blobs[digest].write_bytes(b"damaged")
-    lines = watch.look(guard.RESTORE, status=1)
+    lines = watch.run(guard.RESTORE, status=1)
     assert any("has other content than its name says" in line for line in lines)
     assert watch.node.path(IVY).read_bytes() == b"EMail: local\n"
 
 
 def test_a_name_cannot_forge_a_line(watch: Watch) -> None:
     watch.node.vendor("dropins/x\n<0>forged\x1b[2J.jar", b"x")
-    lines = watch.look()
+    lines = watch.run()
     assert len(lines) == 1
     assert "\\n<0>forged\\x1b" in lines[0]
 
@@ -463,7 +464,7 @@ def test_a_name_cannot_forge_a_line(watch: Watch) -> None:
 def test_many_differences_are_few_lines(watch: Watch) -> None:
     for number in range(200):
         watch.node.vendor(f"dropins/{number}.jar", b"x")
-    lines = watch.look()
+    lines = watch.run()
     assert len(lines) == 31
     assert "170 more" in lines[-1]
     assert len(watch.findings) == 200
@@ -471,34 +472,34 @@ def test_many_differences_are_few_lines(watch: Watch) -> None:
 
 def test_the_end_of_the_licence_is_a_metric(node: Node, watch: Watch) -> None:
     name = "ivy_config_licence_expiry_timestamp_seconds"
-    watch.look()
+    watch.run()
     assert name not in watch.metrics
     (node.engine / "configuration/demo.lic").write_text("licence.valid.until=2027-11-03\n", encoding="utf-8")
-    watch.look()
+    watch.run()
     assert watch.metrics[name] == 1825200000
 
 
 def test_metrics_are_written_only_where_somebody_collects_them(watch: Watch) -> None:
-    watch.look()
+    watch.run()
     (watch.metrics_directory / "ivy_config_guard.prom").unlink()
     watch.metrics_directory.rmdir()
-    assert watch.look() == []
+    assert watch.run() == []
     assert not watch.metrics_directory.exists()
 
 
 def test_metrics_that_cannot_be_written_are_reported_once(watch: Watch) -> None:
     place = watch.metrics_directory / "ivy_config_guard.prom"
     place.mkdir()
-    (line,) = watch.look(status=1)
+    (line,) = watch.run(status=1)
     assert line.startswith(f"<4>The metrics cannot be written to {watch.metrics_directory}: ")
-    assert watch.look(status=1) == []
+    assert watch.run(status=1) == []
     place.rmdir()
-    assert watch.look() == ["<5>The metrics can be written again."]
+    assert watch.run() == ["<5>The metrics can be written again."]
 
 
 def test_what_is_written_can_be_read_by_others_and_holds_no_digest(watch: Watch) -> None:
     watch.node.path(ENV).write_bytes(b"IVY_X=local-secret\n")
-    watch.look()
+    watch.run()
     for path in (watch.status_file, watch.metrics_directory / "ivy_config_guard.prom"):
         assert path.stat().st_mode & 0o777 == 0o644
         text = path.read_text(encoding="utf-8")
@@ -507,14 +508,14 @@ def test_what_is_written_can_be_read_by_others_and_holds_no_digest(watch: Watch)
     assert list(watch.metrics_directory.iterdir()) == [watch.metrics_directory / "ivy_config_guard.prom"]
 
 
-def test_nothing_applied_is_not_a_error(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_node_without_an_applied_release_is_not_an_error(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     node.record_baseline()
     watch = Watch(node, capsys)
-    assert watch.look() == []
-    assert watch.look(guard.RESTORE) == []
+    assert watch.run() == []
+    assert watch.run(guard.RESTORE) == []
     assert watch.findings == []
     watch.record("f" * 32)
-    assert any("No release was ever applied" in line for line in watch.look())
+    assert any("No release was ever applied" in line for line in watch.run())
     assert watch.metrics["ivy_config_stale"] == 1
 
 
@@ -557,14 +558,14 @@ def work_of_a_look(watch: Watch, files: int) -> Work:
     watch.place(record=False)
     with pytest.MonkeyPatch.context() as patch:
         work = Work(patch)
-        assert watch.look() == []
+        assert watch.run() == []
     assert watch.status["files"] >= files
     assert watch.findings == []
     return work
 
 
 def test_a_look_reads_each_file_once_and_costs_the_same_for_each(watch: Watch) -> None:
-    """The guard looks each minute, so a second inspection of a file or a loop over all files for each would add up."""
+    """The guard runs each minute, so reading a file twice or a nested loop over all files would add up."""
     none, some, more = (work_of_a_look(watch, files) for files in (0, 250, 500))
     assert {more.opened[f"{number:03d}.txt"] for number in range(500)} == {1}
     for name in {*none.calls, *some.calls, *more.calls}:
@@ -581,11 +582,11 @@ def test_a_look_reads_each_file_once_and_costs_the_same_for_each(watch: Watch) -
     assert more.calls["fsync"] == none.calls["fsync"]
 
 
-def test_the_guard_reports_what_it_cost_with_all_its_processes(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guard_reports_the_time_of_all_its_processes(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "times", lambda: os.times_result((1.0, 2.0, 4.0, 8.0, 99.0)))
     moments = itertools.count(100.0, 0.25)
     monkeypatch.setattr(time, "monotonic", lambda: next(moments))
-    assert watch.look() == []
+    assert watch.run() == []
     assert watch.status["cpu"] == 15.0
     assert watch.status["duration"] == 0.25
 
@@ -605,7 +606,7 @@ def test_the_program_of_the_guard_loads_little(tmp_path: Path) -> None:
     assert not loaded & (heavy | {"unittest", "urllib.request", "xml", "yaml", "ansible"})
 
 
-def test_an_old_memory_is_not_a_obstacle(watch: Watch) -> None:
-    watch.status_file.write_text('{"format": 1, "printed": [], "attempts": 5, "restored_total": "x"}')
-    assert watch.look() == []
-    assert guard_report.Memory(str(watch.status_file.parent)).restored_total == 0
+def test_an_older_status_file_is_accepted(watch: Watch) -> None:
+    watch.status_file.write_text('{"format": 1, "said": [], "attempts": 5, "restored_total": "x"}')
+    assert watch.run() == []
+    assert guard_report.GuardState(str(watch.status_file.parent)).restored_total == 0

@@ -122,7 +122,7 @@ NEVER: dict[str, tuple[t.Callable[[Starter], t.Any], str]] = {
     "no environment": (lambda one: one.write(required_files=["/none/shared.env"]), "/none/shared.env is missing"),
     "an activation cut off": (
         lambda one: (one.node.store / "intent.json").write_text('{"release": "%s"}' % ("b" * 32)),
-        "was interrupted",
+        "was cut off",
     ),
     "nothing applied": (lambda one: (one.node.store / "applied.json").unlink(), "No release was ever applied"),
     "a damaged store": (lambda one: (one.node.store / "applied.json").write_text("{"), "The store is damaged"),
@@ -320,7 +320,7 @@ def test_an_engine_that_ends_early_is_started_less_and_less_often(
     assert starter.state.failures == 0
 
 
-def test_a_wait_does_not_count_as_an_end_and_a_long_run_begins_again() -> None:
+def test_a_wait_does_not_count_as_an_end_and_a_long_run_resets_the_count() -> None:
     started = start_state.StartState("started", "", "", 1000.0, 3)
     assert start_state.failures_before(started, 9, 1010.0) == 4
     assert start_state.failures_before(started, 9, 5000.0) == 0
@@ -329,7 +329,9 @@ def test_a_wait_does_not_count_as_an_end_and_a_long_run_begins_again() -> None:
     assert start_state.failures_before(None, 9, 1010.0) == 0
 
 
-def test_a_start_by_hand_between_two_attempts_counts_again(starter: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manual_start_between_two_attempts_resets_the_count(
+    starter: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Then systemd keeps its count. The gate would see too many early ends of an engine that is on its way."""
     monkeypatch.setattr(record_start, "show", lambda _name: starter.node.unit()._replace(restarts=7))
     start_state.write(start_state.StartState("started", "", "", time.time() - 5, 6), str(starter.node.run))
@@ -342,7 +344,7 @@ def test_a_start_by_hand_between_two_attempts_counts_again(starter: Starter, mon
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 1}', '{"format": 1, "state": "odd"}'])
-def test_a_damaged_state_is_not_one(tmp_path: Path, content: str) -> None:
+def test_a_damaged_state_is_ignored(tmp_path: Path, content: str) -> None:
     (tmp_path / "start.json").write_text(content)
     assert start_state.read(str(tmp_path)) is None
     assert start_state.read(str(tmp_path / "none")) is None
@@ -431,9 +433,7 @@ def test_a_share_that_is_not_mounted_is_mounted_again(systemd: dict[str, t.Any],
 
 
 @pytest.mark.parametrize("number", [errno.ENOTCONN, errno.ESTALE])
-def test_a_mount_that_is_dead_is_made_again(
-    systemd: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_a_dead_mount_is_remounted(systemd: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def dead(_path: str) -> t.Any:
         raise OSError(number, os.strerror(number))
 

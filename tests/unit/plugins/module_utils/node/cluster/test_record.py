@@ -294,6 +294,6 @@ def test_no_more_is_read_than_a_record_can_have(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "read", read)
     monkeypatch.setattr(bounded, "call", lambda function, _seconds: function())
-    with pytest.raises(NodeError, match="larger than any valid record"):
+    with pytest.raises(NodeError, match="larger than any record"):
         record.read(str(tmp_path), os.geteuid(), os.getegid())
     assert sum(lengths) < 2 << 20

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, inspection
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.tests.timing import Clock
 
@@ -191,7 +192,7 @@ def test_on_drift_keep_leaves_only_the_drifted_files(node: t.Any, applied: t.Any
     assert result["kept"] == [WEB]
 
 
-def test_what_already_is_as_wanted_is_not_a_drift(node: t.Any, applied: t.Any) -> None:
+def test_a_file_that_already_has_the_requested_content_is_not_drift(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<newer/>")
     listed = files(node, web=b"<newer/>")
     info = node.inspect(node.build(listed))
@@ -201,7 +202,7 @@ def test_what_already_is_as_wanted_is_not_a_drift(node: t.Any, applied: t.Any) -
     assert result["backup"] == ""
 
 
-def test_pending_drift_and_conflict_are_reported_apart(node: t.Any, applied: t.Any) -> None:
+def test_pending_drift_and_conflict_are_distinguished(node: t.Any, applied: t.Any) -> None:
     node.path(WEB).write_bytes(b"<edited/>")
     node.path(APP).write_bytes(b"Variables: 9\n")
     info = node.inspect(node.build(files(node, web=b"<newer/>", ivy=b"SystemDb.Url: b\nHot.Key: 1\n")))
@@ -254,14 +255,14 @@ def test_names_that_are_not_text(node: t.Any, applied: t.Any) -> None:
     assert not os.path.exists(place)
 
 
-def test_a_run_at_work_is_not_a_interruption(node: t.Any, applied: t.Any) -> None:
+def test_a_run_in_progress_is_not_an_interruption(node: t.Any, applied: t.Any) -> None:
     with node.opened() as one, one.lock():
         one.put_intent({"release": None})
         assert not node.inspect()["interrupted"]
     assert node.inspect()["interrupted"]
 
 
-def test_without_a_baseline_unknown_files_are_left_alone_and_printed(node: t.Any) -> None:
+def test_without_a_baseline_unknown_files_stay_and_are_reported(node: t.Any) -> None:
     result = node.apply(node.build(files(node)))
     assert "baseline" in result["warnings"][0]
     assert (node.engine / "configuration/log4j2.xml").exists()
@@ -399,7 +400,7 @@ def test_a_link_above_the_roots_counts_only_where_it_is_trusted(node: t.Any, app
         node.base.chmod(0o755)
 
 
-def test_a_directory_that_everybody_may_write_is_reverted(node: t.Any, applied: t.Any) -> None:
+def test_a_world_writable_directory_is_fixed(node: t.Any, applied: t.Any) -> None:
     node.path(APP).parent.chmod(0o777)
     result = node.apply(node.build(applied))
     assert [(one["action"], one["path"]) for one in result["actions"]] == [
@@ -513,7 +514,7 @@ def node_file(node: t.Any, content: str = "LANG=C\n", **more: t.Any) -> dict[str
     }
 
 
-def test_node_files_are_written_checked_and_reverted(node: t.Any, applied: t.Any) -> None:
+def test_node_files_are_written_checked_and_restored(node: t.Any, applied: t.Any) -> None:
     release = node.build(applied)
     listed = [node_file(node)]
     place = node.base / "made/node.env"
@@ -530,7 +531,7 @@ def test_node_files_are_written_checked_and_reverted(node: t.Any, applied: t.Any
     assert (changed["drift"], changed["changed"]) == ([], True)
 
 
-def test_without_the_option_node_files_stay_and_with_an_empty_list_they_go(node: t.Any, applied: t.Any) -> None:
+def test_without_the_option_node_files_stay_and_an_empty_list_removes_them(node: t.Any, applied: t.Any) -> None:
     release = node.build(applied)
     node.apply(release, node_files=[node_file(node)])
     assert not node.apply(release)["changed"]
@@ -563,7 +564,7 @@ def test_content_of_a_node_file_is_asked_for_only_when_it_is_missing(node: t.Any
     assert (node.base / "made/node.env").read_text() == "LANG=C\n"
 
 
-def test_wrong_node_files_are_all_named(node: t.Any, applied: t.Any) -> None:
+def test_all_invalid_node_files_are_reported(node: t.Any, applied: t.Any) -> None:
     with pytest.raises(NodeError, match=r"relative.*listed twice.*octal"):
         node.apply(
             node.build(applied),
@@ -644,3 +645,11 @@ def test_the_wait_for_the_engines_rewriting_ends_with_it(node: t.Any, applied: t
     node.apply(node.build(files(node)))
     inspection.await_rewriting(node.request(release), 60)
     assert waits == []
+
+
+def test_an_unfinished_file_alone_does_not_leave_an_activation_open(node: t.Any, applied: t.Any) -> None:
+    leftover = node.engine / "configuration" / atomic.temporary_name("ivy.yaml")
+    leftover.write_bytes(b"half")
+    node.apply(node.build(applied))
+    assert not leftover.exists()
+    assert node.opened().intent() == {}

@@ -95,7 +95,7 @@ def test_the_engines_own_files_only_when_they_are_asked_for(site: t.Any) -> None
     assert answer["engine_owned"] == []
 
 
-def test_what_is_too_long_or_no_file_is_reported_without_content(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_too_long_or_irregular_file_is_reported_without_content(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collect, "GREATEST_FILE", 3)
     put(site, "engine:configuration/long.xml", b"<long/>")
     site.path("engine:configuration/link.xml").symlink_to("/etc/shadow")

@@ -21,7 +21,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.config import (
     request,
 )
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node import result as node_answer
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import result as node_result
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import session
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import cache
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
@@ -60,11 +60,10 @@ class Host:
         params.setdefault("release", "")
         state = args.get("state", "applied")
         check = self._task.check_mode or kwargs["module_name"].endswith("_info")
-        node_request = request.build(params, state, check, self._task.diff)._replace(run_directory=str(self.node.run))
+        built = request.build(params, state, check, self._task.diff)
+        call = built._replace(run_directory=str(self.node.run))
         work = inspection.inspect if kwargs["module_name"].endswith("_info") else converge.converge
-        result = request.conceal(
-            inspection.accept(node_request) if state == "accepted" else work(node_request), node_request.key
-        )
+        result = request.conceal(inspection.accept(call) if state == "accepted" else work(call), call.key)
         self.answers.append(json.dumps(result))
         shown = {**args, "payload": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}
         return {**json.loads(json.dumps(result)), "invocation": {"module_args": shown}}
@@ -180,7 +179,7 @@ def test_a_bundle_damaged_on_the_way_changes_nothing(site: t.Any, monkeypatch: p
     assert not site.node.path(IVY).exists()
 
 
-def test_formatting_of_yaml_is_not_a_drift(site: t.Any) -> None:
+def test_formatting_of_yaml_is_not_drift(site: t.Any) -> None:
     release = site.cached(site.files())
     site.call(release)
     site.node.path(IVY).write_bytes(b"# saved by a form\nEMail:\n  Server:\n    Host: 'mail1'\nSystemDb.Url: a\n")
@@ -278,7 +277,7 @@ def test_the_engines_rewriting_is_accepted(site: t.Any) -> None:
     assert [one["path"] for one in result["drift"]] == ["configuration/applications/demo/app.yaml"]
 
 
-def test_what_is_not_a_yaml_any_more_is_drift(site: t.Any) -> None:
+def test_yaml_that_became_unreadable_is_drift(site: t.Any) -> None:
     release = site.cached(site.files())
     site.call(release)
     site.node.path(IVY).write_bytes(b"a: [\n")
@@ -506,7 +505,7 @@ def test_the_same_value_encrypted_again_by_hand_is_drift(site: t.Any) -> None:
     assert site.call(release, state="accepted")[1]["accepted"] == []
     (item,) = site.call(release, "shared_config_info")[1]["drift"]
     assert [(one["key"], one["change"]) for one in item["keys"]] == [("Variables.Key", "changed")]
-    # Reverted, the release's own bytes are there again, and the engine encrypts them with another salt.
+    # Once reverted, the file has the release's own bytes, and the engine encrypts them with another salt.
     assert site.call(release)[1]["changed"]
     site.node.path(APP).write_bytes(b'Variables:\n  Key: "${decrypt:12345678}"\n')
     assert site.call(release, state="accepted")[1]["accepted"]
@@ -542,9 +541,9 @@ def test_a_manifest_that_lies_about_its_bytes_is_refused_on_the_node(site: t.Any
     ],
 )
 def test_texts_are_shown_without_secrets(text: str, hidden: str) -> None:
-    assert hidden not in node_answer.masked_text(text, [CANARY])
+    assert hidden not in node_result.masked_text(text, [CANARY])
 
 
 def test_texts_are_shown_otherwise_as_they_are() -> None:
     text = "timeout=30\n<session-timeout>30</session-timeout>\n"
-    assert node_answer.masked_text(text, []) == text
+    assert node_result.masked_text(text, []) == text

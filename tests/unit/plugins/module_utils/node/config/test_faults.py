@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, record
-from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, payload, request, run
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, describe, payload, request
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic, manifest, scan
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
@@ -161,7 +161,7 @@ def test_a_damaged_or_lost_blob_of_what_was_applied_keeps_nobody_from_applying(a
     assert applied.holds(listed)
 
 
-def test_half_a_line_of_the_journal_does_not_invalidates_the_next(applied: t.Any) -> None:
+def test_half_a_line_of_the_journal_does_not_damage_the_next(applied: t.Any) -> None:
     journal = applied.store / "journal.jsonl"
     with journal.open("ab") as stream:
         stream.write(b'{"event": "half a li')
@@ -221,8 +221,8 @@ def test_more_backups_than_anybody_expects_with_one_time_keep_their_order(applie
 
 
 def test_a_file_may_have_any_time(applied: t.Any) -> None:
-    assert run.stamp(2.0**62) == "unknown"
-    assert run.stamp(float("inf")) == "unknown"
+    assert describe.timestamp_text(2.0**62) == "unknown"
+    assert describe.timestamp_text(float("inf")) == "unknown"
     os.utime(applied.path(WEB), (1, 1))
     (finding,) = applied.inspect()["drift"]
     assert finding["modified"] == "1970-01-01T00:00:01Z"
@@ -282,7 +282,7 @@ def test_a_disk_that_fails_half_way_keeps_the_engine_from_starting_until_the_nex
         failing(patch, "rename", errno.EROFS, third_of_the_activation)
         with pytest.raises(NodeError, match=r"Read-only file system.*does not start before the next run"):
             applied.apply(applied.build(newer(applied)))
-    assert "was interrupted" in applied.start()
+    assert "cut off" in applied.start()
     assert edit_is_safe(applied)
     assert applied.inspect()["interrupted"] is True
     result = applied.apply(applied.build(newer(applied)))
@@ -369,14 +369,14 @@ def test_an_edit_made_during_the_activation_is_not_overwritten(applied: t.Any, m
     assert applied.holds(newer(applied))
 
 
-def test_to_keep_what_is_blocking_is_refused_before_anything_is_written(applied: t.Any) -> None:
+def test_to_keep_a_blocking_file_is_rejected_before_anything_is_written(applied: t.Any) -> None:
     applied.path(WEB).write_bytes(files(applied)[WEB].content)
     blocker = applied.engine / "configuration/new"
     blocker.write_bytes(EDIT)
     listed = {**files(applied), "engine:configuration/new/page.xml": applied.File(b"<page/>")}
     before = applied.snapshot()
     for check in (True, False):
-        with pytest.raises(NodeError, match=r"configuration/new is on the node\. Nothing was changed"):
+        with pytest.raises(NodeError, match=r"in place of engine:configuration/new on the node\. Nothing was changed"):
             applied.apply(applied.build(listed), on_drift="keep", check=check)
     changed = {path for path, one in applied.snapshot().items() if before.get(path) != one}
     assert not [path for path in changed if not path.startswith(str(applied.store))]
@@ -571,7 +571,7 @@ def test_a_file_that_shares_its_bytes_with_another_name_gets_the_releases_conten
 
 
 @pytest.mark.parametrize(("root", "mode"), [("environment", 0o777), ("secrets", 0o775), ("engine", 0o757)])
-def test_a_root_that_others_may_write_is_found_and_reverted(applied: t.Any, root: str, mode: int) -> None:
+def test_a_root_that_others_may_write_is_found_and_fixed(applied: t.Any, root: str, mode: int) -> None:
     applied.apply(applied.build(files(applied)))
     place = {"environment": applied.environment, "secrets": applied.secrets, "engine": applied.engine}[root]
     place.chmod(mode)
@@ -589,7 +589,7 @@ def test_a_root_that_others_may_write_is_found_and_reverted(applied: t.Any, root
     assert not applied.apply(applied.build(files(applied)))["changed"]
 
 
-def test_a_root_of_somebody_else_is_found_and_reverted(applied: t.Any) -> None:
+def test_a_root_of_another_user_is_found_and_fixed(applied: t.Any) -> None:
     if os.geteuid() != 0:
         assert scan._base_problem("environment", scan.Found(scan.DIRECTORY, "", 0, 0o700, 0, 0, 0), (0, 0))
         return
@@ -604,7 +604,7 @@ def test_a_root_of_somebody_else_is_found_and_reverted(applied: t.Any) -> None:
 # --- small refusals
 
 
-def test_a_host_that_is_not_a_engine_node(node: t.Any, tmp_path: Path) -> None:
+def test_a_host_that_is_not_an_engine_node(node: t.Any, tmp_path: Path) -> None:
     shutil.rmtree(node.engine)
     with pytest.raises(NodeError, match=r"does not exist\. Unpack the engine first"):
         node.apply(node.build(files(node)))
@@ -763,10 +763,10 @@ def test_no_record_brings_more_than_words(given_record: dict[str, t.Any]) -> Non
     assert isinstance(fence.refusal("a" * 32, read, "demo", "n1"), str)
     for state in ("opened", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed"):
         for release, take_over in (("b" * 32, ""), ("", "why")):
-            node_request = record.Change(
+            change = record.Change(
                 state, release, "11.3.0", "site", "me", "s", "n1", take_over, "why", ["n2"], {"demo.zip": "x"}
             )
-            refusal(functools.partial(record.apply, read, node_request))
+            refusal(functools.partial(record.apply, read, change))
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_killed_at_every_point_the_next_run_ends_in_one_complete_release(
         if one.opened().intent():
             cut += 1
             # A node whose files may be a mixture does not start.
-            assert "was interrupted" in one.start()
+            assert "cut off" in one.start()
         listed, text = (new(one), "LANG=D\n") if then == "forward" else (old(one), "LANG=C\n")
         looked = one.inspect()
         assert {item["path"] for item in looked["drift"]} <= {"configuration/web.xml"}
@@ -274,7 +274,7 @@ def test_killed_while_old_releases_and_backups_go(
     for one in cuts(make, prune, monkeypatch):
         with one.opened() as store:
             for release in store.releases():
-                # What still counts as staged is complete.
+                # A release that still counts as staged is complete.
                 staged = store.manifest(release)
                 assert staged is not None
                 assert all(store.blob(entry.sha256) for entry in staged.entries)
@@ -344,11 +344,11 @@ def test_killed_while_the_start_is_recorded_a_restart_is_due(
 WORKER = """
 import pickle, sys
 sys.path.insert(0, sys.argv[1])
-from node.config import converge, run, view
+from node.config import converge, request, view
 from node.engine import unit
 converge.show = unit.nothing
 with open(sys.argv[2], "rb") as stream:
-    requests = [run.Request(*head, view.Settings(*settings), *tail) for head, settings, tail in pickle.load(stream)]
+    requests = [request.Request(*head, view.Settings(*settings), *tail) for head, settings, tail in pickle.load(stream)]
 while True:
     for request in requests:
         converge.converge(request)

@@ -150,7 +150,7 @@ def test_on_drift_fail_stops_before_a_restart_would_take_it_away(running: Node) 
     assert "configuration/web.xml" in result["msg"]
 
 
-def test_what_the_engine_started_with_is_not_a_change_made_in_it(running: Node) -> None:
+def test_what_the_engine_started_with_is_not_a_change_in_it(running: Node) -> None:
     running.path(WEB).write_bytes(b"<edited/>")
     start(running)
     assert found(running) == [("engine", "configuration/web.xml", "modified")]
@@ -163,7 +163,7 @@ def test_meaning_counts_in_the_copy_too(running: Node) -> None:
     assert question["key"] == "copy:configuration/ivy.yaml"
     verdicts = {question["key"]: {"digest": question["digest"], "verdict": "same"}}
     assert found(running, verdicts=verdicts) == []
-    # Each start encrypts again, so no gate can accept it once and for all.
+    # The engine encrypts values again at each start, so no gate can accept them once and for all.
     verdicts[question["key"]]["verdict"] = "rewriting"
     result = running.inspect(verdicts=verdicts)
     assert (result["drift"], result["running"]["modified"]) == ([], [])
@@ -185,7 +185,7 @@ def test_the_engines_rewriting_of_its_copy_is_accepted_at_the_gate(node: Node) -
     assert not node.apply(release)["actions"], "the original is as released"
 
 
-def test_the_wait_for_the_rewriting_inspects_the_copy(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_for_the_rewriting_reads_the_copy(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     from ansible_collections.ivy.cluster.plugins.module_utils.node.config import inspection
 
     node.record_baseline()
@@ -203,7 +203,7 @@ def test_the_wait_for_the_rewriting_inspects_the_copy(node: Node, monkeypatch: p
     assert len(naps) == 1
 
 
-def test_without_a_known_place_nothing_is_inspected(node: Node) -> None:
+def test_without_a_known_copy_nothing_is_read(node: Node) -> None:
     node.record_baseline()
     node.apply(read_only(node, files(node), copy=""))
     start(node)
@@ -218,7 +218,7 @@ def test_a_manifest_that_says_it_wrongly_is_damaged(node: Node, value: t.Any) ->
         manifests.parse(canonical({**built, "read_only": value}), "here")
 
 
-def test_the_guard_reports_and_never_touches_the_copy(
+def test_the_guard_reports_and_never_changes_the_copy(
     running: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(guard, "show", running.unit)

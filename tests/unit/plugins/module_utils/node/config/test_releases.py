@@ -53,7 +53,7 @@ def asker(node: t.Any, release: str, answers: list[str]) -> node_copy.Ask:
     return ask
 
 
-def test_the_list_reports_what_is_there_and_what_is_applied(node: t.Any, release: t.Any) -> None:
+def test_the_list_contains_all_releases_and_the_applied_one(node: t.Any, release: t.Any) -> None:
     found = node_releases.run({"release": "", "store": str(node.store)})
     assert found["applied"] == release.id
     [one] = t.cast("list[dict[str, t.Any]]", found["releases"])

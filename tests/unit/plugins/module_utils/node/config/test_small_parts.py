@@ -214,19 +214,19 @@ def test_a_damaged_payload_is_refused(junk: t.Any, position: t.Any) -> None:
     if bad != good:
         with contextlib.suppress(NodeError):
             header, blobs = payload.unpack(bad)
-            # Bytes after the end of the compressed data are not inspected.
+            # Bytes after the end of the compressed data are ignored.
             assert (header, blobs) == ({"a": 1}, {})
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=30), max_size=4), st.binary(min_size=32, max_size=32))
-def test_what_is_encrypted_opens_with_its_key_only(value: t.Any, key: bytes) -> None:
+def test_an_encrypted_result_needs_its_key(value: t.Any, key: bytes) -> None:
     text = encryption.encrypt(key, value)
     assert encryption.decrypt(key, text) == value
     with pytest.raises(NodeError, match="damaged"):
         encryption.decrypt(bytes(32) if key != bytes(32) else b"1" * 32, text)
 
 
-def test_the_same_is_encrypted_differently_each_time() -> None:
+def test_equal_results_are_encrypted_differently() -> None:
     assert encryption.encrypt(b"k" * 32, {"a": 1}) != encryption.encrypt(b"k" * 32, {"a": 1})
 
 

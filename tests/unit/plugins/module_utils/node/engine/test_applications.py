@@ -38,7 +38,7 @@ def put(place: t.Any, one: t.Any) -> t.Any:
         return True
 
 
-def printed(place: t.Any, one: t.Any) -> t.Any:
+def marker_of(place: t.Any, one: t.Any) -> t.Any:
     with Tree(one.deploy_directory) as tree:
         return applications.marker(tree, one)
 
@@ -51,11 +51,11 @@ def deployed(place: t.Any, name: t.Any = "demo.zip") -> t.Any:
 def test_placed_once_and_known_after_the_engine_renamed_it(place: t.Any) -> None:
     one = artefact(place, options=b"{}")
     assert put(place, one)
-    assert printed(place, one) == applications.WAITING
+    assert marker_of(place, one) == applications.WAITING
     assert (place / "engine/deploy/demo.zip.options.yaml").read_bytes() == b"{}"
     assert not put(place, one)
     deployed(place)
-    assert printed(place, one) == applications.DEPLOYED
+    assert marker_of(place, one) == applications.DEPLOYED
     assert not put(place, one)
     assert not list((place / "engine").glob(".ivy*"))
 
@@ -69,11 +69,11 @@ def test_placed_again_when_it_differs_failed_or_is_gone(place: t.Any) -> None:
     assert not (place / "engine/deploy/demo.zip.deployed").exists()
     (place / "engine/deploy/demo.zip").rename(place / "engine/deploy/demo.zip.notDeployed")
     (place / "engine/deploy/demo.zip.deploymentError").write_text("no such project\n")
-    assert printed(place, one) == applications.FAILED
+    assert marker_of(place, one) == applications.FAILED
     with Tree(one.deploy_directory) as tree:
         assert applications.log_of(tree, one) == ["no such project"]
     assert put(place, one)
-    assert printed(place, one) == applications.WAITING
+    assert marker_of(place, one) == applications.WAITING
     (place / "engine/deploy/demo.zip").unlink()
     assert put(place, one)
     deployed(place)

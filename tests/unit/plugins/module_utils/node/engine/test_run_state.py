@@ -114,7 +114,7 @@ def test_a_failed_run_followed_by_a_clean_one_still_asks_for_the_restart(node: t
     assert again["restart_reasons"] == ["configuration/web.xml changed since the engine started"]
 
 
-def test_an_edit_after_the_start_that_is_reverted_needs_no_restart(node: t.Any, running: t.Any) -> None:
+def test_a_reverted_edit_after_the_start_needs_no_restart(node: t.Any, running: t.Any) -> None:
     node.path(IVY).write_bytes(b"SystemDb.Url: evil\nHot.Key: 1\n")
     result = node.apply(running)
     assert result["drift"]
@@ -174,7 +174,7 @@ def test_the_environment_counts(node: t.Any, running: t.Any) -> None:
     ]
 
 
-def test_node_files_count_unless_they_are_printed_not_to(node: t.Any, running: t.Any) -> None:
+def test_node_files_count_unless_they_are_declared_not_to(node: t.Any, running: t.Any) -> None:
     listed = [
         {"path": str(node.base / name), "content": name, "owner": "0", "group": "0", "restart": restart}
         for name, restart in (("jvm.options", None), ("status.conf", "never"))
@@ -188,15 +188,14 @@ def test_node_files_count_unless_they_are_printed_not_to(node: t.Any, running: t
     ]
 
 
-def test_rules_decide_for_files_that_no_release_describes(node: t.Any) -> None:
-    node.rules = (("configuration/log4j2.xml", "always"), ("dropins/**", "never"))
+def test_files_that_no_release_describes_have_a_restart_class(node: t.Any) -> None:
     node.record_baseline()
     release = node.build(files(node))
     node.apply(release)
     node.vendor("dropins/a.jar", b"1")
     node.vendor("configuration/log4j2.xml", b"edited")
     node.start()
-    assert node.apply(release)["restart_reasons"] == ["configuration/log4j2.xml changed since the engine started"]
+    assert node.apply(release)["restart_reasons"] == ["dropins/a.jar was removed since the engine started"]
 
 
 def test_another_engine_directory_is_one_reason(node: t.Any, running: t.Any) -> None:
@@ -215,10 +214,8 @@ def test_an_update_of_java_in_place_counts(node: t.Any) -> None:
     (java / "release").write_text('JAVA_VERSION="17.0.13"\n')
     started = {"engine_directory": "/e", "java": then, "files": {}}
     now = run_state.Present({}, {}, "/e", run_state.java_state(str(java)), "r")
-    assert run_state.reasons(started, now, run_state.Rules(()), {}) == [
-        ("", "Java is now 17.0.13, the engine started with 17.0.12")
-    ]
-    assert run_state.reasons({**started, "java": now.java}, now, run_state.Rules(()), {}) == []
+    assert run_state.reasons(started, now, {}) == [("", "Java is now 17.0.13, the engine started with 17.0.12")]
+    assert run_state.reasons({**started, "java": now.java}, now, {}) == []
 
 
 def test_a_unit_that_systemd_had_not_read_at_the_start_counts(node: t.Any, running: t.Any) -> None:

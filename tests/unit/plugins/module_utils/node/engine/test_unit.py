@@ -28,7 +28,7 @@ def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callable[[st
     return install
 
 
-def test_one_call_reports_everything(systemctl: t.Callable[[str], Path]) -> None:
+def test_one_call_returns_everything(systemctl: t.Callable[[str], Path]) -> None:
     calls = systemctl(f"cat <<'END'\n{ANSWER}END")
     found = unit.show("engine")
     assert (found.name, found.known, found.active, found.main_pid) == ("engine.service", True, "active", 42)

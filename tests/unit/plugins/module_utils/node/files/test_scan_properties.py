@@ -14,8 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import patterns
-
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8
 ).filter(lambda name: name not in (".", "..") and len(name.encode()) < 100 and not name.startswith(".ivy-cluster-"))
@@ -172,7 +170,7 @@ CONTENTS = st.sampled_from([None, b"1", b"2", b"3"])
     st.dictionaries(st.sampled_from(["a", "b/c", "d", "e/f/g"]), st.tuples(CONTENTS, CONTENTS, CONTENTS), min_size=1)
 )
 def test_each_file_is_in_the_list_where_it_belongs(fresh: t.Any, files: dict[str, t.Any]) -> None:
-    """What was applied, what is there and what is wanted: complete, and each file once."""
+    """Applied files, files on disk and requested files: all are reported, and each once."""
     one = fresh()
 
     def release(index: int) -> t.Any:
@@ -225,33 +223,6 @@ def test_from_any_release_to_any_other(fresh: t.Any, before: t.Any, after: t.Any
     assert present == set(after) | {
         path for path in vendor if path not in after and not any(p.startswith(path + "/") for p in after)
     }
-
-
-@pytest.mark.parametrize(
-    ("glob", "path", "fits"),
-    [
-        ("*.bak", "a/b/x.bak", True),
-        ("*.bak", "x.bak.txt", False),
-        ("a/*", "a/b", True),
-        ("a/*", "a/b/c", False),
-        ("a/**", "a/b/c", True),
-        ("**/app.yaml", "app.yaml", True),
-        ("**/app.yaml", "x/y/app.yaml", True),
-        ("a/[xy]?", "a/x1", True),
-        ("a/[!xy]", "a/z", True),
-        ("a/[xy]", "a/z", False),
-        ("a.b", "axb", False),
-        ("/etc/systemd/**", "/etc/systemd/system/u.d/x.conf", True),
-        ("a[", "a[", True),
-    ],
-)
-def test_patterns(glob: t.Any, path: t.Any, fits: t.Any) -> None:
-    assert patterns.Patterns([glob]).match(path) is fits
-
-
-@given(st.text(max_size=12))
-def test_any_text_is_a_pattern(glob: t.Any) -> None:
-    patterns.Patterns([glob]).match("configuration/ivy.yaml")
 
 
 def test_a_walk_is_not_led_out_by_links(node: t.Any, tmp_path: Path) -> None:

@@ -30,4 +30,4 @@ def test_a_host_without_an_engine(node: t.Any, tmp_path: Path) -> None:
 
 def test_the_licence_on_the_node(node: t.Any) -> None:
     node.vendor("configuration/my.lic", b"server.nodes.limit=3\nlicence.valid.until=2027-11-03\n")
-    assert (licence.found_in(node.settings().roots["engine"]) or {})["nodes"] == 3
+    assert (licence.read_installed(node.settings().roots["engine"]) or {})["nodes"] == 3

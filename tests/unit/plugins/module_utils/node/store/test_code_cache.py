@@ -111,7 +111,7 @@ class Site:
             **args,
         }
         return host, session.SharedConfigCall(
-            host, given, {"ivy_cluster_key": "k" * 32}, module, caches_code=keeps
+            host, given, {"ivy_cluster_key": "k" * 32}, module, use_code_cache=keeps
         ).run()
 
     @property
@@ -283,7 +283,9 @@ def test_the_working_directory_gives_no_modules(site: Site) -> None:
     assert result["changed"]
 
 
-def test_what_only_the_node_can_report_takes_the_complete_module(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_that_only_the_node_can_resolve_need_the_complete_module(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert transport.complete(WHOLE, {"roots": {"engine": "~ivy/engine"}, "release": "x"}) is None
     assert transport.complete(WHOLE, {"roots": {"engine": "/x"}, "store": "$HOME/x", "release": "x"}) is None
     assert transport.complete(WHOLE, {"release": "x"}) is None

@@ -1,0 +1,164 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 5: activate a release so that the next run can finish it, wherever it is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from ..files.atomic import Tree
+from ..files.errors import NodeError
+from ..files.manifest import Manifest
+from ..files.scan import Expected, printable
+from ..store.store import timestamp
+from .activate import CREATE, UPDATE, Action, Executor
+from .context import Context
+from .decision import Decision, content_of
+from .drift import Findings
+from .node_state import Inspection
+from .running_copy import COPY
+
+
+def activate(
+    context: Context,
+    inspection: Inspection,
+    findings: Findings,
+    decision: Decision,
+    release: Manifest,
+    contents: t.Mapping[str, bytes],
+) -> str:
+    """Activate a release. Returns the directory of the backup; empty if nothing was backed up."""
+    store, recorded = context.store, context.recorded
+    next_applied = _next_applied(context, inspection, release.id)
+    previous = {key: value for key, value in recorded.applied.items() if key != "time"}
+    backup = ""
+    executes = bool(decision.actions or inspection.scene.leftovers)
+    if executes:
+        backup = _execute(context, inspection, findings, decision, release, contents, next_applied)
+    if decision.actions or context.interrupted:
+        store.forget_accepted(_written_as_released(inspection, decision))
+    if previous != next_applied or decision.actions:
+        store.put_applied(dict(next_applied, time=timestamp()))
+    _remove_unused_directories(context, inspection)
+    if executes or context.interrupted:
+        store.clear_intent()
+        store.journal("applied", release=release.id, recovered=context.interrupted)
+    if decision.actions or previous.get("release") != release.id:
+        store.prune(context.request.keep_releases, context.request.keep_backups)
+    return backup
+
+
+def _next_applied(context: Context, inspection: Inspection, release: str) -> dict[str, t.Any]:
+    """The content of applied.json after the activation, without its time."""
+    applied = context.recorded.applied
+    same = applied.get("release") == release
+    return {
+        "format": 1,
+        "release": release,
+        "previous": applied.get("previous") if same else applied.get("release"),
+        "engine_directory": context.view.engine_directory,
+        "node_files": (
+            inspection.node_files if context.request.node_files is not None else inspection.applied_node_files
+        ),
+        "settings": context.view.settings.to_dict(),
+    }
+
+
+def _execute(
+    context: Context,
+    inspection: Inspection,
+    findings: Findings,
+    decision: Decision,
+    release: Manifest,
+    contents: t.Mapping[str, bytes],
+    next_applied: t.Mapping[str, t.Any],
+) -> str:
+    """Back up, record the intent, and carry out the actions."""
+    store, view = context.store, context.view
+
+    def content(expected: Expected) -> bytes:
+        return content_of(context, contents, expected)
+
+    sizes = {entry.sha256: entry.size for entry in release.entries}
+    trees: dict[str, Tree] = dict(view.trees)
+    if inspection.copy.tree is not None:
+        trees[COPY] = inspection.copy.tree
+    executor = Executor(store, trees, view.owners, content)
+    executor.check_space(
+        decision.actions,
+        lambda expected: sizes.get(expected.digests[0], len(contents.get(expected.digests[0], b""))),
+    )
+    # Read all content before writing any: a damaged store must not leave half a release.
+    for action in decision.actions:
+        if action.target is not None and action.action in (CREATE, UPDATE):
+            content(action.target)
+    present = store.blob_names()
+    for record in next_applied["node_files"].values():
+        if record["sha256"] in contents and record["sha256"] not in present:
+            store.put_blob(record["sha256"], contents[record["sha256"]])
+    backup = executor.backup([*decision.actions, *_lost_at_restart(findings)])
+    store.put_intent(
+        {
+            "release": release.id,
+            "engine_directory": view.engine_directory,
+            "node_files": next_applied["node_files"],
+            "time": timestamp(),
+        }
+    )
+    store.journal("begin", release=release.id, actions=len(decision.actions), backup=backup or None)
+    outside = [
+        key for key in {*inspection.planned, *inspection.before, *inspection.target} if not key.startswith("engine:")
+    ]
+    try:
+        executor.run(decision.actions, inspection.scene, outside if context.interrupted else ())
+    except (OSError, NodeError) as exc:
+        _give_up(context, release, executor, exc)
+    return backup
+
+
+def _give_up(context: Context, release: Manifest, executor: Executor, exc: OSError | NodeError) -> t.NoReturn:
+    """Report how far an activation got. If it replaced nothing, the engine may still start."""
+    reason = str(exc)
+    if isinstance(exc, OSError):
+        reason = f"{exc.strerror}: {printable(str(exc.filename))}" if exc.filename else str(exc.strerror or exc)
+        reason += ". Free some space, or mount the file system for writing, and run again"
+    if executor.replaced:
+        consequence = "Some files were already replaced, so the engine does not start before the next run has finished."
+    else:
+        consequence = "No file was replaced."
+        if not context.interrupted:
+            with contextlib.suppress(OSError):
+                context.store.clear_intent()
+                context.store.journal("given up", release=release.id)
+    raise NodeError(f"Release {release.id} could not be activated: {reason.rstrip('.')}. {consequence}") from exc
+
+
+def _lost_at_restart(findings: Findings) -> list[Action]:
+    """Changes in the engine's copy, which the restart for this activation discards."""
+    return [
+        Action(UPDATE, COPY, drift.path, drift.key, None, drift.found, True)
+        for drift in findings.drift
+        if drift.root == COPY
+    ]
+
+
+def _written_as_released(inspection: Inspection, decision: Decision) -> set[str]:
+    """The YAML files with the release's own bytes.
+
+    The engine will encrypt their values again. Its earlier rewriting must not stay accepted, or a value that somebody
+    encrypted by hand would be taken for the engine's work.
+    """
+    files = decision.files_after
+    return {
+        key
+        for key, expected in inspection.target.items()
+        if expected.kind == "yaml" and key in files and files[key].sha256 == expected.digests[0]
+    }
+
+
+def _remove_unused_directories(context: Context, inspection: Inspection) -> None:
+    """An interrupted activation may have created directories without a file in them."""
+    for key, expected in inspection.planned.items():
+        if key not in inspection.target and expected.root == "engine":
+            context.view.trees[expected.root].remove_empty_directories(expected.path)
