@@ -15,8 +15,7 @@ import os
 import time
 import typing as t
 
-from ..files.atomic import Tree, commit_at, prepare_at
-from ..files.errors import NodeError
+from ..files.atomic import write_file
 from ..store.store import read_json_file
 
 FORMAT = 1
@@ -239,14 +238,7 @@ def _limited(lines: list[str]) -> list[str]:
 
 def _write(directory: str, name: str, data: bytes) -> None:
     """Write a world-readable file atomically. It is rewritten each minute, so it need not survive a crash."""
-    tree = Tree(directory)
-    try:
-        if not tree.exists:
-            raise NodeError(f"{directory} does not exist, so {name} cannot be written there.")
-        prepare_at(tree.fd, name, data, 0o644, os.geteuid(), os.getegid(), durable=False)
-        commit_at(tree.fd, name)
-    finally:
-        tree.close()
+    write_file(directory, name, data, 0o644, durable=False)
 
 
 # --- metrics

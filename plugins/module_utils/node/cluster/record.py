@@ -17,7 +17,7 @@ import time
 import typing as t
 
 from ..files import bounded
-from ..files.atomic import open_directory, read_at, write_at
+from ..files.atomic import open_directory, read_at, write_file
 from ..files.errors import NodeError, PermanentError
 from ..files.manifest import check_id
 from ..store.store import timestamp
@@ -157,11 +157,7 @@ def read(directory: str, uid: int, gid: int) -> Record | None:
 def write(directory: str, record: Record, uid: int, gid: int) -> None:
     data = (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
     with acting_as(uid, gid):
-        fd = open_directory(directory)
-        try:
-            write_at(fd, FILE_NAME, data, 0o640, os.geteuid(), os.getegid())
-        finally:
-            os.close(fd)
+        write_file(directory, FILE_NAME, data, 0o640)
 
 
 @contextlib.contextmanager

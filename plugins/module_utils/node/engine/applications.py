@@ -15,7 +15,7 @@ import os
 import time
 import typing as t
 
-from ..files.atomic import Tree, copy_at, discard_at, lstat_at, temporary_name, write_at
+from ..files.atomic import Tree, discard_at, lstat_at, prepare_at, temporary_name, write_at
 from ..files.digest import sha256
 from ..files.errors import NodeError
 from ..store.store import Store, timestamp
@@ -100,6 +100,15 @@ def is_placed(store: Store, tree: Tree, artefact: Artefact, digest: str) -> bool
     return known.get("options") == options and marker(tree, artefact) in (DEPLOYED, WAITING)
 
 
+def _blocks(source: str) -> t.Iterator[bytes]:
+    with open(source, "rb") as stream:
+        while True:
+            block = stream.read(_BLOCK)
+            if not block:
+                return
+            yield block
+
+
 def put(store: Store, tree: Tree, artefact: Artefact, digest: str) -> None:
     """Place the artefact. It is written beside the watched directory and renamed into it."""
     head, _name = os.path.split(artefact.deploy_directory)
@@ -113,7 +122,7 @@ def put(store: Store, tree: Tree, artefact: Artefact, digest: str) -> None:
             discard_at(directory, f"{name}.options.yaml")
         else:
             write_at(directory, f"{name}.options.yaml", artefact.options, 0o640, artefact.uid, artefact.gid)
-        copy_at(artefact.source, beside.fd, temporary, 0o640, artefact.uid, artefact.gid)
+        prepare_at(beside.fd, artefact.key, _blocks(artefact.source), 0o640, artefact.uid, artefact.gid)
         try:
             os.rename(temporary, name, src_dir_fd=beside.fd, dst_dir_fd=directory)
         except OSError as exc:

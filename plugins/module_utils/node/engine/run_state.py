@@ -13,9 +13,8 @@ import os
 import typing as t
 
 from ..files import manifest as manifests
-from ..files.atomic import Tree, make_directory, write_at
+from ..files.atomic import write_file
 from ..files.digest import sha256
-from ..files.errors import NodeError
 from ..files.patterns import Patterns
 from ..files.scan import FILE, Expected, Found, printable
 from ..store.store import read_json_file, timestamp
@@ -118,22 +117,10 @@ def record(now: Present, modified: t.Iterable[str], unit: Unit | None, invocatio
 
 
 def write(value: dict[str, t.Any], directory: str = RUN_DIRECTORY) -> None:
-    """Write started.json for root and the release's id for everybody."""
-    parent, name = os.path.split(directory)
-    uid, gid = os.geteuid(), os.getegid()
-    above = Tree(parent)
-    try:
-        if not above.exists:
-            raise NodeError(f"{parent} does not exist, so the start of the engine cannot be recorded.")
-        make_directory(above.fd, name, 0o755, uid, gid)
-    finally:
-        above.close()
-    tree = Tree(directory)
-    try:
-        write_at(tree.fd, "started.json", json.dumps(value, sort_keys=True).encode("ascii") + b"\n", 0o600, uid, gid)
-        write_at(tree.fd, "release", (str(value["release"]) + "\n").encode("utf-8"), 0o644, uid, gid)
-    finally:
-        tree.close()
+    """Write started.json for root and the release's id for all users."""
+    data = json.dumps(value, sort_keys=True).encode("ascii") + b"\n"
+    write_file(directory, "started.json", data, 0o600, create_directory=True)
+    write_file(directory, "release", (str(value["release"]) + "\n").encode("utf-8"), 0o644)
 
 
 def read(directory: str = RUN_DIRECTORY) -> dict[str, t.Any] | None:

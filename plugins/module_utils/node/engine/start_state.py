@@ -11,7 +11,7 @@ import json
 import os
 import typing as t
 
-from ..files.atomic import Tree, make_directory, write_at
+from ..files.atomic import write_file
 from ..files.errors import NodeError
 from ..store.store import read_json_file, timestamp
 
@@ -108,12 +108,5 @@ def read(directory: str) -> StartState | None:
 
 
 def write(state: StartState, directory: str) -> None:
-    parent, name = os.path.split(directory)
-    uid, gid = os.geteuid(), os.getegid()
-    with Tree(parent) as above:
-        if not above.exists:
-            raise NodeError(f"{parent} does not exist, so the start of the engine cannot be recorded.")
-        make_directory(above.fd, name, 0o755, uid, gid)
     data = (json.dumps(state.to_dict(), sort_keys=True) + "\n").encode("ascii")
-    with Tree(directory) as tree:
-        write_at(tree.fd, FILE_NAME, data, 0o644, uid, gid)
+    write_file(directory, FILE_NAME, data, 0o644, create_directory=True)

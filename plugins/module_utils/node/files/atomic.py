@@ -15,6 +15,7 @@ import hashlib
 import os
 import stat
 import sys
+import typing as t
 
 from .digest import sha256_of_fd
 from .errors import NodeError
@@ -24,7 +25,6 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 32
-_BLOCK = 1 << 20
 
 TEMPORARY_PREFIX = ".ivy-cluster-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -161,33 +161,30 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def copy_at(source: str, directory: int, name: str, mode: int, uid: int, gid: int) -> None:
-    """Copy a file of any size to a new name and make it durable. The caller renames it to its final name."""
-    discard_at(directory, name)
-    target = os.open(name, _CREATE, 0o600, dir_fd=directory)
-    try:
-        with open(source, "rb") as stream:
-            for block in iter(lambda: stream.read(_BLOCK), b""):
-                write_all(target, block)
-        os.fchown(target, uid, gid)
-        os.fchmod(target, mode)
-        os.fsync(target)
-    finally:
-        os.close(target)
-
-
 def discard_at(directory: int, name: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=directory)
 
 
-def prepare_at(directory: int, name: str, data: bytes, mode: int, uid: int, gid: int, durable: bool = True) -> None:
-    """Write a whole file under its temporary name; whoever asks for several makes them durable together."""
+def prepare_at(
+    directory: int,
+    name: str,
+    data: bytes | t.Iterable[bytes],
+    mode: int,
+    uid: int,
+    gid: int,
+    durable: bool = True,
+) -> None:
+    """Write a complete file, or its blocks one after another, under its temporary name.
+
+    A caller that writes several files can pass durable=False and synchronise them together.
+    """
     temporary = temporary_name(name)
     discard_at(directory, temporary)
     fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
     try:
-        write_all(fd, data)
+        for block in (data,) if isinstance(data, bytes) else data:
+            write_all(fd, block)
         info = os.fstat(fd)
         if (info.st_uid, info.st_gid) != (uid, gid):
             os.fchown(fd, uid, gid)
@@ -203,20 +200,21 @@ def prepare_at(directory: int, name: str, data: bytes, mode: int, uid: int, gid:
 
 
 def commit_at(directory: int, name: str) -> None:
-    """Put a prepared file in place of whatever bears its name."""
+    """Rename a prepared file to its final name, which replaces an existing file."""
     os.rename(temporary_name(name), name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
-def write_at(directory: int, name: str, data: bytes, mode: int, uid: int, gid: int) -> None:
-    """One file as a whole: temporary name, fsync, rename, fsync of the directory."""
-    prepare_at(directory, name, data, mode, uid, gid)
+def write_at(directory: int, name: str, data: bytes, mode: int, uid: int, gid: int, durable: bool = True) -> None:
+    """Write a file atomically: temporary name, fsync, rename, fsync of the directory. Without fsyncs if not durable."""
+    prepare_at(directory, name, data, mode, uid, gid, durable)
     try:
         commit_at(directory, name)
     except OSError:
         with contextlib.suppress(OSError):
             discard_at(directory, temporary_name(name))
         raise
-    os.fsync(directory)
+    if durable:
+        os.fsync(directory)
 
 
 def sync_filesystem(fd: int) -> None:
@@ -394,6 +392,26 @@ def make_directory(parent: int, name: str, mode: int, uid: int, gid: int) -> Non
     finally:
         os.close(fd)
     os.fsync(parent)
+
+
+def write_file(
+    directory: str, name: str, data: bytes, mode: int, durable: bool = True, create_directory: bool = False
+) -> None:
+    """Write a file of the calling user atomically. With create_directory, only the parent of the directory must exist.
+
+    A directory that is created can be entered by every user (mode 0755).
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    if create_directory:
+        parent, base = os.path.split(directory)
+        with Tree(parent) as above:
+            if not above.exists:
+                raise NodeError(f"{parent} does not exist, so {directory}/{name} cannot be written.")
+            make_directory(above.fd, base, 0o755, uid, gid)
+    with Tree(directory) as tree:
+        if not tree.exists:
+            raise NodeError(f"{directory} does not exist, so {name} cannot be written there.")
+        write_at(tree.fd, name, data, mode, uid, gid, durable)
 
 
 def remove_tree_at(parent: int, name: str) -> None:
