@@ -220,7 +220,7 @@ def test_4_a_change_in_an_engine_with_read_only_files_is_lost_at_its_restart(lab
 
         lab.restart(name)
         assert guarded.greeting() == greeting["greeting"]
-        assert any(line == f"As applied again: {APP}" for line in guarded.run(1))
+        assert any(line == f"No longer differs: {APP}" for line in guarded.run(1))
     finally:
         lab.roll_out().succeeded()
         lab.host(name).check_output("systemctl start ivy-config-guard.timer")

@@ -225,7 +225,7 @@ def _is_encrypted_at_start(observation: Observation, drift: Drift) -> bool:
 def _why_not(outcome: Outcome) -> str:
     """Why no file may be restored now; empty if files may be restored."""
     if outcome.interrupted:
-        return "an activation was cut off"
+        return "an activation was interrupted"
     if outcome.record_problem:
         return "the cluster record cannot be read"
     if outcome.operation:
@@ -240,7 +240,7 @@ def _restorable(observation: Observation, outcome: Outcome, attempts: Attempts, 
     actions = decide(observation.context, observation.inspection, observation.findings).actions
     given_up = {key for key in outcome.findings if attempts.count(key, now - ATTEMPTS_WITHIN) >= ATTEMPTS}
     for key in given_up:
-        outcome.findings[key]["left_alone"] = (
+        outcome.findings[key]["not_restored"] = (
             f"restored {ATTEMPTS} times within an hour, and it still differs: find out what writes it, or keeps it "
             "from being written"
         )
@@ -258,7 +258,7 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     actions = _restorable(observation, outcome, attempts, now)
     if not actions:
         return
-    given_up = {key: item["left_alone"] for key, item in outcome.findings.items() if "left_alone" in item}
+    given_up = {key: item["not_restored"] for key, item in outcome.findings.items() if "not_restored" in item}
     # Count before the attempt: an attempt that fails each minute makes a backup each minute, too.
     for one in actions:
         attempts.add(one.key, now)
@@ -273,7 +273,7 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     _inspect(store, view, place, options, outcome)
     for key, reason in given_up.items():
         if key in outcome.findings:
-            outcome.findings[key]["left_alone"] = reason
+            outcome.findings[key]["not_restored"] = reason
 
 
 def _reload_units() -> None:

@@ -89,7 +89,7 @@ def where(item: t.Mapping[str, t.Any]) -> str:
 
 def _finding_text(item: t.Mapping[str, t.Any]) -> str:
     text = f"{where(item)}: {item['kind']} ({item['detail']})"
-    return f"{text}; {item['left_alone']}" if item.get("left_alone") else text
+    return f"{text}; {item['not_restored']}" if item.get("not_restored") else text
 
 
 def conditions(outcome: Outcome) -> dict[str, str]:
@@ -99,7 +99,7 @@ def conditions(outcome: Outcome) -> dict[str, str]:
         found["stale"] = outcome.stale
     if outcome.interrupted:
         found["interrupted"] = (
-            "An activation was cut off on this node, so its files are not those of one release. "
+            "An activation was interrupted on this node, so its files are not those of one release. "
             f"Run: ansible-playbook ivy.cluster.site --limit {outcome.node or '<this node>'}"
         )
     if outcome.record_problem:
@@ -118,7 +118,7 @@ def conditions(outcome: Outcome) -> dict[str, str]:
 
 _OVER = {
     "stale": "This node has the release that the cluster wants again",
-    "interrupted": "The activation that was cut off is finished",
+    "interrupted": "The interrupted activation is finished",
     "metrics": "The metrics can be written again",
     "record": "The cluster record can be read again",
     "restart": "The running configuration is that of the files on disk again",
@@ -137,7 +137,7 @@ class GuardState:
         self._known = known
         self.node = str(known.get("node", ""))
         self.cluster = str(known.get("cluster", ""))
-        self.reported: dict[str, str] = self._mapping("said")
+        self.reported: dict[str, str] = self._mapping("reported")
         self.attempts = Attempts(self._mapping("attempts"))
         self.last_success = str(known.get("last_success") or "")
         total = known.get("restored_total")
@@ -169,7 +169,7 @@ class GuardState:
         changed += [f"{_NOTICE}{action.capitalize()}: {_path(key)}{copy}" for key, action in outcome.restored.items()]
         gone = {name for name in self.reported if name not in files and name not in others}
         changed += [
-            f"{_NOTICE}As applied again: {_path(name[5:])}"
+            f"{_NOTICE}No longer differs: {_path(name[5:])}"
             for name in sorted(gone)
             if name.startswith("file ") and name[5:] not in outcome.restored
         ]
@@ -213,7 +213,7 @@ class GuardState:
                 "files": outcome.files,
                 "duration": round(outcome.duration, 3),
                 "cpu": round(outcome.cpu, 3),
-                "said": self.reported,
+                "reported": self.reported,
                 "attempts": self.attempts.to_dict(time.time() - 86400),
             }
         )
@@ -284,7 +284,7 @@ def _of_the_guard(outcome: Outcome, mode: str, state: GuardState) -> list[_Metri
         _Metric("guard_mode_info", "What the guard does with a difference.", 1, {"mode": mode}),
         _Metric(
             "guard_restored_files_total",
-            "Files put back since the host started.",
+            "Files restored since the host started.",
             state.restored_total,
             kind="counter",
         ),
@@ -318,7 +318,7 @@ def _of_the_node(outcome: Outcome) -> list[_Metric]:
         *_of_the_licence(outcome),
         _Metric("stale", "Whether the fence would keep this node from starting.", bool(outcome.stale)),
         _Metric("record_readable", "Whether the cluster record could be read.", not outcome.record_problem),
-        _Metric("activation_interrupted", "Whether an activation was cut off.", outcome.interrupted),
+        _Metric("activation_interrupted", "Whether an activation was interrupted.", outcome.interrupted),
         _Metric(
             "restart_required",
             "Whether the running configuration differs from the files on disk.",

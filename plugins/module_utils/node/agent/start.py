@@ -148,7 +148,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
             if under_way:
                 raise NodeError("A run is activating a release on this node.")
             raise PermanentError(
-                f"An activation was cut off on this node, so its files are not those of one release. {run}"
+                f"An activation was interrupted on this node, so its files are not those of one release. {run}"
             )
         _check_release(node, name, store, applied.get("release"))
         if node.get("http_port"):

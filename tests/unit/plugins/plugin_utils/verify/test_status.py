@@ -218,9 +218,9 @@ AWAY = "The file share is not mounted at /srv/ivy."
         ),
         (stopped("activating", "start-pre"), "activating/start-pre", []),
         (
-            stopped("failed", "failed", begun("refused", "An activation was cut off."), result="exit-code"),
+            stopped("failed", "failed", begun("refused", "An activation was interrupted."), result="exit-code"),
             "FAILED",
-            ["refused at 2026-01-05T11:00:00Z: An activation was cut off.", "ivy.cluster.site --limit engine2"],
+            ["refused at 2026-01-05T11:00:00Z: An activation was interrupted.", "ivy.cluster.site --limit engine2"],
         ),
         (
             stopped("failed", "failed", None, result="protocol"),

@@ -168,7 +168,7 @@ def test_each_kind_of_difference_is_reported_once_and_again_when_it_is_over(
         place.write_bytes(kept)
         place.chmod(info.st_mode & 0o777)
         os.chown(place, info.st_uid, info.st_gid)
-    assert watch.run() == [f"<5>As applied again: {path}"]
+    assert watch.run() == [f"<5>No longer differs: {path}"]
     assert watch.findings == []
     assert watch.run() == []
 
@@ -189,8 +189,8 @@ def test_an_accepted_rewriting_is_as_applied(watch: Watch) -> None:
     assert watch.run() != []
     with watch.node.opened() as store:
         store.accept(IVY, release_digest(release, IVY), b'P: "${decrypt:1}"\n')
-    assert watch.run() == ["<5>As applied again: configuration/ivy.yaml"]
-    # Put back is what was accepted: the engine would rewrite the release's own bytes and differ again.
+    assert watch.run() == ["<5>No longer differs: configuration/ivy.yaml"]
+    # The accepted content is restored: the engine would rewrite the release's own bytes and differ again.
     watch.node.path(IVY).write_bytes(b'P: "mine"\n')
     watch.run(guard.RESTORE)
     assert watch.node.path(IVY).read_bytes() == b'P: "${decrypt:1}"\n'
@@ -314,7 +314,7 @@ def test_an_activation_cut_off_after_the_first_look_is_left_to_the_next_run(
 
     monkeypatch.setattr(guard, "_read_record", meanwhile)
     lines = watch.run(guard.RESTORE)
-    assert any("No file is restored for now: an activation was cut off" in line for line in lines)
+    assert any("No file is restored for now: an activation was interrupted" in line for line in lines)
     assert not watch.node.path(HOT).exists()
 
 
@@ -373,7 +373,7 @@ def test_an_interrupted_activation_is_reported_and_left_to_the_next_run(watch: W
         store.put_intent({"release": store.applied()["release"], "node_files": {}, "time": ""})
     watch.node.path(HOT).unlink()
     lines = watch.run(guard.RESTORE)
-    assert any("An activation was cut off" in line for line in lines)
+    assert any("An activation was interrupted" in line for line in lines)
     assert not watch.node.path(HOT).exists()
     assert watch.metrics["ivy_config_activation_interrupted"] == 1
 
@@ -607,6 +607,6 @@ def test_the_program_of_the_guard_loads_little(tmp_path: Path) -> None:
 
 
 def test_an_older_status_file_is_accepted(watch: Watch) -> None:
-    watch.status_file.write_text('{"format": 1, "said": [], "attempts": 5, "restored_total": "x"}')
+    watch.status_file.write_text('{"format": 1, "reported": [], "attempts": 5, "restored_total": "x"}')
     assert watch.run() == []
     assert guard_report.GuardState(str(watch.status_file.parent)).restored_total == 0

@@ -122,7 +122,7 @@ NEVER: dict[str, tuple[t.Callable[[Starter], t.Any], str]] = {
     "no environment": (lambda one: one.write(required_files=["/none/shared.env"]), "/none/shared.env is missing"),
     "an activation cut off": (
         lambda one: (one.node.store / "intent.json").write_text('{"release": "%s"}' % ("b" * 32)),
-        "was cut off",
+        "was interrupted",
     ),
     "nothing applied": (lambda one: (one.node.store / "applied.json").unlink(), "No release was ever applied"),
     "a damaged store": (lambda one: (one.node.store / "applied.json").write_text("{"), "The store is damaged"),
