@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jinja2.nativetypes
 import pytest
 import yaml
 
@@ -31,12 +32,56 @@ PLAY = """
         firewall_name: "{{ item.name }}"
         firewall_rules: "{{ item.rules }}"
       loop: "{{ cases }}"
+
+# The rules as the two roles pass them.
+- hosts: localhost
+  gather_facts: false
+  vars:
+    ansible_connection: local
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+    engine_http_firewall: false
+  vars_files:
+    - "{{ role_path }}/vars/main.yml"
+    - "{{ role_path }}/../engine/vars/main/firewall.yml"
+    - "{{ role_path }}/../elasticsearch/vars/main.yml"
+  tasks:
+    - ansible.builtin.copy: &write
+        content: "{{ lookup('ansible.builtin.template', role_path ~ '/templates/rules.nft.j2') }}"
+        dest: "{{ directory }}/{{ item }}"
+        mode: "0600"
+      vars: @engine@
+      loop: [engine role]
+    - ansible.builtin.copy: *write
+      vars: {engine_http_firewall: true, <<: @engine@}
+      loop: [engine role with http]
+    - ansible.builtin.copy: *write
+      vars: @elasticsearch@
+      loop: [elasticsearch role]
 """
 ENGINE = [
     {"name": "cluster", "tcp": [7800, 7900, 7901], "udp": [7800, 45588], "allow": ["10.0.0.22", "10.0.0.21", "node3"]},
     {"name": "http", "tcp": [8080], "allow": ["10.0.0.10", "fd00::10", "192.0.2.0/24"]},
 ]
 SEARCH = [{"name": "search", "tcp": [9200], "allow": ["10.0.0.21"]}]
+# The values of the cluster that the roles derive their rules from.
+CLUSTER = {
+    "ivy_engine_addresses": {
+        "engine1": "10.0.0.21",
+        "engine2": " 10.0.0.22",
+        "engine3": "node3",
+        "engine4": "fd00::24",
+    },
+    "ivy_load_balancer_addresses": {"lb1": "10.0.0.10"},
+    "ivy_address": "10.0.0.40",
+    "ivy_cluster_name": "unit",
+    "ivy_jgroups_port": 7800,
+    "ivy_jgroups_fd_port": 7900,
+    "ivy_http_port": 8080,
+    "ivy_search_port": 9200,
+    "engine_allowed_extra": ["192.0.2.0/24"],
+    "elasticsearch_allowed_extra": ["10.0.0.99", "fd00:1::/64"],
+}
+NODES = {"10.0.0.21", "10.0.0.22", "10.0.0.23", "10.0.0.40", "fd00::24", "fe80::3"}
 LOOKUPS = {
     "results": [{"item": "node3", "stdout_lines": ["10.0.0.23 STREAM node3", "10.0.0.23 DGRAM", "fe80::3%eth0 STREAM"]}]
 }
@@ -62,8 +107,13 @@ CASES: dict[str, tuple[str, list[dict[str, Any]]]] = {
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The rules of every case, rendered in one run of Ansible."""
     directory = tmp_path_factory.mktemp("rules")
-    (directory / "play.yml").write_text(PLAY, encoding="utf-8")
+    play = PLAY
+    for role, file in (("engine", "close_ports.yml"), ("elasticsearch", "close_port.yml")):
+        tasks = yaml.safe_load((ROOT / "roles" / role / "tasks" / file).read_text(encoding="utf-8"))
+        play = play.replace(f"@{role}@", json.dumps(tasks[0]["vars"]))
+    (directory / "play.yml").write_text(play, encoding="utf-8")
     values = {
+        **CLUSTER,
         "role_path": str(ROOT / "roles/firewall"),
         "directory": str(directory),
         "cases": [{"case": case, "name": name, "rules": rules} for case, (name, rules) in CASES.items()],
@@ -79,7 +129,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         env=environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return {case: (directory / case).read_text(encoding="utf-8") for case in CASES}
+    return {path.name: path.read_text(encoding="utf-8") for path in directory.iterdir() if path.suffix != ".yml"}
 
 
 def members(rules: str, name: str) -> list[str]:
@@ -92,6 +142,52 @@ def chain(rules: str, name: str) -> list[str]:
     return [
         line.strip() for line in rules.split(f"chain {name} {{", 1)[1].split("}\n", 1)[0].splitlines() if line.strip()
     ]
+
+
+def meaning(rules: str) -> tuple[str, dict[tuple[str, int], tuple[set[str], str]]]:
+    """The table, and for each closed port the allowed hosts and what happens to the others."""
+    (table,) = set(re.findall(r"^(?:delete )?table inet (\w+)", rules, re.MULTILINE))
+    closed = {}
+    for protocol, ports, name in re.findall(r"\t(tcp|udp) dport (.+) jump (\w+)", rules):
+        accepted, verdicts = set(), []
+        for line in chain(rules, name):
+            found = re.fullmatch(r"ip6? saddr @(\w+) accept", line)
+            if found:
+                accepted |= set(members(rules, found[1]))
+            elif line == 'iif "lo" accept':
+                accepted.add("lo")
+            elif line.startswith("meta l4proto "):
+                verdicts += [line.split()[-1]] if line.split()[2] == protocol else []
+            else:
+                verdicts.append(line.removeprefix("counter "))
+        for port in re.findall(r"\d+", ports):
+            assert (protocol, int(port)) not in closed
+            closed[(protocol, int(port))] = (accepted, verdicts[0])
+    return table, closed
+
+
+def test_the_engine_passes_the_ports_between_the_nodes(rendered: dict[str, str]) -> None:
+    """The expected rules are those of the engine's own templates, which this role replaced."""
+    nodes = {"lo", *NODES}
+    between = {
+        ("tcp", 7800): (nodes, "reject with tcp reset"),
+        ("tcp", 7900): (nodes, "reject with tcp reset"),
+        ("tcp", 7901): (nodes, "reject with tcp reset"),
+        ("udp", 7800): (nodes, "drop"),
+        ("udp", 45588): (nodes, "drop"),
+    }
+    assert meaning(rendered["engine role"]) == ("ivy_engine", between)
+    http = {("tcp", 8080): (nodes | {"10.0.0.10", "192.0.2.0/24"}, "reject with tcp reset")}
+    assert meaning(rendered["engine role with http"]) == ("ivy_engine", {**between, **http})
+
+
+def test_the_search_engine_passes_its_port(rendered: dict[str, str]) -> None:
+    """The expected rules are those of the search engine's own templates, which this role replaced."""
+    allowed = {"lo", *NODES, "10.0.0.99", "fd00:1::/64"}
+    assert meaning(rendered["elasticsearch role"]) == (
+        "ivy_search",
+        {("tcp", 9200): (allowed, "reject with tcp reset")},
+    )
 
 
 def test_the_engines_ports_are_closed_to_all_hosts_but_the_allowed_ones(rendered: dict[str, str]) -> None:
@@ -142,3 +238,27 @@ def test_both_services_use_this_role() -> None:
             {"name": "ivy.cluster.firewall"},
             {"name": "ivy.cluster.firewall", "tasks_from": "remove"},
         ]
+
+
+def test_a_disabled_unit_is_enabled_even_if_its_rules_are_in_force() -> None:
+    (task,) = [
+        task
+        for task in yaml.safe_load((ROOT / "roles/firewall/tasks/close.yml").read_text(encoding="utf-8"))
+        if "Load the rules" in task["name"]
+    ]
+    assert task["ansible.builtin.systemd_service"]["enabled"] is True
+    condition = jinja2.nativetypes.NativeEnvironment()
+    condition.tests["changed"] = bool
+    needed = condition.compile_expression(task["when"])
+
+    def states(digest_in_force: bool, written: bool) -> list[str]:
+        values = {
+            "__firewall_digest": "digest",
+            "__firewall_in_force": {"stdout": "digest" if digest_in_force else ""},
+            "__firewall_written": written,
+        }
+        return [state for state in task["loop"] if needed(item=state, **values)]
+
+    assert states(digest_in_force=True, written=False) == ["started"]
+    assert states(digest_in_force=False, written=False) == ["started", "reloaded"]
+    assert states(digest_in_force=True, written=True) == ["started", "reloaded"]
