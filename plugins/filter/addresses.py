@@ -4,13 +4,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: addresses
-short_description: Give the addresses by which hosts reach one another
+short_description: Return the addresses by which hosts connect to one another
 version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Gives for each host its C(ivy_address), else its C(ansible_host), else its name in the inventory.
-  - Takes them from the inventory and not from facts, so it works under C(--limit) and with hosts that are down.
+  - Returns the C(ivy_address) of each host, or its C(ansible_host), or its name in the inventory.
+  - Uses the inventory and not facts, so it works with C(--limit) and with hosts that are down.
 positional: _input, hostvars
 options:
   _input:
@@ -32,7 +32,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Name of each host and its address, in the order of the list.
+  description: The address of each host by its name, in the order of the list.
   type: dict
 """
 

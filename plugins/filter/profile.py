@@ -4,12 +4,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: profile
-short_description: Give the facts of an engine version
+short_description: Return the facts about an engine version
 version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Returns the facts of the range of versions that contains an engine version.
+  - Returns the facts about the range of versions that contains an engine version.
   - The ranges, each fact with its source, are in the role P(ivy.cluster.topology#role), file C(vars/main/profiles.yml).
 positional: _input, version
 options:
@@ -33,7 +33,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The facts, among them C(name), C(java), C(postgresql), C(search), C(settings), C(health), C(transport),
+    - The facts, including C(name), C(java), C(postgresql), C(search), C(settings), C(health), C(transport),
       C(hot_reload_keys), C(restart_rules), C(renamed_keys).
   type: dict
 """

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The certificate authority on the controller: several balancers make one, and nothing else is left there."""
+"""The certificate authority on the controller: several balancers create one together and leave no other files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def make(directory: Path, *arguments: str, **options: t.Any) -> str:
-    """What the role does on the controller, for two balancers at once."""
+def create(directory: Path, *arguments: str, **options: t.Any) -> str:
+    """Run the tasks of the role on the controller, for two balancers at the same time."""
     play = {
         "hosts": "lb1,lb2",
         "gather_facts": False,
@@ -61,28 +61,28 @@ def make(directory: Path, *arguments: str, **options: t.Any) -> str:
     return ended.stdout
 
 
-def held(directory: Path) -> set[str]:
+def file_names(directory: Path) -> set[str]:
     return {path.name for path in (directory / "pki").iterdir()}
 
 
-def test_two_balancers_make_one_authority_and_leave_nothing_else(tmp_path: Path) -> None:
-    make(tmp_path)
-    assert held(tmp_path) == {".gitignore", "ca.key", "ca.pem"}
+def test_two_balancers_create_one_authority_and_leave_no_other_files(tmp_path: Path) -> None:
+    create(tmp_path)
+    assert file_names(tmp_path) == {".gitignore", "ca.key", "ca.pem"}
     first = (tmp_path / "pki/ca.pem").read_bytes()
-    assert "changed=0" in make(tmp_path)
+    assert "changed=0" in create(tmp_path)
     assert (tmp_path / "pki/ca.pem").read_bytes() == first
 
 
-def test_a_renewal_replaces_it_and_a_later_run_removes_what_it_left(tmp_path: Path) -> None:
-    make(tmp_path, certificates_ca_lifetime_days=10, certificates_ca_renew_before_days=5)
+def test_a_renewal_replaces_the_certificate_and_a_later_run_removes_its_files(tmp_path: Path) -> None:
+    create(tmp_path, certificates_ca_lifetime_days=10, certificates_ca_renew_before_days=5)
     first = (tmp_path / "pki/ca.pem").read_bytes()
-    make(tmp_path, certificates_ca_lifetime_days=100, certificates_ca_renew_before_days=50)
+    create(tmp_path, certificates_ca_lifetime_days=100, certificates_ca_renew_before_days=50)
     assert (tmp_path / "pki/ca.pem").read_bytes() != first
-    left = held(tmp_path) - {".gitignore", "ca.key", "ca.pem"}
+    left = file_names(tmp_path) - {".gitignore", "ca.key", "ca.pem"}
     assert len(left) == 1
-    # Made by earlier versions, and never removed.
+    # Earlier versions left such a file.
     (tmp_path / "pki/ca.pem.after-none").write_bytes(first)
     for name in (*left, "ca.pem.after-none"):
         os.utime(tmp_path / "pki" / name, (1_700_000_000, 1_700_000_000))
-    make(tmp_path, certificates_ca_lifetime_days=100, certificates_ca_renew_before_days=50)
-    assert held(tmp_path) == {".gitignore", "ca.key", "ca.pem"}
+    create(tmp_path, certificates_ca_lifetime_days=100, certificates_ca_renew_before_days=50)
+    assert file_names(tmp_path) == {".gitignore", "ca.key", "ca.pem"}

@@ -190,7 +190,7 @@ def test_the_search_engine_passes_its_port(rendered: dict[str, str]) -> None:
     )
 
 
-def test_the_engines_ports_are_closed_to_all_hosts_but_the_allowed_ones(rendered: dict[str, str]) -> None:
+def test_ports_are_closed_to_all_hosts_except_the_allowed_ones(rendered: dict[str, str]) -> None:
     rules = rendered["engine"]
     jumps = re.findall(r"^\t\t(?:tcp|udp) dport .*$", rules, re.MULTILINE)
     assert [re.sub(r' comment ".{16}"', " #", line.strip()) for line in jumps] == [

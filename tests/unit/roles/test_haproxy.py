@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The balancer's configuration as Ansible renders it for several inventories, and the options that the role refuses.
+"""The balancer's configuration as Ansible renders it for several inventories, and the options that the role rejects.
 
-Whether HAProxy takes it and does what it says is seen by the tests of the whole system.
+The outside tests check that HAProxy accepts the configuration and behaves as configured.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ PLAY = """
 - hosts: load_balancers
   gather_facts: false
   tasks:
-    # An entry point that does nothing here but load the role's defaults and variables.
+    # Without option problems this entry point only loads the role's defaults and variables.
     - ansible.builtin.include_role: {name: ivy.cluster.haproxy, tasks_from: validate, public: true}
       vars: {haproxy_option_problems: []}
     - ansible.builtin.copy:
@@ -126,11 +126,11 @@ def problems(rendered: Path, case: str) -> list[str]:
 
 
 @pytest.mark.parametrize("case", [name for name in CASES if name != "bad"])
-def test_options_that_fit_are_taken(rendered: Path, case: str) -> None:
+def test_valid_options_are_accepted(rendered: Path, case: str) -> None:
     assert problems(rendered, case) == []
 
 
-def test_headers_are_set_where_the_engine_sent_none(rendered: Path) -> None:
+def test_headers_are_set_if_the_response_has_none(rendered: Path) -> None:
     lines = configuration(rendered, "plain")
     for header, value in (
         ("Referrer-Policy", "strict-origin-when-cross-origin"),
@@ -141,10 +141,10 @@ def test_headers_are_set_where_the_engine_sent_none(rendered: Path) -> None:
     assert "http-after-response del-header Server" in lines
 
 
-def test_the_value_of_a_header_may_have_what_haproxy_would_read_otherwise(rendered: Path) -> None:
+def test_the_value_of_a_header_is_escaped_for_haproxy(rendered: Path) -> None:
     lines = configuration(rendered, "odd")
-    wanted = r"http-after-response set-header Content-Security-Policy 'frame-ancestors '\''self'\'' 100%%' "
-    assert [line for line in lines if line.startswith(wanted)] != []
+    expected = r"http-after-response set-header Content-Security-Policy 'frame-ancestors '\''self'\'' 100%%' "
+    assert [line for line in lines if line.startswith(expected)] != []
     assert [line for line in lines if "X-Frame-Options" in line] == []
 
 
@@ -161,7 +161,7 @@ def test_each_limit_has_its_table_and_its_rule(rendered: Path) -> None:
     assert "tune.bufsize 16384" in lines
 
 
-def test_what_is_switched_off_leaves_nothing_behind(rendered: Path) -> None:
+def test_disabled_features_are_not_in_the_configuration(rendered: Path) -> None:
     text = "\n".join(configuration(rendered, "off"))
     for word in (
         "429",
@@ -176,15 +176,15 @@ def test_what_is_switched_off_leaves_nothing_behind(rendered: Path) -> None:
         assert word not in text
 
 
-def test_the_connections_of_outer_proxies_and_exempt_users_do_not_count(rendered: Path) -> None:
+def test_the_connections_of_outer_proxies_and_exempt_users_are_not_limited(rendered: Path) -> None:
     lines = configuration(rendered, "behind")
-    wanted = "if !{ src 192.0.2.99 192.0.2.1 198.51.100.0/24 203.0.113.7 }"
-    assert [line.endswith(wanted) for line in lines if "track-sc0" in line] == [True, True]
-    # Requests count by the user's address, and by the proxy's where it names nobody.
+    expected = "if !{ src 192.0.2.99 192.0.2.1 198.51.100.0/24 203.0.113.7 }"
+    assert [line.endswith(expected) for line in lines if "track-sc0" in line] == [True, True]
+    # Requests are counted by the user's address, or by the proxy's if the proxy sends no user address.
     assert "acl limit_exempt var(txn.client) -m ip 192.0.2.99" in lines
 
 
-def test_the_proxy_protocol_is_spoken_with_the_named_proxies_only(rendered: Path) -> None:
+def test_the_proxy_protocol_is_expected_from_the_configured_proxies_only(rendered: Path) -> None:
     lines = configuration(rendered, "behind")
     assert lines.count("tcp-request connection expect-proxy layer4 if { src 203.0.113.7 }") == 2
     assert "expect-proxy" not in "\n".join(configuration(rendered, "plain"))
@@ -193,11 +193,11 @@ def test_the_proxy_protocol_is_spoken_with_the_named_proxies_only(rendered: Path
 
 def test_a_stream_of_events_is_never_compressed(rendered: Path) -> None:
     (types,) = [line for line in configuration(rendered, "plain") if line.startswith("compression type")]
-    # HAProxy compares the beginning, so a bare text/ would take the stream in.
+    # HAProxy compares prefixes, so text/ would include the stream.
     assert not [name for name in types.split()[2:] if "text/event-stream".startswith(name)]
 
 
-def test_options_that_do_not_fit_are_all_named_at_once(rendered: Path) -> None:
+def test_all_invalid_options_are_reported_together(rendered: Path) -> None:
     text = "\n".join(problems(rendered, "bad"))
     for part in (
         "X Frame, which is not a valid header name",

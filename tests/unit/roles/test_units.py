@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The units of the collection: after a power loss none of them may give up because something else came later."""
+"""The units of the collection: after a power loss none of them stops retrying because a dependency starts late."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def rendered(tmp_path: Path, **values: Any) -> dict[str, list[str]]:
     return lines((tmp_path / "unit").read_text(encoding="utf-8"))
 
 
-def test_the_engine_is_started_without_end_and_requires_nothing(tmp_path: Path) -> None:
+def test_the_engine_is_restarted_without_limit_and_requires_no_unit(tmp_path: Path) -> None:
     unit = rendered(tmp_path, ivy_share_directory="/srv/my-data/ivy")
     assert unit["StartLimitIntervalSec"] == ["0"]
     assert "StartLimitBurst" not in unit
-    # What is required and fails takes the start with it, and nothing makes another one.
+    # If a required unit failed, the start would fail, too, and systemd would not retry it.
     assert not {"Requires", "Requisite", "BindsTo", "RequiresMountsFor"} & set(unit)
     assert "srv-my\\x2ddata-ivy.mount srv-my\\x2ddata.mount srv.mount" in unit["After"]
-    # A status of record-start ends it for good, a timeout does not; and of the engine itself no status does.
+    # A failure of record-start is final, a timeout is not. No exit status of the engine itself is final.
     assert unit["Restart"] == ["on-abnormal"]
     assert {str(status) for status in range(1, 256)} - set(unit["RestartForceExitStatus"][0].split()) == {"143"}
     assert unit["SuccessExitStatus"] == ["143"]
@@ -85,7 +85,7 @@ def test_the_engine_is_started_without_end_and_requires_nothing(tmp_path: Path) 
     assert unit["ExecStartPre"] == ["+/usr/bin/python3 -I -B /usr/local/lib/ivy-cluster/record-start"]
 
 
-def test_the_longest_pause_and_the_checks_after_it_end_before_the_start_times_out(tmp_path: Path) -> None:
+def test_the_longest_pause_and_the_checks_after_it_end_before_the_start_timeout(tmp_path: Path) -> None:
     from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
     from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import start_state
 
@@ -100,12 +100,12 @@ def test_the_database_waits_for_its_addresses() -> None:
 
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
-def test_no_service_gives_up(path: Path) -> None:
+def test_every_service_is_restarted_without_limit(path: Path) -> None:
     unit = lines(path.read_text(encoding="utf-8"))
     timer = path.with_name(path.name.replace(".service.j2", ".timer.j2"))
     if timer != path and timer.exists():
         return
-    # What only adds commands to a service of the distribution starts and stops nothing.
+    # A drop-in that only adds commands to a service of the distribution has no restart settings.
     if not {"ExecStart", "Restart"} & set(unit):
         assert path.name == "nftables-drop-in.conf.j2"
         return
