@@ -5,20 +5,17 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.preflight_inventory import ARGUMENT_SPEC
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import inventory_check as looks
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
-    options,
+    roles as preflight_roles,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
     variables as preflight_variables,
 )
-
-ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
 class ActionModule(ActionBase):
@@ -31,7 +28,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        roles = options.read_roles(ROLES, self._read)
+        roles = preflight_roles.read_roles(preflight_roles.load_with(self._loader))
         manager = self._task.get_variable_manager()
         variables = preflight_variables.Variables(manager, self._task.play, self._loader, roles)
         look = looks.Look(variables, roles, self._loader)
@@ -43,7 +40,3 @@ class ActionModule(ActionBase):
             look_at_hosts=look.hosts_can_be_looked_at(findings),
         )
         return result
-
-    def _read(self, path: str) -> t.Any:
-        # Ansible's cache would copy each of them, which takes longer than all the rest.
-        return self._loader.load_from_file(path, cache="none", trusted_as_template=True)

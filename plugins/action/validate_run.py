@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import typing as t
-from pathlib import Path
 
 from ansible.inventory.manager import IGNORED
 from ansible.plugins.action import ActionBase
@@ -22,12 +21,14 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import
     options as preflight_options,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
+    roles as preflight_roles,
+)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
     variables as preflight_variables,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import GROUPS, Inventory
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import text_of
 
-ROLES = Path(__file__).resolve().parents[2] / "roles"
 # Options whose value is a path on the controller, or holds some.
 _PATHS = ("_archive", "_file", "_source", "_directory", "_cache", "_applications")
 _LOOKUPS = ("lookup(", "query(", "q(")
@@ -43,7 +44,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        roles = preflight_options.read_roles(ROLES, self._read)
+        roles = preflight_roles.read_roles(preflight_roles.load_with(self._loader))
         manager = self._task.get_variable_manager()
         variables = preflight_variables.Variables(manager, self._task.play, self._loader, roles)
         inventory = Inventory(variables.hosts, None, variables.group_names)
@@ -65,15 +66,12 @@ class ActionModule(ActionBase):
             result["findings"] = [finding.to_dict() for finding in report.findings]
         return result
 
-    def _read(self, path: str) -> t.Any:
-        return self._loader.load_from_file(path, cache="none", trusted_as_template=True)
-
     def _accepted(self, inventory: Inventory, variables: preflight_variables.Variables) -> list[str]:
         found = variables.extra.get("preflight_accept") or inventory.items("preflight_accept")
         return [str(code) for code in found] if isinstance(found, (list, tuple)) else []
 
     def _check_sources(
-        self, manager: t.Any, variables: preflight_variables.Variables, roles: t.Mapping[str, preflight_options.Role]
+        self, manager: t.Any, variables: preflight_variables.Variables, roles: t.Mapping[str, preflight_roles.Role]
     ) -> list[Finding]:
         sources = inventory_sources.Sources(
             tuple(str(source) for source in manager._sources), lambda name: bool(IGNORED.search(os.fsencode(name)))
@@ -92,7 +90,7 @@ class ActionModule(ActionBase):
         return inventory_sources.check(sources, hosts, groups, named, os.getcwd())
 
     def _paths(
-        self, variables: preflight_variables.Variables, roles: t.Mapping[str, preflight_options.Role]
+        self, variables: preflight_variables.Variables, roles: t.Mapping[str, preflight_roles.Role]
     ) -> dict[str, set[str]]:
         """The paths that options name, on one host of each set of groups; nothing is looked up for that."""
         options = [name for role in roles.values() for name in role.options if name.endswith(_PATHS)]

@@ -44,7 +44,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.invent
     Host,
     Inventory,
 )
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.options import TOPOLOGY, Role
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import TOPOLOGY, Role
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.variables import Values, Variables
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, source
 
@@ -224,7 +224,7 @@ class Look:
             known: dict[str, list[str]] = {}
             for host in self._inventory.hosts:
                 values = self._variables.values[host.name]
-                if not role.works_on(host) or (facts and values.lacks_facts):
+                if not role.runs_on(host) or (facts and values.lacks_facts):
                     continue
                 # Hosts with the same options get the same answers, which take a while to work out.
                 alike = host.name if facts else self._options_of(host)
@@ -250,7 +250,7 @@ class Look:
         names = sorted(
             name
             for role in self._roles.values()
-            if role.works_on(host)
+            if role.runs_on(host)
             for name in role.options
             if name in host.given and name not in topology.PER_HOST
         )

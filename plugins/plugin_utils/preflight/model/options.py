@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import json
 import re
 import typing as t
-from pathlib import Path
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -20,28 +18,10 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import
     Finding,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
-    BALANCERS,
-    DATABASES,
-    ENGINES,
-    SEARCHES,
-    Host,
-    Inventory,
-)
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import Host, Inventory
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import Role
 
 AREA = "Options"
-TOPOLOGY = "topology"
-# Which hosts a role works on; a role that is not named here works on all of them.
-HOSTS_OF: t.Mapping[str, str] = {
-    "certificates": BALANCERS,
-    "config_guard": ENGINES,
-    "elasticsearch": SEARCHES,
-    "engine": ENGINES,
-    "file_share": ENGINES,
-    "haproxy": BALANCERS,
-    "postgres": DATABASES,
-    "rollout": ENGINES,
-}
 
 _OPTION_FIRST = re.compile(r"([a-z][a-z0-9_]+(?:, [a-z][a-z0-9_]+)*): (.+)", re.DOTALL)
 _NO_TEXT = (dict, list, tuple)
@@ -50,51 +30,11 @@ _MOST_NAMED = 5
 _EXAMPLES: t.Mapping[str, t.Any] = {"list": ["one", "two"], "dict": {"key": "value"}}
 
 
-@dataclasses.dataclass(frozen=True)
-class Role:
-    """A role of the collection, as its files describe it."""
-
-    name: str
-    path: Path
-    options: t.Mapping[str, t.Mapping[str, t.Any]]
-    defaults: t.Mapping[str, t.Any]
-    variables: t.Mapping[str, t.Any]
-
-    @property
-    def prefix(self) -> str:
-        return "ivy_" if self.name == TOPOLOGY else f"{self.name}_"
-
-    @property
-    def secret_options(self) -> tuple[str, ...]:
-        return tuple(name for name, option in self.options.items() if option.get("no_log"))
-
-    def works_on(self, host: Host) -> bool:
-        group = HOSTS_OF.get(self.name)
-        return group is None or group in host.groups
-
-
-def read_roles(directory: Path, load: t.Callable[[str], t.Any]) -> dict[str, Role]:
-    """All roles of the collection. ``load`` reads a YAML file, so that its texts are templates where Ansible's are."""
-    roles = {}
-    for specs in sorted(directory.glob("*/meta/argument_specs.yml")):
-        path = specs.parent.parent
-        options: dict[str, t.Any] = {}
-        for entry in ((load(str(specs)) or {}).get("argument_specs") or {}).values():
-            options.update(entry.get("options") or {})
-        variables: dict[str, t.Any] = {}
-        for file in [*sorted(path.glob("vars/main.yml")), *sorted(path.glob("vars/main/*.yml"))]:
-            variables.update(load(str(file)) or {})
-        defaults = path / "defaults/main.yml"
-        values = (load(str(defaults)) or {}) if defaults.is_file() else {}
-        roles[path.name] = Role(path.name, path, options, values, variables)
-    return roles
-
-
 def check(inventory: Inventory, roles: t.Mapping[str, Role], only: t.Container[str] | None = None) -> list[Finding]:
     """Each option that the inventory sets, on each host where its role works. ``only`` names those that are wanted."""
     findings = []
     for role in roles.values():
-        hosts = [host for host in inventory.hosts if role.works_on(host)]
+        hosts = [host for host in inventory.hosts if role.runs_on(host)]
         for name, spec in role.options.items():
             if only is None or name in only:
                 findings += check_option(inventory, role, name, spec, hosts)
@@ -317,7 +257,7 @@ def role_problem(inventory: Inventory, role: Role, text: str, names: t.Collectio
     """A finding for one entry of a role's list of option problems."""
     match = _OPTION_FIRST.fullmatch(text.strip())
     where, problem = (match[1], match[2]) if match else (f"role {role.name}", text)
-    hosts = {host.name for host in inventory.hosts if role.works_on(host)}
+    hosts = {host.name for host in inventory.hosts if role.runs_on(host)}
     if set(names) != hosts:
         where += f", on {listed(sorted(names))}"
     problem, advice = _advice(problem)

@@ -8,14 +8,16 @@ Preflight inspects a host before any role has run there, and a role's defaults a
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
-
-ROLES = Path(__file__).resolve().parents[4] / "roles"
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import (
+    load_with,
+    read_roles,
+    variables_in_roles,
+)
 
 
 class Options(t.Protocol):
@@ -28,13 +30,9 @@ class Options(t.Protocol):
 class RoleOptions:
     """Evaluates expressions over the variables of a host and those of some roles."""
 
-    def __init__(self, loader: t.Any, variables: t.Mapping[str, t.Any], roles: t.Iterable[str]) -> None:
-        defaults: dict[str, t.Any] = {}
-        internal: dict[str, t.Any] = {}
-        for role in roles:
-            defaults.update(_read(loader, ROLES / role / "defaults"))
-            internal.update(_read(loader, ROLES / role / "vars"))
-        self._templar = Templar(loader=loader, variables={**defaults, **variables, **internal})
+    def __init__(self, loader: t.Any, variables: t.Mapping[str, t.Any], names: t.Collection[str]) -> None:
+        read = read_roles(load_with(loader), names)
+        self._templar = Templar(loader=loader, variables=variables_in_roles(read.values(), variables))
         self.failed: dict[str, str] = {}
 
     def get(self, expression: str) -> t.Any:
@@ -44,11 +42,3 @@ class RoleOptions:
         except (AnsibleError, native.PlainError, TypeError, ValueError) as error:
             self.failed[expression] = str(error)
             return None
-
-
-def _read(loader: t.Any, directory: Path) -> dict[str, t.Any]:
-    found: dict[str, t.Any] = {}
-    for file in sorted([directory / "main.yml", *directory.glob("main/*.yml")]):
-        if file.is_file():
-            found.update(loader.load_from_file(str(file), trusted_as_template=True) or {})
-    return found

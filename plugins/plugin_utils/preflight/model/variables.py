@@ -14,7 +14,7 @@ from ansible.template import Templar
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import GROUPS, Host
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.options import Role
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import Role, variables_in_roles
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -112,8 +112,6 @@ class Variables:
                 for host in manager._inventory.groups[group].get_hosts():
                     names.setdefault(host.name, []).append(group)
         options = {name for role in roles.values() for name in role.options}
-        defaults = {name: value for role in roles.values() for name, value in role.defaults.items()}
-        fixed = {name: value for role in roles.values() for name, value in role.variables.items()}
         self.values: dict[str, Values] = {}
         self.extra: dict[str, t.Any] = {str(key): value for key, value in manager.extra_vars.items()}
         # Names that a variable of the inventory or of the command line refers to.
@@ -121,7 +119,7 @@ class Variables:
         hosts = []
         for name, groups in names.items():
             seen = manager.get_vars(play=play, host=manager._inventory.get_host(name))
-            variables = {**defaults, **seen, **fixed, **manager.extra_vars}
+            variables = {**variables_in_roles(roles.values(), seen), **manager.extra_vars}
             values = Values(str(name), variables, loader, self._fail)
             self.values[str(name)] = values
             given = frozenset(str(key) for key in seen if key in options or not str(key).startswith(("ansible_", "__")))

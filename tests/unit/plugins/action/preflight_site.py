@@ -193,12 +193,12 @@ def look(inventory_file: Path, stage: str, facts: t.Mapping[str, Vars]) -> dict[
 
 
 def _once(read: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
-    known: dict[Path, t.Any] = {}
+    known: list[t.Any] = []
 
-    def read_once(directory: Path, load: t.Callable[[str], t.Any]) -> t.Any:
-        if directory not in known:
-            known[directory] = read(directory, load)
-        return known[directory]
+    def read_once(load: t.Callable[[str], t.Any]) -> t.Any:
+        if not known:
+            known.append(read(load))
+        return known[0]
 
     return read_once
 
@@ -225,11 +225,11 @@ def main() -> None:
     # Most templates are the same in each case, and half of the time goes into compiling them.
     jinja2.Environment.compile = _compiled_once(jinja2.Environment.compile)  # type: ignore[method-assign]
     init_plugin_loader([str(ROOT / "collections")])
-    from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import options as preflight_options
+    from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import roles as preflight_roles
 
-    # The roles are the same in each case, and reading them takes longer than the look.
-    read = preflight_options.read_roles
-    preflight_options.read_roles = _once(read)
+    # The roles are the same in each case, and reading them takes longer than the checks.
+    read = preflight_roles.read_roles
+    preflight_roles.read_roles = _once(read)
     directory = Path(sys.argv[1])
     results = {}
     for number, (name, case) in enumerate(json.load(sys.stdin).items()):

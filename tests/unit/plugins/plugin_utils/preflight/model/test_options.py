@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import options as preflight_options
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import roles
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import Host, Inventory
 
 ROOT = Path(__file__).resolve().parents[6]
@@ -21,7 +22,7 @@ def load(path: str) -> t.Any:
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
-ROLES = preflight_options.read_roles(ROOT / "roles", load)
+ROLES = roles.read_roles(load)
 OPTIONS = [(role.name, name) for role in ROLES.values() for name in role.options]
 CHOICES = [(role, name) for role, name in OPTIONS if ROLES[role].options[name].get("choices")]
 # A value that no reading of it makes one of this type.
