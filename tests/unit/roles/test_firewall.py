@@ -248,7 +248,7 @@ def test_a_disabled_unit_is_enabled_even_if_its_rules_are_in_force() -> None:
     ]
     assert task["ansible.builtin.systemd_service"]["enabled"] is True
     condition = jinja2.nativetypes.NativeEnvironment()
-    condition.tests["changed"] = bool
+    condition.tests["changed"] = lambda value: bool(value)
     needed = condition.compile_expression(task["when"])
 
     def states(digest_in_force: bool, written: bool) -> list[str]:
