@@ -89,8 +89,8 @@ def _check_host(host: Host, read: Read, now: datetime.datetime) -> list[Finding]
             continue
         certificates, problems = _certificates(part)
         findings += problems
-        for one in certificates:
-            findings += _check_dates(part, one, now)
+        for x509_certificate in certificates:
+            findings += _check_dates(part, x509_certificate, now)
         if part is certificate and certificates and not problems:
             leaf = certificates[0]
     if leaf is not None and certificate is not None:
@@ -127,7 +127,19 @@ def _certificates(part: Part) -> tuple[list[x509.Certificate], list[Finding]]:
             certificate = x509.load_pem_x509_certificate(block.encode("latin-1"))
             _names(certificate)
             _public(certificate.public_key())
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+            # The library parses them on access.
+            _subject(certificate)
+            for name in ("not_valid_before", "not_valid_after"):
+                _moment(certificate, name)
+        except (
+            ValueError,
+            TypeError,
+            OverflowError,
+            UnsupportedAlgorithm,
+            x509.DuplicateExtension,
+            x509.InvalidVersion,
+            x509.UnsupportedGeneralNameType,
+        ):
             problems.append(_unreadable(part, f"its block {number} cannot be read as a certificate"))
             continue
         found.append(certificate)
@@ -135,7 +147,7 @@ def _certificates(part: Part) -> tuple[list[x509.Certificate], list[Finding]]:
 
 
 def _check_dates(part: Part, certificate: x509.Certificate, now: datetime.datetime) -> list[Finding]:
-    subject = certificate.subject.rfc4514_string() or "the certificate without a subject"
+    subject = _subject(certificate)
     start, end = _moment(certificate, "not_valid_before"), _moment(certificate, "not_valid_after")
     if end <= now:
         problem = f"{subject} expired on {end:%Y-%m-%d}"
@@ -148,6 +160,10 @@ def _check_dates(part: Part, certificate: x509.Certificate, now: datetime.dateti
         problem = f"{subject} ends on {end:%Y-%m-%d}"
         return [Finding("certificate-ends-soon", AREA, part.option, problem, "Get a new one in time.", WARNING)]
     return []
+
+
+def _subject(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string() or "the certificate without a subject"
 
 
 def _moment(certificate: x509.Certificate, name: str) -> datetime.datetime:

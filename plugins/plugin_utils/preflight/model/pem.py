@@ -32,6 +32,6 @@ def key_fingerprint(text: str) -> str:
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode("utf-8", "replace"))
         key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         return ""
     return hashlib.sha256(key).hexdigest()
