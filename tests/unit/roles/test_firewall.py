@@ -240,6 +240,10 @@ def test_both_services_use_this_role() -> None:
         ]
 
 
+def is_changed(result: object) -> bool:
+    return bool(result)
+
+
 def test_a_disabled_unit_is_enabled_even_if_its_rules_are_in_force() -> None:
     (task,) = [
         task
@@ -248,7 +252,7 @@ def test_a_disabled_unit_is_enabled_even_if_its_rules_are_in_force() -> None:
     ]
     assert task["ansible.builtin.systemd_service"]["enabled"] is True
     condition = jinja2.nativetypes.NativeEnvironment()
-    condition.tests["changed"] = lambda value: bool(value)
+    condition.tests["changed"] = is_changed
     needed = condition.compile_expression(task["when"])
 
     def states(digest_in_force: bool, written: bool) -> list[str]:
