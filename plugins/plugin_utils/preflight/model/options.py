@@ -19,7 +19,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import Host, Inventory
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import Role
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import TOPOLOGY, Role
 
 AREA = "Options"
 
@@ -211,7 +211,9 @@ def check_extra(
 
 
 def _known(roles: t.Mapping[str, Role]) -> set[str]:
-    return {name for role in roles.values() for name in (*role.options, *role.variables)} | PUBLISHED
+    """Names that may be set. Variables of other roles than topology override what is set, so they count as unknown."""
+    options = {name for role in roles.values() for name in role.options}
+    return options | set(roles[TOPOLOGY].variables) | PUBLISHED
 
 
 def _unknown(name: str, roles: t.Mapping[str, Role], code: str) -> tuple[str, str, bool]:

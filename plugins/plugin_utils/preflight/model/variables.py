@@ -100,6 +100,11 @@ def _is_literal(value: t.Any) -> bool:
     return value is None or isinstance(value, (bool, int, float))
 
 
+def _is_own(roles: t.Mapping[str, Role], name: str, value: t.Any) -> bool:
+    """Whether a role of the play exports its own variable, so that nobody has set it."""
+    return any(name in role.variables and role.variables[name] == value for role in roles.values())
+
+
 class Variables:
     """The hosts of the cluster's groups, whatever part of them this run is limited to."""
 
@@ -122,7 +127,11 @@ class Variables:
             variables = {**variables_in_roles(roles.values(), seen), **manager.extra_vars}
             values = Values(str(name), variables, loader, self._fail)
             self.values[str(name)] = values
-            given = frozenset(str(key) for key in seen if key in options or not str(key).startswith(("ansible_", "__")))
+            given = frozenset(
+                str(key)
+                for key, value in seen.items()
+                if key in options or not (str(key).startswith(("ansible_", "__")) or _is_own(roles, str(key), value))
+            )
             hosts.append(Host(str(name), frozenset(groups), values, given))
             for key in given:
                 self._note_use(seen[key])

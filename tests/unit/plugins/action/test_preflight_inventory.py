@@ -270,6 +270,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "a required option is missing": (v(ivy_cluster_key=REMOVED), {"option-missing": "ivy_cluster_key"}),
     "an empty required option": (v(ivy_database_password=""), {"option-missing": "it is empty"}),
     "a misspelt option": (v(haproxy_htps_port=443), {"option-unknown": "Did you mean haproxy_https_port?"}),
+    "a variable of a role": (
+        v(postgres_data_directory="/data", elasticsearch_selected_heap="1g"),
+        {"option-unknown": "it looks like an option of postgres, which has no such option"},
+    ),
     "a misspelt role": (v(posgres_version=15), {"option-unknown": "Did you mean postgres_version?"}),
     "a variable that cannot be had": (v(ivy_time_zone="{{ nothing }}"), {"option-unusable": "'nothing' is undefined"}),
     "a password that is taken for a template": (

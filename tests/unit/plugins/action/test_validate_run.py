@@ -119,8 +119,11 @@ def test_other_hosts_groups_sources_and_plugins_are_not_matter(tmp_path: Path) -
 def test_every_misspelt_option_is_reported_at_once_with_what_was_meant(tmp_path: Path) -> None:
     hosts = site.write_site(tmp_path / "inventory", {"vars": {"ivy_proceed_whithout": []}})
     wrong = ["-e", "rollback_to=CANARY", "-e", '{"rolback_release": "CANARY", "engine_on_drif": "keep"}']
+    wrong += ["-e", "postgres_data_directory=/data"]
     ended = play(hosts, "-i", str(hosts), *wrong, playbook="playbooks/rollback.yml")
     assert ended.returncode != 0
+    # A variable of the role, which the command line would override.
+    assert "-e postgres_data_directory: it looks like an option of postgres" in printed(ended)
     assert "-e rollback_to: it looks like an option of rollback, which has no such option." in printed(ended)
     assert "Did you mean rollback_reason or rollback_release?" in printed(ended)
     assert "-e rolback_release: no role has such an option. Did you mean rollback_release?" in printed(ended)
