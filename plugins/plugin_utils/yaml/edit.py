@@ -132,13 +132,17 @@ def _edited(text: str, edits: t.Sequence[Change], ways: t.Sequence[Ways]) -> str
     before = yaml_tree.parse(text)
     if before.duplicates or not before.is_mapping:
         raise EditError("it is not a mapping with unique keys")
+    return _first_possible(text, edits, before, ways)
+
+
+def _first_possible(text: str, edits: t.Sequence[Change], before: yaml_tree.Document, ways: t.Sequence[Ways]) -> str:
     first, *others = ways
     try:
         return _with(Editor(text, first), edits, before)
     except EditError:
         if not others:
             raise
-    return _edited(text, edits, others)
+    return _first_possible(text, edits, before, others)
 
 
 def _with(editor: Editor, edits: t.Sequence[Change], before: yaml_tree.Document) -> str:
