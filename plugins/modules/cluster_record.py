@@ -32,6 +32,10 @@ options:
     description: The engine's group.
     type: str
     default: ivy
+  store:
+    description: The state directory of the node, where M(ivy.cluster.shared_config) caches the code of this module.
+    type: path
+    default: /var/lib/ivy-cluster
   state:
     description:
       - V(read) changes nothing.
@@ -157,8 +161,7 @@ record:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record, update
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node import calls
 
 _TEXT: dict[str, object] = {"type": "str", "default": ""}
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
@@ -166,6 +169,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "cluster": {"type": "str", "required": True},
     "user": {"type": "str", "default": "ivy"},
     "group": {"type": "str", "default": "ivy"},
+    "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
     "state": {
         "type": "str",
         "choices": ["read", "opened", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed"],
@@ -185,37 +189,18 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
 }
 
 
-def run(module: AnsibleModule) -> dict[str, object]:
-    params = {**module.params, "owner": module.params["operator"]}
-    location = update.Location(**{name: params[name] for name in update.Location._fields})
-    if params["state"] == "read":
-        return {"changed": False, "record": update.read(location)}
-    change = record.Change(**{name: params[name] for name in record.Change._fields})
-    before, after = (update.predict if module.check_mode else update.write)(location, change)
-    result: dict[str, object] = {"changed": after != before, "record": after}
-    if module._diff:
-        result["diff"] = update.difference(before, after)
-    return result
+REQUIRED_IF = [
+    ("state", "opened", ("operation",)),
+    ("state", "schema_created", ("engine_version",)),
+    ("state", "drained", ("drained",)),
+    ("state", "deployed", ("applications",)),
+]
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC,
-        supports_check_mode=True,
-        required_if=[
-            ("state", "opened", ("operation",)),
-            ("state", "schema_created", ("engine_version",)),
-            ("state", "drained", ("drained",)),
-            ("state", "deployed", ("applications",)),
-        ],
-    )
-    try:
-        result = run(module)
-    except NodeError as exc:
-        module.fail_json(msg=str(exc))
-    except OSError as exc:
-        module.fail_json(msg=f"The cluster record in {module.params['directory']} cannot be read or written: {exc}.")
-    module.exit_json(**result)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_if=REQUIRED_IF)
+    result = calls.call("cluster_record", module.params, module.check_mode, module._diff)
+    (module.fail_json if result.get("failed") else module.exit_json)(**result)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,10 @@ options:
     description: Maximum number of seconds to wait for the connections of O(expect).
     type: float
     default: 0
+  store:
+    description: The state directory of the node, where M(ivy.cluster.shared_config) caches the code of this module.
+    type: path
+    default: /var/lib/ivy-cluster
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -129,7 +133,7 @@ main_pid:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import connections
+from ansible_collections.ivy.cluster.plugins.module_utils.node import calls
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "unit": {"type": "str", "default": ""},
@@ -141,16 +145,14 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
         "options": {"address": {"type": "str", "required": True}, "port": {"type": "int", "required": True}},
     },
     "wait": {"type": "float", "default": 0},
+    "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
 }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = connections.gather(**module.params)
-    except OSError as exc:
-        module.fail_json(msg=f"The connections of this host cannot be read: {exc}.")
-    module.exit_json(changed=False, **result)
+    result = calls.call("connections_info", module.params, module.check_mode, module._diff)
+    (module.fail_json if result.get("failed") else module.exit_json)(**result)
 
 
 if __name__ == "__main__":

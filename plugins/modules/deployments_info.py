@@ -82,8 +82,7 @@ started:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import deployments
+from ansible_collections.ivy.cluster.plugins.module_utils.node import calls
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "deploy_directory": {"type": "path", "required": True},
@@ -94,14 +93,8 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    directory = module.params["deploy_directory"]
-    try:
-        result = deployments.gather(directory, module.params["store"], module.params["unit"])
-    except NodeError as exc:
-        module.fail_json(msg=str(exc))
-    except OSError as exc:
-        module.fail_json(msg=f"The deployments in {directory} cannot be read: {exc}.")
-    module.exit_json(changed=False, **result)
+    result = calls.call("deployments_info", module.params, module.check_mode, module._diff)
+    (module.fail_json if result.get("failed") else module.exit_json)(**result)
 
 
 if __name__ == "__main__":

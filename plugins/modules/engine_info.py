@@ -100,6 +100,32 @@ options:
     description: Maximum number of seconds to wait until the engine passes the gate.
     type: float
     default: 0
+  record:
+    description:
+      - The cluster record to read in the same call, as M(ivy.cluster.cluster_record) does. A record that cannot be read
+        does not fail the task.
+    type: dict
+    suboptions:
+      directory:
+        description: Directory of the record on the file share.
+        type: path
+        required: true
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      user:
+        description: The engine's user.
+        type: str
+        default: ivy
+      group:
+        description: The engine's group.
+        type: str
+        default: ivy
+  guard_file:
+    description: The file with the last result of the configuration guard, to read in the same call. Empty reads none.
+    type: path
+    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -196,6 +222,10 @@ engine:
       description: Number of connections of the engine's process to the search engine.
       type: int
       sample: 1
+    architecture:
+      description: The machine of the host, as in the fact C(ansible_facts.architecture).
+      type: str
+      sample: x86_64
     licence:
       description: The licence on the node; null if there is none.
       type: dict
@@ -204,6 +234,21 @@ engine:
       description: The artefacts in the deploy directory C(deploy) of the engine, by state.
       type: dict
       sample: {deployed: [demo.zip], failed: [], pending: []}
+record:
+  description: The cluster record; null if there is none yet, or if it cannot be read.
+  returned: record is set
+  type: dict
+  sample: {desired_release: 3f2a9c0d, operation: null}
+record_problem:
+  description: Why the record cannot be read; empty if it can be.
+  returned: record is set
+  type: str
+  sample: ""
+guard:
+  description: The content of O(guard_file), empty if it cannot be read.
+  returned: guard_file is set
+  type: str
+  sample: '{"state": "clean"}'
 ready:
   description: Whether the engine passed the gate.
   returned: until is ready
@@ -230,9 +275,8 @@ log_tail:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node import calls
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import request
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import check, log_tail, state
 
 _SERVICE: dict[str, object] = {
     "type": "dict",
@@ -263,36 +307,23 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "until": {"type": "str", "choices": ["ready"]},
     "configuration": {"type": "bool", "default": True},
     "wait": {"type": "float", "default": 0},
+    "record": {
+        "type": "dict",
+        "options": {
+            "directory": {"type": "path", "required": True},
+            "cluster": {"type": "str", "required": True},
+            "user": {"type": "str", "default": "ivy"},
+            "group": {"type": "str", "default": "ivy"},
+        },
+    },
+    "guard_file": {"type": "path", "default": ""},
 }
-_SCOPE = ("http_port", "host_header", "health", "jgroups", "database", "search", "configuration")
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    settings = request.settings(params)
-    scope = state.Scope(**{name: params[name] for name in _SCOPE})
-    try:
-        if params["until"] is None:
-            facts = state.gather(settings, params["store"], scope)
-            facts.pop("age")
-            module.exit_json(changed=False, engine=facts)
-        facts, problems, waited = check.wait_until_ready(settings, params["store"], scope, params["wait"])
-        facts.pop("age")
-        result = {
-            "changed": False,
-            "engine": facts,
-            "ready": not problems,
-            "waited": round(waited, 1),
-            "problems": problems,
-        }
-        if problems:
-            module.fail_json(
-                msg=check.failure(problems, params["wait"]), log_tail=log_tail.log_tail(settings), **result
-            )
-        module.exit_json(**result)
-    except NodeError as exc:
-        module.fail_json(msg=str(exc))
+    result = calls.call("engine_info", module.params, module.check_mode, module._diff)
+    (module.fail_json if result.get("failed") else module.exit_json)(**result)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,10 @@ options:
     description: Maximum number of seconds for all requests together.
     type: float
     default: 10
+  store:
+    description: The state directory of the node, where M(ivy.cluster.shared_config) caches the code of this module.
+    type: path
+    default: /var/lib/ivy-cluster
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -116,7 +120,7 @@ answers:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import http
+from ansible_collections.ivy.cluster.plugins.module_utils.node import calls
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "port": {"type": "int", "required": True},
@@ -135,19 +139,14 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
         },
     },
     "wait": {"type": "float", "default": 10},
+    "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
 }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    port, host_header, requests = (module.params[name] for name in ("port", "host_header", "requests"))
-    safe = [request for request in requests if request["method"] in http.SAFE_METHODS]
-    answers = http.send_all(
-        safe if module.check_mode else requests,
-        module.params["wait"],
-        lambda request, timeout: http.send(port, host_header, request, timeout),
-    )
-    module.exit_json(changed=len(safe) < len(requests), answers=answers)
+    result = calls.call("http_probe", module.params, module.check_mode, module._diff)
+    (module.fail_json if result.get("failed") else module.exit_json)(**result)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,10 @@ options:
     description: Maximum number of seconds that O(state=read) waits for the files.
     type: float
     default: 0
+  store:
+    description: The state directory of the node, where M(ivy.cluster.shared_config) caches the code of this module.
+    type: path
+    default: /var/lib/ivy-cluster
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -116,8 +120,7 @@ removed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import share
+from ansible_collections.ivy.cluster.plugins.module_utils.node import calls
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "directory": {"type": "path", "required": True},
@@ -127,17 +130,14 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "token": {"type": "str", "required": True, "no_log": False},
     "names": {"type": "list", "elements": "str", "required": True},
     "wait": {"type": "float", "default": 0},
+    "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
 }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    probe = share.Probe(**{name: module.params[name] for name in share.Probe._fields})
-    try:
-        result = share.run(probe, module.params["state"], module.params["wait"], module.check_mode)
-    except NodeError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(**result)
+    result = calls.call("share_probe", module.params, module.check_mode, module._diff)
+    (module.fail_json if result.get("failed") else module.exit_json)(**result)
 
 
 if __name__ == "__main__":

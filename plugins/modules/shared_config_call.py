@@ -9,8 +9,8 @@ module: shared_config_call
 short_description: Runs the code of shared_config that is kept on the node
 version_added: 0.1.0
 description:
-  - Used by the controller's halves of M(ivy.cluster.shared_config) and M(ivy.cluster.shared_config_info);
-    not for tasks.
+  - Used by the controller's halves of M(ivy.cluster.shared_config), M(ivy.cluster.shared_config_info) and other modules
+    that run with the cached code, such as M(ivy.cluster.engine_info); not for tasks.
   - Carries no code of its own but the little that loads what an earlier call kept in the node's store, so that a node
     on which nothing has to be done is neither sent nor made to compile anything.
 options:
@@ -21,6 +21,10 @@ options:
   digest:
     description: Digest of the controller's code. Only the same code is run.
     type: str
+    required: true
+  store:
+    description: The state directory of the node, where the code is cached.
+    type: path
     required: true
   parameters:
     description: The module's options, checked and complete.
@@ -186,7 +190,7 @@ def note(arguments: dict[str, t.Any]) -> None:
 
 def answer(arguments: dict[str, t.Any]) -> dict[str, t.Any]:
     parameters, digest = arguments["parameters"], arguments["digest"]
-    store, check = parameters["store"], bool(arguments.get("_ansible_check_mode"))
+    store, check = arguments["store"], bool(arguments.get("_ansible_check_mode"))
     sent = arguments.get("code")
     if sys.version_info < (3, 9):  # noqa: UP036 - what the node has, not what it should have
         return {"lacks_code": True, "unfit": True}
@@ -195,9 +199,9 @@ def answer(arguments: dict[str, t.Any]) -> dict[str, t.Any]:
         return {"lacks_code": True, "unfit": bool(sent), "fresh": not os.path.lexists(store)}
     note(arguments)
     sys.meta_path.insert(0, Loader(modules))
-    from ivy_cluster_node.config import entry  # type: ignore[import-not-found]
+    from ivy_cluster_node import calls  # type: ignore[import-not-found]
 
-    result: dict[str, t.Any] = entry.call(arguments["module"], parameters, check, bool(arguments.get("_ansible_diff")))
+    result: dict[str, t.Any] = calls.call(arguments["module"], parameters, check, bool(arguments.get("_ansible_diff")))
     if sent and not check and arguments["module"] == "shared_config":
         from ivy_cluster_node.store import code_cache  # type: ignore[import-not-found]
 

@@ -35,7 +35,8 @@ def main() -> None:
     digest = os.listdir(f"{parameters['store']}/code")[0].split("-")[0]
     modules = call.kept(parameters["store"], digest)
     sys.meta_path.insert(0, call.Loader(modules))
-    from ivy_cluster_node.config import converge, entry, view  # type: ignore[import-not-found]
+    from ivy_cluster_node import calls  # type: ignore[import-not-found]
+    from ivy_cluster_node.config import converge, view  # type: ignore[import-not-found]
     from ivy_cluster_node.store import store  # type: ignore[import-not-found]
 
     clock["code"] = time.perf_counter() - begin
@@ -43,7 +44,7 @@ def main() -> None:
     store.Store.manifest = timed("manifest", store.Store.manifest)
     view.View.look = timed("files", view.View.look)
     begin = time.perf_counter()
-    result = entry.call("shared_config", parameters, True, False)
+    result = calls.call("shared_config", parameters, True, False)
     total = time.perf_counter() - begin
     if result.get("failed") or result["changed"]:
         sys.exit(f"The call failed or changed something: {result}")

@@ -1,3 +1,3 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Probes that gather the state of a running cluster from one of its hosts, for the report of verify."""
+"""Probes of the load balancers, for the report of verify."""

@@ -17,12 +17,33 @@ import typing as t
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload
-from ansible_collections.ivy.cluster.plugins.modules import shared_config, shared_config_info
+from ansible_collections.ivy.cluster.plugins.modules import (
+    cluster_record,
+    connections_info,
+    deployments_info,
+    engine_info,
+    http_probe,
+    share_probe,
+    shared_config,
+    shared_config_info,
+)
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import bundle as code_bundle
 
 # Above this a file transfer is cheaper than an argument: arguments are held several times in the memory of a fork.
 INLINE_LIMIT = 1 << 20
 CODE_CACHE_MODULE = "ivy.cluster.shared_config_call"
+# These send a node the code that it lacks.
+_SENDERS = ("shared_config", "shared_config_info")
+_SPECIFICATIONS: dict[str, t.Any] = {
+    "cluster_record": cluster_record,
+    "connections_info": connections_info,
+    "deployments_info": deployments_info,
+    "engine_info": engine_info,
+    "http_probe": http_probe,
+    "share_probe": share_probe,
+    "shared_config": shared_config,
+    "shared_config_info": shared_config_info,
+}
 
 Result = dict[str, t.Any]
 
@@ -46,9 +67,8 @@ class Host(t.Protocol):
 
 
 def validator(module: str) -> ArgumentSpecValidator:
-    if module == "shared_config_info":
-        return ArgumentSpecValidator(shared_config_info.ARGUMENT_SPEC)
-    return ArgumentSpecValidator(shared_config.ARGUMENT_SPEC, required_if=shared_config.REQUIRED_IF)
+    specification = _SPECIFICATIONS[module]
+    return ArgumentSpecValidator(specification.ARGUMENT_SPEC, required_if=getattr(specification, "REQUIRED_IF", None))
 
 
 def complete(module: str, args: dict[str, t.Any]) -> Result | None:
@@ -57,7 +77,7 @@ def complete(module: str, args: dict[str, t.Any]) -> Result | None:
     if checked.error_messages:
         return None
     parameters: Result = checked.validated_parameters
-    given = [*(args.get("roots") or {}).values(), args.get("store") or ""]
+    given = [*(args.get("roots") or {}).values(), args.get("store") or "", args.get("directory") or ""]
     if any(str(path).startswith("~") or "$" in str(path) for path in given):
         # The node's home directories and environment decide what these mean.
         return None
@@ -119,9 +139,14 @@ class Transport:
         parameters = complete(self.module, args)
         if parameters is None:
             return None
-        call: Result = {"module": self.module, "digest": code_bundle.DIGEST, "parameters": parameters}
+        call: Result = {
+            "module": self.module,
+            "digest": code_bundle.DIGEST,
+            "store": parameters["store"],
+            "parameters": parameters,
+        }
         result: Result = {"lacks_code": True} if self.is_new_node else self._run(CODE_CACHE_MODULE, call)
-        if result.get("lacks_code") and not result.get("unfit"):
+        if result.get("lacks_code") and not result.get("unfit") and self.module in _SENDERS:
             if result.get("fresh") and not self.is_new_node and parameters.get("state") in ("staged", "applied"):
                 # A node without a store lacks everything else as well, so that all of it may travel at once.
                 self.is_new_node = True

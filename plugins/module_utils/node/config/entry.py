@@ -42,8 +42,3 @@ def shared_config_info(params: t.Mapping[str, t.Any]) -> Result:
         return {"failed": True, "msg": str(exc)}
     except OSError as exc:
         return {"failed": True, "msg": f"A file of the node could not be read: {exc}."}
-
-
-def call(name: str, params: t.Mapping[str, t.Any], check: bool, diff: bool) -> Result:
-    """Call the entry point of a module."""
-    return shared_config_info(params) if name == "shared_config_info" else shared_config(params, check, diff)

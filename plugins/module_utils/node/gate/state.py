@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 import typing as t
 
@@ -175,6 +176,7 @@ def gather(settings: Settings, store: str, scope: Scope) -> dict[str, t.Any]:
             if service is not None
             else None
         )
+    facts["architecture"] = platform.machine()
     facts["licence"] = licence.read_installed(settings.roots["engine"])
     facts["deployments"] = deployments(os.path.join(settings.roots["engine"], "deploy"))
     return facts

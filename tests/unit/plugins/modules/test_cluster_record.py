@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import types
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node import calls
 from ansible_collections.ivy.cluster.plugins.modules import cluster_record
 
 A, B = "a" * 32, "b" * 32
@@ -19,8 +18,7 @@ def run(directory: Path, check: bool = False, diff: bool = False, **params: t.An
     values = {name: option.get("default") for name, option in cluster_record.ARGUMENT_SPEC.items()}
     values.update(directory=str(directory), cluster="demo", user=str(os.geteuid()), group=str(os.getegid()))
     values.update(params)
-    module = types.SimpleNamespace(params=values, check_mode=check, _diff=diff)
-    return cluster_record.run(t.cast(t.Any, module))
+    return calls.call("cluster_record", values, check, diff)
 
 
 def test_read_on_a_host_without_a_record(tmp_path: Path) -> None:
@@ -53,11 +51,13 @@ def test_closing_without_an_open_operation_writes_nothing(tmp_path: Path) -> Non
 
 def test_the_record_of_another_cluster_is_not_changed(tmp_path: Path) -> None:
     run(tmp_path, state="opened", operation="site", release=A)
-    with pytest.raises(NodeError, match="must not share a directory"):
-        run(tmp_path, cluster="other", state="opened", operation="site", release=B)
+    other = run(tmp_path, cluster="other", state="opened", operation="site", release=B)
+    assert other["failed"]
+    assert "must not share a directory" in other["msg"]
 
 
 @pytest.mark.parametrize("release", ["latest", "A" * 32, "a" * 31])
 def test_an_invalid_release_id_is_rejected(tmp_path: Path, release: str) -> None:
-    with pytest.raises(NodeError, match="not a release id"):
-        run(tmp_path, state="opened", operation="site", release=release)
+    invalid = run(tmp_path, state="opened", operation="site", release=release)
+    assert invalid["failed"]
+    assert "not a release id" in invalid["msg"]

@@ -10,9 +10,9 @@ import re
 import time
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.record import acting_as
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import accounts
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ..cluster.record import acting_as
+from ..files import accounts
+from ..files.errors import NodeError
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
 _INTERVAL = 0.25

@@ -9,8 +9,8 @@ import socket
 import time
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import sockets
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import unit as units
+from ..engine import sockets
+from ..engine import unit as units
 
 _INTERVAL = 0.25
 

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import http as sut
+from ansible_collections.ivy.cluster.plugins.module_utils.node.probes import http as sut
 from ansible_collections.ivy.cluster.tests.timing import PATIENCE, Clock
 
 

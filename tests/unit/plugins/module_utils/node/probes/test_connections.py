@@ -13,7 +13,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.engine.sockets im
     LISTEN,
     Socket,
 )
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import connections as sut
+from ansible_collections.ivy.cluster.plugins.module_utils.node.probes import connections as sut
 from ansible_collections.ivy.cluster.tests.timing import Clock
 
 

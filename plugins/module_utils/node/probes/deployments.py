@@ -8,11 +8,11 @@ import os
 import time
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import unit as units
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine.applications import digest_of
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import state
-from ansible_collections.ivy.cluster.plugins.module_utils.node.store.store import Store
+from ..engine import unit as units
+from ..engine.applications import digest_of
+from ..files.errors import NodeError
+from ..gate import state
+from ..store.store import Store
 
 _STATES = {".deployed": "deployed", ".notDeployed": "failed"}
 _ARTEFACTS = (".zip", ".iar")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import share as sut
+from ansible_collections.ivy.cluster.plugins.module_utils.node.probes import share as sut
 from ansible_collections.ivy.cluster.tests.timing import Clock
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import deployments as sut
+from ansible_collections.ivy.cluster.plugins.module_utils.node.probes import deployments as sut
 
 
 @pytest.mark.parametrize(
