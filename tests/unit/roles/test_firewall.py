@@ -22,7 +22,7 @@ PLAY = """
 - hosts: localhost
   gather_facts: false
   vars: {ansible_connection: local, ansible_python_interpreter: "{{ ansible_playbook_python }}"}
-  vars_files: ["{{ role_path }}/vars/main.yml"]
+  vars_files: ["{{ role_path }}/vars/main/internal.yml"]
   tasks:
     - ansible.builtin.copy:
         content: "{{ lookup('ansible.builtin.template', role_path ~ '/templates/rules.nft.j2') }}"
@@ -41,9 +41,11 @@ PLAY = """
     ansible_python_interpreter: "{{ ansible_playbook_python }}"
     engine_http_firewall: false
   vars_files:
-    - "{{ role_path }}/vars/main.yml"
+    - "{{ role_path }}/vars/main/internal.yml"
     - "{{ role_path }}/../engine/vars/main/firewall.yml"
-    - "{{ role_path }}/../elasticsearch/vars/main.yml"
+    - "{{ role_path }}/../engine/vars/main/state.yml"
+    - "{{ role_path }}/../elasticsearch/vars/main/internal.yml"
+    - "{{ role_path }}/../elasticsearch/vars/main/state.yml"
   tasks:
     - ansible.builtin.copy: &write
         content: "{{ lookup('ansible.builtin.template', role_path ~ '/templates/rules.nft.j2') }}"

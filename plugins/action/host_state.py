@@ -1,0 +1,67 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of host_state: evaluates the descriptions of the roles, and compares them with the host."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.ivy.cluster.plugins.modules.host_state import ARGUMENT_SPEC
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import compare, expected
+from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state.evaluate import Descriptions
+
+Variables = dict[str, t.Any]
+
+
+class ActionModule(ActionBase):
+    """Fails only if the host cannot be inspected."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: Variables | None = None) -> dict[str, t.Any]:
+        variables = dict(task_vars or {})
+        result: dict[str, t.Any] = super().run(tmp, variables)
+        _validation, checked = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        names = [str(name) for name in checked["roles"]]
+        descriptions = Descriptions(self._loader, variables, names)
+        states, differences = self._describe(descriptions, names, {})
+        total = expected.merged(states.values())
+        answer = self._execute_module(
+            module_name="ivy.cluster.host_state",
+            module_args={"subjects": expected.subjects(total), "passwords": total["passwords"]},
+            task_vars=variables,
+        )
+        if "observed" not in answer:
+            return {**result, **answer}
+        observed = native.plain(answer["observed"])
+        assert isinstance(observed, dict)
+        # What a role sets may depend on what the host has, such as the modules in an archive.
+        dependent = [name for name in states if states[name]["listings"]]
+        again, failed = self._describe(descriptions, dependent, observed)
+        differences.update(failed)
+        for name, state in {**states, **again}.items():
+            differences.setdefault(name, compare.differences(state, observed))
+        found = {name: differences[name] for name in names if differences[name]}
+        # A later role may use what an earlier one sets up: a new certificate requires a reload of HAProxy.
+        first = next((number for number, name in enumerate(names) if name in found), len(names))
+        result.update(changed=False, roles=names[first:], differences=found)
+        return result
+
+    @staticmethod
+    def _describe(
+        descriptions: Descriptions, names: t.Sequence[str], observed: t.Mapping[str, t.Any]
+    ) -> tuple[dict[str, expected.State], dict[str, list[str]]]:
+        """The descriptions, and for each role without a usable one the reason, which counts as a difference."""
+        states: dict[str, expected.State] = {}
+        failed: dict[str, list[str]] = {}
+        for name in names:
+            state, reason = descriptions.state_or_reason(name, observed)
+            if state is None:
+                failed[name] = [f"The state cannot be compared: {reason}"]
+            else:
+                states[name] = state
+        return states, failed

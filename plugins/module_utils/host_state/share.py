@@ -1,0 +1,72 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The directories of a share as the engine's user sees them: by number, and without supplementary groups."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.record import acting_as
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight.share import mount_of
+
+_MOUNTS = "/proc/self/mountinfo"
+# For a share whose server is away.
+_TIMEOUT = 30
+
+
+def _describe(directory: str) -> str:
+    try:
+        info = os.stat(directory)
+    except OSError:
+        return ""
+    kind = "directory" if stat.S_ISDIR(info.st_mode) else "other"
+    return f"{kind}:{info.st_uid}:{info.st_gid}:{stat.S_IMODE(info.st_mode):04o}"
+
+
+def _writable(directory: str, name: str, uid: int) -> bool:
+    """Writes, renames and removes a file."""
+    path = os.path.join(directory, f".probe-{name}")
+    try:
+        with open(f"{path}.new", "w", encoding="utf-8") as stream:
+            stream.write(name)
+        os.rename(f"{path}.new", path)
+        with open(path, encoding="utf-8") as stream:
+            same = stream.read(len(name) + 1) == name
+        return same and os.stat(path).st_uid == uid
+    except OSError:
+        return False
+    finally:
+        for left in (path, f"{path}.new"):
+            with contextlib.suppress(OSError):
+                os.unlink(left)
+
+
+def gather(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    directories = [str(path) for path in params["directories"]]
+    uid, gid = int(params["uid"]), int(params["gid"])
+    with open(_MOUNTS, encoding="utf-8", errors="replace") as stream:
+        mount = mount_of(str(params["mount"]), stream.read())
+    protection = [str(word) for word in params["protection"]]
+    checked = output(*protection) if protection else ""
+
+    def inspect() -> dict[str, t.Any]:
+        with acting_as(uid, gid):
+            return {
+                "directories": {path: _describe(path) for path in directories},
+                "writable": [path for path in directories if check_mode or _writable(path, str(params["name"]), uid)],
+            }
+
+    try:
+        found: dict[str, t.Any] = bounded.call(inspect, _TIMEOUT)
+    except OSError:
+        found = {}
+    return {
+        "protected": checked is not None and "changed" not in checked.splitlines(),
+        "mount": mount["target"],
+        **found,
+    }
