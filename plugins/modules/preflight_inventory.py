@@ -24,6 +24,11 @@ options:
     type: str
     choices: [inventory, cluster, facts]
     default: inventory
+  roles:
+    description: Roles whose options V(cluster) validates as well, because the run uses them.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
@@ -66,6 +71,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "stage": {"type": "str", "choices": ["inventory", "cluster", "facts"], "default": "inventory"},
+    "roles": {"type": "list", "elements": "str", "default": []},
 }
 
 

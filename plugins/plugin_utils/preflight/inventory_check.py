@@ -76,7 +76,7 @@ class Look:
         self._loader = loader
         self._inventory = Inventory(variables.hosts, None, variables.group_names)
 
-    def at(self, stage: str) -> list[Finding]:
+    def at(self, stage: str, used_roles: t.Sequence[str] = ()) -> list[Finding]:
         findings = self._find_profile()
         if stage == FACTS:
             # Reported already by the checks that need no facts.
@@ -88,8 +88,8 @@ class Look:
             findings += self._check_roles(facts=True)
             findings += self._check_installed()
         elif stage == CLUSTER:
-            wanted = {TOPOLOGY: self._roles[TOPOLOGY]}
-            findings += preflight_options.check(self._inventory, wanted)
+            used = {name: self._roles[name] for name in (TOPOLOGY, *used_roles)}
+            findings += preflight_options.check(self._inventory, used)
             findings += self._check_cluster(secret_options)
         else:
             findings += self._check_licence()

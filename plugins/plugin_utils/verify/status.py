@@ -8,7 +8,6 @@ It has no checks, see verify for those. A fact that could not be gathered is rep
 
 from __future__ import annotations
 
-import base64
 import json
 import typing as t
 
@@ -202,7 +201,7 @@ def _drift(node: Host) -> tuple[str, list[str]]:
 def guard_remarks(node: Host) -> list[str]:
     """The last result of the node's guard; empty without a guard or without a problem."""
     try:
-        status = json.loads(base64.b64decode(node.fact("guard", "content")))
+        status = json.loads(node.fact("guard", "text"))
     except (FactError, ValueError):
         return []
     last = f"guard at {status.get('time')}"

@@ -122,6 +122,8 @@ def unused_variables(root: Path, role: str) -> set[str]:
     private = {name for name in defined if name.startswith("__")}
     others = {name for user in roles_of(root) for name in read_by_role(root, user)}
     others |= read_by_playbooks(root)
+    # The module host_state reads them by the name of the role.
+    others |= {name for name in defined if re.fullmatch(rf"{role}(_[a-z]+)?_state", name)}
     return (private - read_by_role(root, role)) | (defined - private - others)
 
 

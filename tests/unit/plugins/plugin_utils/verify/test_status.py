@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import typing as t
 
@@ -354,11 +353,11 @@ def test_a_host_without_a_result_does_not_run() -> None:
 
 def guarded(**changes: t.Any) -> dict[str, t.Any]:
     value = {"time": "2026-01-05T11:00:00Z", "error": "", "findings": [], "record_problem": "", "waits": "", **changes}
-    content = base64.b64encode(json.dumps(value).encode()).decode()
+    content = json.dumps(value)
     return {
         "address": "192.0.2.22",
         "reach": {"ping": "pong"},
-        "results": {**results(engine()), "guard": {"content": content}},
+        "results": {**results(engine()), "guard": {"text": content}},
     }
 
 
