@@ -108,8 +108,9 @@ def environment() -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "TERM": "dumb",
         "ANSIBLE_NOCOLOR": "1",
-        # Saves compiling thousands of files that are never imported.
-        "PIP_NO_COMPILE": "1",
+        # Saves compiling thousands of files that are never imported. PIP_NO_COMPILE=1 would do the opposite: pip takes
+        # the variable for the value of the option behind --no-compile, and that value means "compile".
+        "PIP_COMPILE": "0",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": CONTROL_PATHS,
     }
 

@@ -27,5 +27,6 @@ fi
 
 rm -rf .venv
 "$python" -m venv .venv
-.venv/bin/pip install --quiet --disable-pip-version-check --no-input --requirement requirements.txt
+# Python compiles what it imports; the package ansible has thousands of files that nothing here imports.
+.venv/bin/pip install --quiet --disable-pip-version-check --no-input --no-compile --requirement requirements.txt
 recipe > "$made"
