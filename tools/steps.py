@@ -7,6 +7,7 @@ docs/adr/0016-a-step-runner-behind-the-makefile.md compares this with make, nox 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -20,6 +21,8 @@ from typing import IO
 from xml.etree import ElementTree
 
 LINES_OF_A_FAILURE = 60
+# Of the processor that two steps compete for, a step in the background gets a quarter.
+NICENESS = 5
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -35,6 +38,8 @@ class Step:
     counts: bool = True
     # A JUnit report that the command writes. The summary counts its tests instead of the step.
     report: Path | None = None
+    # Whether it yields the processor to steps that are not in the background.
+    background: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -73,6 +78,12 @@ def count(step: Step, passed: bool) -> Tally:
     if not passed and not tally.failed:
         tally.failed = 1
     return tally
+
+
+def yield_processor(session: int) -> None:
+    """Where the kernel groups processes by session, niceness counts within a session only. This counts between them."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{session}/autogroup").write_text(str(NICENESS), encoding="ascii")
 
 
 class Runner:
@@ -168,7 +179,7 @@ class Runner:
         with log.open("w", encoding="utf-8") as output:
             try:
                 process = subprocess.Popen(
-                    step.command,
+                    [*self._priority(step), *step.command],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
@@ -178,6 +189,8 @@ class Runner:
                     # A new process group: a signal sent from here reaches all of its processes exactly once.
                     start_new_session=True,
                 )
+                if step.background:
+                    yield_processor(process.pid)
                 with self.changed:
                     self.processes[step.name] = process
                     if self.interrupted and not step.always:
@@ -215,6 +228,9 @@ class Runner:
 
     def _closing(self, step: Step, passed: bool, last: str) -> str:
         return f"  {last.strip('= ')}" if passed and step.report is not None else ""
+
+    def _priority(self, step: Step) -> list[str]:
+        return ["nice", "-n", str(NICENESS)] if step.background else []
 
     def _print_log(self, log: Path) -> None:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES_OF_A_FAILURE:]

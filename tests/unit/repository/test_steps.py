@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,23 @@ def test_independent_steps_run_in_parallel(tmp_path: Path) -> None:
     bound = f"timeout {PATIENCE:.0f} sh -c"
     one, two = f"{bound} ': > {tmp_path}/one; : < {tmp_path}/two'", f"{bound} ': < {tmp_path}/one; : > {tmp_path}/two'"
     assert run([step("a", one), step("b", two)], tmp_path).state == {"a": "passed", "b": "passed"}
+
+
+def test_a_step_in_the_background_has_a_lower_priority(tmp_path: Path) -> None:
+    foreground = step("foreground", f"nice > {tmp_path}/foreground")
+    background = replace(step("background", f"nice > {tmp_path}/background"), background=True)
+    assert run([foreground, background], tmp_path).tally == Tally(passed=2)
+    first, second = (int((tmp_path / name).read_text(encoding="ascii")) for name in ("foreground", "background"))
+    assert first < second
+
+
+def test_the_longest_chain_of_make_test_starts_first_and_is_not_in_the_background() -> None:
+    steps = makefile.plan("test")
+    chain = [one for one in steps if one.name in {part.name for part in makefile.scenario("default", keep=False)}]
+    preparations = {name for one in chain for name in one.needs} | {one.name for one in chain}
+    assert [one.name for one in steps if one.name in preparations and one.background] == []
+    assert all(one.background for one in steps if one.counts and one not in chain)
+    assert steps.index(chain[0]) < min(steps.index(one) for one in steps if one.background)
 
 
 def test_the_tests_of_a_report_are_counted(tmp_path: Path) -> None:
