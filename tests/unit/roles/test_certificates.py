@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import typing as t
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
+SHORT = {"certificates_ca_lifetime_days": 10, "certificates_ca_renew_before_days": 5}
+LONG = {"certificates_ca_lifetime_days": 100, "certificates_ca_renew_before_days": 50}
 
 
 def create(directory: Path, *arguments: str, **options: t.Any) -> str:
@@ -65,18 +69,26 @@ def file_names(directory: Path) -> set[str]:
     return {path.name for path in (directory / "pki").iterdir()}
 
 
-def test_two_balancers_create_one_authority_and_leave_no_other_files(tmp_path: Path) -> None:
-    create(tmp_path)
+@pytest.fixture(scope="module")
+def created(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority that two balancers have just created. A test works with its own copy."""
+    directory = tmp_path_factory.mktemp("created")
+    create(directory, **SHORT)
+    return directory / "pki"
+
+
+def test_two_balancers_create_one_authority_and_leave_no_other_files(created: Path, tmp_path: Path) -> None:
+    shutil.copytree(created, tmp_path / "pki")
     assert file_names(tmp_path) == {".gitignore", "ca.key", "ca.pem"}
     first = (tmp_path / "pki/ca.pem").read_bytes()
-    assert "changed=0" in create(tmp_path)
+    assert "changed=0" in create(tmp_path, **SHORT)
     assert (tmp_path / "pki/ca.pem").read_bytes() == first
 
 
-def test_a_renewal_replaces_the_certificate_and_a_later_run_removes_its_files(tmp_path: Path) -> None:
-    create(tmp_path, certificates_ca_lifetime_days=10, certificates_ca_renew_before_days=5)
+def test_a_renewal_replaces_the_certificate_and_a_later_run_removes_its_files(created: Path, tmp_path: Path) -> None:
+    shutil.copytree(created, tmp_path / "pki")
     first = (tmp_path / "pki/ca.pem").read_bytes()
-    create(tmp_path, certificates_ca_lifetime_days=100, certificates_ca_renew_before_days=50)
+    create(tmp_path, **LONG)
     assert (tmp_path / "pki/ca.pem").read_bytes() != first
     left = file_names(tmp_path) - {".gitignore", "ca.key", "ca.pem"}
     assert len(left) == 1
@@ -84,5 +96,5 @@ def test_a_renewal_replaces_the_certificate_and_a_later_run_removes_its_files(tm
     (tmp_path / "pki/ca.pem.after-none").write_bytes(first)
     for name in (*left, "ca.pem.after-none"):
         os.utime(tmp_path / "pki" / name, (1_700_000_000, 1_700_000_000))
-    create(tmp_path, certificates_ca_lifetime_days=100, certificates_ca_renew_before_days=50)
+    create(tmp_path, **LONG)
     assert file_names(tmp_path) == {".gitignore", "ca.key", "ca.pem"}
