@@ -9,6 +9,7 @@ and what was found goes out as JSON.
 from __future__ import annotations
 
 import datetime
+import gc
 import hashlib
 import io
 import json
@@ -218,9 +219,27 @@ def _compiled_once(compile_template: t.Callable[..., t.Any]) -> t.Callable[..., 
     return compile_once
 
 
+def _listed_once(list_modules: t.Callable[..., t.Iterable[t.Any]]) -> t.Callable[..., t.Iterator[t.Any]]:
+    known: dict[t.Any, list[t.Any]] = {}
+
+    def list_once(paths: t.Iterable[str], prefix: str = "") -> t.Iterator[t.Any]:
+        key = (*paths, prefix)
+        if key not in known:
+            known[key] = list(list_modules(paths, prefix))
+        return iter(known[key])
+
+    return list_once
+
+
 def main() -> None:
     import jinja2
     from ansible.plugins.loader import init_plugin_loader
+    from ansible.utils.collection_loader import _collection_finder
+
+    # Evaluating templates creates many objects and hardly any cycles.
+    gc.set_threshold(50_000, 20, 50)
+    # No plugin is added while this runs, and Ansible lists the directories of plugins for each template.
+    _collection_finder._iter_modules_impl = _listed_once(_collection_finder._iter_modules_impl)
 
     # Most templates are the same in each case, and half of the time goes into compiling them.
     jinja2.Environment.compile = _compiled_once(jinja2.Environment.compile)  # type: ignore[method-assign]
