@@ -23,6 +23,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node import (
     transport as node_transport,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import cache as release_cache
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import delta as release_delta
 
 # Longer node files travel as a digest first; the node asks for those that it lacks.
 SHORT_CONTENT = 2048
@@ -83,27 +84,30 @@ class SharedConfigCall:
             self._manifest_digest = release_cache.manifest_digest(self.cache, self.release)
         elif self.release and self.module.endswith("shared_config") and self.state != "accepted":
             return {"failed": True, "msg": "cache is missing: name the controller's directory that holds the release."}
-        header: dict[str, t.Any] = {"judge": True}
+        sent = self._expected_delta()
+        header: dict[str, t.Any] = {"judge": True, **sent.header}
         if self.node_files is not None:
             header["node_files"] = [self._short(item) for item in self.node_files]
-        result = self._call(header, {})
+        result = self._call(header, sent.blobs)
         keys: dict[str, list[dict[str, t.Any]]] = {}
         if not result.get("failed") and (
             result.get("need_release") or result.get("questions") or result.get("need_contents")
         ):
-            header = {"judge": False, "verdicts": self._verdicts(result, keys)}
+            header = {"judge": False, "verdicts": self._verdicts(result, keys), **sent.header}
             if self.node_files is not None:
                 header["node_files"] = (
                     self.node_files if result.get("need_contents") else [self._short(item) for item in self.node_files]
                 )
-            blobs: dict[str, bytes] = {}
+            blobs = sent.blobs
             if result.get("need_release"):
+                header.pop("delta", None)
                 if self.manifest is None:
                     return {
                         "failed": True,
                         "msg": f"The node does not have release {self.release}, and no cache is named.",
                     }
                 header["manifest"] = payload.to_text(canonical(self.manifest))
+                blobs = {}
                 if not self._check():
                     have = payload.digest_prefixes(str(result.get("have") or ""))
                     wanted = payload.without((entry["sha256"] for entry in self.manifest["entries"]), have)
@@ -112,6 +116,8 @@ class SharedConfigCall:
         if result.get("failed") and self._manifest_digest:
             # What the node finds wrong with a release may be damage of the controller's own copy.
             release_cache.load_manifest(self.cache, self.release)
+        if self._manifest_digest and result.get("staged") and not self._check():
+            self._record.write(self.release)
         return self._presentable(result, keys)
 
     # --- what is known here, and looked up only where a node is not clean
@@ -121,10 +127,25 @@ class SharedConfigCall:
         return release_cache.load_manifest(self.cache, self.release) if self._manifest_digest else None
 
     @functools.cached_property
+    def _record(self) -> release_delta.NodeRecord:
+        return release_delta.NodeRecord(
+            self.cache, str(self.task_vars.get("inventory_hostname") or ""), str(self.args.get("store") or "")
+        )
+
+    @functools.cached_property
     def secrets(self) -> list[str]:
         return known_secrets(self.host, self.task_vars)
 
     # --- what is sent
+
+    def _expected_delta(self) -> release_delta.Delta:
+        """What changes on a node that has the release it had last; nothing where that is the wanted one, or unknown."""
+        if not self._manifest_digest or self.state not in ("staged", "applied") or self.module.endswith("_info"):
+            return release_delta.NONE
+        base = self._record.read()
+        if base in ("", self.release):
+            return release_delta.NONE
+        return release_delta.between(self.cache, base, self.release, contents=not self._check())
 
     @staticmethod
     def _plain_node_files(value: t.Any) -> list[dict[str, t.Any]] | None:

@@ -55,7 +55,8 @@ def blob_path(cache: str | os.PathLike[str], sha256: str) -> Path:
 _ADVICE = "Build the release again (ivy.cluster.config_release)."
 
 
-def _raw_manifest(cache: str | os.PathLike[str], release_id: str) -> bytes:
+def raw_manifest(cache: str | os.PathLike[str], release_id: str) -> bytes:
+    """The bytes of a manifest, unchecked."""
     path = manifest_path(cache, release_id)
     try:
         return path.read_bytes()
@@ -67,13 +68,13 @@ def _raw_manifest(cache: str | os.PathLike[str], release_id: str) -> bytes:
 
 def manifest_digest(cache: str | os.PathLike[str], release_id: str) -> str:
     """The digest by which a node knows whether it has the same manifest, which need not be understood for that."""
-    return hashlib.sha256(_raw_manifest(cache, release_id)).hexdigest()
+    return hashlib.sha256(raw_manifest(cache, release_id)).hexdigest()
 
 
 def load_manifest(cache: str | os.PathLike[str], release_id: str) -> Manifest:
     """The manifest of a built release; a damaged or foreign one is an error, never a partial answer."""
     path, advice = manifest_path(cache, release_id), _ADVICE
-    raw = _raw_manifest(cache, release_id)
+    raw = raw_manifest(cache, release_id)
     try:
         manifest = json.loads(raw)
     except ValueError as error:
@@ -115,7 +116,7 @@ def write_release(cache: str | os.PathLike[str], manifest: Manifest, blobs: t.It
     path = manifest_path(root, manifest["id"])
     try:
         for directory in (root, root / "blobs", root / "releases", path.parent):
-            _private_directory(directory)
+            private_directory(directory)
         for data in blobs:
             _write_blob(blob_path(root, hashlib.sha256(data).hexdigest()), data)
         atomic_files.replace(path, canonical(manifest))
@@ -140,9 +141,17 @@ def prune(cache: str | os.PathLike[str], keep: str, kept_releases: int = KEPT_RE
                 continue
             (release / "manifest.json").unlink(missing_ok=True)
             release.rmdir()
+        for record in _node_records(root):
+            if not (root / "releases" / record.read_text(encoding="ascii").strip()).is_dir():
+                record.unlink(missing_ok=True)
         for blob in (root / "blobs").iterdir():
             if blob.name not in needed and blob.stat().st_mtime < horizon:
                 blob.unlink(missing_ok=True)
+
+
+def _node_records(root: Path) -> list[Path]:
+    """The files that record which release a node has."""
+    return list((root / "nodes").iterdir()) if (root / "nodes").is_dir() else []
 
 
 def manifest_problem(manifest: t.Any, release_id: str) -> str | None:
@@ -167,7 +176,8 @@ def manifest_problem(manifest: t.Any, release_id: str) -> str | None:
     return None
 
 
-def _private_directory(path: Path) -> None:
+def private_directory(path: Path) -> None:
+    """Make a directory that only this user can enter, or ensure that it is one."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode):

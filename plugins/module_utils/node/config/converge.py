@@ -22,7 +22,7 @@ from .drift import Findings, Settlement, find_drift, questions, settle
 from .node_files import NodeFiles, parse_node_files
 from .node_state import Inspection, inspect_node, lacks_contents
 from .request import Request
-from .staging import obtain_release
+from .staging import Obtained, keep_release, obtain_release
 from .transaction import activate
 from .view import View
 
@@ -47,19 +47,22 @@ def _converge(request: Request, store: Store) -> Result:
     settings = request.settings
     with View(settings, store, must_exist=not request.check) as view:
         context = open_context(request, store, view, show(settings.unit))
-        release = obtain_release(context)
+        obtained = obtain_release(context)
+        release = obtained.release if obtained else None
         node_files = NodeFiles(context.recorded.node_files, {})
         if request.node_files is not None:
             node_files = parse_node_files(request.node_files, must_exist=not request.check)
         inspection = inspect_node(context, release, node_files.records)
         findings = find_drift(context, inspection)
         needs = _needs(context, inspection, findings, release, node_files)
-        if release is None or needs:
+        if obtained is None or needs:
             return {"changed": False, **needs}
+        # Not before: a call that ends in a question must not change anything, since only the last one reports it.
+        keep_release(context, obtained)
         settlement = settle(context, inspection, findings)
         decision = decisions.decide(context, settlement.inspection, settlement.findings)
         finish = _stage if request.state == STAGED else _apply
-        return finish(context, settlement, decision, release, node_files.contents)
+        return finish(context, settlement, decision, obtained, node_files.contents)
 
 
 def _needs(
@@ -107,18 +110,18 @@ def _stage(
     context: Context,
     settlement: Settlement,
     decision: Decision,
-    release: Manifest,
+    obtained: Obtained,
     contents: dict[str, bytes],
 ) -> Result:
     """The result of a staged release, with a prediction of its activation."""
-    inspection = settlement.inspection
+    inspection, release = settlement.inspection, obtained.release
     now = decisions.current_run_state(context, inspection)
     after = decisions.run_state_after(context, inspection, decision, release, contents)
     applied = context.recorded.applied.get("release")
     return {
         **_common(context, settlement, decision, release, now.running),
         **_texts(context, inspection, decision, contents),
-        "changed": context.request.manifest is not None,
+        "changed": obtained.received is not None,
         "actions": [],
         "applied": {"before": applied, "after": applied},
         "restart_required": now.restart_required,
@@ -140,11 +143,11 @@ def _apply(
     context: Context,
     settlement: Settlement,
     decision: Decision,
-    release: Manifest,
+    obtained: Obtained,
     contents: dict[str, bytes],
 ) -> Result:
     """Activate the release, unless in check mode or rejected because of drift."""
-    inspection, findings = settlement.inspection, settlement.findings
+    inspection, findings, release = settlement.inspection, settlement.findings, obtained.release
     after = decisions.run_state_after(context, inspection, decision, release, contents)
     result = _common(context, settlement, decision, release, after.running)
     applied = context.recorded.applied.get("release")

@@ -153,7 +153,8 @@ def inspect(request: Request) -> dict[str, t.Any]:
     """
     with Store(request.store) as store, View(request.settings, store, must_exist=False) as view:
         context = open_context(request, store, view, show(request.settings.unit))
-        release = obtain_release(context) if request.release else None
+        obtained = obtain_release(context) if request.release else None
+        release = obtained.release if obtained else None
         inspection = inspect_node(context, release, context.recorded.node_files)
         findings = find_drift(context, inspection)
         needs: dict[str, t.Any] = {}

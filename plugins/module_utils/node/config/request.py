@@ -34,6 +34,8 @@ class Request(t.NamedTuple):
     verdicts: dict[str, dict[str, str]]
     key: bytes = b""
     accept_new_key: bool = False
+    # The release as its difference from one that the node is believed to have.
+    delta: dict[str, t.Any] | None = None
     run_directory: str = run_state.RUN_DIRECTORY
 
 
@@ -121,6 +123,7 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
         verdicts=header.get("verdicts") or {},
         key=bytes.fromhex(str(header.get("key") or "")),
         accept_new_key=bool(params.get("accept_new_key")),
+        delta=header.get("delta"),
     )
 
 

@@ -4,13 +4,24 @@
 
 from __future__ import annotations
 
+import typing as t
+
+from ..files.delta import assembled
+from ..files.digest import sha256
 from ..files.errors import NodeError
-from ..files.manifest import Manifest, parse
+from ..files.manifest import Manifest, check_id, parse
 from .context import Context
 
 
-def obtain_release(context: Context) -> Manifest | None:
-    """The requested release; None if the controller must send it first. Writes nothing in check mode."""
+class Obtained(t.NamedTuple):
+    """The requested release, and its manifest if it came with this call and is not in the store yet."""
+
+    release: Manifest
+    received: bytes | None
+
+
+def obtain_release(context: Context) -> Obtained | None:
+    """The requested release; None if the controller must send it first. Writes nothing."""
     request, store = context.request, context.store
     staged = context.view.manifest(request.release) if store.tree.exists else None
     if staged is not None:
@@ -19,21 +30,45 @@ def obtain_release(context: Context) -> Manifest | None:
                 f"The store is damaged: the manifest of release {request.release} in {store.path} differs from the "
                 f"controller's. Remove {store.path}/releases/{request.release} and run again."
             )
-        present = store.blob_names()
-        if request.check or all(entry.sha256 in present for entry in staged.entries):
-            return staged
-    if request.manifest is None:
+        if request.check or _is_complete(staged, store.blob_names()):
+            return Obtained(staged, None)
+    received = request.manifest if request.manifest is not None else _from_delta(context)
+    if received is None:
         return None
-    received = parse(request.manifest, "received from the controller")
-    if received.id != request.release or (request.manifest_digest and received.digest != request.manifest_digest):
+    release = parse(received, "received from the controller")
+    if release.id != request.release or (request.manifest_digest and release.digest != request.manifest_digest):
         raise NodeError(
             "The received manifest is not the announced one: it was damaged in transit. Nothing was changed. Run again."
         )
-    _reject_other_key(context, received)
-    if not request.check:
-        store.stage(request.manifest, request.blobs)
-        store.journal("staged", release=received.id)
-    return received
+    complete = request.manifest is not None or request.check
+    if not complete and not _is_complete(release, store.blob_names() | request.blobs.keys()):
+        # The delta came with the contents that the controller believed to be missing. The node has fewer.
+        return None
+    _reject_other_key(context, release)
+    return Obtained(release, received)
+
+
+def keep_release(context: Context, obtained: Obtained) -> None:
+    """Add a release that came with this call to the store."""
+    if obtained.received is not None and not context.request.check:
+        context.store.stage(obtained.received, context.request.blobs)
+        context.store.journal("staged", release=obtained.release.id)
+
+
+def _is_complete(release: Manifest, contents: t.Container[str]) -> bool:
+    return all(entry.sha256 in contents for entry in release.entries)
+
+
+def _from_delta(context: Context) -> bytes | None:
+    """The manifest made from an earlier one; None where the node has another one, or nothing of that name."""
+    delta, store = context.request.delta, context.store
+    if not delta or not store.tree.exists:
+        return None
+    found = store.tree.read(f"releases/{check_id(str(delta.get('base')))}/manifest.json")
+    made = assembled(found[0], delta.get("parts") or ()) if found is not None else None
+    if made is None or sha256(made) != context.request.manifest_digest:
+        return None
+    return made
 
 
 def _reject_other_key(context: Context, received: Manifest) -> None:

@@ -152,7 +152,72 @@ def test_only_the_missing_files_travel(site: t.Any, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(payload, "pack", spy)
     site.call(site.cached(site.files(web=b"<newer/>")))
-    assert [len(blobs) for blobs in sent] == [0, 1]
+    assert [len(blobs) for blobs in sent] == [1]
+    # Without a record of what the node has, it is asked first.
+    shutil.rmtree(site.node.base / "cache" / "nodes")
+    site.call(site.cached(site.files(web=b"<newest/>")))
+    assert [len(blobs) for blobs in sent] == [1, 0, 1]
+
+
+def test_a_change_of_few_files_takes_one_call(site: t.Any) -> None:
+    site.call(site.cached(site.files()))
+    changed = site.files(web=b"<newer/>", env=b'IVY_A="canary-other"\n')
+    release = site.cached(changed)
+    host, result = site.call(release, check=True)
+    assert (len(host.calls), result["changed"]) == (1, True)
+    assert site.node.holds(site.files())
+    host, result = site.call(release, state="staged")
+    assert (len(host.calls), result["changed"], result["activation"]["changed"]) == (1, True, True)
+    assert "payload" not in result["invocation"]["module_args"]
+    host, result = site.call(release)
+    assert (len(host.calls), result["changed"]) == (1, True)
+    assert site.node.holds(changed)
+    host, result = site.call(release)
+    assert (len(host.calls), result["changed"]) == (1, False)
+
+
+def test_a_node_with_another_release_than_recorded_is_sent_what_it_lacks(site: t.Any) -> None:
+    first, second = site.cached(site.files()), site.cached(site.files(web=b"<second/>"))
+    site.call(first)
+    store = site.node.base / "store"
+    shutil.copytree(store, site.node.base / "saved")
+    site.call(second)
+    # The node was restored from a backup, so the record of the controller is wrong.
+    shutil.rmtree(store)
+    (site.node.base / "saved").rename(store)
+    third = site.files(web=b"<third/>")
+    host, result = site.call(site.cached(third))
+    assert (len(host.calls), result["changed"]) == (2, True)
+    assert site.node.holds(third)
+
+
+def test_a_node_that_lost_a_file_of_the_recorded_release_is_sent_it(site: t.Any) -> None:
+    site.call(site.cached(site.files()))
+    digest = hashlib.sha256(site.files()[APP].content).hexdigest()
+    (site.node.store / "blobs" / digest).unlink()
+    changed = site.files(web=b"<newer/>")
+    host, result = site.call(site.cached(changed))
+    assert (len(host.calls), result["changed"]) == (2, True)
+    assert (site.node.store / "blobs" / digest).read_bytes() == site.files()[APP].content
+
+
+@pytest.mark.parametrize("state", ["staged", "applied"])
+def test_a_question_about_yaml_changes_nothing_before_its_answer(site: t.Any, state: str) -> None:
+    site.call(site.cached(site.files()))
+    site.node.path(IVY).write_bytes(b"SystemDb.Url: a\nEMail.Server.Host: 'mail1'\n")
+    release = site.cached(site.files(web=b"<newer/>"))
+    host, result = site.call(release, state=state)
+    assert [len(host.calls), result["changed"], result["drift"]] == [2, True, []]
+    assert json.loads(host.answers[0])["changed"] is False
+    assert (site.node.store / "releases" / release).exists()
+
+
+def test_a_large_change_is_not_sent_to_a_node_that_may_have_it(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible_collections.ivy.cluster.plugins.plugin_utils.release.delta.LARGEST", 1000)
+    site.call(site.cached(site.files()))
+    host, result = site.call(site.cached(site.files(web=b"<newer/>" * 200)))
+    assert (len(host.calls), result["changed"]) == (2, True)
+    assert len(json.dumps(host.calls[0])) < 1000
 
 
 def test_a_large_release_travels_as_a_file_that_is_removed(site: t.Any) -> None:
