@@ -15,6 +15,7 @@ import typing as t
 
 from ..files import atomic
 from ..files.atomic import (
+    BATCH,
     Tree,
     commit_at,
     digest_at,
@@ -38,6 +39,7 @@ from ..files.scan import (
     Found,
     Scene,
     attribute_problem,
+    directories_above,
     directories_in_disorder,
 )
 from ..store.store import Store
@@ -46,8 +48,6 @@ CREATE, UPDATE, DELETE, ATTRIBUTES = "create", "update", "delete", "attributes"
 _ORDER = {"secrets": 0, "environment": 1, NODE: 2, "engine": 3}
 # Left free on each file system, because an engine without space for its own files fails in other ways.
 _RESERVE = 4 << 20
-# Up to this number, files are synced one by one; more of them together.
-BATCH = 16
 
 # The detail of an action that replaces something else than a regular file.
 _NOT_A_FILE = "replaces a directory, a link or a special file"
@@ -136,12 +136,7 @@ def _phase(one: Action) -> int:
 
 def blocking_paths(scene: Scene, target: t.Mapping[str, Expected]) -> list[str]:
     """Files and links in place of directories that the release needs."""
-    needed = {
-        f"{want.root}:{'/'.join(want.path.split('/')[:depth])}"
-        for want in target.values()
-        if want.root != NODE
-        for depth in range(1, want.path.count("/") + 1)
-    }
+    needed = directories_above(key for key, want in target.items() if want.root != NODE)
     return sorted(key for key in needed if key in scene.files)
 
 
@@ -210,6 +205,37 @@ def check_space(needs: t.Mapping[str, int]) -> None:
             f"There is not enough space to activate the release ({'; '.join(problems)}). Nothing was changed. "
             "Free some space and run again."
         )
+
+
+class Places:
+    """Opens the directory of one file after another. It is held open while the next file is in it, too."""
+
+    def __init__(self, open_place: t.Callable[[str, str], tuple[int, str] | None]) -> None:
+        self._open_place = open_place
+        self._directory: tuple[str, str] | None = None
+        self._fd = -1
+
+    def __enter__(self) -> Places:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._directory = -1, None
+
+    def of(self, root: str, path: str) -> tuple[int, str] | None:
+        """The directory and the name of a file; None if the directory is missing. The caller must not close it."""
+        head, name = os.path.split(path)
+        if self._directory != (root, head):
+            self._close()
+            place = self._open_place(root, path)
+            if place is None:
+                return None
+            self._fd, self._directory = place[0], (root, head)
+        return self._fd, name
 
 
 class Executor:
@@ -282,10 +308,11 @@ class Executor:
         except (OSError, NodeError):
             self._discard_all(prepared)
             raise
-        for one in prepared:
-            self.replaced = True
-            self._commit(one)
-            changed.add((one.root, os.path.dirname(one.path)))
+        with Places(self._open) as places:
+            for one in prepared:
+                self.replaced = True
+                self._commit(one, places)
+                changed.add((one.root, os.path.dirname(one.path)))
         self._sync_directories(changed)
         for one in actions:
             if one.action == DELETE and not one.first:
@@ -312,11 +339,12 @@ class Executor:
         together = sum(one.target is not None for one in actions) > BATCH
         file_systems: dict[int, int] = {}
         try:
-            for one in actions:
-                if one.target is None:
-                    self._fix_directory(one)
-                elif self._put(one, one.target, not together, file_systems):
-                    prepared.append(one)
+            with Places(self._make_place) as places:
+                for one in actions:
+                    if one.target is None:
+                        self._fix_directory(one)
+                    elif self._put(one, one.target, not together, file_systems, places):
+                        prepared.append(one)
             if together:
                 for fd in file_systems.values():
                     atomic.sync_filesystem(fd)
@@ -331,27 +359,28 @@ class Executor:
 
     def _check_unchanged(self, actions: t.Iterable[Action]) -> None:
         """Fail if a file was edited since the inspection: no backup has that edit, so it would be lost."""
-        for one in actions:
-            found = one.found
-            if one.action == ATTRIBUTES or one.first or (found is not None and found.kind != FILE):
-                continue
-            place = self._open(one.root, one.path)
-            if place is None:
-                continue
-            try:
-                info = lstat_at(*place)
-                if info is None or (found and info.st_mtime == found.mtime and info.st_size == found.size):
+        with Places(self._open) as places:
+            for one in actions:
+                found = one.found
+                if one.action == ATTRIBUTES or one.first or (found is not None and found.kind != FILE):
                     continue
-                hit = digest_at(*place)
-                # Where nothing was seen, what is about to be written may lie there.
-                harmless = (found.sha256,) if found else one.target.digests if one.target else ()
-                if hit is None or hit[0] not in harmless:
-                    raise NodeError(
-                        f"{one.path} was changed on the node while the release was being activated. It was not "
-                        "overwritten. Run again: the change is then reported, and backed up first."
-                    )
-            finally:
-                os.close(place[0])
+                place = places.of(one.root, one.path)
+                if place is not None:
+                    self._check_same(one, place)
+
+    @staticmethod
+    def _check_same(one: Action, place: tuple[int, str]) -> None:
+        found, info = one.found, lstat_at(*place)
+        if info is None or (found and info.st_mtime == found.mtime and info.st_size == found.size):
+            return
+        hit = digest_at(*place)
+        # Where nothing was seen, what is about to be written may lie there.
+        harmless = (found.sha256,) if found else one.target.digests if one.target else ()
+        if hit is None or hit[0] not in harmless:
+            raise NodeError(
+                f"{one.path} was changed on the node while the release was being activated. It was not "
+                "overwritten. Run again: the change is then reported, and backed up first."
+            )
 
     def _discard_all(self, prepared: t.Iterable[Action]) -> None:
         for one in prepared:
@@ -366,17 +395,14 @@ class Executor:
             finally:
                 os.close(place[0])
 
-    def _commit(self, one: Action) -> None:
-        place = self._open(one.root, one.path)
+    def _commit(self, one: Action, places: Places) -> None:
+        place = places.of(one.root, one.path)
         if place is None:
             raise NodeError(f"The directory of {one.path} was removed while the release was activated. Run again.")
         fd, name = place
-        try:
-            if one.found is not None and one.found.kind == DIRECTORY:
-                remove_tree_at(fd, name)
-            commit_at(fd, name)
-        finally:
-            os.close(fd)
+        if one.found is not None and one.found.kind == DIRECTORY:
+            remove_tree_at(fd, name)
+        commit_at(fd, name)
 
     def _sync_directories(self, changed: t.Iterable[tuple[str, str]]) -> None:
         for root, directory in changed:
@@ -422,46 +448,45 @@ class Executor:
         finally:
             os.close(directory)
 
-    def _place(self, want: Expected) -> tuple[int, str]:
-        if want.root == NODE:
-            head, name = os.path.split(want.path)
+    def _make_place(self, root: str, path: str) -> tuple[int, str]:
+        if root == NODE:
+            head, name = os.path.split(path)
             tree = Tree(head)
             try:
                 tree.create_base(0o755, os.geteuid(), os.getegid())
                 return os.dup(tree.fd), name
             finally:
                 tree.close()
-        tree = self.trees[want.root]
-        uid, gid = self.owners[want.root]
+        tree = self.trees[root]
+        uid, gid = self.owners[root]
         if not tree.exists:
-            if want.root == "engine":
+            if root == "engine":
                 raise NodeError(
                     f"The engine's directory {tree.base} does not exist. Unpack the engine first (role engine does)."
                 )
-            tree.create_base(0o750 if want.root == "secrets" else 0o700, uid, gid)
-        return tree.make_parent(want.path, 0o750, uid, gid)
+            tree.create_base(0o750 if root == "secrets" else 0o700, uid, gid)
+        return tree.make_parent(path, 0o750, uid, gid)
 
-    def _put(self, one: Action, want: Expected, durable: bool, file_systems: dict[int, int]) -> bool:
+    def _put(self, one: Action, want: Expected, durable: bool, file_systems: dict[int, int], places: Places) -> bool:
         """Prepare one file; False where correcting its attributes was enough."""
         found = one.found
         mode = want.mode if want.mode is not None else (found.mode & ~0o002 if found and found.kind == FILE else 0o640)
         owner = self.owners["engine"] if want.root == "engine" else (os.geteuid(), os.getegid())
         uid = want.uid if want.uid is not None else owner[0]
         gid = want.gid if want.gid is not None else owner[1]
-        fd, name = self._place(want)
-        try:
-            if one.action == ATTRIBUTES and set_attributes_at(fd, name, mode, uid, gid):
-                return False
-            # Where another name shares the file, its owner must not be touched: a new file takes its place, with the
-            # very bytes that lie there, since they may be an accepted rewriting.
-            data = self._present(fd, name, want) if one.action == ATTRIBUTES else self.content(want)
-            prepare_at(fd, name, data, mode, uid, gid, durable)
-            device = os.fstat(fd).st_dev
-            if device not in file_systems:
-                file_systems[device] = os.dup(fd)
-            return True
-        finally:
-            os.close(fd)
+        place = places.of(want.root, want.path)
+        assert place is not None
+        fd, name = place
+        if one.action == ATTRIBUTES and set_attributes_at(fd, name, mode, uid, gid):
+            return False
+        # Where another name shares the file, its owner must not be touched: a new file takes its place, with the
+        # very bytes that lie there, since they may be an accepted rewriting.
+        data = self._present(fd, name, want) if one.action == ATTRIBUTES else self.content(want)
+        prepare_at(fd, name, data, mode, uid, gid, durable)
+        device = os.fstat(fd).st_dev
+        if device not in file_systems:
+            file_systems[device] = os.dup(fd)
+        return True
 
     def _present(self, directory: int, name: str, want: Expected) -> bytes:
         """The present content if it is unchanged: a link created since could lead to another user's secret."""

@@ -45,7 +45,7 @@ def record_baseline(settings: Settings, store_path: str, version: str, check: bo
         if check:
             return {"changed": True, "files": len(files)}
         with store.lock():
-            present = store.blob_names()
+            present = set(store.blob_names())
             for path, item in sorted(files.items()):
                 if path.startswith(_WITHOUT_CONTENT) or item["size"] > _BLOB_SIZE or item["sha256"] in present:
                     continue

@@ -42,8 +42,8 @@ class Context(t.NamedTuple):
     def interrupted(self) -> bool:
         return bool(self.recorded.intent)
 
-    def blob_names(self) -> set[str]:
-        return self.store.blob_names() if self.store.tree.exists else set()
+    def blob_names(self) -> frozenset[str]:
+        return self.store.blob_names() if self.store.tree.exists else frozenset()
 
 
 def open_context(request: Request, store: Store, view: View, unit: Unit) -> Context:

@@ -62,7 +62,11 @@ def _converge(request: Request, store: Store) -> Result:
         settlement = settle(context, inspection, findings)
         decision = decisions.decide(context, settlement.inspection, settlement.findings)
         finish = _stage if request.state == STAGED else _apply
-        return finish(context, settlement, decision, obtained, node_files.contents)
+        contents = dict(node_files.contents)
+        if obtained.received is not None:
+            # They were just written to the store and need not be read from it.
+            contents.update(request.blobs)
+        return finish(context, settlement, decision, obtained, contents)
 
 
 def _needs(

@@ -52,7 +52,7 @@ def keep_release(context: Context, obtained: Obtained) -> None:
     """Add a release that came with this call to the store."""
     if obtained.received is not None and not context.request.check:
         context.store.stage(obtained.received, context.request.blobs)
-        context.store.journal("staged", release=obtained.release.id)
+        context.store.journal("staged", durable=context.request.state == "staged", release=obtained.release.id)
 
 
 def _is_complete(release: Manifest, contents: t.Container[str]) -> bool:

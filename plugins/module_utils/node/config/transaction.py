@@ -106,7 +106,8 @@ def _execute(
             "time": timestamp(),
         }
     )
-    store.journal("begin", release=release.id, actions=len(decision.actions), backup=backup or None)
+    # The intent is durable and says the same.
+    store.journal("begin", durable=False, release=release.id, actions=len(decision.actions), backup=backup or None)
     outside = [
         key for key in {*inspection.planned, *inspection.before, *inspection.target} if not key.startswith("engine:")
     ]

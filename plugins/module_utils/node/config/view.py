@@ -29,6 +29,7 @@ from ..files.scan import (
     Scene,
     compare,
     declared_applications,
+    directories_above,
     directories_in_disorder,
     expected_of_baseline,
     expected_of_release,
@@ -236,12 +237,7 @@ class View:
             else:
                 drift.append(one)
         drift.extend(directories_in_disorder(scene, expected, self.owners["engine"]))
-        directories = {
-            f"{want.root}:{'/'.join(want.path.split('/')[:depth])}"
-            for want in expected.values()
-            if want.root != NODE
-            for depth in range(1, want.path.count("/") + 1)
-        }
+        directories = directories_above(key for key, want in expected.items() if want.root != NODE)
         extra, kept = unexpected_files(
             scene, known, directories, self.owned, self.ignored, declared_applications(paths)
         )

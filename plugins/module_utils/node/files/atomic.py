@@ -25,6 +25,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 32
+# Up to this number, files are synced one by one; more of them together.
+BATCH = 16
 
 TEMPORARY_PREFIX = ".ivy-cluster-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -180,8 +182,12 @@ def prepare_at(
     A caller that writes several files can pass durable=False and synchronise them together.
     """
     temporary = temporary_name(name)
-    discard_at(directory, temporary)
-    fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
+    try:
+        fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
+    except FileExistsError:
+        # An interrupted run left it behind.
+        discard_at(directory, temporary)
+        fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
     try:
         for block in (data,) if isinstance(data, bytes) else data:
             write_all(fd, block)

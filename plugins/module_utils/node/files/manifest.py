@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
 import typing as t
 
-from .atomic import check_relative, is_temporary
+from .atomic import TEMPORARY_PREFIX, check_relative, is_temporary
 from .digest import sha256
 from .errors import NodeError
 
@@ -115,6 +116,65 @@ def _entry(value: t.Any) -> Entry:
     )
 
 
+# A path that check_relative() accepts.
+_PLAIN = re.compile(r"(?:(?!\.{1,2}(?:/|\Z))[^/\0]+(?:/(?!\Z)|\Z))+\Z")
+_FIELDS = operator.itemgetter("root", "path", "sha256", "size", "mode", "secret", "kind", "restart")
+_modes: dict[str, int] = {}
+
+
+def _sound_entry(value: t.Any) -> Entry | None:
+    """The entry by few tests, which nearly all entries pass; None where only _entry() can decide."""
+    try:
+        root, path, digest, size, mode, secret, kind, restart = _FIELDS(value)
+        if (
+            root not in ROOTS
+            or kind not in KINDS
+            or type(size) is not int
+            or size < 0
+            or not _PLAIN.match(path)
+            or TEMPORARY_PREFIX in path
+            or not _SHA256.match(digest)
+            or type(secret) is not bool
+            or restart["kind"] not in RESTARTS
+            or restart.get("keys")
+        ):
+            return None
+        bits = _modes.get(mode)
+        if bits is None:
+            if not _MODE.match(mode):
+                return None
+            bits = _modes[mode] = int(mode, 8)
+        keys = value.get("secret_keys")
+        return Entry(
+            root,
+            path,
+            digest,
+            size,
+            bits,
+            secret,
+            kind,
+            Restart(restart["kind"], str(restart.get("digest", "")), {}),
+            tuple(str(key) for key in keys) if keys else (),
+        )
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+
+
+def contents(data: bytes) -> set[str] | None:
+    """The digests of the contents that a manifest names; None if it is damaged. Most of it is not validated."""
+    known = _read.get(sha256(data))
+    if known is not None:
+        return {entry.sha256 for entry in known.entries}
+    try:
+        value = json.loads(data.decode("utf-8"))
+        if value["format"] != FORMAT or not _ID.match(value["id"]):
+            return None
+        named = {entry["sha256"] for entry in value["entries"]}
+        return named if all(map(_SHA256.match, named)) else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
 def _copy(value: t.Any) -> str:
     if not isinstance(value, dict) or not isinstance(value.get("copy"), str):
         raise ValueError("not a mapping with the place of the copy")
@@ -169,7 +229,7 @@ def _parse(data: bytes, where: str, digest: str) -> Manifest:
         listed = []
     for number, item in enumerate(listed):
         try:
-            entries.append(_entry(item))
+            entries.append(_sound_entry(item) or _entry(item))
         except (ValueError, NodeError) as exc:  # noqa: PERF203
             name = item.get("path") if isinstance(item, dict) else None
             problems.append(f"entry {number} ({name}): {exc}")

@@ -230,7 +230,7 @@ def survey(trees: t.Mapping[str, Tree], singles: t.Mapping[str, t.Iterable[str]]
 def as_expected(
     entry: Entry, accepted: t.Mapping[str, t.Mapping[str, t.Sequence[str]]], owner: tuple[int, int]
 ) -> Expected:
-    good = (entry.sha256, *accepted.get(entry.key, {}).get(entry.sha256, ()))
+    good = (entry.sha256, *accepted.get(entry.key, {}).get(entry.sha256, ())) if accepted else (entry.sha256,)
     return Expected(entry.root, entry.path, good, entry.mode, owner[0], owner[1], RELEASE, entry.secret, entry.kind)
 
 
@@ -344,6 +344,17 @@ def declared_applications(paths: t.Iterable[str]) -> set[str]:
     return {"/".join(path.split("/")[:3]) for path in paths if path.startswith("configuration/applications/")}
 
 
+def directories_above(keys: t.Iterable[str]) -> set[str]:
+    """The keys (or paths) of all directories that the files need below their roots."""
+    out: set[str] = set()
+    for key in keys:
+        above = key.rpartition("/")[0]
+        while above and above not in out:
+            out.add(above)
+            above = above.rpartition("/")[0]
+    return out
+
+
 def directory_problem(found: Found, uid: int, gid: int) -> str:
     """Why the engine could not use a managed directory, or too many could; empty when it is fine."""
     if found.uid not in (0, uid, os.geteuid()):
@@ -358,11 +369,9 @@ def directory_problem(found: Found, uid: int, gid: int) -> str:
 
 def directories_in_disorder(scene: Scene, expected: t.Mapping[str, Expected], owner: tuple[int, int]) -> list[Drift]:
     """The directories of a release's files that have a wrong owner or mode."""
-    needed: set[str] = set()
-    for want in expected.values():
-        if want.root == "engine" and want.origin == RELEASE:
-            parts = want.path.split("/")
-            needed.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
+    needed = directories_above(
+        want.path for want in expected.values() if want.root == "engine" and want.origin == RELEASE
+    )
     findings = []
     for path in sorted(needed):
         found = scene.directories.get(f"engine:{path}")

@@ -20,6 +20,7 @@ import typing as t
 from ..files import atomic
 from ..files import manifest as manifests
 from ..files.atomic import (
+    BATCH,
     Tree,
     commit_at,
     discard_at,
@@ -67,6 +68,8 @@ class Store:
     def __init__(self, path: str) -> None:
         self.path = path
         self.tree = Tree(path)
+        # Listed once; whatever adds or removes a blob starts again.
+        self._blobs: frozenset[str] | None = None
         if self.tree.exists:
             self._check()
 
@@ -144,6 +147,7 @@ class Store:
                             "Wait until it is over, or end that process, then run again."
                         ) from exc
                     time.sleep(0.1)
+            self._blobs = None
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"process {os.getpid()} since {timestamp()}\n".encode(), 0)
             yield
@@ -262,8 +266,10 @@ class Store:
             ) from exc
         return parsed
 
-    def blob_names(self) -> set[str]:
-        return set(self._names("blobs"))
+    def blob_names(self) -> frozenset[str]:
+        if self._blobs is None:
+            self._blobs = frozenset(self._names("blobs"))
+        return self._blobs
 
     def blob_if_sound(self, digest: str) -> bytes | None:
         try:
@@ -289,18 +295,22 @@ class Store:
     def put_blob(self, digest: str, data: bytes) -> None:
         if sha256(data) != digest:
             raise NodeError(f"The content received for {digest[:8]}... is damaged: its digest differs. Run again.")
+        self._blobs = None
         self._put_bytes(f"blobs/{digest}", data)
 
     def _put_blobs(self, blobs: t.Mapping[str, bytes]) -> None:
         """Many at once: durable together, and under their names only then."""
+        self._blobs = None
         uid, gid = os.geteuid(), os.getegid()
+        # The file system may have much other data to write, so a few files are synced one by one.
+        together = len(blobs) > BATCH
         directory, _name = self.tree.make_parent("blobs/.names", _PRIVATE_DIRECTORY, uid, gid)
         try:
             for digest, content in blobs.items():
                 if sha256(content) != digest:
                     raise NodeError(f"The content received for {digest[:8]}... is damaged. Run again.")
-                prepare_at(directory, digest, content, _PRIVATE_FILE, uid, gid, durable=False)
-            if blobs:
+                prepare_at(directory, digest, content, _PRIVATE_FILE, uid, gid, durable=not together)
+            if together:
                 atomic.sync_filesystem(directory)
             for digest in blobs:
                 commit_at(directory, digest)
@@ -314,8 +324,9 @@ class Store:
         parsed = manifests.parse(data, "received from the controller")
         present = self.blob_names()
         self._put_blobs({digest: content for digest, content in blobs.items() if digest not in present})
-        present.update(blobs)
-        missing = sorted({entry.path for entry in parsed.entries if entry.sha256 not in present})
+        missing = sorted(
+            {entry.path for entry in parsed.entries if entry.sha256 not in present and entry.sha256 not in blobs}
+        )
         if missing:
             raise NodeError(
                 f"The release {parsed.id} came without the content of {', '.join(missing[:10])}. Run again."
@@ -460,7 +471,8 @@ class Store:
         stem, _dot, number = taken[-1].partition(".")
         return f"{stem}.{int(number or 0) + 1:08d}" if number.isdigit() or not number else f"{taken[-1]}.00000001"
 
-    def journal(self, event: str, **details: t.Any) -> None:
+    def journal(self, event: str, *, durable: bool = True, **details: t.Any) -> None:
+        """Add a line. One that is not durable becomes so with the next durable one: no step depends on the journal."""
         line = json.dumps({"time": timestamp(), "event": event, **details}, sort_keys=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open("journal.jsonl", flags, _PRIVATE_FILE, dir_fd=self.tree.fd)
@@ -469,7 +481,8 @@ class Store:
             # A run that was cut off may have left half a line; it must not take this one with it.
             start = b"\n" if size and os.pread(fd, 1, size - 1) != b"\n" else b""
             write_all(fd, start + line.encode("utf-8") + b"\n")
-            os.fsync(fd)
+            if durable:
+                os.fsync(fd)
         finally:
             os.close(fd)
 
@@ -477,29 +490,33 @@ class Store:
         """Forget old releases and backups, then the blobs that nothing names any more."""
         applied = self.applied()
         protected = {applied.get("release"), applied.get("previous"), self.intent().get("release")}
-        for name in self._names("releases"):
+        contents = {name: self._contents(name) for name in self._names("releases")}
+        for name, named in contents.items():
             # What a run that was cut off left behind, or what is damaged: no release that could be activated.
-            if name not in protected and self._unusable(name):
+            if name not in protected and named is None:
                 self._remove_release(name)
         by_age = self._by_age()
         unprotected = [name for _age, name in by_age if name not in protected]
         kept = sum(1 for _age, name in by_age if name in protected)
         for name in unprotected[max(keep_releases - kept, 0) :]:
             self._remove_release(name)
+            del contents[name]
         for name in self._names("backups"):
             # The list is written last and nothing is overwritten before, so these files are still in their places.
             if self.tree.read(f"backups/{name}/list.json") is None:
                 self._remove_tree("backups", name)
         for name in sorted(self._names("backups"), reverse=True)[max(keep_backups, 1) :]:
             self._remove_tree("backups", name)
-        self._collect(applied)
+        damaged = any(named is None and name in protected for name, named in contents.items())
+        # The blobs of a damaged release are needed to repair it.
+        if not damaged:
+            self._collect(applied, set().union(*(named for named in contents.values() if named)))
         self._shorten_journal()
 
-    def _unusable(self, release: str) -> bool:
-        try:
-            return self.manifest(release) is None
-        except NodeError:
-            return True
+    def _contents(self, release: str) -> set[str] | None:
+        """The digests of the contents of a release; None if its manifest is missing or damaged."""
+        found = self.tree.read(f"releases/{release}/manifest.json")
+        return manifests.contents(found[0]) if found is not None else None
 
     def _remove_release(self, name: str) -> None:
         # The manifest first: what is left of a removal that is cut off must not pass for a staged release.
@@ -532,16 +549,8 @@ class Store:
             self._put("accepted.json", {"format": FORMAT, "files": after})
         return {digest for by_digest in after.values() for accepted in by_digest.values() for digest in accepted}
 
-    def _collect(self, applied: dict[str, t.Any]) -> None:
-        needed: set[str] = set()
-        for release in self.releases():
-            try:
-                parsed = self.manifest(release)
-            except NodeError:
-                # The blobs of a damaged release are needed to repair it.
-                return
-            if parsed:
-                needed.update(entry.sha256 for entry in parsed.entries)
+    def _collect(self, applied: dict[str, t.Any], needed: set[str]) -> None:
+        """Remove the blobs that neither a release nor anything else needs."""
         for baseline in self.baselines():
             needed.update(str(item.get("sha256")) for item in baseline.get("files", {}).values())
         needed.update(self._accepted_and_needed(needed))
@@ -549,6 +558,7 @@ class Store:
         place = self.tree.open_parent("blobs/.names")
         if place is None:
             return
+        self._blobs = None
         try:
             for name in os.listdir(place[0]):
                 if name not in needed:
