@@ -33,6 +33,7 @@ _HIDDEN = "(secret content)\n"
 
 Result = dict[str, t.Any]
 Host = node_transport.Host
+NOTHING = node_transport.Contents.of({})
 
 
 def known_secrets(host: Host, task_vars: dict[str, t.Any]) -> list[str]:
@@ -79,7 +80,7 @@ class SharedConfigCall:
 
     def run(self) -> Result:
         if self.state == "baseline":
-            return self._call({}, {})
+            return self._call({}, NOTHING)
         if self.release and self.cache:
             self._manifest_digest = release_cache.manifest_digest(self.cache, self.release)
         elif self.release and self.module.endswith("shared_config") and self.state != "accepted":
@@ -88,7 +89,7 @@ class SharedConfigCall:
         header: dict[str, t.Any] = {"judge": True, **sent.header}
         if self.node_files is not None:
             header["node_files"] = [self._short(item) for item in self.node_files]
-        result = self._call(header, sent.blobs)
+        result = self._call(header, node_transport.Contents.of(sent.blobs))
         keys: dict[str, list[dict[str, t.Any]]] = {}
         if not result.get("failed") and (
             result.get("need_release") or result.get("questions") or result.get("need_contents")
@@ -98,7 +99,7 @@ class SharedConfigCall:
                 header["node_files"] = (
                     self.node_files if result.get("need_contents") else [self._short(item) for item in self.node_files]
                 )
-            blobs = sent.blobs
+            contents = node_transport.Contents.of(sent.blobs)
             if result.get("need_release"):
                 header.pop("delta", None)
                 if self.manifest is None:
@@ -107,12 +108,8 @@ class SharedConfigCall:
                         "msg": f"The node does not have release {self.release}, and no cache is named.",
                     }
                 header["manifest"] = payload.to_text(canonical(self.manifest))
-                blobs = {}
-                if not self._check():
-                    have = payload.digest_prefixes(str(result.get("have") or ""))
-                    wanted = payload.without((entry["sha256"] for entry in self.manifest["entries"]), have)
-                    blobs = {digest: release_cache.read_blob(self.cache, digest) for digest in wanted}
-            result = self._call(header, blobs)
+                contents = self._contents(self.manifest, str(result.get("have") or ""))
+            result = self._call(header, contents)
         if result.get("failed") and self._manifest_digest:
             # What the node finds wrong with a release may be damage of the controller's own copy.
             release_cache.load_manifest(self.cache, self.release)
@@ -174,14 +171,25 @@ class SharedConfigCall:
         digest = item.get("sha256") or hashlib.sha256(content.encode("utf-8")).hexdigest()
         return {**{name: value for name, value in item.items() if name != "content"}, "sha256": digest}
 
+    def _contents(self, manifest: dict[str, t.Any], have: str) -> node_transport.Contents:
+        """The contents of a release that the node lacks; none where nothing is written."""
+        if self._check() or self.module.endswith("_info"):
+            return NOTHING
+        sizes = {entry["sha256"]: int(entry["size"]) for entry in manifest["entries"]}
+        wanted = payload.without(sizes, payload.digest_prefixes(have))
+        return node_transport.Contents(
+            {digest: sizes[digest] for digest in wanted},
+            lambda digest: release_cache.blob_blocks(self.cache, digest),
+        )
+
     def _check(self) -> bool:
         return bool(self.host._task.check_mode)
 
-    def _call(self, header: dict[str, t.Any], blobs: dict[str, bytes]) -> Result:
+    def _call(self, header: dict[str, t.Any], contents: node_transport.Contents) -> Result:
         args = {name: value for name, value in self.args.items() if name not in ("cache", "node_files")}
         if header and self._manifest_digest:
             header = {**header, "manifest_digest": self._manifest_digest}
-        return self.transport.call(args, header, blobs)
+        return self.transport.call(args, header, contents)
 
     # --- what comes back
 

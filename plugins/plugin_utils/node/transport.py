@@ -9,8 +9,10 @@ complete module, which reports the problem.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import tempfile
 import typing as t
 
@@ -29,8 +31,16 @@ from ansible_collections.ivy.cluster.plugins.modules import (
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import bundle as code_bundle
 
-# Above this a file transfer is cheaper than an argument: arguments are held several times in the memory of a fork.
+# Arguments are held several times in the memory of a fork, so larger bundles are the input of a command that writes
+# them to a file, and even larger ones, which are never whole in memory, a file transfer.
 INLINE_LIMIT = 1 << 20
+MEMORY_LIMIT = 16 << 20
+# Creates a directory that only the user of the task can enter. The file is removed by the module that reads it.
+_RECEIVE = (
+    "umask 077 && d=$(mktemp -d -t ivy-cluster-XXXXXXXXXX) && "
+    '{ cat > "$d/bundle" && echo "ivy-cluster-bundle=$d/bundle" || { rm -rf "$d"; exit 1; }; }'
+)
+_RECEIVED = re.compile(r"^ivy-cluster-bundle=(/\S+/ivy-cluster-\w{10})/bundle$", re.MULTILINE)
 CODE_CACHE_MODULE = "ivy.cluster.shared_config_call"
 # These send a node the code that it lacks.
 _SENDERS = ("shared_config", "shared_config_info")
@@ -48,6 +58,17 @@ _SPECIFICATIONS: dict[str, t.Any] = {
 Result = dict[str, t.Any]
 
 
+class Contents(t.NamedTuple):
+    """The contents that a request carries: their sizes by digest, and a function that reads one block by block."""
+
+    sizes: t.Mapping[str, int]
+    blocks: t.Callable[[str], t.Iterable[bytes]]
+
+    @classmethod
+    def of(cls, blobs: t.Mapping[str, bytes]) -> Contents:
+        return cls({name: len(content) for name, content in blobs.items()}, lambda name: (blobs[name],))
+
+
 class Host(t.Protocol):
     """What of an action plugin is needed here."""
 
@@ -63,7 +84,9 @@ class Host(t.Protocol):
 
     def _transfer_file(self, local_path: str, remote_path: str) -> str: ...
 
-    def _fixup_perms2(self, remote_paths: list[str]) -> None: ...
+    def _fixup_perms2(self, remote_paths: list[str], *, execute: bool) -> None: ...
+
+    def _low_level_execute_command(self, cmd: str, *, in_data: bytes | None = None) -> Result: ...
 
 
 def validator(module: str) -> ArgumentSpecValidator:
@@ -94,35 +117,64 @@ class Transport:
         self.use_code_cache = use_code_cache
         self.is_new_node = False
 
-    def call(self, args: dict[str, t.Any], header: dict[str, t.Any], blobs: dict[str, bytes]) -> Result:
+    def call(self, args: dict[str, t.Any], header: dict[str, t.Any], contents: Contents) -> Result:
         if not header:
             return self._execute(args)
         # At high verbosity Ansible prints the result of a module, so the node encrypts confidential parts.
         key = os.urandom(32)
-        size = sum(map(len, blobs.values()))
-        bundle = payload.pack({**header, "key": key.hex()}, blobs, level=6 if size <= INLINE_LIMIT else 1)
-        if len(bundle) <= INLINE_LIMIT:
-            result = self._execute({**args, "payload": payload.to_text(bundle)})
-        else:
-            result = self._call_with_file(args, bundle)
+        size = sum(contents.sizes.values())
+        level = 6 if size <= INLINE_LIMIT else 1
+        pieces = payload.pack_stream({**header, "key": key.hex()}, contents.sizes, contents.blocks, level)
+        result = self._call_with_file(args, pieces) if size > MEMORY_LIMIT else self._call(args, b"".join(pieces))
         if "encrypted" in result:
             result.update(encryption.decrypt(key, result.pop("encrypted")))
         return result
 
-    def _call_with_file(self, args: dict[str, t.Any], bundle: bytes) -> Result:
-        announced = payload.pack({"bundle_digest": hashlib.sha256(bundle).hexdigest()}, {})
-        descriptor, local = tempfile.mkstemp(prefix="ivy-cluster-")
-        remote_directory = self.host._make_tmp_path()
+    def _call(self, args: dict[str, t.Any], bundle: bytes) -> Result:
+        if len(bundle) <= INLINE_LIMIT:
+            return self._execute({**args, "payload": payload.to_text(bundle)})
+        directory = self._sent_as_input(bundle)
+        if not directory:
+            return self._call_with_file(args, (bundle,))
+        announced = payload.pack({"bundle_digest": hashlib.sha256(bundle).hexdigest(), "temporary": True}, {})
+        done = False
         try:
+            result = self._execute({**args, "payload": payload.to_text(announced), "bundle": f"{directory}/bundle"})
+            done = not result.get("failed")
+            return result
+        finally:
+            if not done:
+                # The module may have failed before it removed the file.
+                with contextlib.suppress(Exception):
+                    self.host._low_level_execute_command(f"rm -rf {directory}")
+
+    def _sent_as_input(self, bundle: bytes) -> str:
+        """Write a file on the node in one round trip. Returns its directory; empty if the connection is unable to."""
+        if not self.host._connection.is_pipelining_enabled(False):
+            return ""
+        result = self.host._low_level_execute_command(_RECEIVE, in_data=bundle)
+        found = _RECEIVED.search(str(result.get("stdout") or ""))
+        return found.group(1) if found and not result.get("rc") else ""
+
+    def _call_with_file(self, args: dict[str, t.Any], pieces: t.Iterable[bytes]) -> Result:
+        descriptor, local = tempfile.mkstemp(prefix="ivy-cluster-")
+        remote_directory = ""
+        try:
+            digest = hashlib.sha256()
             with os.fdopen(descriptor, "wb") as stream:
-                stream.write(bundle)
+                for piece in pieces:
+                    digest.update(piece)
+                    stream.write(piece)
+            remote_directory = self.host._make_tmp_path()
             remote = self.host._connection._shell.join_path(remote_directory, "bundle")
             self.host._transfer_file(local, remote)
-            self.host._fixup_perms2([remote_directory, remote])
+            self.host._fixup_perms2([remote_directory, remote], execute=False)
+            announced = payload.pack({"bundle_digest": digest.hexdigest()}, {})
             return self._execute({**args, "payload": payload.to_text(announced), "bundle": remote})
         finally:
             os.unlink(local)
-            self.host._remove_tmp_path(remote_directory)
+            if remote_directory:
+                self.host._remove_tmp_path(remote_directory)
 
     def _execute(self, args: dict[str, t.Any]) -> Result:
         result = self._with_cached_code(args) if self.use_code_cache else None

@@ -24,6 +24,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import pla
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source
 
 FORMAT = 1
+BLOCK = 1 << 20
 KEPT_RELEASES = 20
 # A run that has just looked up a blob may not have written its manifest yet, so young blobs are never pruned.
 PRUNE_AGE_SECONDS = 86400
@@ -92,9 +93,18 @@ def load_manifest(cache: str | os.PathLike[str], release_id: str) -> Manifest:
 
 def read_blob(cache: str | os.PathLike[str], sha256: str) -> bytes:
     """The bytes of one file of a release, checked against their digest."""
+    return b"".join(blob_blocks(cache, sha256))
+
+
+def blob_blocks(cache: str | os.PathLike[str], sha256: str) -> t.Iterator[bytes]:
+    """One file of a release block by block. After the last one, a content with another digest is an error."""
     path = blob_path(cache, sha256)
+    state = hashlib.sha256()
     try:
-        data = path.read_bytes()
+        with path.open("rb", buffering=0) as stream:
+            while block := stream.read(BLOCK):
+                state.update(block)
+                yield block
     except FileNotFoundError:
         raise CacheError(
             f"The cache {cache} lacks a file of the release ({path.name}). "
@@ -102,12 +112,11 @@ def read_blob(cache: str | os.PathLike[str], sha256: str) -> bytes:
         ) from None
     except OSError as error:
         raise CacheError(f"{path} cannot be read: {error.strerror}.") from error
-    if hashlib.sha256(data).hexdigest() != sha256:
+    if state.hexdigest() != sha256:
         raise CacheError(
             f"{path} is damaged: its content does not have the digest in its name. "
             "Remove it and build the release again."
         )
-    return data
 
 
 def write_release(cache: str | os.PathLike[str], manifest: Manifest, blobs: t.Iterable[bytes]) -> Path:

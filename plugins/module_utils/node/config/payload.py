@@ -19,14 +19,26 @@ _DAMAGED = "What the controller sent is damaged ({0}). Nothing was changed; run 
 
 def pack(header: dict[str, t.Any], blobs: t.Mapping[str, bytes], level: int = 6) -> bytes:
     """One compressed bundle. The blobs follow the header in the order in which it lists them."""
-    names = sorted(blobs)
-    full = dict(header, blobs=[[name, len(blobs[name])] for name in names])
+    sizes = {name: len(content) for name, content in blobs.items()}
+    return b"".join(pack_stream(header, sizes, lambda name: (blobs[name],), level))
+
+
+def pack_stream(
+    header: dict[str, t.Any],
+    sizes: t.Mapping[str, int],
+    blocks: t.Callable[[str], t.Iterable[bytes]],
+    level: int,
+) -> t.Iterator[bytes]:
+    """The same bundle piece by piece. The function returns the content of one blob, also piece by piece."""
+    names = sorted(sizes)
+    full = dict(header, blobs=[[name, sizes[name]] for name in names])
     head = json.dumps(full, separators=(",", ":"), sort_keys=True).encode("utf-8")
     compressor = zlib.compressobj(level)
-    parts = [compressor.compress(_MAGIC + len(head).to_bytes(8, "big") + head)]
-    parts.extend(compressor.compress(blobs[name]) for name in names)
-    parts.append(compressor.flush())
-    return b"".join(parts)
+    yield compressor.compress(_MAGIC + len(head).to_bytes(8, "big") + head)
+    for name in names:
+        for block in blocks(name):
+            yield compressor.compress(block)
+    yield compressor.flush()
 
 
 def unpack(data: bytes) -> tuple[dict[str, t.Any], dict[str, bytes]]:

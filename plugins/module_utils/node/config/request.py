@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import typing as t
 
 from ..engine import run_state
@@ -96,6 +98,11 @@ def transported(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], dict[s
         return header, blobs
     with open(params["bundle"], "rb") as stream:
         data = stream.read()
+    if header.get("temporary"):
+        # The controller made the directory for this file only.
+        with contextlib.suppress(OSError):
+            os.unlink(params["bundle"])
+            os.rmdir(os.path.dirname(params["bundle"]))
     if hashlib.sha256(data).hexdigest() != header.get("bundle_digest"):
         raise NodeError("The bundle was damaged on its way to the node. Nothing was changed; run again.")
     return payload.unpack(data)

@@ -182,12 +182,8 @@ def prepare_at(
     A caller that writes several files can pass durable=False and synchronise them together.
     """
     temporary = temporary_name(name)
-    try:
-        fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
-    except FileExistsError:
-        # An interrupted run left it behind.
-        discard_at(directory, temporary)
-        fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
+    discard_at(directory, temporary)
+    fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
     try:
         for block in (data,) if isinstance(data, bytes) else data:
             write_all(fd, block)

@@ -7,7 +7,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
 import shutil
+import stat
+import subprocess
 import types
 import typing as t
 from pathlib import Path
@@ -43,7 +46,12 @@ class Host:
         self.transferred: list[Path] = []
         self._task = types.SimpleNamespace(check_mode=check, diff=diff)
         self._templar = types.SimpleNamespace(template=lambda value: value)
-        self._connection = types.SimpleNamespace(_shell=types.SimpleNamespace(join_path=lambda *parts: "/".join(parts)))
+        self.pipelining = False
+        self.received: list[Path] = []
+        self._connection = types.SimpleNamespace(
+            _shell=types.SimpleNamespace(join_path=lambda *parts: "/".join(parts)),
+            is_pipelining_enabled=lambda _wrap_async: self.pipelining,
+        )
 
     def _execute_module(self, **kwargs: t.Any) -> dict[str, t.Any]:
         args = kwargs["module_args"]
@@ -82,8 +90,19 @@ class Host:
         shutil.copy(local_path, remote_path)
         return remote_path
 
-    def _fixup_perms2(self, remote_paths: list[str]) -> None:
-        pass
+    def _fixup_perms2(self, remote_paths: list[str], *, execute: bool) -> None:
+        assert not execute
+
+    def _low_level_execute_command(self, cmd: str, *, in_data: bytes | None = None) -> dict[str, t.Any]:
+        done = subprocess.run(
+            ["/bin/sh", "-c", cmd],
+            input=in_data,
+            capture_output=True,
+            check=False,
+            env={"TMPDIR": str(self.node.base), "PATH": "/usr/bin:/bin"},
+        )
+        self.received += self.node.base.glob("ivy-cluster-*")
+        return {"rc": done.returncode, "stdout": "noise\n" + done.stdout.decode()}
 
 
 @pytest.fixture
@@ -118,9 +137,11 @@ def site(node: t.Any) -> t.Any:
         check: bool = False,
         diff: bool = False,
         variables: dict[str, t.Any] | None = None,
+        pipelining: bool = False,
         **args: t.Any,
     ) -> t.Any:
         host = Host(node, check, diff)
+        host.pipelining = pipelining
         known = {"ivy_shared_secrets": {"a": CANARY}, **(variables or {})}
         given = {"release": release, "cache": str(node.base / "cache"), **args}
         result = session.SharedConfigCall(host, given, known, module).run()
@@ -144,13 +165,13 @@ def test_first_push_takes_two_calls_and_a_clean_run_one(site: t.Any) -> None:
 def test_only_the_missing_files_travel(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     site.call(site.cached(site.files()))
     sent: list[list[str]] = []
-    real = payload.pack
+    real = payload.pack_stream
 
-    def spy(header: t.Any, blobs: t.Any, level: int = 6) -> bytes:
-        sent.append(sorted(blobs))
-        return real(header, blobs, level)
+    def spy(header: t.Any, sizes: t.Any, *more: t.Any) -> t.Iterator[bytes]:
+        sent.append(sorted(sizes))
+        return real(header, sizes, *more)
 
-    monkeypatch.setattr(payload, "pack", spy)
+    monkeypatch.setattr(payload, "pack_stream", spy)
     site.call(site.cached(site.files(web=b"<newer/>")))
     assert [len(blobs) for blobs in sent] == [1]
     # Without a record of what the node has, it is asked first.
@@ -221,8 +242,6 @@ def test_a_large_change_is_not_sent_to_a_node_that_may_have_it(site: t.Any, monk
 
 
 def test_a_large_release_travels_as_a_file_that_is_removed(site: t.Any) -> None:
-    import random
-
     listed = site.files(web=random.Random(1).randbytes(3 << 20))
     host, result = site.call(site.cached(listed))
     assert result["changed"]
@@ -231,9 +250,54 @@ def test_a_large_release_travels_as_a_file_that_is_removed(site: t.Any) -> None:
     assert not (site.node.base / "remote").exists()
 
 
-def test_a_bundle_damaged_on_the_way_changes_nothing(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import random
+def test_with_pipelining_a_large_release_travels_as_input_and_is_removed(site: t.Any) -> None:
+    listed = site.files(web=random.Random(1).randbytes(3 << 20))
+    host, result = site.call(site.cached(listed), pipelining=True)
+    assert result["changed"]
+    assert (len(host.transferred), len(host.received)) == (0, 1)
+    assert site.node.holds(listed)
+    assert not list(site.node.base.glob("ivy-cluster-*"))
 
+
+def test_what_travels_as_input_is_private_and_removed_after_a_failure(
+    site: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Host._execute_module
+    modes = []
+
+    def failing(self: Host, **kwargs: t.Any) -> dict[str, t.Any]:
+        if not kwargs["module_args"].get("bundle"):
+            return real(self, **kwargs)
+        bundle = Path(kwargs["module_args"]["bundle"])
+        modes.extend(stat.S_IMODE(path.stat().st_mode) for path in (bundle, bundle.parent))
+        return {"failed": True, "msg": "no module"}
+
+    monkeypatch.setattr(Host, "_execute_module", failing)
+    release = site.cached(site.files(web=random.Random(1).randbytes(3 << 20)))
+    _host, result = site.call(release, pipelining=True)
+    assert result["failed"]
+    assert modes == [0o600, 0o700]
+    assert not list(site.node.base.glob("ivy-cluster-*"))
+
+
+def test_input_that_a_node_cannot_take_becomes_a_file_transfer(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = {"rc": 1, "stdout": ""}
+    monkeypatch.setattr(Host, "_low_level_execute_command", lambda *_args, **_more: refused)
+    listed = site.files(web=random.Random(1).randbytes(3 << 20))
+    host, result = site.call(site.cached(listed), pipelining=True)
+    assert (len(host.transferred), result["changed"]) == (1, True)
+    assert site.node.holds(listed)
+
+
+def test_a_release_that_does_not_fit_in_memory_travels_as_a_file(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible_collections.ivy.cluster.plugins.plugin_utils.node.transport.MEMORY_LIMIT", 2 << 20)
+    listed = site.files(web=random.Random(1).randbytes(3 << 20))
+    host, result = site.call(site.cached(listed), pipelining=True)
+    assert (len(host.transferred), len(host.received), result["changed"]) == (1, 0, True)
+    assert site.node.holds(listed)
+
+
+def test_a_bundle_damaged_on_the_way_changes_nothing(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def damaged(self: Host, _local: str, remote: str) -> str:
         Path(remote).write_bytes(b"rubbish")
         return remote
