@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+import typing as t
 from pathlib import Path
 
 
-def replace(path: Path, data: bytes, mode: int = 0o600, durable: bool = True) -> None:
-    """Write a file beside ``path`` and rename it. A symbolic link at ``path`` is replaced, not followed.
+def replace(path: Path, data: bytes | t.Iterable[bytes], mode: int = 0o600, durable: bool = True) -> None:
+    """Write a file, or its blocks one after another, beside ``path`` and rename it.
+
+    A symbolic link at ``path`` is replaced, not followed.
 
     Nobody but the owner can read the file before it has its mode. Durable files are synced before the rename.
     """
@@ -18,7 +21,8 @@ def replace(path: Path, data: bytes, mode: int = 0o600, durable: bool = True) ->
     descriptor, temporary = tempfile.mkstemp(prefix=".new-", suffix="~", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            for block in (data,) if isinstance(data, bytes) else data:
+                file.write(block)
             file.flush()
             os.fchmod(file.fileno(), mode)
             if durable:

@@ -27,6 +27,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import delta a
 
 # Longer node files travel as a digest first; the node asks for those that it lacks.
 SHORT_CONTENT = 2048
+# Longer files of a release are not shown in a difference.
+LARGEST_SHOWN = 1 << 20
 HELPER = "/usr/local/lib/ivy-cluster/"
 _SECRET_VARIABLES = ("ivy_shared_secrets", "ivy_database_password", "ivy_search_password", "ivy_cluster_key")
 _HIDDEN = "(secret content)\n"
@@ -250,6 +252,9 @@ class SharedConfigCall:
                 item.update(before="", after="(the collection's node helper)\n")
             elif action["action"] == "attributes":
                 item.update(before=f"{action.get('detail', '')}\n", after="as declared\n")
+            elif entry is not None and int(entry["size"]) > LARGEST_SHOWN:
+                before = "" if action["action"] == "create" else "(other content)\n"
+                item.update(before=before, after=f"({entry['size']} bytes)\n")
             elif (
                 # The node keeps back the text of a secret file that cannot be shown by keys.
                 key not in texts or root in ("secrets", "environment") or node_files.get(path, {}).get("secret")

@@ -34,6 +34,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     source as source_tree,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import FORMAT, Manifest
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.large_file import LargeFile
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree as yaml_tree
 
 ENGINE_KEYS = "engine_keys"
@@ -83,7 +84,7 @@ class ReleaseInput:
 @dataclasses.dataclass(frozen=True)
 class BuiltRelease:
     manifest: Manifest
-    blobs: tuple[bytes, ...]
+    blobs: tuple[bytes | LargeFile, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -106,9 +107,13 @@ class _File:
     secret_keys: tuple[str, ...] = ()
     text: str | None = None
     document: yaml_tree.Document | None = None
+    # Has the content instead of data and text.
+    large: LargeFile | None = None
 
     @property
     def kind(self) -> Kind:
+        if self.large is not None:
+            return "text" if self.large.is_text else "binary"
         if self.document is not None:
             return "yaml"
         return "binary" if self.text is None else "text"
@@ -169,7 +174,8 @@ def _read_files(given: ReleaseInput, findings: list[Finding]) -> dict[str, _File
 
 
 def _from_file(source: source_tree.SourceFile, path: str) -> _File:
-    return _File(path, source.path, source.data, secret=source.was_encrypted, text=_text(source.data))
+    text = None if source.large is not None else _text(source.data)
+    return _File(path, source.path, source.data, secret=source.was_encrypted, text=text, large=source.large)
 
 
 def _from_template(
@@ -357,17 +363,17 @@ def _assemble(
     given: ReleaseInput, files: t.Mapping[str, _File], secrets: t.Mapping[str, str], warnings: tuple[str, ...]
 ) -> BuiltRelease:
     digest = restart.KeyedDigest(given.cluster_key)
-    blobs: list[bytes] = []
+    blobs: list[bytes | LargeFile] = []
     entries: list[dict[str, t.Any]] = []
 
     def add(
-        root: str, path: str, data: bytes, mode: str, secret: bool, kind: Kind, needs: restart.Restart
+        root: str, path: str, data: bytes | LargeFile, mode: str, secret: bool, kind: Kind, needs: restart.Restart
     ) -> dict[str, t.Any]:
         entry = {
             "root": root,
             "path": path,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "size": len(data),
+            "sha256": data.sha256 if isinstance(data, LargeFile) else hashlib.sha256(data).hexdigest(),
+            "size": data.size if isinstance(data, LargeFile) else len(data),
             "mode": mode,
             "secret": secret,
             "kind": kind,
@@ -378,9 +384,10 @@ def _assemble(
         return entry
 
     for path, file in files.items():
-        needs = restart.describe(path, file.data, file.document, given.profile, digest, given.read_only)
+        content = file.large or file.data
+        needs = restart.describe(path, content, file.document, given.profile, digest, given.read_only)
         mode = READ_ONLY_MODE if given.read_only else ENGINE_MODE
-        entry = add("engine", path, file.data, mode, file.secret, file.kind, needs)
+        entry = add("engine", path, content, mode, file.secret, file.kind, needs)
         if file.secret_keys:
             entry["secret_keys"] = list(file.secret_keys)
     by_key, as_files = engine_secrets.split(secrets)

@@ -22,6 +22,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest impo
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import atomic_files
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.large_file import LargeFile
 
 FORMAT = 1
 BLOCK = 1 << 20
@@ -119,7 +120,7 @@ def blob_blocks(cache: str | os.PathLike[str], sha256: str) -> t.Iterator[bytes]
         )
 
 
-def write_release(cache: str | os.PathLike[str], manifest: Manifest, blobs: t.Iterable[bytes]) -> Path:
+def write_release(cache: str | os.PathLike[str], manifest: Manifest, blobs: t.Iterable[bytes | LargeFile]) -> Path:
     """Write blobs first and the manifest last, so that a manifest in the cache always has its blobs."""
     root = Path(cache)
     path = manifest_path(root, manifest["id"])
@@ -127,7 +128,10 @@ def write_release(cache: str | os.PathLike[str], manifest: Manifest, blobs: t.It
         for directory in (root, root / "blobs", root / "releases", path.parent):
             private_directory(directory)
         for data in blobs:
-            _write_blob(blob_path(root, hashlib.sha256(data).hexdigest()), data)
+            if isinstance(data, LargeFile):
+                _copy_blob(root, data)
+            else:
+                _write_blob(blob_path(root, hashlib.sha256(data).hexdigest()), data)
         atomic_files.replace(path, canonical(manifest))
     except OSError as error:
         raise CacheError(f"The release cannot be written to the cache {root}: {error}.") from error
@@ -211,3 +215,24 @@ def _write_blob(path: Path, data: bytes) -> None:
         return
     # A blob that a crash left incomplete does not have its digest, so the next build writes it again.
     atomic_files.replace(path, data, durable=False)
+
+
+def _copy_blob(root: Path, file: LargeFile) -> None:
+    """Copy a file that stays on disk; in the cache it counts only with the content that the release records."""
+    path = blob_path(root, file.sha256)
+    with contextlib.suppress(CacheError):
+        for _block in blob_blocks(root, file.sha256):
+            pass
+        os.utime(path)
+        return
+    atomic_files.replace(path, _unchanged(file), durable=False)
+
+
+def _unchanged(file: LargeFile) -> t.Iterator[bytes]:
+    """The blocks of a file that still has the content for which the release was built."""
+    state = hashlib.sha256()
+    for block in file.blocks():
+        state.update(block)
+        yield block
+    if state.hexdigest() != file.sha256:
+        raise CacheError(f"{file.path} was changed while the release was built from it. Run again.")

@@ -64,7 +64,7 @@ def today() -> datetime.date:
 
 
 def read_source(path: str, loader: t.Any) -> source_tree.Source:
-    return source_tree.read_source(loader.path_dwim(path), lambda data: decrypt(data, loader))
+    return source_tree.read_source(loader.path_dwim(path), lambda data: decrypt(data, loader), large_on_disk=True)
 
 
 def read_file(path: Path, loader: t.Any) -> bytes:

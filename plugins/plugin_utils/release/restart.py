@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import compile_pattern
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.large_file import LargeFile
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree as yaml_tree
 
 Rule = t.Mapping[str, t.Any]
@@ -46,7 +47,7 @@ def rule_for(path: str, rules: t.Sequence[Rule]) -> Rule:
 
 def describe(
     path: str,
-    data: bytes,
+    data: bytes | LargeFile,
     document: yaml_tree.Document | None,
     profile: t.Mapping[str, t.Any],
     digest: KeyedDigest,
@@ -71,10 +72,18 @@ def describe(
             if not any(yaml_tree.has_prefix(key, prefix) for prefix in hot)
         }
         return by_keys(path, classed, digest)
-    content = data
-    for attribute in rule.get("ignore", ()):
-        content = _without_attribute(content, str(attribute))
-    return {"kind": ALWAYS, "digest": digest(["restart", path, hashlib.sha256(content).hexdigest()])[:16]}
+    return {"kind": ALWAYS, "digest": digest(["restart", path, _relevant(data, rule.get("ignore", ()))])[:16]}
+
+
+def _relevant(data: bytes | LargeFile, ignored: t.Sequence[t.Any]) -> str:
+    """The digest of a file without the attributes that a rule ignores."""
+    if isinstance(data, LargeFile):
+        if not ignored:
+            return data.sha256
+        data = data.path.read_bytes()
+    for attribute in ignored:
+        data = _without_attribute(data, str(attribute))
+    return hashlib.sha256(data).hexdigest()
 
 
 def by_keys(path: str, values: t.Mapping[str, t.Any], digest: KeyedDigest) -> Restart:

@@ -16,6 +16,8 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns im
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.scan import DEEPEST
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import large_file
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.large_file import LargeFile
 
 TEMPLATE_SUFFIX = ".j2"
 VAULT_HEADER = b"$ANSIBLE_VAULT;"
@@ -49,6 +51,8 @@ _LEFTOVERS = Patterns(
         *("._*", ".nfs*", ".fuse_hidden*"),
     ]
 )
+# Files of these kinds are rendered, parsed or judged, so their content is needed as a whole.
+_CHECKED = (TEMPLATE_SUFFIX, ".yaml", ".yml", ".json", ".xml", ".lic")
 _LONGEST_NAME = 255
 _LONGEST_PATH = 1024
 
@@ -60,6 +64,8 @@ class SourceFile:
     path: str
     data: bytes
     was_encrypted: bool = False
+    # Has the content instead of data.
+    large: LargeFile | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +84,15 @@ class DecryptError(Exception):
     """A file of the vault cannot be decrypted."""
 
 
-def read_source(root: str | os.PathLike[str], decrypt: t.Callable[[bytes], bytes] | None = None) -> Source:
+def read_source(
+    root: str | os.PathLike[str],
+    decrypt: t.Callable[[bytes], bytes] | None = None,
+    large_on_disk: bool = False,
+) -> Source:
     """Read every file; what cannot be taken becomes a finding, what is left out a warning.
 
-    ``decrypt`` turns the bytes of a file that Ansible's vault encrypted into its content.
+    ``decrypt`` turns the bytes of a file that Ansible's vault encrypted into its content. With ``large_on_disk``,
+    a large file of a kind that no check reads is described only.
     """
     base = Path(root)
     findings: list[Finding] = []
@@ -111,10 +122,7 @@ def read_source(root: str | os.PathLike[str], decrypt: t.Callable[[bytes], bytes
             continue
         names[composed] = relative
         try:
-            data = path.read_bytes()
-            encrypted = data.startswith(VAULT_HEADER)
-            if encrypted:
-                data = _decrypted(data, decrypt)
+            file = _read_file(path, composed, decrypt, large_on_disk)
         except OSError as error:
             findings.append(
                 Finding.in_file(composed, 0, f"it cannot be read ({error.strerror})", "Correct its permissions.")
@@ -123,12 +131,24 @@ def read_source(root: str | os.PathLike[str], decrypt: t.Callable[[bytes], bytes
             problem = f"it is encrypted by the vault and cannot be decrypted ({error})"
             findings.append(Finding.in_file(composed, 0, problem, "Give the vault's password to this run."))
         else:
-            files.append(SourceFile(composed, data, encrypted))
+            files.append(file)
     if not files and not findings:
         advice = "Put at least configuration/ivy.yaml there; as it is, every node would lose its configuration."
         findings.append(Finding.in_file(str(base), 0, "the source has no files", advice))
     files.sort(key=lambda file: file.path)
     return Source(tuple(files), tuple(findings), tuple(warnings))
+
+
+def _read_file(path: Path, name: str, decrypt: t.Callable[[bytes], bytes] | None, large_on_disk: bool) -> SourceFile:
+    if large_on_disk and not name.endswith(_CHECKED) and path.stat().st_size >= large_file.THRESHOLD:
+        with path.open("rb") as stream:
+            encrypted = stream.read(len(VAULT_HEADER)) == VAULT_HEADER
+        if not encrypted:
+            return SourceFile(name, b"", large=LargeFile.read(path))
+    data = path.read_bytes()
+    if data.startswith(VAULT_HEADER):
+        return SourceFile(name, _decrypted(data, decrypt), was_encrypted=True)
+    return SourceFile(name, data)
 
 
 def _decrypted(data: bytes, decrypt: t.Callable[[bytes], bytes] | None) -> bytes:
