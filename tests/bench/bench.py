@@ -31,10 +31,13 @@ REPETITIONS = 5
 FILES = (200, 2000)
 # Ansible's copy takes up to a second for each file.
 COPIED = 3
-HOSTS = (5, 10, 25)
+HOSTS = (5, 10, 25, 50)
+# In MiB; the first is the baseline.
+MEMORY = (1, 500)
 FORKS = 25
 FIRST, CLEAN, ONE, DRIFT = "first push", "nothing changed", "one file changed", "drift check"
 CASES = (FIRST, CLEAN, ONE, DRIFT)
+INFO = "shared_config_info"
 PING, OURS, SYNC, ARCHIVE, COPY = "ping", "shared_config", "synchronize", "unarchive", "copy"
 METHODS = (PING, OURS, SYNC, ARCHIVE, COPY)
 TITLES = {
@@ -207,12 +210,12 @@ DEFAULTS: Task = {
 def curve(hosts: int) -> list[Task]:
     files = FILES[0]
     place = f"{files}-curve"
-    chosen = (PING, OURS, "shared_config_info", SYNC)
+    chosen = (PING, OURS, INFO, SYNC)
     tasks: list[Task] = [directories(files, place)]
     tasks.extend({"name": f"Push {method}", **work(FIRST, method, files, "A", place)} for method in (OURS, SYNC))
     for number in range(REPETITIONS):
         for method in rotated(chosen, number):
-            info = method == "shared_config_info"
+            info = method == INFO
             task = work(DRIFT if info else CLEAN, OURS if info else method, files, "A", place)
             tasks.append({"name": f"measure curve|{method}|{files}|{hosts}|{number}", **task})
     return tasks
@@ -269,6 +272,19 @@ def measure() -> list[Record]:
     return records
 
 
+def measure_memory() -> dict[str, int]:
+    """The peak memory of the controller in KiB, by the size of the only large file of the release in MiB."""
+    peaks = {}
+    for mebibytes in MEMORY:
+        directory = WORK / "memory"
+        directory.mkdir()
+        command = (sys.executable, str(ROOT / "tests/bench/memory.py"), str(mebibytes), str(directory))
+        peaks[str(mebibytes)] = int(json.loads(output_of(*command))["peak"])
+        shutil.rmtree(directory)
+    (WORK / "memory.json").write_text(json.dumps(peaks), encoding="utf-8")
+    return peaks
+
+
 def check_changes(records: t.Iterable[Record]) -> None:
     """Fails if a method did not change the expected number of hosts."""
     for record in records:
@@ -301,7 +317,7 @@ def ssh_version() -> str:
     return subprocess.run(["ssh", "-V"], check=True, capture_output=True, text=True).stderr.split(",")[0]
 
 
-def targets(records: t.Sequence[Record], found: t.Mapping[Key, Figure]) -> list[Target]:
+def targets(records: t.Sequence[Record], found: t.Mapping[Key, Figure], memory: t.Mapping[str, int]) -> list[Target]:
     def against_ping(case: str, files: int, hosts: int = 1, method: str = OURS) -> float:
         ratio = found[(case, method, files, hosts)].ratio
         assert ratio is not None
@@ -311,23 +327,31 @@ def targets(records: t.Sequence[Record], found: t.Mapping[Key, Figure]) -> list[
     for files in FILES:
         out.append(Target(f"nothing changed, {files} files, against ping", 1.1, against_ping(CLEAN, files)))
         out.append(Target(f"drift check, {files} files, against ping", 1.1, against_ping(DRIFT, files)))
-        out.append(Target(f"one file changed of {files}, against ping", 2.0, against_ping(ONE, files)))
-    out.append(
-        Target(
-            f"first push of {FILES[0]} files, against synchronize",
-            1.0,
-            ratio_between(records, FIRST, OURS, SYNC, FILES[0]),
-        )
-    )
-    for method, name in ((OURS, "nothing changed"), ("shared_config_info", "drift check")):
+        out.append(Target(f"one file changed of {files}, against ping", 1.5, against_ping(ONE, files)))
         out.append(
             Target(
-                f"{name}, {FILES[0]} files, {HOSTS[-1]} hosts, against ping",
-                1.1,
-                against_ping("curve", FILES[0], HOSTS[-1], method),
+                f"first push of {files} files, against synchronize",
+                1.0,
+                ratio_between(records, FIRST, OURS, SYNC, files),
             )
         )
+    for method, name in ((OURS, "nothing changed"), (INFO, "drift check")):
+        few, many = (against_ping("curve", FILES[0], hosts, method) for hosts in HOSTS[-2:])
+        out.append(Target(f"{name}, {FILES[0]} files, {HOSTS[-2]} hosts, against ping", 1.1, few))
+        out.append(Target(f"{name}, {FILES[0]} files, {HOSTS[-1]} hosts, against ping", 1.1, many))
+        out.append(
+            Target(f"{name}, {FILES[0]} files, ratio of {HOSTS[-1]} hosts against that of {HOSTS[-2]}", 1.1, many / few)
+        )
+    small, large = (memory[str(mebibytes)] for mebibytes in MEMORY)
+    out.append(
+        Target(f"memory of the controller, a file of {MEMORY[1]} MB against one of {MEMORY[0]} MB", 1.1, large / small)
+    )
     return out
+
+
+def memory_table(memory: t.Mapping[str, int]) -> str:
+    rows = [[f"{mebibytes} MB", size(memory[str(mebibytes)] * 1024)] for mebibytes in MEMORY]
+    return table(["the largest file of the release", "peak memory of building, caching and packing it"], rows)
 
 
 def main_tables(found: t.Mapping[Key, Figure]) -> str:
@@ -350,10 +374,10 @@ def main_tables(found: t.Mapping[Key, Figure]) -> str:
 
 
 def curve_table(found: t.Mapping[Key, Figure]) -> str:
-    titles = {**TITLES, "shared_config_info": "`ivy.cluster.shared_config_info`"}
+    titles = {**TITLES, INFO: "`ivy.cluster.shared_config_info`"}
     rows = [
         [titles[method], *(cell(found.get(("curve", method, FILES[0], hosts))) for hosts in HOSTS)]
-        for method in (PING, OURS, "shared_config_info", SYNC)
+        for method in (PING, OURS, INFO, SYNC)
     ]
     return table([f"nothing changed, {FILES[0]} files", *(f"{hosts} hosts" for hosts in HOSTS)], rows)
 
@@ -390,9 +414,9 @@ def parts_table(records: t.Iterable[Record], found: t.Mapping[Key, Figure]) -> s
     return table(["part of a clean call", *(f"{files} files" for files in FILES)], rows)
 
 
-def document(records: t.Sequence[Record]) -> str:
+def document(records: t.Sequence[Record], memory: t.Mapping[str, int]) -> str:
     found = figures(records)
-    promises = targets(records, found)
+    promises = targets(records, found, memory)
     missed = [target.text for target in promises if not target.met]
     verdict = f"**Missed: {'; '.join(missed)}.**" if missed else "All targets are met."
     return "\n".join(
@@ -406,6 +430,8 @@ def document(records: t.Sequence[Record]) -> str:
             main_tables(found),
             "### Over many hosts\n",
             curve_table(found),
+            "### Memory of the controller\n",
+            memory_table(memory),
             "### Where the time of a clean call goes\n",
             parts_table(records, found),
         )
@@ -414,8 +440,11 @@ def document(records: t.Sequence[Record]) -> str:
 
 def main() -> None:
     os.chdir(ROOT)
-    records = measure() if "--report-only" not in sys.argv else last_records()
-    text = document(records)
+    if "--report-only" in sys.argv:
+        records, memory = last_records(), json.loads((WORK / "memory.json").read_text(encoding="utf-8"))
+    else:
+        records, memory = measure(), measure_memory()
+    text = document(records, memory)
     DOCUMENT.write_text(placed(DOCUMENT.read_text(encoding="utf-8"), BEGIN, END, text), encoding="utf-8")
     print(text)
 

@@ -42,7 +42,7 @@ def main() -> None:
     clock["code"] = time.perf_counter() - begin
     converge.show = timed("systemctl", converge.show)
     store.Store.manifest = timed("manifest", store.Store.manifest)
-    view.View.look = timed("files", view.View.look)
+    view.View.survey = timed("files", view.View.survey)
     begin = time.perf_counter()
     result = calls.call("shared_config", parameters, True, False)
     total = time.perf_counter() - begin
