@@ -9,7 +9,7 @@ RUN := $(PYTHON) -B tools/run.py
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Build the whole system on this machine; ENGINE_ARCHIVE=/path/to/AxonIvyEngine...zip uses a real engine
@@ -54,6 +54,10 @@ molecule: ## Run the molecule scenario SCENARIO (default, debian13); KEEP=1 keep
 .PHONY: bench-config
 bench-config: ## Benchmark shared_config on its own hosts and write docs/benchmark.md; takes 15 minutes
 	@$(RUN) bench-config
+
+.PHONY: bench-balancer
+bench-balancer: ## Benchmark the balancer's configuration on its own hosts and write docs/benchmark.md; takes 15 minutes
+	@$(RUN) bench-balancer
 
 .PHONY: tools
 tools: ## Create the tool environment .venv and the link through which Ansible finds this checkout

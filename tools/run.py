@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".cache" / "log"
 DEMO = "inventories/demo"
 BENCH = "tests/bench/hosts.yml"
+BENCH_BALANCER = "tests/bench/balancer/hosts.yml"
 CONTRACT = "tests/contract/hosts.yml"
 # The machine has two cores; more parallel steps would only slow each other down.
 WIDTH = 2
@@ -60,12 +61,13 @@ def playbook(name: str, path: str, needs: tuple[str, ...], inventory: str = DEMO
     return Step(name, ["ansible-playbook", "-i", inventory, path], needs, counts=False, always=always)
 
 
-def bench() -> list[Step]:
-    """The benchmark. Its hosts are removed even after a failure or an interrupt."""
-    hosts = playbook("Hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name), BENCH)
-    measurement = Step("Measurement", ["python", "tests/bench/bench.py"], (hosts.name,), counts=False)
-    removal = playbook("Removal", "molecule/shared/destroy.yml", (measurement.name,), BENCH, always=True)
-    return [*programs("ssh", "docker", "mmdebstrap", "rsync"), ENGINE, IMAGE, hosts, measurement, removal]
+def bench(inventory: str, program: str, suites: tuple[Step, ...], tools: tuple[str, ...]) -> list[Step]:
+    """A benchmark. Its hosts are removed even after a failure or an interrupt."""
+    images = tuple(step.name for step in suites)
+    hosts = playbook("Hosts", "molecule/shared/create.yml", (TOOLS.name, *images), inventory)
+    measurement = Step("Measurement", ["python", program], (hosts.name,), counts=False)
+    removal = playbook("Removal", "molecule/shared/destroy.yml", (measurement.name,), inventory, always=True)
+    return [*programs("ssh", "docker", "mmdebstrap", *tools), ENGINE, *suites, hosts, measurement, removal]
 
 
 def contract(check: bool) -> list[Step]:
@@ -154,7 +156,8 @@ def plan(target: str) -> list[Step]:
             Step("Options", ["python", "tools/options.py"], (TOOLS.name,), counts=False),
             Step("Picture of the architecture", ["python", "tools/architecture.py"], (TOOLS.name,), counts=False),
         ],
-        "bench-config": bench(),
+        "bench-config": bench(BENCH, "tests/bench/bench.py", (IMAGE,), ("rsync",)),
+        "bench-balancer": bench(BENCH_BALANCER, "tests/bench/balancer/balancer_bench.py", (IMAGE, TRIXIE), ()),
         "clean": [Step("Everything", ["tools/clean.sh", str(LOGS)], counts=False)],
         "molecule": [*everything, TRIXIE, *([NEWEST] if chosen == "default" else []), *scenario(chosen, keep)],
         "contract": [*everything, TRIXIE, *contract(check=False)],
@@ -199,6 +202,9 @@ Three things to try:
 `make demo-down` removes the hosts with their network, volume, keys and passwords.
 """,
     "bench-config": """
+The results are in docs/benchmark.md. The hosts have been removed.
+""",
+    "bench-balancer": """
 The results are in docs/benchmark.md. The hosts have been removed.
 """,
     "contract": """
