@@ -39,7 +39,11 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_security_headers": {"Content-Security-Policy": "frame-ancestors 'self' 100%", "X-Frame-Options": ""},
         "haproxy_login_paths": [],
     },
+    "not_reused": {"haproxy_engine_keep_alive": 0},
+    "own_sni": {"haproxy_backend_lines": ["default-server ssl verify none sni str(nodes.example.com)"]},
+    "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
     "bad": {
+        "haproxy_engine_keep_alive": 1,
         "haproxy_security_headers": {"X Frame": "1", "X-Two": "a\nb", "X-Number": 5},
         "haproxy_compressed_types": ["text", "text/event-stream"],
         "haproxy_limit_requests": -1,
@@ -217,5 +221,36 @@ def test_all_invalid_options_are_reported_together(rendered: Path) -> None:
         "192.0.2.1 is in both haproxy_trusted_proxies and haproxy_proxy_protocol_sources",
         "haproxy_proxy_protocol_sources: an entry",
         "haproxy_limit_exempt_sources: an entry",
+        "haproxy_engine_keep_alive must be 0 or at least 2",
     ):
         assert part in text, text
+
+
+def server_lines(rendered: Path, case: str) -> list[str]:
+    return [line for line in configuration(rendered, case) if line.startswith("server ")]
+
+
+def test_a_connection_is_reused_only_for_requests_without_effects(rendered: Path) -> None:
+    lines = configuration(rendered, "plain")
+    assert "http-reuse safe" in lines
+    assert "option http-server-close" not in lines
+    assert "default-server pool-purge-delay 500ms" in lines
+    # HAProxy 3.0 ignores pool-conn-name of default-server, so the name is an option of each server.
+    start = lines.index(".if version_atleast(3.0)")
+    assert lines[start + 1 : start + 5] == [
+        "server engine1 10.0.0.2:8080 cookie engine1 pool-conn-name var(txn.connection)",
+        ".else",
+        "server engine1 10.0.0.2:8080 cookie engine1 sni var(txn.connection)",
+        ".endif",
+    ]
+    for action in ("set-header Connection close", "disable-l7-retry"):
+        assert f"http-request {action} if {{ var(txn.connection) -m found }}" in lines
+
+
+@pytest.mark.parametrize("case", ["not_reused", "own_sni", "verified"])
+def test_no_connection_is_reused_if_that_is_disabled_or_not_possible(rendered: Path, case: str) -> None:
+    lines = configuration(rendered, case)
+    assert "option http-server-close" in lines
+    assert "retry-on conn-failure" in lines
+    assert "empty-response" not in "\n".join(lines)
+    assert server_lines(rendered, case) == ["server engine1 10.0.0.2:8080 cookie engine1"]
