@@ -17,8 +17,7 @@ import random
 import select
 import sys
 import threading
-import time
-from typing import Any
+from typing import Any, ClassVar
 
 from balancer_trial import PATIENCE, Client, serving
 
@@ -27,6 +26,9 @@ SOURCE = "127.0.0.30"
 USERS, REQUESTS, BURST = 8, 400, 24
 # About as long as a user takes until the next request, so that the engine closes many connections just then.
 PAUSES = (0.0, 0.0, 0.0002, 0.0005, 0.001, 0.002, 0.004)
+# Seconds, as in the default of haproxy_engine_keep_alive.
+KEEP_ALIVE = 20
+TOGETHER = threading.Barrier(BURST)
 KINDS = (("GET", "/page"), ("GET", "/page"), ("GET", "/page"), ("HEAD", "/page"), ("POST", "/page"), ("GET", "/s.ivp"))
 
 
@@ -37,28 +39,27 @@ class Engine(http.server.BaseHTTPRequestHandler):
     # Send the response in one piece.
     wbufsize = -1
     hostile = False
-    lock = threading.Lock()
-    executed: collections.Counter[str] = collections.Counter()
-    reused: collections.Counter[str] = collections.Counter()
+    changed = threading.Condition()
+    executed: ClassVar[collections.Counter[str]] = collections.Counter()
+    reused: ClassVar[collections.Counter[str]] = collections.Counter()
     closed_by_engine = 0
-    open_connections = 0
-    # Seconds for which a connection was idle when HAProxy closed it.
-    idle: list[float] = []  # noqa: RUF012  (shared by the connections)
+    # Connections that were idle, and those of them that are open.
+    idle = idle_open = 0
 
     def setup(self) -> None:
         super().setup()
-        self.number, self.since = 0, time.monotonic()
-        with self.lock:
-            Engine.open_connections += 1
+        self.number, self.counted = 0, False
 
     def finish(self) -> None:
         super().finish()
-        with self.lock:
-            Engine.open_connections -= 1
+        with self.changed:
+            Engine.idle_open -= self.counted
+            self.changed.notify_all()
 
     def handle_one_request(self) -> None:
-        if self.hostile and self.number and not select.select([self.connection], [], [], random.choice(PAUSES))[0]:
-            with self.lock:
+        limit = random.choice(PAUSES) if self.hostile else KEEP_ALIVE
+        if self.number and not select.select([self.connection], [], [], limit)[0]:
+            with self.changed:
                 Engine.closed_by_engine += 1
             self.close_connection = True
             return
@@ -66,25 +67,25 @@ class Engine(http.server.BaseHTTPRequestHandler):
         # HAProxy resets idle connections.
         with contextlib.suppress(ConnectionError):
             super().handle_one_request()
-        if not self.raw_requestline:
-            self.close_connection = True
-        if not self.raw_requestline and self.number:
-            with self.lock:
-                self.idle.append(time.monotonic() - self.since)
-        self.number, self.since = self.number + 1, time.monotonic()
+        self.close_connection = self.close_connection or not self.raw_requestline
+        self.number += 1
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path, _mark, name = self.path.partition("?id=")
-        with self.lock:
+        with self.changed:
             if name:
                 self.executed[name] += 1
                 self.reused[self.command + path] += self.number > 0
         if path.startswith("/drop"):
             self.close_connection = True
             return
-        if path == "/slow":
-            time.sleep(1)
+        if path == "/together":
+            TOGETHER.wait(PATIENCE)
+            with self.changed:
+                Engine.idle += not self.counted
+                Engine.idle_open += not self.counted
+                self.counted = True
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -145,7 +146,7 @@ def closing_engine(client: Client) -> dict[str, Any]:
             method, path = chance.choice(KINDS)
             name = f"{index}-{number}"
             sent[name] = user.ask(method, f"{path}?id={name}")
-            time.sleep(chance.choice(PAUSES))
+            select.select([], [], [], chance.choice(PAUSES))
         user.close()
 
     Engine.hostile = True
@@ -173,30 +174,26 @@ def without_response(client: Client) -> dict[str, list[Any]]:
     return found
 
 
-def idle_seconds(client: Client) -> list[float]:
-    """For how long connections were idle before HAProxy closed them, after many requests at the same time."""
+def idle_connections(client: Client) -> dict[str, int]:
+    """Who closes idle connections after many requests at the same time, of an engine that keeps them as usual."""
 
     def use(_index: int) -> None:
         user = User(client)
         for _number in range(2):
-            user.ask("GET", "/slow")
+            user.ask("GET", "/together")
         user.close()
 
-    Engine.idle.clear()
+    before = Engine.closed_by_engine
     at_once(BURST, use)
-    end = time.monotonic() + PATIENCE
-    # The health check opens connections, too.
-    while len(Engine.idle) < BURST // 2 or Engine.open_connections > 1:
-        if time.monotonic() > end:
-            break
-        time.sleep(0.1)
-    return sorted(Engine.idle)
+    with Engine.changed:
+        Engine.changed.wait_for(lambda: Engine.idle_open == 0, PATIENCE)
+    return {"idle": Engine.idle, "closed_by_engine": Engine.closed_by_engine - before, "open": Engine.idle_open}
 
 
 def main(directory: str, host: str) -> None:
     with serving(directory, host, Engine) as client:
         results = {"closing": closing_engine(client), "without_response": without_response(client)}
-        print(json.dumps({**results, "idle": idle_seconds(client)}))
+        print(json.dumps({**results, "idle": idle_connections(client)}))
 
 
 if __name__ == "__main__":

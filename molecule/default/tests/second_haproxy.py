@@ -16,7 +16,7 @@ SOCKET = "/run/haproxy/second.sock"
 
 
 def results_of(lab: Lab, program: str, **options: Any) -> dict[str, Any]:
-    """What the program prints: balancer_trial.py, balancer_paths.py or balancer_reuse.py. The second HAProxy is removed afterwards."""
+    """What the program prints: balancer_trial.py and others beside it. The second HAProxy is removed afterwards."""
     balancer = lab.host(lab.groups["load_balancers"][0])
     variables = {
         **options,
