@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -254,3 +255,16 @@ def test_no_connection_is_reused_if_that_is_disabled_or_not_possible(rendered: P
     assert "retry-on conn-failure" in lines
     assert "empty-response" not in "\n".join(lines)
     assert server_lines(rendered, case) == ["server engine1 10.0.0.2:8080 cookie engine1"]
+
+
+def test_a_path_that_skips_the_normalization_has_only_one_interpretation(rendered: Path) -> None:
+    (line,) = [line for line in configuration(rendered, "plain") if line.startswith("acl plain_path path -m reg '")]
+    plain = re.compile(line.partition("'")[2].rstrip("'").replace("*+", "*").replace(r"\z", r"\Z"))
+    for path in ("/", "/app", "/app/", "/App/faces/page.xhtml", "/system", "/a-b/c_d/1.2.css"):
+        assert plain.match(path), path
+    spellings = ["", "app", "*", "//", "/a//b", "/.", "/./a", "/..", "/a/..", "/a/../b", "/a/.b", "/a\n", "/a/\n"]
+    for path in (
+        *spellings,
+        *(f"/a{chr(code)}b" for code in range(256) if not re.match(r"[\w./-]", chr(code), re.ASCII)),
+    ):
+        assert not plain.match(path), path
