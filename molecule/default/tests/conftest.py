@@ -59,6 +59,7 @@ ORDER = (
     "test_safety",
     "test_canary",
     "test_preflight",
+    "test_changes_by_hand",
     "test_operating_details",
     "test_balancer_paths",
     "test_lost_host",
