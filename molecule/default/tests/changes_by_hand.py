@@ -28,7 +28,7 @@ fetch() {
 print(urllib.request.urlopen(sys.argv[1], timeout=120).read().decode())' "$1"
 }
 add_line() { printf '%s\n' "$2" >>"$1"; }
-in_place_of_link() { cp -p "$1" "/root/${1##*/}" && ln -sf "/root/${1##*/}" "$1"; }
+in_place_of_link() { cp -p "$1" "/run/${1##*/}" && ln -sf "/run/${1##*/}" "$1"; }
 """
 
 # Compares the verifier that the database has stored with the cluster's password.
@@ -97,6 +97,12 @@ def linked(host: str, path: str, reported: str = "") -> Change:
     return on_path(host, path, "replaced by a link to an equal file", f"in_place_of_link {path}", reported)
 
 
+def disguised(host: str, path: str, change: str, reported: str = "") -> Change:
+    """An edit that leaves the size and the time of the file as they were."""
+    make = f"touch -r {path} /run/by-hand && sed -i {change} {path} && touch -r /run/by-hand {path}"
+    return on_path(host, path, "edited with the same size and time", make, reported)
+
+
 def released(host: str, package: str) -> Change:
     view = "apt-mark showhold"
     return Change(f"{host}: hold of {package} released", host, f"apt-mark unhold {package}", view, "Hold the packages")
@@ -127,6 +133,8 @@ RUNNING = (
     edited("lb1", f"{LIBRARY}/haproxy/metrics.py"),
     mode("lb1", f"{LIBRARY}/haproxy/saved_states.py", "0666"),
     linked("lb1", f"{LIBRARY}/haproxy/certificates.py"),
+    disguised("lb1", f"{LIBRARY}/haproxy/runtime_socket.py", "s/HAProxy/haproxy/"),
+    owner("lb1", f"{LIBRARY}/haproxy/__init__.py", ":haproxy"),
     mode("lb1", "/etc/haproxy/errors/ivy-cluster-503.http", "0600"),
     Change(
         "lb1: drop-in of haproxy.service edited and loaded",
@@ -162,9 +170,9 @@ RUNNING = (
     Change(
         "lb1: haproxy serves another configuration than its file, which was restored",
         "lb1",
-        f"cp -p {HAPROXY} /root/haproxy.cfg && sed -i 's/description .*/description \"by hand\"/' {HAPROXY} "
+        f"cp -p {HAPROXY} /run/haproxy.cfg && sed -i 's/description .*/description \"by hand\"/' {HAPROXY} "
         f"&& printf 'frontend by-hand\\n    bind 127.0.0.1:8099\\n    http-request deny\\n' >>{HAPROXY} "
-        f"&& systemctl reload haproxy && until_true listens 8099; cp -p /root/haproxy.cfg {HAPROXY}",
+        f"&& systemctl reload haproxy && until_true listens 8099; cp -p /run/haproxy.cfg {HAPROXY}",
         f"state {HAPROXY}; reach 127.0.0.1 8099; echo | openssl s_client -connect 127.0.0.1:443 2>&1 | grep ^issuer",
         "Reload HAProxy",
     ),
@@ -268,9 +276,9 @@ RUNNING = (
     Change(
         "search1: the process has read another configuration than the file, which was restored",
         "search1",
-        f"cp -p {SEARCH}/elasticsearch.yml /root && add_line {SEARCH}/elasticsearch.yml 'node.attr.by_hand: \"yes\"' "
+        f"cp -p {SEARCH}/elasticsearch.yml /run && add_line {SEARCH}/elasticsearch.yml 'node.attr.by_hand: \"yes\"' "
         "&& systemctl restart elasticsearch && until_true listens 9200; "
-        f"cp -p /root/elasticsearch.yml {SEARCH}/elasticsearch.yml",
+        f"cp -p /run/elasticsearch.yml {SEARCH}/elasticsearch.yml",
         f"state {SEARCH}/elasticsearch.yml; fetch 'http://127.0.0.1:9200/_cat/nodeattrs?h=attr' | grep -c by_hand",
         "Restart the search engine",
     ),
@@ -326,6 +334,7 @@ RUNNING = (
     mode("engine1", "/etc/ivy-cluster", "0755", 'path": "/etc/ivy-cluster"'),
     mode("engine1", "/etc/ivy-cluster/secrets", "0777"),
     edited("engine1", "/etc/tmpfiles.d/ivy-cluster-engine.conf"),
+    mode("engine1", "/etc/nftables.d", "2755", 'path": "/etc/nftables.d"'),
     Change(
         "engine1: firewall flushed",
         "engine1",
@@ -349,6 +358,7 @@ RUNNING = (
     mode("engine2", f"{ENGINE}/logs", "0777"),
     owner("engine2", "/var/lib/axonivy-engine-dumps", "root"),
     mode("engine2", LIBRARY, "0777", f'path": "{LIBRARY}"'),
+    disguised("engine2", "/etc/tmpfiles.d/ivy-cluster-engine.conf", "s/90d/10d/"),
     Change(
         "engine2: the balancer added to the rules, and these loaded",
         "engine2",
@@ -371,6 +381,13 @@ RUNNING = (
     edited("engine2", f"{SYSTEMD}/ivy-config-guard.service"),
     account("engine3", "ivy", "comment", "By hand", "Create the engine's user"),
     mode("engine3", "/opt/ivy/versions", "0777", 'path": "/opt/ivy/versions"'),
+    owner("engine3", "/var/lib/axonivy-engine-dumps", ":nogroup"),
+    on_path(
+        "engine3",
+        "/etc/tmpfiles.d/ivy-cluster-engine.conf",
+        "emptied",
+        ": >/etc/tmpfiles.d/ivy-cluster-engine.conf",
+    ),
     Change(
         "engine3: firewall disabled",
         "engine3",
@@ -396,7 +413,7 @@ RUNNING = (
         "unit axonivy-engine.service DropInPaths,Nice",
         "by-hand.conf",
     ),
-    edited("engine3", f"{LIBRARY}/ivy_node/gate/check.py", reported="ivy_node"),
+    edited("engine3", f"{LIBRARY}/ivy_node/gate/check.py", reported="ivy_node/gate/check.py"),
     edited("engine3", f"{CONFIGURATION}/jgroups.xml", "<!-- By hand -->", "configuration/jgroups.xml"),
     edited("engine3", f"{SYSTEMD}/ivy-config-guard.timer"),
 )
@@ -428,6 +445,14 @@ STOPPED = (
     mode("lb1", f"{SYSTEMD}/ivy-certificate-metrics.timer", "0666"),
     mode("lb1", f"{SYSTEMD}/haproxy.service.d/ivy-cluster.conf", "0600"),
     Change(
+        "lb1: systemd has loaded another drop-in of haproxy.service than the file, which was restored",
+        "lb1",
+        f"cd {SYSTEMD}/haproxy.service.d && cp ivy-cluster.conf /run && sed -i s/^Restart=always/Restart=no/ "
+        "ivy-cluster.conf && systemctl daemon-reload && sleep 0.01 && cp /run/ivy-cluster.conf ivy-cluster.conf",
+        "unit haproxy.service Restart,NeedDaemonReload",
+        "",
+    ),
+    Change(
         "lb1: timer of the metrics stopped",
         "lb1",
         "systemctl stop ivy-certificate-metrics.timer",
@@ -438,7 +463,7 @@ STOPPED = (
     removed("db1", "python3-psycopg2"),
     mode("db1", "/etc/postgresql-common/createcluster.d/ivy-cluster.conf", "0666"),
     mode("db1", SETTINGS, "0666"),
-    owner("db1", f"{POSTGRES}/pg_hba.conf", "root"),
+    mode("db1", f"{POSTGRES}/pg_hba.conf", "0666", "Write the access rules"),
     edited("db1", f"{SYSTEMD}/postgresql@15-main.service.d/ivy-cluster.conf"),
     # Check mode cannot predict what is in a database that does not run.
     Change(
@@ -490,7 +515,7 @@ STOPPED = (
         "unit elasticsearch ActiveState,UnitFileState",
         "Start the search engine now and at boot",
     ),
-    deleted("engine1", "/etc/tmpfiles.d/ivy-cluster-engine.conf"),
+    deleted("engine1", "/etc/tmpfiles.d/ivy-cluster-engine.conf", "Configure systemd to remove old logs and dumps"),
     Change(
         "engine1: ivy.yaml deleted",
         "engine1",
@@ -527,6 +552,22 @@ STOPPED = (
         '"/srv/ivy/cluster"',
         shared_with=("engine1", "engine3"),
     ),
+    Change(
+        "engine2: another number of the group ivy",
+        "engine2",
+        "groupmod --gid 1333 ivy",
+        "getent group ivy; getent passwd ivy",
+        "Create the engine's group",
+    ),
+    Change(
+        "engine2: other rules loaded than those in the file",
+        "engine2",
+        "sed -e 's/elements = { /&@lb1@, /' -e 's/comment \".*\"/comment \"by hand\"/' /etc/nftables.d/ivy-engine.nft "
+        "| nft -f -",
+        "reach @engine2@ 7800",
+        "Load the rules, now and at boot",
+        seen_from="lb1",
+    ),
     owner("engine2", f"{ENGINE}/applications", "root"),
     mode("engine2", f"{LIBRARY}/config-guard", "0644"),
     mode("engine2", f"{SYSTEMD}/ivy-engine-firewall.service", "0666"),
@@ -539,14 +580,31 @@ STOPPED = (
     ),
     deleted("engine2", f"{CONFIGURATION}/demo.lic", "configuration/demo.lic"),
     Change(
+        "engine3: chain of the firewall flushed",
+        "engine3",
+        "nft flush chain inet ivy_engine input",
+        "reach @engine3@ 7800",
+        "Load the rules, now and at boot",
+        seen_from="lb1",
+    ),
+    Change(
+        "engine3: systemd has loaded another timer of the guard than the file, which was restored",
+        "engine3",
+        f"cd {SYSTEMD} && cp ivy-config-guard.timer /run && sed -i s/^OnCalendar=.*/OnCalendar=yearly/ "
+        "ivy-config-guard.timer && systemctl daemon-reload && sleep 0.01 "
+        "&& cp /run/ivy-config-guard.timer ivy-config-guard.timer",
+        "unit ivy-config-guard.timer NeedDaemonReload; systemctl cat ivy-config-guard.timer | grep OnCalendar",
+        "",
+    ),
+    Change(
         "engine3: account ivy deleted",
         "engine3",
         "sed -i /^ivy:/d /etc/passwd /etc/shadow",
         "getent passwd ivy",
         "Create the engine's user",
     ),
-    deleted("engine3", f"{LIBRARY}/config-guard"),
-    deleted("engine3", f"{LIBRARY}/ivy_node/gate/check.py", "ivy_node"),
+    deleted("engine3", f"{LIBRARY}/config-guard", "Install the program"),
+    deleted("engine3", f"{LIBRARY}/ivy_node/gate/check.py", "ivy_node/gate/check.py"),
 )
 
 ROUNDS = {"running": RUNNING, "stopped": STOPPED}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,18 +127,22 @@ class Hosts:
 
     def _run(self, commands: dict[str, tuple[str, str]]) -> dict[str, tuple[int, str]]:
         """The exit status and the output of each command."""
-        found = {}
-        for host in sorted({host for host, _command in commands.values()}):
-            names = [name for name, (place, _command) in commands.items() if place == host]
-            parts = [f'( {commands[name][1]}\n) 2>&1; echo "== $?"' for name in names]
-            script = FUNCTIONS + "\n".join(parts)
-            for place, value in self.places.items():
-                script = script.replace(place, value)
-            output = self.lab.host(host).run(script).stdout
-            shown = re.findall(r"(.*?)^== (\d+)$\n?", output, re.DOTALL | re.MULTILINE)
-            assert len(shown) == len(names), f"{host} does not answer completely"
-            found.update({name: (int(status), text) for name, (text, status) in zip(names, shown, strict=True)})
-        return found
+        by_host: dict[str, dict[str, str]] = {}
+        for name, (host, command) in commands.items():
+            by_host.setdefault(host, {})[name] = command
+        with ThreadPoolExecutor() as pool:
+            answers = pool.map(self._run_on, by_host, by_host.values())
+        return {name: answer for answered in answers for name, answer in answered.items()}
+
+    def _run_on(self, host: str, commands: dict[str, str]) -> dict[str, tuple[int, str]]:
+        parts = [f'( {command}\n) 2>&1; echo "== $?"' for command in commands.values()]
+        script = FUNCTIONS + "\n".join(parts)
+        for place, value in self.places.items():
+            script = script.replace(place, value)
+        output = self.lab.host(host).run(script).stdout
+        shown = re.findall(r"(.*?)^== (\d+)$\n?", output, re.DOTALL | re.MULTILINE)
+        assert len(shown) == len(commands), f"{host} does not answer completely"
+        return {name: (int(status), text) for name, (text, status) in zip(commands, shown, strict=True)}
 
 
 class Trial:
