@@ -35,6 +35,10 @@ options:
       - Empty uses the authorities that the host trusts.
     type: path
     default: ""
+  ca_file_required:
+    description: Whether the module fails if O(ca_file) does not exist. Otherwise it is as if O(ca_file) were empty.
+    type: bool
+    default: true
   cookie:
     description: Name of the balancer's cookie.
     type: str
@@ -190,6 +194,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "port": {"type": "int", "default": 443},
     "host": {"type": "str", "required": True},
     "ca_file": {"type": "path", "default": ""},
+    "ca_file_required": {"type": "bool", "default": True},
     "cookie": {"type": "str", "default": "IVYNODE"},
     "new_users": {"type": "int", "default": 9},
     "status": {"type": "list", "elements": "int", "default": [200]},
@@ -201,7 +206,7 @@ def main() -> None:
     params = module.params
     target = balancer.Target(params["address"], params["port"], params["host"], params["cookie"])
     try:
-        context = balancer.tls_context(params["ca_file"])
+        context = balancer.tls_context(params["ca_file"], params["ca_file_required"])
     except balancer.ProbeError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **balancer.run(target, context, params["status"], params["new_users"]))

@@ -68,8 +68,10 @@ class _Connection(http.client.HTTPSConnection):
             raise
 
 
-def tls_context(ca_file: str) -> ssl.SSLContext:
+def tls_context(ca_file: str, required: bool = True) -> ssl.SSLContext:
     """Trust the authorities in a file; without a file, those that the host trusts."""
+    if not required and not os.path.isfile(ca_file):
+        ca_file = ""
     if ca_file and not os.path.isfile(ca_file):
         raise ProbeError(f"ca_file {ca_file} is not a file on this host.")
     try:

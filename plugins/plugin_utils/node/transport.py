@@ -100,7 +100,8 @@ def complete(module: str, args: dict[str, t.Any]) -> Result | None:
     if checked.error_messages:
         return None
     parameters: Result = checked.validated_parameters
-    given = [*(args.get("roots") or {}).values(), args.get("store") or "", args.get("directory") or ""]
+    paths = [args.get(name) for name in ("store", "directory", "deploy_directory", "guard_file")]
+    given = [*(args.get("roots") or {}).values(), (args.get("record") or {}).get("directory"), *paths]
     if any(str(path).startswith("~") or "$" in str(path) for path in given):
         # The node's home directories and environment decide what these mean.
         return None
@@ -189,7 +190,7 @@ class Transport:
     def _with_cached_code(self, args: dict[str, t.Any]) -> Result | None:
         """The answer of the code on the node; None where the whole module has to be sent."""
         parameters = complete(self.module, args)
-        if parameters is None:
+        if parameters is None or not parameters["store"]:
             return None
         call: Result = {
             "module": self.module,

@@ -73,7 +73,7 @@ class NodeRecord:
         return ""
 
     def write(self, release: str) -> None:
-        """Record the release. A failure costs a round trip later, so it is no error."""
+        """Record the release. A failure costs a round trip later, so it is not an error."""
         if self.read() == release:
             return
         with contextlib.suppress(OSError, release_cache.CacheError):

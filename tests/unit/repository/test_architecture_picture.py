@@ -30,5 +30,5 @@ def test_known_calls_are_arrows() -> None:
     arrows = {(start.title, end.title) for start, end in architecture.edges(REPOSITORY, boxes)}
     assert ("change", "rollout") in arrows
     assert ("rollout", "shared configuration") in arrows
-    assert ("node", "node.agent") in arrows
+    assert ("node", "node.agent, node.probes") in arrows
     assert ("drift", "services") not in arrows

@@ -208,6 +208,12 @@ def test_the_authority_is_not_trusted(probe: Any, tmp_path: Path) -> None:
     assert "is invalid: self" in result["problems"][0]
 
 
+def test_a_missing_file_of_authorities_can_be_optional(probe: Any) -> None:
+    result = probe(ca_file="/nowhere/ca.pem", ca_file_required=False)
+    assert not result["tls"]["ok"], "the host does not trust the test's own certificate"
+    assert "is invalid: self" in result["problems"][0]
+
+
 def test_a_closed_port(probe: Any) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
