@@ -55,6 +55,10 @@ molecule: ## Run the molecule scenario SCENARIO (default, debian13); KEEP=1 keep
 bench-config: ## Benchmark shared_config on its own hosts and write docs/benchmark.md; takes 15 minutes
 	@$(RUN) bench-config
 
+.PHONY: bench-site
+bench-site: ## Benchmark the playbooks without a change on their own hosts and write docs/benchmark.md; takes 25 minutes
+	@$(RUN) bench-site
+
 .PHONY: bench-balancer
 bench-balancer: ## Benchmark the balancer's configuration on its own hosts and write docs/benchmark.md; takes 15 minutes
 	@$(RUN) bench-balancer

@@ -19,6 +19,7 @@ LOGS = ROOT / ".cache" / "log"
 DEMO = "inventories/demo"
 BENCH = "tests/bench/hosts.yml"
 BENCH_BALANCER = "tests/bench/balancer/hosts.yml"
+BENCH_SITE = "tests/bench/site/hosts.yml"
 CONTRACT = "tests/contract/hosts.yml"
 # The machine has two cores; more parallel steps would only slow each other down.
 WIDTH = 2
@@ -57,8 +58,9 @@ def programs(*names: str) -> list[Step]:
     return [PYTHON_STEP, TOOLS, step]
 
 
-def playbook(name: str, path: str, needs: tuple[str, ...], inventory: str = DEMO, always: bool = False) -> Step:
-    return Step(name, ["ansible-playbook", "-i", inventory, path], needs, counts=False, always=always)
+def playbook(name: str, path: str, needs: tuple[str, ...], *inventories: str, always: bool = False) -> Step:
+    words = [word for inventory in inventories or (DEMO,) for word in ("-i", inventory)]
+    return Step(name, ["ansible-playbook", *words, path], needs, counts=False, always=always)
 
 
 def bench(inventory: str, program: str, suites: tuple[Step, ...], tools: tuple[str, ...]) -> list[Step]:
@@ -68,6 +70,16 @@ def bench(inventory: str, program: str, suites: tuple[Step, ...], tools: tuple[s
     measurement = Step("Measurement", ["python", program], (hosts.name,), counts=False)
     removal = playbook("Removal", "molecule/shared/destroy.yml", (measurement.name,), inventory, always=True)
     return [*programs("ssh", "docker", "mmdebstrap", *tools), ENGINE, *suites, hosts, measurement, removal]
+
+
+def bench_site() -> list[Step]:
+    """The benchmark of the playbooks, on the demo's hosts at other addresses."""
+    hosts = playbook("Hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name), DEMO, BENCH_SITE)
+    program = ["python", "tests/bench/site/site_bench.py"]
+    measurement = Step("Measurement", program, (hosts.name, ARCHIVES.name), counts=False)
+    removal = playbook("Removal", "molecule/shared/destroy.yml", (measurement.name,), DEMO, BENCH_SITE, always=True)
+    needed = programs("ssh", "curl", "docker", "mmdebstrap", "java", "maven")
+    return [*needed, ENGINE, IMAGE, ARCHIVES, hosts, measurement, removal]
 
 
 def contract(check: bool) -> list[Step]:
@@ -157,6 +169,7 @@ def plan(target: str) -> list[Step]:
             Step("Picture of the architecture", ["python", "tools/architecture.py"], (TOOLS.name,), counts=False),
         ],
         "bench-config": bench(BENCH, "tests/bench/bench.py", (IMAGE,), ("rsync",)),
+        "bench-site": bench_site(),
         "bench-balancer": bench(BENCH_BALANCER, "tests/bench/balancer/balancer_bench.py", (IMAGE, TRIXIE), ()),
         "clean": [Step("Everything", ["tools/clean.sh", str(LOGS)], counts=False)],
         "molecule": [*everything, TRIXIE, *([NEWEST] if chosen == "default" else []), *scenario(chosen, keep)],
@@ -202,6 +215,9 @@ Three things to try:
 `make demo-down` removes the hosts with their network, volume, keys and passwords.
 """,
     "bench-config": """
+The results are in docs/benchmark.md. The hosts have been removed.
+""",
+    "bench-site": """
 The results are in docs/benchmark.md. The hosts have been removed.
 """,
     "bench-balancer": """

@@ -34,6 +34,7 @@ EXCEPTIONS = {
     "tests/contract/engine.py::wait_for": "the helper that polls, for the hosts of the contract",
     "tests/contract/engine.py::seconds_of": "a figure for the report of the contract",
     "molecule/default/tests/conftest.py::wait_until": "the helper that polls, for the outside tests",
+    "molecule/default/tests/changes_by_hand.py": "polls on a host, and lets its clock advance between two changes",
     "molecule/default/tests/balancer_trial.py::await_server": "the helper that polls, in a program for a host",
     "molecule/default/tests/test_operating_details.py::test_expiry_dates_of_licence_and_certificates_are_metrics": (
         "compares an expiry date months away with today"
