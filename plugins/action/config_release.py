@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         result["changed"] = False
         try:
             built = self._build(arguments)
-            manifest = write_release(arguments["cache"], built.manifest, built.blobs)
+            manifest = write_release(arguments["cache"], built.manifest, built.blobs, built.large_files)
         except FindingsError as error:
             findings = [finding.to_dict() for finding in error.findings]
             result.update(failed=True, msg=str(error), findings=findings)

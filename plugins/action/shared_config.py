@@ -14,7 +14,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import C
 
 
 class ActionModule(ActionBase):
-    """One call of the module on a clean node, two on any other."""
+    """One call of the module on a node that is clean or has the release before, two on any other."""
 
     TRANSFERS_FILES = True
     _supports_check_mode = True

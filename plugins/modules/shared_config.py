@@ -10,8 +10,9 @@ short_description: Stages and applies the shared configuration on an engine node
 version_added: 0.1.0
 description:
   - Brings a release that M(ivy.cluster.config_release) built to a node, and activates it there.
-  - A node on which nothing has to be done costs one round trip. A release that the node does not have costs one more,
-    with only those files that it lacks.
+  - A node on which nothing has to be done costs one round trip, and so does a change of few files on a node to which
+    the same controller brought the release before. Any other release that the node does not have costs one more round
+    trip, with only those files that it lacks.
   - Each file is replaced atomically. An activation that was interrupted is completed by the next run.
   - What somebody changed on the node is found and reported as drift, and copied to a backup before it is overwritten.
     YAML with another form of the same keys is not drift.

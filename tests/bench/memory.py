@@ -90,7 +90,7 @@ def push(directory: Path, mebibytes: int) -> int:
             today=datetime.datetime.now(datetime.timezone.utc).date(),
         )
     )
-    cache.write_release(directory / "cache", built.manifest, built.blobs)
+    cache.write_release(directory / "cache", built.manifest, built.blobs, built.large_files)
     args = {"release": built.id, "cache": str(directory / "cache")}
     remote = directory / "remote"
     remote.mkdir()

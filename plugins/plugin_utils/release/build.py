@@ -84,8 +84,10 @@ class ReleaseInput:
 @dataclasses.dataclass(frozen=True)
 class BuiltRelease:
     manifest: Manifest
-    blobs: tuple[bytes | LargeFile, ...]
+    blobs: tuple[bytes, ...]
     warnings: tuple[str, ...]
+    # Contents that stay on disk and are not among the blobs.
+    large_files: tuple[LargeFile, ...] = ()
 
     @property
     def id(self) -> str:
@@ -363,7 +365,8 @@ def _assemble(
     given: ReleaseInput, files: t.Mapping[str, _File], secrets: t.Mapping[str, str], warnings: tuple[str, ...]
 ) -> BuiltRelease:
     digest = restart.KeyedDigest(given.cluster_key)
-    blobs: list[bytes | LargeFile] = []
+    blobs: list[bytes] = []
+    large_files: list[LargeFile] = []
     entries: list[dict[str, t.Any]] = []
 
     def add(
@@ -380,7 +383,10 @@ def _assemble(
             "restart": needs,
         }
         entries.append(entry)
-        blobs.append(data)
+        if isinstance(data, LargeFile):
+            large_files.append(data)
+        else:
+            blobs.append(data)
         return entry
 
     for path, file in files.items():
@@ -412,7 +418,7 @@ def _assemble(
     if given.read_only:
         manifest["read_only"] = {"copy": given.read_only_copy}
     manifest["id"] = release_id(manifest, digest)
-    return BuiltRelease(manifest, tuple(blobs), warnings)
+    return BuiltRelease(manifest, tuple(blobs), warnings, tuple(large_files))
 
 
 def _is_yaml(path: str) -> bool:

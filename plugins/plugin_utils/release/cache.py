@@ -49,9 +49,13 @@ def manifest_path(cache: str | os.PathLike[str], release_id: str) -> Path:
 
 def blob_path(cache: str | os.PathLike[str], sha256: str) -> Path:
     """Where the bytes lie, for callers that hand a file to a transfer instead of reading it."""
+    return Path(_blob(cache, sha256))
+
+
+def _blob(cache: str | os.PathLike[str], sha256: str) -> str:
     if not _SHA256.fullmatch(sha256):
         raise CacheError(f"'{sha256}' is not a SHA-256 digest.")
-    return Path(cache) / "blobs" / sha256
+    return f"{os.fspath(cache)}/blobs/{sha256}"
 
 
 _ADVICE = "Build the release again (ivy.cluster.config_release)."
@@ -99,16 +103,16 @@ def read_blob(cache: str | os.PathLike[str], sha256: str) -> bytes:
 
 def blob_blocks(cache: str | os.PathLike[str], sha256: str) -> t.Iterator[bytes]:
     """One file of a release block by block. After the last one, a content with another digest is an error."""
-    path = blob_path(cache, sha256)
+    path = _blob(cache, sha256)
     state = hashlib.sha256()
     try:
-        with path.open("rb", buffering=0) as stream:
+        with open(path, "rb", buffering=0) as stream:
             while block := stream.read(BLOCK):
                 state.update(block)
                 yield block
     except FileNotFoundError:
         raise CacheError(
-            f"The cache {cache} lacks a file of the release ({path.name}). "
+            f"The cache {cache} lacks a file of the release ({sha256}). "
             "Build the release again (ivy.cluster.config_release)."
         ) from None
     except OSError as error:
@@ -120,7 +124,12 @@ def blob_blocks(cache: str | os.PathLike[str], sha256: str) -> t.Iterator[bytes]
         )
 
 
-def write_release(cache: str | os.PathLike[str], manifest: Manifest, blobs: t.Iterable[bytes | LargeFile]) -> Path:
+def write_release(
+    cache: str | os.PathLike[str],
+    manifest: Manifest,
+    blobs: t.Iterable[bytes],
+    large_files: t.Iterable[LargeFile] = (),
+) -> Path:
     """Write blobs first and the manifest last, so that a manifest in the cache always has its blobs."""
     root = Path(cache)
     path = manifest_path(root, manifest["id"])
@@ -128,10 +137,9 @@ def write_release(cache: str | os.PathLike[str], manifest: Manifest, blobs: t.It
         for directory in (root, root / "blobs", root / "releases", path.parent):
             private_directory(directory)
         for data in blobs:
-            if isinstance(data, LargeFile):
-                _copy_blob(root, data)
-            else:
-                _write_blob(blob_path(root, hashlib.sha256(data).hexdigest()), data)
+            _write_blob(blob_path(root, hashlib.sha256(data).hexdigest()), data)
+        for file in large_files:
+            _copy_blob(root, file)
         atomic_files.replace(path, canonical(manifest))
     except OSError as error:
         raise CacheError(f"The release cannot be written to the cache {root}: {error}.") from error

@@ -47,7 +47,7 @@ def between(cache: str, base: str, release: str, contents: bool) -> Delta:
             return NONE
         blobs = {digest: release_cache.read_blob(cache, digest) for digest in missing}
     except (release_cache.CacheError, OSError, UnicodeDecodeError):
-        # What is wrong is reported when the node requests the release.
+        # The problem is reported when the node requests the release.
         return NONE
     return Delta({"delta": {"base": base, "parts": parts}}, blobs)
 
@@ -73,7 +73,7 @@ class NodeRecord:
         return ""
 
     def write(self, release: str) -> None:
-        """Record the release. A failure costs a round trip later, so it is not an error."""
+        """Record the release. A failure only costs a round trip later, so it is ignored."""
         if self.read() == release:
             return
         with contextlib.suppress(OSError, release_cache.CacheError):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import stat
 import typing as t
 import unicodedata
@@ -53,6 +54,8 @@ _LEFTOVERS = Patterns(
 )
 # Files of these kinds are rendered, parsed or judged, so their content is needed as a whole.
 _CHECKED = (TEMPLATE_SUFFIX, ".yaml", ".yml", ".json", ".xml", ".lic")
+_ORDINARY = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*(?:/[0-9A-Za-z_-][0-9A-Za-z._-]*)*")
+_HEAD = re.compile(r"head(?:\.j2)?$", re.IGNORECASE)
 _LONGEST_NAME = 255
 _LONGEST_PATH = 1024
 
@@ -212,6 +215,9 @@ def relative_problem(relative: str) -> tuple[str, str] | None:
     The only judge of names on the controller: of the source's own, of those that a node reports, and of those in a
     release. It does not know where the path is relative to.
     """
+    if len(relative) <= _LONGEST_NAME and _ORDINARY.fullmatch(relative) and not _HEAD.search(relative):
+        # Nearly all paths: the rest cannot find anything in them.
+        return None
     try:
         encoded = relative.encode("utf-8")
     except UnicodeEncodeError:

@@ -61,14 +61,14 @@ def test_a_record_is_of_one_node_and_one_store(two: Path) -> None:
 
 
 @pytest.mark.parametrize("junk", [b"", b"../../etc", b"\xff", b"a" * 31])
-def test_a_damaged_record_is_ignored(two: Path, junk: bytes) -> None:
+def test_a_damaged_record_counts_as_missing(two: Path, junk: bytes) -> None:
     record = delta.NodeRecord(str(two), "node", "")
     record.write(OLD)
     next((two / "nodes").iterdir()).write_bytes(junk)
     assert record.read() == ""
 
 
-def test_a_record_that_cannot_be_written_is_not_an_error(two: Path) -> None:
+def test_a_record_that_cannot_be_written_is_left_out(two: Path) -> None:
     (two / "nodes").write_bytes(b"")
     delta.NodeRecord(str(two), "node", "").write(OLD)
     assert delta.NodeRecord(str(two), "node", "").read() == ""

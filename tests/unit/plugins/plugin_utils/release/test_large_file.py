@@ -64,9 +64,9 @@ def test_only_files_that_nothing_reads_stay_on_disk(tree: Path) -> None:
 def test_the_release_is_the_same(tree: Path, rules: t.Sequence[t.Mapping[str, t.Any]], tmp_path: Path) -> None:
     on_disk, whole = built(tree, True, rules), built(tree, False, rules)
     assert on_disk.manifest == whole.manifest
-    assert sum(isinstance(blob, LargeFile) for blob in on_disk.blobs) == 2
+    assert (len(on_disk.large_files), len(whole.large_files)) == (2, 0)
     for name, release in (("a", on_disk), ("b", whole)):
-        cache.write_release(tmp_path / name, release.manifest, release.blobs)
+        cache.write_release(tmp_path / name, release.manifest, release.blobs, release.large_files)
     blobs = [{path.name: path.read_bytes() for path in (tmp_path / name / "blobs").iterdir()} for name in "ab"]
     assert blobs[0] == blobs[1]
 
@@ -82,7 +82,7 @@ def test_a_file_that_changed_since_it_was_read_is_not_taken(tree: Path, tmp_path
     release = built(tree, True)
     (tree / "dropins/a.jar").write_bytes(b"another content")
     with pytest.raises(CacheError, match=r"a\.jar was changed while the release was built"):
-        cache.write_release(tmp_path / "cache", release.manifest, release.blobs)
+        cache.write_release(tmp_path / "cache", release.manifest, release.blobs, release.large_files)
     assert not (tmp_path / "cache" / "releases" / release.id / "manifest.json").exists()
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / "cache/blobs").iterdir()}
     assert digests == {path.name for path in (tmp_path / "cache/blobs").iterdir()}
@@ -90,10 +90,10 @@ def test_a_file_that_changed_since_it_was_read_is_not_taken(tree: Path, tmp_path
 
 def test_a_damaged_copy_in_the_cache_is_replaced(tree: Path, tmp_path: Path) -> None:
     release = built(tree, True)
-    cache.write_release(tmp_path, release.manifest, release.blobs)
-    large = next(blob for blob in release.blobs if isinstance(blob, LargeFile))
+    cache.write_release(tmp_path, release.manifest, release.blobs, release.large_files)
+    large = release.large_files[0]
     (tmp_path / "blobs" / large.sha256).write_bytes(b"damaged")
-    cache.write_release(tmp_path, release.manifest, release.blobs)
+    cache.write_release(tmp_path, release.manifest, release.blobs, release.large_files)
     assert cache.read_blob(tmp_path, large.sha256) == large.path.read_bytes()
 
 

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source as source_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.source import (
     DecryptError,
     node_path_problem,
@@ -256,3 +260,14 @@ def test_a_repository_in_the_source_is_a_finding_and_the_sources_own_is_not(sour
     (finding,) = read_source(source).findings
     assert (finding.file, finding.message) == ("configuration/.git", "a name in its path begins with a dot")
     assert "Remove the directory" in finding.fix
+
+
+@given(
+    st.text("aZ0._-/\\ \0é\u200dhead\n", max_size=12),
+    st.sampled_from(["", "/HEAD", "/head.j2", "/" + "a" * 256, ".j2"]),
+)
+def test_ordinary_names_get_the_verdict_that_all_rules_give(text: str, end: str) -> None:
+    quick = source_tree.relative_problem(text + end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source_tree, "_ORDINARY", re.compile(r"(?!)"))
+        assert source_tree.relative_problem(text + end) == quick

@@ -263,7 +263,7 @@ def test_what_travels_as_input_is_private_and_removed_after_a_failure(
     site: t.Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Host._execute_module
-    modes = []
+    modes: list[int] = []
 
     def failing(self: Host, **kwargs: t.Any) -> dict[str, t.Any]:
         if not kwargs["module_args"].get("bundle"):

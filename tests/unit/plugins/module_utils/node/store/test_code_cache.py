@@ -77,7 +77,7 @@ class Host:
     def _make_tmp_path(self) -> str:
         raise AssertionError("nothing here is large")
 
-    _remove_tmp_path = _transfer_file = _fixup_perms2 = t.cast("t.Any", _make_tmp_path)
+    _remove_tmp_path = _transfer_file = _fixup_perms2 = _low_level_execute_command = t.cast("t.Any", _make_tmp_path)
 
 
 class Site:
