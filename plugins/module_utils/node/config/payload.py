@@ -14,6 +14,7 @@ from ..files.digest import sha256
 from ..files.errors import NodeError
 
 _MAGIC = b"IVY1"
+_BLOCK = 1 << 20
 _DAMAGED = "What the controller sent is damaged ({0}). Nothing was changed; run again."
 
 
@@ -42,28 +43,67 @@ def pack_stream(
 
 
 def unpack(data: bytes) -> tuple[dict[str, t.Any], dict[str, bytes]]:
+    return unpack_stream((data,))
+
+
+def unpack_stream(pieces: t.Iterable[bytes]) -> tuple[dict[str, t.Any], dict[str, bytes]]:
+    """The header and the blobs of a bundle, which need not be in memory in packed form."""
+    source = _Inflated(pieces)
     try:
-        plain = zlib.decompress(data)
-    except zlib.error as exc:
-        raise NodeError(_DAMAGED.format(exc)) from exc
-    if plain[:4] != _MAGIC or len(plain) < 12:
-        raise NodeError(_DAMAGED.format("unknown form"))
-    end = 12 + int.from_bytes(plain[4:12], "big")
-    try:
-        header = json.loads(plain[12:end].decode("utf-8"))
+        start = source.read(12)
+        if start[:4] != _MAGIC or len(start) < 12:
+            raise NodeError(_DAMAGED.format("unknown form"))
+        header = json.loads(source.read(int.from_bytes(start[4:], "big")).decode("utf-8"))
         listed = header.pop("blobs")
         blobs = {}
         for name, size in listed:
-            content = plain[end : end + size]
-            end += size
+            content = source.read(size)
             if sha256(content) != name:
                 raise NodeError(_DAMAGED.format(f"digest of {name[:8]} differs"))
             blobs[name] = content
+        complete = source.is_complete()
+    except zlib.error as exc:
+        raise NodeError(_DAMAGED.format(exc)) from exc
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise NodeError(_DAMAGED.format(exc)) from exc
-    if end != len(plain):
+    if not complete:
         raise NodeError(_DAMAGED.format("unexpected length"))
     return header, blobs
+
+
+class _Inflated:
+    """Reads compressed pieces as one stream of plain bytes."""
+
+    def __init__(self, pieces: t.Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._inflate = zlib.decompressobj()
+        self._buffer = b""
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; fewer at the end."""
+        parts: list[bytes] = []
+        while size > 0 and (self._position < len(self._buffer) or self._fill()):
+            part = self._buffer[self._position : self._position + size]
+            self._position += len(part)
+            size -= len(part)
+            parts.append(part)
+        return b"".join(parts)
+
+    def is_complete(self) -> bool:
+        """Whether nothing is left and the compressed data ended as they must."""
+        rest = self.read(1) or self._inflate.unused_data or next(self._pieces, b"")
+        return self._inflate.eof and not rest
+
+    def _fill(self) -> bool:
+        while not self._inflate.eof:
+            data = self._inflate.unconsumed_tail or next(self._pieces, b"")
+            if not data:
+                return False
+            self._buffer, self._position = self._inflate.decompress(data, _BLOCK), 0
+            if self._buffer:
+                return True
+        return False
 
 
 def to_text(data: bytes) -> str:

@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from ..engine import run_state
+from ..files.digest import CHUNK
 from ..files.errors import NodeError
 from ..files.patterns import check_patterns
 from . import encryption, payload
@@ -96,16 +97,33 @@ def transported(params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], dict[s
     header, blobs = payload.unpack(payload.from_text(params["payload"]))
     if not params.get("bundle"):
         return header, blobs
-    with open(params["bundle"], "rb") as stream:
-        data = stream.read()
-    if header.get("temporary"):
-        # The controller made the directory for this file only.
-        with contextlib.suppress(OSError):
-            os.unlink(params["bundle"])
-            os.rmdir(os.path.dirname(params["bundle"]))
-    if hashlib.sha256(data).hexdigest() != header.get("bundle_digest"):
-        raise NodeError("The bundle was damaged on its way to the node. Nothing was changed; run again.")
-    return payload.unpack(data)
+    try:
+        return _unpacked_file(params["bundle"], str(header.get("bundle_digest")))
+    finally:
+        if header.get("temporary"):
+            # The controller made the directory for this file only.
+            with contextlib.suppress(OSError):
+                os.unlink(params["bundle"])
+                os.rmdir(os.path.dirname(params["bundle"]))
+
+
+def _unpacked_file(path: str, digest: str) -> tuple[dict[str, t.Any], dict[str, bytes]]:
+    """The content of a bundle that was sent as a file. Another user may own it, so it is read only once."""
+    state = hashlib.sha256()
+
+    def pieces() -> t.Iterator[bytes]:
+        while block := stream.read(CHUNK):
+            state.update(block)
+            yield block
+
+    with open(path, "rb", buffering=0) as stream:
+        try:
+            return payload.unpack_stream(pieces())
+        finally:
+            for _rest in pieces():
+                pass
+            if state.hexdigest() != digest:
+                raise NodeError("The bundle was damaged on its way to the node. Nothing was changed; run again.")
 
 
 def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) -> Request:
