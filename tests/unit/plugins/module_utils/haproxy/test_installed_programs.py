@@ -21,12 +21,10 @@ def library(tmp_path: Path) -> Path:
     """The directory on the balancer, filled as the role fills it."""
     directory = tmp_path / "library"
     (directory / "haproxy").mkdir(parents=True)
-    tasks = yaml.safe_load((ROOT / "roles/haproxy/tasks/write_configuration.yml").read_text(encoding="utf-8"))
-    for task in tasks:
-        if "/module_utils/haproxy/" in task.get("ansible.builtin.copy", {}).get("src", ""):
-            for name in task["loop"]:
-                shutil.copy(PACKAGE / name, directory / "haproxy" / name)
-    for name in ("haproxy-server-state", "haproxy-certificate-metrics"):
+    variables = yaml.safe_load((ROOT / "roles/haproxy/vars/main/state.yml").read_text(encoding="utf-8"))
+    for name in variables["__haproxy_package_files"]:
+        shutil.copy(PACKAGE / name, directory / "haproxy" / name)
+    for name in variables["__haproxy_program_names"]:
         shutil.copy(ROOT / "roles/haproxy/files" / name, directory / name)
     return directory
 

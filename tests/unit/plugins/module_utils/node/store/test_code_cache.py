@@ -302,7 +302,7 @@ def test_a_python_that_is_too_old_gets_the_whole_module_which_says_so(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 8, 0))
-    arguments = {"module": WHOLE, "digest": bundle.DIGEST, "parameters": {"store": str(site.node.store)}}
+    arguments = {"module": WHOLE, "digest": bundle.DIGEST, "store": str(site.node.store), "parameters": {}}
     reported = shared_config_call.answer(arguments)
     monkeypatch.undo()
     assert reported["unfit"]

@@ -1,0 +1,81 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import types
+import typing as t
+
+import pytest
+
+from ansible_collections.ivy.cluster.plugins.action import host_state
+from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import expected
+
+ABSENT = {"paths": [{"path": "/etc/gone", "state": "absent"}]}
+
+
+class Descriptions:
+    """What the roles describe; a text is the reason why a description cannot be evaluated."""
+
+    roles: t.ClassVar[dict[str, t.Any]] = {}
+
+    def __init__(self, *_arguments: t.Any) -> None:
+        self.observed: list[t.Any] = []
+
+    def state_or_reason(self, name: str, observed: t.Any) -> tuple[t.Any, str]:
+        self.observed.append(observed)
+        state = self.roles[name](observed) if callable(self.roles[name]) else self.roles[name]
+        return (None, state) if isinstance(state, str) else (expected.validated(state), "")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.Any]]:
+    monkeypatch.setattr(host_state, "Descriptions", Descriptions)
+
+    def call(answer: t.Any, **roles: t.Any) -> dict[str, t.Any]:
+        monkeypatch.setattr(Descriptions, "roles", roles)
+        task = types.SimpleNamespace(args={"roles": list(roles)}, async_val=0, check_mode=False)
+        action = host_state.ActionModule(t.cast(t.Any, task), *[t.cast(t.Any, None)] * 5)
+        monkeypatch.setattr(action, "_execute_module", lambda **_arguments: answer)
+        monkeypatch.setattr(host_state.ActionBase, "run", lambda *_arguments: {})
+        monkeypatch.setattr(
+            action, "validate_argument_spec", lambda **_arguments: (None, {"roles": list(roles)}), raising=False
+        )
+        return action.run(task_vars={})
+
+    return call
+
+
+def observed(**paths: str) -> dict[str, t.Any]:
+    return {"observed": {"paths": {"/etc/gone": {"state": paths.get("gone", "absent")}}}}
+
+
+def test_no_role_runs_on_a_host_in_the_expected_state(run: t.Callable[..., dict[str, t.Any]]) -> None:
+    result = run(observed(), certificates=ABSENT, haproxy={})
+
+    assert (result["changed"], result["roles"], result["differences"]) == (False, [], {})
+
+
+def test_all_roles_from_the_first_that_differs_run(run: t.Callable[..., dict[str, t.Any]]) -> None:
+    result = run(observed(gone="file"), file_share={}, engine=ABSENT, config_guard={})
+
+    assert result["roles"] == ["engine", "config_guard"]
+    assert result["differences"] == {"engine": ["/etc/gone: present"]}
+
+
+def test_a_description_that_cannot_be_evaluated_is_a_difference(run: t.Callable[..., dict[str, t.Any]]) -> None:
+    result = run(observed(), postgres="postgres_version is undefined")
+
+    assert result["roles"] == ["postgres"]
+    assert "postgres_version is undefined" in result["differences"]["postgres"][0]
+
+
+def test_a_description_that_depends_on_the_host_is_evaluated_again(run: t.Callable[..., dict[str, t.Any]]) -> None:
+    def modules(found: t.Any) -> dict[str, t.Any]:
+        wanted = ABSENT if "paths" in found else {"paths": [{"path": "/etc/gone"}]}
+        return {**wanted, "listings": ["/opt/modules"]}
+
+    assert run(observed(), elasticsearch=modules)["roles"] == []
+
+
+def test_a_host_that_cannot_be_inspected_fails_the_task(run: t.Callable[..., dict[str, t.Any]]) -> None:
+    assert run({"failed": True, "msg": "no Python"}, engine=ABSENT)["failed"]
