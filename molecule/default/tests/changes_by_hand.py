@@ -553,13 +553,6 @@ STOPPED = (
         shared_with=("engine1", "engine3"),
     ),
     Change(
-        "engine2: another number of the group ivy",
-        "engine2",
-        "groupmod --gid 1333 ivy",
-        "getent group ivy; getent passwd ivy",
-        "Create the engine's group",
-    ),
-    Change(
         "engine2: other rules loaded than those in the file",
         "engine2",
         "sed -e 's/elements = { /&@lb1@, /' -e 's/comment \".*\"/comment \"by hand\"/' /etc/nftables.d/ivy-engine.nft "
