@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.transport import Transport
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.transport import Contents, Transport
 
 
 class CachedCall(ActionBase):
@@ -23,4 +23,5 @@ class CachedCall(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        return Transport(self, self.MODULE, task_vars or {}, use_code_cache=True).call(dict(self._task.args), {}, {})
+        transport = Transport(self, self.MODULE, task_vars or {}, use_code_cache=True)
+        return transport.call(dict(self._task.args), {}, Contents.of({}))

@@ -6,6 +6,7 @@ import types
 import typing as t
 
 import pytest
+from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.action import host_state
 from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import expected
@@ -36,7 +37,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.Any]]:
         task = types.SimpleNamespace(args={"roles": list(roles)}, async_val=0, check_mode=False)
         action = host_state.ActionModule(t.cast(t.Any, task), *[t.cast(t.Any, None)] * 5)
         monkeypatch.setattr(action, "_execute_module", lambda **_arguments: answer)
-        monkeypatch.setattr(host_state.ActionBase, "run", lambda *_arguments: {})
+        monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})
         monkeypatch.setattr(
             action, "validate_argument_spec", lambda **_arguments: (None, {"roles": list(roles)}), raising=False
         )
