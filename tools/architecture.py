@@ -48,7 +48,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "release": ("config_release",),
         "shared configuration": ("shared_config*", "node_releases"),
         "host state": ("host_state", "file_sha256"),
-        "cluster": ("cluster_record", "application", "engine_info", "balancer_info", "rollback_choice"),
+        "cluster": ("cluster_record", "application", "engine_info", "node_probes", "balancer_info", "rollback_choice"),
         "probes": ("*_probe", "connections_info", "deployments_info", "licence"),
         "reports": ("*_report", "report", "adopt_differences", "config_adopt"),
     },

@@ -307,15 +307,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "until": {"type": "str", "choices": ["ready"]},
     "configuration": {"type": "bool", "default": True},
     "wait": {"type": "float", "default": 0},
-    "record": {
-        "type": "dict",
-        "options": {
-            "directory": {"type": "path", "required": True},
-            "cluster": {"type": "str", "required": True},
-            "user": {"type": "str", "default": "ivy"},
-            "group": {"type": "str", "default": "ivy"},
-        },
-    },
+    "record": request.RECORD,
     "guard_file": {"type": "path", "default": ""},
 }
 

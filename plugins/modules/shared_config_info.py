@@ -33,6 +33,28 @@ options:
     description: Set by the controller half of this module. Do not use it in tasks.
     type: path
     default: ""
+  record:
+    description:
+      - The cluster record to read in the same call, as M(ivy.cluster.cluster_record) does. A record that cannot be read
+        does not fail the task.
+    type: dict
+    suboptions:
+      directory:
+        description: Directory of the record on the file share.
+        type: path
+        required: true
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      user:
+        description: The engine's user.
+        type: str
+        default: ivy
+      group:
+        description: The engine's group.
+        type: str
+        default: ivy
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -104,6 +126,16 @@ interrupted:
   returned: always
   type: bool
   sample: false
+record:
+  description: The cluster record; null if there is none yet, or if it cannot be read.
+  returned: record is set
+  type: dict
+  sample: {desired_release: 3f2a9c0d, operation: null}
+record_problem:
+  description: Why the record cannot be read; empty if it can be.
+  returned: record is set
+  type: str
+  sample: ""
 running:
   description: What the engine runs with; null when it does not run.
   returned: always
@@ -124,19 +156,21 @@ restart_reasons:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.config import entry, request
+from ansible_collections.ivy.cluster.plugins.module_utils.node import calls
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import request
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     **request.COMMON,
     **request.TRANSPORT,
     "release": {"type": "str", "default": ""},
     "cache": {"type": "path", "default": ""},
+    "record": request.RECORD,
 }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    result = entry.shared_config_info(module.params)
+    result = calls.call("shared_config_info", module.params, True, False)
     for text in result.pop("warnings", []):
         module.warn(text)
     if result.pop("failed", False):

@@ -15,9 +15,9 @@ _MAXIMUM_GUARD = 1 << 20
 def _configuration(name: str, params: Params, check: bool, diff: bool) -> Result:
     from .config import entry
 
-    return (
-        entry.shared_config_info(params) if name == "shared_config_info" else entry.shared_config(params, check, diff)
-    )
+    if name == "shared_config":
+        return entry.shared_config(params, check, diff)
+    return _with_record(entry.shared_config_info(params), params)
 
 
 def _cluster(_name: str, params: Params, check: bool, diff: bool) -> Result:
@@ -29,19 +29,20 @@ def _cluster(_name: str, params: Params, check: bool, diff: bool) -> Result:
 def _gate(_name: str, params: Params, _check: bool, _diff: bool) -> Result:
     from .gate import entry
 
-    result = entry.engine_info(params)
-    if params["record"]:
-        result.update(_record(params["record"]))
+    result = _with_record(entry.engine_info(params), params)
     if params["guard_file"]:
         result["guard"] = _text(params["guard_file"])
     return result
 
 
-def _record(location: Params) -> Result:
+def _with_record(result: Result, params: Params) -> Result:
+    """The result with the cluster record. A record that cannot be read does not hide the rest."""
+    if not params["record"]:
+        return result
     from .cluster import entry
 
-    answer = entry.cluster_record({**location, "state": "read", "operator": ""}, True, False)
-    return {"record": answer.get("record"), "record_problem": answer.get("msg", "")}
+    answer = entry.cluster_record({**params["record"], "state": "read", "operator": ""}, True, False)
+    return {**result, "record": answer.get("record"), "record_problem": answer.get("msg", "")}
 
 
 def _text(path: str) -> str:
@@ -62,6 +63,14 @@ def _probe(name: str, params: Params, check: bool, _diff: bool) -> Result:
     return entry.connections_info(params) if name == "connections_info" else entry.deployments_info(params)
 
 
+def _probes(_name: str, params: Params, check: bool, diff: bool) -> Result:
+    """Several probes; one that fails does not hide the others."""
+    answers = {}
+    for probe in params["probes"]:
+        answers[probe["name"]] = call(probe["module"], probe["options"], check, diff)
+    return {"changed": False, "answers": answers}
+
+
 # Each imports only what its modules need, because a call takes little longer than its imports.
 _MODULES: dict[str, t.Callable[[str, Params, bool, bool], Result]] = {
     "cluster_record": _cluster,
@@ -69,6 +78,7 @@ _MODULES: dict[str, t.Callable[[str, Params, bool, bool], Result]] = {
     "deployments_info": _probe,
     "engine_info": _gate,
     "http_probe": _probe,
+    "node_probes": _probes,
     "share_probe": _probe,
     "shared_config": _configuration,
     "shared_config_info": _configuration,

@@ -108,6 +108,17 @@ def complete(module: str, args: dict[str, t.Any]) -> Result | None:
     return parameters
 
 
+def cached(module: str, store: str, parameters: Result) -> Result:
+    """The options of the module that runs the cached code."""
+    return {"module": module, "digest": code_bundle.DIGEST, "store": store, "parameters": parameters}
+
+
+def call_cached(host: Host, module: str, store: str, parameters: Result, task_vars: Result) -> Result:
+    """The answer of the cached code. ``lacks_code`` if the node does not have it."""
+    call = cached(module, store, parameters)
+    return host._execute_module(module_name=CODE_CACHE_MODULE, module_args=call, task_vars=task_vars)
+
+
 class Transport:
     """The calls of one task on one node."""
 
@@ -192,12 +203,7 @@ class Transport:
         parameters = complete(self.module, args)
         if parameters is None or not parameters["store"]:
             return None
-        call: Result = {
-            "module": self.module,
-            "digest": code_bundle.DIGEST,
-            "store": parameters["store"],
-            "parameters": parameters,
-        }
+        call = cached(self.module, parameters["store"], parameters)
         result: Result = {"lacks_code": True} if self.is_new_node else self._run(CODE_CACHE_MODULE, call)
         if result.get("lacks_code") and not result.get("unfit") and self.module in _SENDERS:
             if result.get("fresh") and not self.is_new_node and parameters.get("state") in ("staged", "applied"):

@@ -75,6 +75,17 @@ NODE_FILES: dict[str, t.Any] = {
     },
 }
 
+# Where a module reads the cluster record in the same call.
+RECORD: dict[str, t.Any] = {
+    "type": "dict",
+    "options": {
+        "directory": {"type": "path", "required": True},
+        "cluster": {"type": "str", "required": True},
+        "user": {"type": "str", "default": "ivy"},
+        "group": {"type": "str", "default": "ivy"},
+    },
+}
+
 # Options with which the controller half sends confidential data.
 TRANSPORT: dict[str, dict[str, t.Any]] = {
     "payload": {"type": "str", "default": "", "no_log": True},
