@@ -47,7 +47,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "preflight": ("preflight_*",),
         "release": ("config_release",),
         "shared configuration": ("shared_config*", "node_releases"),
-        "host state": ("host_state", "file_sha256"),
+        "host state": ("host_state*", "file_sha256"),
         "cluster": ("cluster_record", "application", "engine_info", "node_probes", "balancer_info", "rollback_choice"),
         "probes": ("*_probe", "connections_info", "deployments_info", "licence"),
         "reports": ("*_report", "report", "adopt_differences", "config_adopt"),

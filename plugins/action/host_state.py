@@ -31,14 +31,13 @@ class ActionModule(ActionBase):
         states, differences = self._describe(descriptions, names, {})
         total = expected.merged(states.values())
         answer = self._execute_module(
-            module_name="ivy.cluster.host_state",
+            module_name="ivy.cluster.host_state_facts",
             module_args={"subjects": expected.subjects(total), "passwords": total["passwords"]},
             task_vars=variables,
         )
         if "observed" not in answer:
             return {**result, **answer}
-        observed = native.plain(answer["observed"])
-        assert isinstance(observed, dict)
+        observed = t.cast("dict[str, t.Any]", native.plain(answer["observed"]))
         # What a role sets may depend on what the host has, such as the modules in an archive.
         dependent = [name for name in states if states[name]["listings"]]
         again, failed = self._describe(descriptions, dependent, observed)

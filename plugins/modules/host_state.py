@@ -29,6 +29,7 @@ author:
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
+  - module: ivy.cluster.host_state_facts
   - module: ivy.cluster.shared_config_info
 notes:
   - The configuration of the engine is not compared. M(ivy.cluster.shared_config) does that.
@@ -71,23 +72,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state import gather
-
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "roles": {"type": "list", "elements": "str", "required": True},
-}
-# What the controller sends to the host.
-HOST_ARGUMENT_SPEC: dict[str, t.Any] = {
-    "subjects": {"type": "dict", "required": True},
-    "passwords": {"type": "dict", "default": {}, "no_log": True},
 }
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=HOST_ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    observed = gather.gather(params["subjects"], params["passwords"], module.check_mode)
-    module.exit_json(changed=False, observed=observed)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.fail_json(msg="ivy.cluster.host_state runs only through its action plugin.")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ UNIT = "axonivy-engine.service"
 # those that stop or restart hosts and services. Process ages are compared before anything restarts a process.
 ORDER = (
     "test_no_change_runs",
+    "test_no_difference",
     "test_browser",
     "test_restrictions",
     "test_platform",

@@ -19,10 +19,3 @@ def test_the_second_run_restarted_no_process(lab: Lab) -> None:
         )
         process, first_run = map(int, ages.split())
         assert process >= first_run, f"{unit} on {name} was started after the first run"
-
-
-def test_a_run_without_a_change_finds_no_difference(lab: Lab) -> None:
-    """A role that describes more than its tasks set would run each time, and change nothing."""
-    output = lab.playbook("site.yml").succeeded().output
-    assert "[Compare the host with the state that its roles set]" in output
-    assert "[Print what differs]" not in output, output.partition("[Print what differs]")[2][:4000]

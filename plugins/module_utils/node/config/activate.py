@@ -475,7 +475,8 @@ class Executor:
         uid = want.uid if want.uid is not None else owner[0]
         gid = want.gid if want.gid is not None else owner[1]
         place = places.of(want.root, want.path)
-        assert place is not None
+        if place is None:
+            raise NodeError(f"{want.path} has no directory to be written to.")
         fd, name = place
         if one.action == ATTRIBUTES and set_attributes_at(fd, name, mode, uid, gid):
             return False

@@ -129,12 +129,13 @@ def _sound_entry(value: t.Any) -> Entry | None:
         if (
             root not in ROOTS
             or kind not in KINDS
-            or type(size) is not int
+            or not isinstance(size, int)
+            or isinstance(size, bool)
             or size < 0
             or not _PLAIN.match(path)
             or TEMPORARY_PREFIX in path
             or not _SHA256.match(digest)
-            or type(secret) is not bool
+            or not isinstance(secret, bool)
             or restart["kind"] not in RESTARTS
             or restart.get("keys")
         ):

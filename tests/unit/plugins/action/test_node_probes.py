@@ -20,14 +20,14 @@ PROBES = [
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> t.Callable[..., tuple[dict[str, t.Any], list[str]]]:
-    def call(answer: t.Any, probes: t.Any = PROBES) -> tuple[dict[str, t.Any], list[str]]:
+    def call(answer: t.Any, probes: t.Any = None) -> tuple[dict[str, t.Any], list[str]]:
         sent: list[str] = []
 
         def execute(module_name: str, module_args: dict[str, t.Any], **_more: t.Any) -> dict[str, t.Any]:
             sent.append(module_name.rpartition(".")[2])
             return answer(module_args) if sent[-1] == "shared_config_call" else {"changed": False, "sent": module_args}
 
-        params = {"probes": probes, "store": str(tmp_path)}
+        params = {"probes": probes or PROBES, "store": str(tmp_path)}
         action = node_probes.ActionModule(t.cast(t.Any, types.SimpleNamespace(args={})), *[t.cast(t.Any, None)] * 5)
         monkeypatch.setattr(action, "_execute_module", execute)
         monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})

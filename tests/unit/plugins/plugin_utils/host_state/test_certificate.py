@@ -16,9 +16,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import certificate
 
 Key = ec.EllipticCurvePrivateKey
-AUTHORITY_KEY, OWN_KEY, OTHER_KEY = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
-NAMES = ["DNS:ivy.example.com", "DNS:lb1", "IP:192.0.2.10"]
-SERVER = [ExtendedKeyUsageOID.SERVER_AUTH]
+AUTHORITY_KEY, OWN_KEY, OTHER_KEY = (ec.generate_private_key(ec.SECP256R1()) for _number in range(3))
+NAMES = ("DNS:ivy.example.com", "DNS:lb1", "IP:192.0.2.10")
+SERVER = (ExtendedKeyUsageOID.SERVER_AUTH,)
 
 
 def named(text: str) -> x509.Name:

@@ -156,7 +156,9 @@ CHANGES: list[tuple[str, t.Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("place", "value", "text"), CHANGES, ids=[f"{place} {value}" for place, value, _ in CHANGES])
+@pytest.mark.parametrize(
+    ("place", "value", "text"), CHANGES, ids=[f"{place} {value}" for place, value, _text in CHANGES]
+)
 def test_each_change_is_a_difference(place: str, value: t.Any, text: str) -> None:
     observed = copy.deepcopy(OBSERVED)
     *way, last = [part.replace("|", "/") for part in place.split("/")]
