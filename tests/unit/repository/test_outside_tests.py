@@ -1,0 +1,26 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The outside tests run in a fixed order, so a module without a place in it would stop all of them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+SCENARIOS = Path(__file__).resolve().parents[3] / "molecule"
+
+
+def order() -> list[str]:
+    """The order, read without importing the tests: they need the hosts of a scenario."""
+    tree = ast.parse((SCENARIOS / "default/tests/conftest.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ORDER":
+            return list(ast.literal_eval(node.value))
+    raise AssertionError("conftest.py defines no ORDER")
+
+
+def test_every_outside_test_has_a_place_in_the_order() -> None:
+    modules = {path.stem for path in SCENARIOS.glob("*/tests/test_*.py")}
+
+    assert len(modules) > 15
+    assert sorted(modules) == sorted(order())
