@@ -14,6 +14,8 @@ _PERIODIC = "APT::Periodic::Unattended-Upgrade"
 _BLACKLIST = "Unattended-Upgrade::Package-Blacklist::"
 _LINE = re.compile(r'^(\S+) "(.*)";$')
 _TIMEOUT = 60
+# apt-cache would write its cache files if they are older than the state of dpkg.
+_WITHOUT_CACHE = ("--option", "Dir::Cache::pkgcache=", "--option", "Dir::Cache::srcpkgcache=")
 
 
 def _output(*arguments: str) -> str | None:
@@ -68,7 +70,7 @@ def gather(names: t.Sequence[str]) -> dict[str, t.Any]:
     found = states(_output("dpkg-query", "-W", "-f=${Package}\\t${Status}\\n", *names) or "") if names else {}
     missing = [name for name in names if found.get(name) not in ("installed", "held")]
     lists = bool(glob.glob("/var/lib/apt/lists/*_Packages*"))
-    known = candidates(_output("apt-cache", "policy", *missing) or "") if missing and lists else {}
+    known = candidates(_output("apt-cache", *_WITHOUT_CACHE, "policy", *missing) or "") if missing and lists else {}
     automatic = states(_output("dpkg-query", "-W", "-f=${Package}\\t${Status}\\n", "unattended-upgrades") or "")
     settings = upgrades(_output("apt-config", "dump") or "") if automatic.get("unattended-upgrades") else upgrades("")
     return {
