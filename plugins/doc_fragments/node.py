@@ -106,3 +106,29 @@ options:
     type: path
     default: ""
 """
+
+    RECORD = r"""
+options:
+  record:
+    description:
+      - The cluster record to read in the same call, as M(ivy.cluster.cluster_record) does. A record that cannot be read
+        does not fail the task.
+    type: dict
+    suboptions:
+      directory:
+        description: Directory of the record on the file share.
+        type: path
+        required: true
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      user:
+        description: The engine's user.
+        type: str
+        default: ivy
+      group:
+        description: The engine's group.
+        type: str
+        default: ivy
+"""

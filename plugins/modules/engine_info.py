@@ -100,28 +100,6 @@ options:
     description: Maximum number of seconds to wait until the engine passes the gate.
     type: float
     default: 0
-  record:
-    description:
-      - The cluster record to read in the same call, as M(ivy.cluster.cluster_record) does. A record that cannot be read
-        does not fail the task.
-    type: dict
-    suboptions:
-      directory:
-        description: Directory of the record on the file share.
-        type: path
-        required: true
-      cluster:
-        description: Name of the cluster.
-        type: str
-        required: true
-      user:
-        description: The engine's user.
-        type: str
-        default: ivy
-      group:
-        description: The engine's group.
-        type: str
-        default: ivy
   guard_file:
     description: The file with the last result of the configuration guard, to read in the same call. Empty reads none.
     type: path
@@ -131,6 +109,7 @@ author:
 extends_documentation_fragment:
   - ivy.cluster.attributes
   - ivy.cluster.node
+  - ivy.cluster.node.record
 seealso:
   - module: ivy.cluster.shared_config
 """

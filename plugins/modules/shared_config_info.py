@@ -33,33 +33,12 @@ options:
     description: Set by the controller half of this module. Do not use it in tasks.
     type: path
     default: ""
-  record:
-    description:
-      - The cluster record to read in the same call, as M(ivy.cluster.cluster_record) does. A record that cannot be read
-        does not fail the task.
-    type: dict
-    suboptions:
-      directory:
-        description: Directory of the record on the file share.
-        type: path
-        required: true
-      cluster:
-        description: Name of the cluster.
-        type: str
-        required: true
-      user:
-        description: The engine's user.
-        type: str
-        default: ivy
-      group:
-        description: The engine's group.
-        type: str
-        default: ivy
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
   - ivy.cluster.attributes
   - ivy.cluster.node
+  - ivy.cluster.node.record
 seealso:
   - module: ivy.cluster.shared_config
 """
