@@ -571,7 +571,8 @@ STOPPED = (
         "enabled ivy-config-guard.timer",
         "Start the timer",
     ),
-    deleted("engine2", f"{CONFIGURATION}/demo.lic", "configuration/demo.lic"),
+    # Inventories name their licence files differently.
+    deleted("engine2", f"{CONFIGURATION}/*.lic", r"/configuration/[-\w]+\.lic.*"),
     Change(
         "engine3: chain of the firewall flushed",
         "engine3",
