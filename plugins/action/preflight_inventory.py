@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
         manager = self._task.get_variable_manager()
         variables = preflight_variables.Variables(manager, self._task.play, self._loader, roles)
         look = looks.Look(variables, roles, self._loader)
-        findings = look.at(str(checked["stage"]), [str(name) for name in checked["roles"]])
+        findings = look.at(str(checked["stage"]))
         result.update(
             changed=False,
             findings=[finding.to_dict() for finding in findings],

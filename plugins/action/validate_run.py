@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.ivy.cluster.plugins.modules.validate_run import ARGUMENT_SPEC
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import ERROR, Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import inventory_check
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import report as preflight_report
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
     inventory_sources,
@@ -54,6 +55,10 @@ class ActionModule(ActionBase):
             names = preflight_options.check_names(inventory, roles, variables.extra, variables.used)
             # Warnings are left to preflight: the other playbooks do what they were asked for.
             findings += [finding for finding in names if finding.severity == ERROR]
+        used = [str(name) for name in checked["roles"]]
+        if used and not any(finding.severity == ERROR for finding in findings):
+            stage = inventory_check.CLUSTER if checked["cluster"] else inventory_check.OPTIONS
+            findings += inventory_check.Look(variables, roles, self._loader).at(stage, used)
         report = preflight_report.build(
             inventory.text("ivy_cluster_name"), "inventory", findings, self._accepted(inventory, variables)
         )

@@ -17,18 +17,11 @@ options:
   stage:
     description:
       - V(inventory) validates everything that needs no facts of a host.
-      - V(cluster) validates only the description of the cluster, for runs that use neither the source nor an archive
-        nor a licence.
       - V(facts) validates what needs facts, for the hosts that this run has probed. Findings of V(inventory) are not
         repeated.
     type: str
-    choices: [inventory, cluster, facts]
+    choices: [inventory, facts]
     default: inventory
-  roles:
-    description: Roles whose options V(cluster) validates as well, because the run uses them.
-    type: list
-    elements: str
-    default: []
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
@@ -70,8 +63,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "stage": {"type": "str", "choices": ["inventory", "cluster", "facts"], "default": "inventory"},
-    "roles": {"type": "list", "elements": "str", "default": []},
+    "stage": {"type": "str", "choices": ["inventory", "facts"], "default": "inventory"},
 }
 
 

@@ -16,6 +16,8 @@ description:
   - Variables with the prefix of a role that are not an option of that role, and variables of the command line (C(-e))
     whose name is similar to an option. A variable that another variable uses is accepted.
   - Variables of the command line with a value of the wrong type.
+  - With O(roles), options of these roles with an invalid value on any host. With O(cluster), everything else that
+    M(ivy.cluster.preflight_inventory) finds in the description of the cluster.
 options:
   inventory_options:
     description:
@@ -23,6 +25,17 @@ options:
         its report.
     type: bool
     default: true
+  roles:
+    description:
+      - Roles whose options are validated for all hosts. Playbooks that run the role C(preflight) leave this to it, and
+        the others do not have to validate the options again on each host.
+    type: list
+    elements: str
+    default: []
+  cluster:
+    description: Whether groups, addresses and versions are validated, for playbooks that change the cluster.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - ivy.cluster.attributes
 seealso:
@@ -52,6 +65,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "inventory_options": {"type": "bool", "default": True},
+    "roles": {"type": "list", "elements": "str", "default": []},
+    "cluster": {"type": "bool", "default": False},
 }
 
 

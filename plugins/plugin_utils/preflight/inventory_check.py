@@ -49,6 +49,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.variab
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, source
 
 INVENTORY = "inventory"
+OPTIONS = "options"
 CLUSTER = "cluster"
 FACTS = "facts"
 # The fact that the role preflight registers for each inspected host.
@@ -87,10 +88,9 @@ class Look:
             findings += preflight_options.check(self._inventory, self._roles, self._options_by_facts())
             findings += self._check_roles(facts=True)
             findings += self._check_installed()
-        elif stage == CLUSTER:
-            used = {name: self._roles[name] for name in (TOPOLOGY, *used_roles)}
-            findings += preflight_options.check(self._inventory, used)
-            findings += self._check_cluster(secret_options)
+        elif stage in (OPTIONS, CLUSTER):
+            findings += preflight_options.check(self._inventory, {name: self._roles[name] for name in used_roles})
+            findings += self._check_cluster(secret_options) if stage == CLUSTER else []
         else:
             findings += self._check_licence()
             findings += preflight_options.check(self._inventory, self._roles)

@@ -38,7 +38,9 @@ NODES = 12
 
 
 def words(inventory: t.Sequence[str]) -> list[str]:
-    return [word for path in inventory for word in ("-i", path)]
+    found = [word for path in inventory for word in ("-i", path)]
+    # The options of the demo are relative to its inventory, also those of the nodes from another directory.
+    return [*found, "-e", f"inventory_dir={ROOT / INVENTORY[0]}"] if MORE in inventory else found
 
 
 def command(run: str, inventory: t.Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 CHECKPOINT = "stop_after_lost_host.yml"
 ASSERTION = f"tasks/{CHECKPOINT}"
 # These plays contact no host.
-CONTACT_NONE = ("Validate the inventory and the options", "Check the inventory", "Show the summary")
+CONTACT_NONE = ("Validate the inventory and the options", "Leave out nodes", "Show the summary")
 # They have one play with work on hosts, and no later play that other hosts could continue with.
 ONE_STEP = ("preflight.yml", "unpin.yml")
 GROUPS = {
@@ -195,9 +195,6 @@ class Cluster:
         for path in ROOT.glob("roles/*/tasks/*.yml"):
             step = f"{path.parent.parent.name}/{path.stem}"
             stub = STUB.replace("STEP", step).replace("ONCE", str(step in ONCE).lower())
-            if step == "topology/validate":
-                # The real one contacts no host either.
-                stub = "[]"
             if step == "rollout/gather":
                 stub = f"{stub.rstrip()}\n  register: rollout_node\n"
             if step == "rollout/restart":

@@ -8,6 +8,8 @@ import functools
 import typing as t
 from pathlib import Path
 
+from ansible.module_utils.common.yaml import yaml_load
+
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
     BALANCERS,
     DATABASES,
@@ -46,7 +48,7 @@ class Role:
     def options(self) -> t.Mapping[str, t.Mapping[str, t.Any]]:
         """The options of all entry points, with their specifications."""
         found: dict[str, t.Any] = {}
-        for entry in (self._read(self.path / "meta/argument_specs.yml").get("argument_specs") or {}).values():
+        for entry in _specifications(self.path / "meta/argument_specs.yml").values():
             found.update(entry.get("options") or {})
         return found
 
@@ -78,6 +80,13 @@ class Role:
 
     def _read(self, file: Path) -> dict[str, t.Any]:
         return (self._load(str(file)) or {}) if file.is_file() else {}
+
+
+def _specifications(file: Path) -> dict[str, t.Any]:
+    """The entry points. Nothing in them is evaluated, so Ansible's loader, which takes much longer, is not needed."""
+    if not file.is_file():
+        return {}
+    return (yaml_load(file.read_text(encoding="utf-8")) or {}).get("argument_specs") or {}
 
 
 def read_roles(load: Load, names: t.Collection[str] | None = None) -> dict[str, Role]:

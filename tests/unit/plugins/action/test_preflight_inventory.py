@@ -548,21 +548,6 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         },
         {"option": "engine_start_timeout", "option-refused": "2048 MB"},
     ),
-    "a rollback asks for neither licence nor archive nor source": (
-        {
-            "stage": "cluster",
-            "vars": {
-                "ivy_licence_file": "/nowhere",
-                "engine_archive": "/nowhere",
-                "ivy_shared_config_source": "/nowhere",
-            },
-        },
-        {},
-    ),
-    "a rollback asks for the groups": (
-        {"stage": "cluster", "groups": {"load_balancers": {}}},
-        {"group-empty": "group load_balancers"},
-    ),
 }
 # Where the other half of preflight would have nothing to ask for.
 BROKEN = {

@@ -208,3 +208,38 @@ def test_without_a_host_the_command_line_is_validated_too(tmp_path: Path) -> Non
     ended = play(tmp_path / "none", "-i", "web1,", "-e", "rollback_to=X")
     assert ended.returncode != 0
     assert "-e rollback_to" in printed(ended)
+
+
+ROLLOUT = ["-e", json.dumps({"validated_roles": ["topology", "engine", "rollout"], "changes_cluster": True})]
+
+
+def test_a_rollback_needs_neither_licence_nor_archive_nor_source(tmp_path: Path) -> None:
+    missing = ("ivy_licence_file", "engine_archive", "ivy_shared_config_source")
+    hosts = site.write_site(tmp_path / "inventory", {"vars": dict.fromkeys(missing, "/nowhere")})
+    ended = play(hosts, "-i", str(hosts), *ROLLOUT)
+    assert ended.returncode == 0, printed(ended)
+
+
+@pytest.mark.parametrize(
+    ("case", "reported"),
+    [
+        ({"groups": {"load_balancers": {}}}, "group load_balancers"),
+        ({"vars": {"engine_start_timeout": "soon"}}, "engine_start_timeout"),
+        ({"vars": {"ivy_http_port": "eighty"}}, "ivy_http_port"),
+    ],
+)
+def test_a_rollout_validates_the_cluster_and_the_options_of_its_roles(
+    tmp_path: Path, case: dict[str, t.Any], reported: str
+) -> None:
+    hosts = site.write_site(tmp_path / "inventory", case)
+    ended = play(hosts, "-i", str(hosts), *ROLLOUT)
+    assert ended.returncode != 0
+    assert REFUSED in printed(ended)
+    assert reported in printed(ended).partition(REFUSED)[2]
+
+
+def test_other_roles_options_and_the_cluster_do_not_block_a_report(tmp_path: Path) -> None:
+    case = {"groups": {"load_balancers": {}}, "vars": {"engine_start_timeout": "soon"}}
+    hosts = site.write_site(tmp_path / "inventory", case)
+    ended = play(hosts, "-i", str(hosts), "-e", '{"validated_roles": ["topology", "verify"]}')
+    assert ended.returncode == 0, printed(ended)
