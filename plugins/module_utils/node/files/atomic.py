@@ -182,15 +182,20 @@ def prepare_at(
     A caller that writes several files can pass durable=False and synchronise them together.
     """
     temporary = temporary_name(name)
-    discard_at(directory, temporary)
-    fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
+    try:
+        fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
+    except FileExistsError:
+        # Left by a run that was killed.
+        discard_at(directory, temporary)
+        fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
     try:
         for block in (data,) if isinstance(data, bytes) else data:
             write_all(fd, block)
         info = os.fstat(fd)
         if (info.st_uid, info.st_gid) != (uid, gid):
             os.fchown(fd, uid, gid)
-        os.fchmod(fd, mode)
+        if stat.S_IMODE(info.st_mode) != mode:
+            os.fchmod(fd, mode)
         if durable:
             os.fsync(fd)
     except OSError:

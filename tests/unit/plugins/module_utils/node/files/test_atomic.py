@@ -86,9 +86,21 @@ def test_after_an_error_the_previous_file_is_there_and_nothing_else(
         with monkeypatch.context() as patch:
             patch.setattr(os, name, fail)
             with pytest.raises(OSError, match="Input/output error"):
-                atomic.write_file(str(tmp_path), "a", b"new", 0o600)
+                atomic.write_file(str(tmp_path), "a", b"new", 0o640)
         assert os.listdir(tmp_path) == ["a"]
         assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_what_a_killed_run_left_does_not_prevent_the_next_write(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"kept")
+    left = tmp_path / atomic.temporary_name("a")
+    left.write_bytes(b"longer than the new content")
+    atomic.write_file(str(tmp_path), "a", b"new", 0o600)
+    left.symlink_to(tmp_path / "victim")
+    atomic.write_file(str(tmp_path), "a", b"newer", 0o600)
+    assert (tmp_path / "a").read_bytes() == b"newer"
+    assert (tmp_path / "victim").read_bytes() == b"kept"
+    assert sorted(os.listdir(tmp_path)) == ["a", "victim"]
 
 
 def test_a_file_can_be_written_in_blocks(tmp_path: Path) -> None:
