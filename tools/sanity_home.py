@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Creates a home directory for ansible-test in which it finds pip without a download.
 
-ansible-test installs pip into its environments with a script that it downloads from a server of the Ansible project.
-Python includes pip, so that server need not be reachable. The replacement is where ansible-test keeps the downloaded
-script. A separate home directory keeps it away from the user's other ansible-test runs.
+ansible-test installs pip into each of its environments with a script that it downloads from a server of the Ansible
+project. That server need not be reachable, and pip is compiled once instead of ten times: the replacement copies it.
+It is where ansible-test keeps the downloaded script. A separate home directory keeps it away from the user's other
+ansible-test runs.
 """
 
 from __future__ import annotations
@@ -12,17 +13,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 GET_PIP = """\
-import subprocess
+import shutil
 import sys
+import sysconfig
 
-subprocess.check_call([sys.executable, "-m", "ensurepip"])
-packages = [item for item in sys.argv[1:] if item not in ("--no-setuptools", "--no-wheel")]
-subprocess.check_call([sys.executable, "-m", "pip", "install", *packages])
+packages = [item for item in sys.argv[1:] if not item.startswith("--")]
+if packages != ["pip==VERSION"]:
+    raise SystemExit(f"ansible-test wants {packages}. It has changed; adapt tools/sanity_home.py.")
+# With the times of the files, on which the validity of compiled code depends.
+shutil.copytree(r"SOURCE", sysconfig.get_path("purelib"), dirs_exist_ok=True)
 """
 
 
@@ -50,10 +55,27 @@ def pip_settings() -> str:
     return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in sorted(settings.items()))
 
 
+def unpacked_pip(cache: Path, version: str) -> Path:
+    """A directory with this version of pip, compiled."""
+    directory = cache / f"pip-{version}"
+    if not directory.exists():
+        partial = cache / f"pip-{version}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+        command += ["--no-deps", "--compile", "--target", str(partial), f"pip=={version}"]
+        subprocess.run(command, check=True)
+        # Commands with the path of this Python.
+        shutil.rmtree(partial / "bin")
+        partial.rename(directory)
+    return directory
+
+
 def main(home: Path) -> None:
     cache = home / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    (cache / f"get_pip_{pip_version().replace('.', '_')}.py").write_text(GET_PIP, encoding="utf-8")
+    version = pip_version()
+    script = GET_PIP.replace("VERSION", version).replace("SOURCE", str(unpacked_pip(cache, version)))
+    (cache / f"get_pip_{version.replace('.', '_')}.py").write_text(script, encoding="utf-8")
     pip = home / ".config" / "pip" / "pip.conf"
     pip.parent.mkdir(parents=True, exist_ok=True)
     # The address of an index can contain a password.
