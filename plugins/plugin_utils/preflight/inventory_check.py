@@ -266,6 +266,8 @@ class Look:
             templates = [
                 one for one in (raw if isinstance(raw, list) else [raw]) if not facts or values.text_needs_facts(one)
             ]
+            if not templates:
+                continue
             together, reason = values.text_in_role(role, templates)
             # One by one only where that is needed: one that cannot be judged must hide no other.
             answers = [values.text_in_role(role, one) for one in templates] if reason else [(together, "")]
@@ -337,10 +339,13 @@ class Look:
     def _entries(self, host: Host, name: str) -> dict[str, native.Plain]:
         """The entries of a role's dictionary that can be had: one that cannot hides nothing of the rest."""
         rollout = self._roles["rollout"]
-        answers = {
-            key: self._variables.values[host.name].text_in_role(rollout, template)
-            for key, template in rollout.variables[name].items()
-        }
+        values = self._variables.values[host.name]
+        templates = rollout.variables[name]
+        together, failed = values.text_in_role(rollout, templates)
+        if failed or not isinstance(together, dict):
+            answers = {key: values.text_in_role(rollout, template) for key, template in templates.items()}
+        else:
+            answers = {key: (value, "") for key, value in together.items()}
         # The option checks report a value of the wrong type.
         return {
             key: value for key, (value, reason) in answers.items() if not reason and not isinstance(value, (dict, list))

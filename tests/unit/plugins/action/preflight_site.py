@@ -207,11 +207,12 @@ def _once(read: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
 def _compiled_once(compile_template: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
     known: dict[t.Any, t.Any] = {}
 
-    def compile_once(environment: t.Any, source: str, *rest: t.Any, **options: t.Any) -> t.Any:
+    def compile_once(environment: t.Any, source: t.Any, *rest: t.Any, **options: t.Any) -> t.Any:
         if environment.overlayed:
             # A template that asks for a syntax of its own.
             return compile_template(environment, source, *rest, **options)
-        key = (type(environment), source, rest, *options.items())
+        # An expression comes parsed.
+        key = (type(environment), source if isinstance(source, str) else repr(source), rest, *options.items())
         if key not in known:
             known[key] = compile_template(environment, source, *rest, **options)
         return known[key]
