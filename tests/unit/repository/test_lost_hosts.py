@@ -128,6 +128,8 @@ host="${@: -2:1}"
 if [ -e "DIRECTORY/away/$host" ]; then echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255; fi
 FAKE_HOST="$host" exec /bin/sh -c "${@: -1}"
 """
+# The default, a thousandth of a second, keeps the controller busy with waiting.
+CONFIGURATION = "[defaults]\ninternal_poll_interval = 0.01\n"
 BALANCER_INFO = """#!/usr/bin/python
 import json
 import os
@@ -238,7 +240,7 @@ class Cluster:
         command += [str(self.collection / "playbooks" / playbook), "-e", json.dumps(settings), *arguments]
         environment = {
             **os.environ,
-            "ANSIBLE_CONFIG": str(self.write(self.directory / "ansible.cfg", "")),
+            "ANSIBLE_CONFIG": str(self.write(self.directory / "ansible.cfg", CONFIGURATION)),
             "ANSIBLE_COLLECTIONS_PATH": str(self.directory),
             "ANSIBLE_LOCAL_TEMP": str(self.directory / "temporary"),
             "ANSIBLE_REMOTE_TEMP": str(self.directory / "remote"),
