@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ansible-lint leaves out has nothing for it to look at."""
+"""The directories that ansible-lint leaves out contain nothing that it checks."""
 
 from __future__ import annotations
 
