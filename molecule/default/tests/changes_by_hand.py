@@ -572,7 +572,7 @@ STOPPED = (
         "Start the timer",
     ),
     # Inventories name their licence files differently.
-    deleted("engine2", f"{CONFIGURATION}/*.lic", r"/configuration/[-\w]+\.lic.*"),
+    deleted("engine2", f"{CONFIGURATION}/*.lic", r"configuration/[-\w]+\.lic\b.*"),
     Change(
         "engine3: chain of the firewall flushed",
         "engine3",
