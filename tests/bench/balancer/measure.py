@@ -21,8 +21,10 @@ from load import Load, capacity, latency
 
 DIRECTORY = Path(__file__).resolve().parent
 MINIMAL, RENDERED = "minimal", "rendered"
+# The minimal configuration with a log.
+LOGGED = "logged"
 PROTOCOLS, NODES, SIZES = ("h1", "h2"), ("plain", "tls"), ("small", "large")
-UNITS = ("nodes", *(f"{name}-{nodes}" for name in (MINIMAL, RENDERED) for nodes in NODES))
+UNITS = ("nodes", *(f"{name}-{nodes}" for name in (MINIMAL, LOGGED, RENDERED) for nodes in NODES))
 SECONDS = 3
 PATIENCE = 30.0
 
@@ -81,7 +83,7 @@ def load_of(name: str, nodes: str, protocol: str, answer: str, host: str) -> Loa
 
 def await_balancers(host: str) -> None:
     end = time.monotonic() + PATIENCE
-    for name in (MINIMAL, RENDERED):
+    for name in (MINIMAL, LOGGED, RENDERED):
         for nodes in NODES:
             while True:
                 try:
@@ -100,14 +102,15 @@ def measured(name: str, nodes: str, protocol: str, answer: str, host: str) -> di
 
 
 def rounds(host: str, repetitions: int) -> t.Iterator[dict[str, t.Any]]:
-    """Pairs: both configurations in turn, each of them first in every other round."""
+    """Both configurations in turn, each of them first in every other round, and between them the one with a log."""
     for protocol in PROTOCOLS:
         for nodes in NODES:
             for answer in SIZES:
                 cell = {"protocol": protocol, "nodes": nodes, "answer": answer}
                 for number in range(repetitions):
                     names = (MINIMAL, RENDERED) if number % 2 else (RENDERED, MINIMAL)
-                    found = {name: measured(name, nodes, protocol, answer, host) for name in names}
+                    order = (names[0], LOGGED, names[1])
+                    found = {name: measured(name, nodes, protocol, answer, host) for name in order}
                     # The same rate for both: half of what the minimal configuration handles.
                     half = found[MINIMAL]["rate"] / 2
                     for name in names:

@@ -20,7 +20,9 @@ def record(minimal: tuple[float, float, float], rendered: tuple[float, float, fl
         return dict(zip(("rate", "p99", "cpu"), values, strict=True))
 
     place = dict(zip(("host", "protocol", "nodes", "answer"), KEY, strict=True))
-    return {**place, "version": "2.6.12", "load": 1.0, "minimal": side(minimal), "rendered": side(rendered)}
+    logged = {"rate": minimal[0] / 2, "cpu": minimal[2]}
+    sides = {"minimal": side(minimal), "logged": logged, "rendered": side(rendered)}
+    return {**place, "version": "2.6.12", "load": 1.0, **sides}
 
 
 RECORDS = [
@@ -34,7 +36,7 @@ RECORDS = [
 def test_the_ratio_is_the_median_of_the_ratios_of_each_pair() -> None:
     found = figures(RECORDS)[KEY]
     assert found.rates == (1000, 95)
-    assert (found.rate_ratio, found.p99_ratio) == (0.95, 1.05)
+    assert (found.rate_ratio, found.logged_ratio, found.p99_ratio) == (0.95, 1.9, 1.05)
     assert found.cpu_ratio == pytest.approx(1 / 0.95)
     assert found.met
 
@@ -49,7 +51,7 @@ def test_a_target_is_missed_by_the_rate_or_by_the_percentile(rate: float, p99: f
 
 def test_a_table_names_the_version_of_each_host() -> None:
     assert "### HAProxy 2.6.12 (Debian 12)" in tables(RECORDS)
-    assert "| h1, TLS to the nodes, 2 KB | 1000 | 95 | 0.95 |" in tables(RECORDS)
+    assert "| h1, TLS to the nodes, 2 KB | 1000 | 95 | 0.95 | 1.90 |" in tables(RECORDS)
 
 
 def test_only_successful_requests_count() -> None:
