@@ -67,6 +67,9 @@ def test_the_percentile_of_the_durations_in_a_log() -> None:
     durations = durations_of("".join(f"1700000000\t200\t{number}\t1\n" for number in range(1, 201)))
     assert percentile(durations, 0.99) == 198
     assert percentile([7], 0.99) == 7
+    assert durations_of("1700000000\t0\t9000\t1\n1700000000\t200\t7\t1\n") == [7]
+    with pytest.raises(ValueError, match="status -1"):
+        durations_of("1700000000\t-1\t5\t1\n")
     with pytest.raises(ValueError, match="No request"):
         percentile([], 0.99)
     with pytest.raises(ValueError, match="status 503"):
