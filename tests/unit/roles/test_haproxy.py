@@ -43,6 +43,10 @@ CASES: dict[str, dict[str, Any]] = {
     "not_reused": {"haproxy_engine_keep_alive": 0},
     "own_sni": {"haproxy_backend_lines": ["default-server ssl verify none sni str(nodes.example.com)"]},
     "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
+    "verified_by_default": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem"]},
+    "not_verified": {"haproxy_backend_lines": ["default-server ssl verify none check-sni nodes.example.com"]},
+    "sni_of_request": {"haproxy_backend_lines": ["default-server ssl verify none sni req.hdr(host)"]},
+    "own_name": {"haproxy_backend_lines": ["default-server pool-conn-name req.hdr(host)"]},
     "bad": {
         "haproxy_engine_keep_alive": 1,
         "haproxy_security_headers": {"X Frame": "1", "X-Two": "a\nb", "X-Number": 5},
@@ -231,8 +235,9 @@ def server_lines(rendered: Path, case: str) -> list[str]:
     return [line for line in configuration(rendered, case) if line.startswith("server ")]
 
 
-def test_a_connection_is_reused_only_for_requests_without_effects(rendered: Path) -> None:
-    lines = configuration(rendered, "plain")
+@pytest.mark.parametrize("case", ["plain", "not_verified"])
+def test_a_connection_is_reused_only_for_requests_without_effects(rendered: Path, case: str) -> None:
+    lines = configuration(rendered, case)
     assert "http-reuse safe" in lines
     assert "option http-server-close" not in lines
     assert "default-server pool-purge-delay 500ms" in lines
@@ -248,13 +253,30 @@ def test_a_connection_is_reused_only_for_requests_without_effects(rendered: Path
         assert f"http-request {action} if {{ var(txn.connection) -m found }}" in lines
 
 
-@pytest.mark.parametrize("case", ["not_reused", "own_sni", "verified"])
+@pytest.mark.parametrize("case", ["not_reused", "sni_of_request", "own_name"])
 def test_no_connection_is_reused_if_that_is_disabled_or_not_possible(rendered: Path, case: str) -> None:
     lines = configuration(rendered, case)
     assert "option http-server-close" in lines
     assert "retry-on conn-failure" in lines
     assert "empty-response" not in "\n".join(lines)
     assert server_lines(rendered, case) == ["server engine1 10.0.0.2:8080 cookie engine1"]
+
+
+@pytest.mark.parametrize("case", ["own_sni", "verified", "verified_by_default"])
+def test_a_connection_with_its_own_tls_options_is_reused_since_haproxy_3(rendered: Path, case: str) -> None:
+    lines = configuration(rendered, case)
+    server = "server engine1 10.0.0.2:8080 cookie engine1"
+    branch = "all"
+    conditional: dict[str, list[str]] = {"newer": [], "older": [], "all": []}
+    for line in lines:
+        branch = {".if version_atleast(3.0)": "newer", ".else": "older", ".endif": "all"}.get(line, branch)
+        conditional[branch].append(line)
+    assert {"http-reuse safe", "retry-on conn-failure empty-response"} <= set(conditional["newer"])
+    assert f"{server} pool-conn-name var(txn.connection)" in conditional["newer"]
+    # The name of a connection would be its SNI, and the node's certificate would not contain it.
+    assert {"option http-server-close", "retry-on conn-failure", server} <= set(conditional["older"])
+    assert "sni var" not in "\n".join(lines)
+    assert not {"http-reuse safe", "option http-server-close"} & set(conditional["all"])
 
 
 def test_a_path_that_skips_the_normalization_has_only_one_interpretation(rendered: Path) -> None:
