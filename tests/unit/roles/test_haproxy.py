@@ -41,7 +41,7 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_login_paths": [],
     },
     "not_reused": {"haproxy_engine_keep_alive": 0},
-    "own_sni": {"haproxy_backend_lines": ["default-server ssl verify none sni str(nodes.example.com)"]},
+    "own_sni": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem sni str(nodes.example.com)"]},
     "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
     "verified_by_default": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem"]},
     "not_verified": {"haproxy_backend_lines": ["default-server ssl verify none check-sni nodes.example.com"]},
@@ -262,7 +262,7 @@ def test_no_connection_is_reused_if_that_is_disabled_or_not_possible(rendered: P
     assert server_lines(rendered, case) == ["server engine1 10.0.0.2:8080 cookie engine1"]
 
 
-@pytest.mark.parametrize("case", ["own_sni", "verified", "verified_by_default"])
+@pytest.mark.parametrize("case", ["verified", "verified_by_default"])
 def test_a_connection_with_its_own_tls_options_is_reused_since_haproxy_3(rendered: Path, case: str) -> None:
     lines = configuration(rendered, case)
     server = "server engine1 10.0.0.2:8080 cookie engine1"
@@ -277,6 +277,19 @@ def test_a_connection_with_its_own_tls_options_is_reused_since_haproxy_3(rendere
     assert {"option http-server-close", "retry-on conn-failure", server} <= set(conditional["older"])
     assert "sni var" not in "\n".join(lines)
     assert not {"http-reuse safe", "option http-server-close"} & set(conditional["all"])
+
+
+def test_a_constant_sni_tells_connections_apart_before_haproxy_3(rendered: Path) -> None:
+    lines = configuration(rendered, "own_sni")
+    start = lines.index("http-request set-var(txn.sni) str(nodes.example.com)")
+    assert lines[start + 1] == "http-request set-var(txn.sni) var(txn.sni),upper if { var(txn.connection) -m found }"
+    server = "server engine1 10.0.0.2:8080 cookie engine1"
+    assert server_lines(rendered, "own_sni") == [
+        f"{server} pool-conn-name var(txn.connection)",
+        f"{server} sni var(txn.sni)",
+    ]
+    assert "http-reuse safe" in lines
+    assert "option http-server-close" not in lines
 
 
 def test_a_path_that_skips_the_normalization_has_only_one_interpretation(rendered: Path) -> None:
