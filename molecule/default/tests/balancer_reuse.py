@@ -190,11 +190,11 @@ def idle_connections(client: Client) -> dict[str, int]:
     return {"idle": Engine.idle, "closed_by_engine": Engine.closed_by_engine - before, "open": Engine.idle_open}
 
 
-def main(directory: str, host: str) -> None:
-    with serving(directory, host, Engine) as client:
+def main(directory: str, host: str, certificate: str = "") -> None:
+    with serving(directory, host, Engine, certificate) as client:
         results = {"closing": closing_engine(client), "without_response": without_response(client)}
         print(json.dumps({**results, "idle": idle_connections(client)}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

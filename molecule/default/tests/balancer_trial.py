@@ -166,9 +166,16 @@ def await_server(client: Client) -> None:
 
 
 @contextlib.contextmanager
-def serving(directory: str, host: str, engine: type[http.server.BaseHTTPRequestHandler]) -> Iterator[Client]:
-    """A client for the second HAProxy, which runs within the context."""
+def serving(
+    directory: str, host: str, engine: type[http.server.BaseHTTPRequestHandler], certificate: str = ""
+) -> Iterator[Client]:
+    """A client for the second HAProxy, which runs within the context. With a certificate, the engine speaks TLS."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", ENGINE), engine)
+    if certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
+        # In the thread of the connection, or one connection would delay the others.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     pid_file = f"{directory}/pid"
     lengthen_periods(f"{directory}/haproxy.cfg")

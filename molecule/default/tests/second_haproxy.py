@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ DIRECTORY = "/tmp/second-haproxy"
 SOCKET = "/run/haproxy/second.sock"
 
 
-def results_of(lab: Lab, program: str, **options: Any) -> dict[str, Any]:
+def results_of(lab: Lab, program: str, *arguments: str, **options: Any) -> dict[str, Any]:
     """What the program prints: balancer_trial.py and others beside it. The second HAProxy is removed afterwards."""
     balancer = lab.host(lab.groups["load_balancers"][0])
     variables = {
@@ -28,9 +29,8 @@ def results_of(lab: Lab, program: str, **options: Any) -> dict[str, Any]:
     try:
         lab.playbook(str(Path(__file__).resolve().with_suffix(".yml")), "-e", json.dumps(variables)).succeeded()
         host = lab.public.partition(":")[0]
-        results: dict[str, Any] = json.loads(
-            balancer.check_output(f"python3 -B {DIRECTORY}/{program} {DIRECTORY} {host}")
-        )
+        command = shlex.join(["python3", "-B", f"{DIRECTORY}/{program}", DIRECTORY, host, *arguments])
+        results: dict[str, Any] = json.loads(balancer.check_output(command))
         return results
     finally:
         balancer.run(f"rm -rf {DIRECTORY} {SOCKET}")

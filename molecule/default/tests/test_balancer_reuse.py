@@ -13,9 +13,16 @@ if TYPE_CHECKING:
     from conftest import Lab
 
 
-@pytest.fixture(scope="module")
-def results(lab: Lab) -> dict[str, Any]:
-    return second_haproxy.results_of(lab, "balancer_reuse.py")
+PKI = "/etc/ivy-cluster-pki"
+
+
+@pytest.fixture(scope="module", params=["http", "tls"])
+def results(lab: Lab, request: pytest.FixtureRequest) -> dict[str, Any]:
+    if request.param == "http":
+        return second_haproxy.results_of(lab, "balancer_reuse.py")
+    name = lab.public.partition(":")[0]
+    lines = [f"default-server ssl verify required ca-file {PKI}/ca.pem sni str({name})"]
+    return second_haproxy.results_of(lab, "balancer_reuse.py", f"{PKI}/balancer.pem", haproxy_backend_lines=lines)
 
 
 def test_no_request_fails_and_none_is_executed_twice(results: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+../../default/tests/balancer_reuse.py
