@@ -173,7 +173,7 @@ def serving(
     server = http.server.ThreadingHTTPServer(("127.0.0.1", ENGINE), engine)
     if certificate:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(certificate)
+        tls.load_cert_chain(certificate, f"{certificate}.key")
         # In the thread of the connection, or one connection would delay the others.
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
