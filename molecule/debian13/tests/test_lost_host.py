@@ -63,7 +63,7 @@ def hosts_back_on(lab: Lab) -> Iterator[None]:
 def change(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A source with a key that needs a restart."""
     source = tmp_path_factory.mktemp("source") / "shared_config"
-    shutil.copytree(ROOT / "inventories/demo/shared_config", source)
+    shutil.copytree(ROOT / "molecule/debian13/shared_config", source)
     with (source / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
         stream.write("SystemTask:\n  Failure:\n    Behaviour: FAIL_TASK_DO_RETRY\n")
     return ["-e", json.dumps({"ivy_shared_config_source": str(source)})]
