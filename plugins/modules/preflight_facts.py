@@ -215,6 +215,12 @@ probe:
   returned: with O(share)
   type: dict
   sample: {directory: /srv/ivy/data, path: /srv/ivy/data/.ivy-preflight-q7x1-engine1, uid: 1200, gid: 1200, error: ""}
+firewall:
+  description: TCP ports that the role P(ivy.cluster.firewall#role) has restricted, and the addresses that may connect.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{ports: [7800, 7900], addresses: [192.0.2.21, 192.0.2.22]}]
 trusted:
   description: The certificate in O(trust_file); empty if there is none.
   returned: always

@@ -9,7 +9,7 @@ import re
 import socket
 import typing as t
 
-from . import disk, network, packages, port_listener, ports, share, system
+from . import disk, firewall, network, packages, port_listener, ports, share, system
 
 _TOKEN = re.compile(r"[A-Za-z0-9]{1,64}\Z")
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
@@ -56,6 +56,7 @@ def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "disks": [disk.gather(path) for path in params["paths"]],
         "installed": disk.find_installed(params["installed"]),
         "ports": states,
+        "firewall": firewall.gather(),
         "names": network.resolve_all([*params["names"], hostname]),
         "hostname": hostname,
         "packages": packages.gather(params["packages"]),

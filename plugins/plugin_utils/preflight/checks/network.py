@@ -163,12 +163,28 @@ def _hostname(look: Look) -> t.Iterator[Finding]:
         yield Finding("hostname-loopback", "Names", look.host, what, advice, WARNING)
 
 
+def _will_be_allowed(server: Look | None, port: int, client: Look) -> bool:
+    """Whether the server's rules for this port do not know the client yet, for example because it is a new node."""
+    chains = [chain for chain in server.seen.get("firewall", ()) if port in chain["ports"]] if server else []
+    if server is None or not chains:
+        return False
+    own = client.plan.address
+    try:
+        addresses = [
+            ipaddress.ip_address(one) for one in ([own] if is_address(own) else server.seen["names"].get(own, ()))
+        ]
+        networks = [ipaddress.ip_network(one, strict=False) for chain in chains for one in chain["addresses"]]
+    except ValueError:
+        return False
+    return bool(addresses) and not any(address in network for address in addresses for network in networks)
+
+
 def reached(looks: Looks) -> t.Iterator[Finding]:
     for look in looks.values():
         if look.reached is None:
             continue
         for question, error in zip(questions(looks, look.host), look.reached, strict=False):
-            if not error:
+            if not error or _will_be_allowed(looks.get(question.host), question.port, look):
                 continue
             whom = f"{question.host} " if question.host else ""
             address = question.address if is_address(question.address) else f"{question.address}"

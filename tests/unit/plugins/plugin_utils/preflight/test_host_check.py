@@ -381,6 +381,32 @@ def test_a_way_that_is_closed(looked: Looked) -> None:
     assert "db1 (192.0.2.30) on port 5432, PostgreSQL (timed out)" in found.message
 
 
+def test_a_new_node_is_not_expected_to_pass_rules_that_do_not_know_it_yet(looked: Looked) -> None:
+    refused = {"engine1": {"targets": ["Connection refused", ""], "files": {}}}
+    looked["engine2"]["seen"]["firewall"] = [
+        {"ports": [7800, 7900], "addresses": ["192.0.2.22", "192.0.2.30"]},
+        {"ports": [8080], "addresses": ["192.0.2.21"]},
+    ]
+    assert judged(looked, refused) == []
+    # Once the rules name the node, something else refuses the connection.
+    looked["engine2"]["seen"]["firewall"][0]["addresses"] = ["192.0.2.16/28"]
+    assert only(judged(looked, refused)).code == "not-reached"
+    # No rules for this port.
+    del looked["engine2"]["seen"]["firewall"][0]
+    assert only(judged(looked, refused)).code == "not-reached"
+
+
+def test_a_new_node_with_a_name_is_known_to_the_rules_by_its_addresses(looked: Looked) -> None:
+    refused = {"engine1": {"targets": ["Connection refused", ""], "files": {}}}
+    for host in looked.values():
+        host["seen"]["names"]["engine1.example.com"] = ["192.0.2.21"]
+    looked["engine1"]["plan"]["address"] = "engine1.example.com"
+    looked["engine2"]["seen"]["firewall"] = [{"ports": [7800], "addresses": ["192.0.2.22"]}]
+    assert judged(looked, refused) == []
+    looked["engine2"]["seen"]["firewall"][0]["addresses"] = ["192.0.2.21"]
+    assert only(judged(looked, refused)).code == "not-reached"
+
+
 def test_only_the_jgroups_ports_are_content_with_a_connection_that_is_there(looked: Looked) -> None:
     questions = network.questions(looks_from(looked), "engine1")
     assert {one.port: one.linked_is_enough for one in questions} == {7800: True, 5432: False}
