@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import shared_source
 
 if TYPE_CHECKING:
     from conftest import Lab, Run
 
-ROOT = Path(__file__).resolve().parents[3]
+SOURCE = Path(__file__).resolve().parents[1] / "shared_config"
 # Ansible detects a lost host when SSH does. With the lab's own settings this takes half a minute or more.
 SSH = "-o ServerAliveInterval=2 -o ServerAliveCountMax=2 -o ConnectTimeout=4"
 
@@ -62,10 +62,7 @@ def hosts_back_on(lab: Lab) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def change(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A source with a key that needs a restart."""
-    source = tmp_path_factory.mktemp("source") / "shared_config"
-    shutil.copytree(ROOT / "molecule/debian13/shared_config", source)
-    with (source / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
-        stream.write("SystemTask:\n  Failure:\n    Behaviour: FAIL_TASK_DO_RETRY\n")
+    source = shared_source.copy(tmp_path_factory.mktemp("source"), SOURCE, task_failure="FAIL_TASK_DO_RETRY")
     return ["-e", json.dumps({"ivy_shared_config_source": str(source)})]
 
 

@@ -312,6 +312,11 @@ class Lab:
     def public(self) -> str:
         return urlsplit(str(self.variables["ivy_public_url"])).netloc
 
+    @property
+    def public_name(self) -> str:
+        """The public host name, without the port."""
+        return self.public.partition(":")[0]
+
 
 @functools.cache
 def shared_secrets(node: str) -> dict[str, Any]:

@@ -28,8 +28,7 @@ def results_of(lab: Lab, program: str, *arguments: str, **options: Any) -> dict[
     }
     try:
         lab.playbook(str(Path(__file__).resolve().with_suffix(".yml")), "-e", json.dumps(variables)).succeeded()
-        host = lab.public.partition(":")[0]
-        command = shlex.join(["python3", "-B", f"{DIRECTORY}/{program}", DIRECTORY, host, *arguments])
+        command = shlex.join(["python3", "-B", f"{DIRECTORY}/{program}", DIRECTORY, lab.public_name, *arguments])
         results: dict[str, Any] = json.loads(balancer.check_output(command))
         return results
     finally:

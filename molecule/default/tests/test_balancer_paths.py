@@ -28,7 +28,7 @@ def results(lab: Lab) -> dict[str, Any]:
 
 @pytest.mark.parametrize("protocol", ["http1", "http2"])
 def test_only_requests_with_an_unambiguous_open_path_pass(lab: Lab, results: dict[str, Any], protocol: str) -> None:
-    wrong = balancer_paths.mismatches(results[protocol], protocol, lab.public.partition(":")[0])
+    wrong = balancer_paths.mismatches(results[protocol], protocol, lab.public_name)
     assert wrong == [], "\n".join([f"{len(wrong)} requests:", *wrong])
 
 

@@ -20,8 +20,7 @@ PKI = "/etc/ivy-cluster-pki"
 def results(lab: Lab, request: pytest.FixtureRequest) -> dict[str, Any]:
     if request.param == "http":
         return second_haproxy.results_of(lab, "balancer_reuse.py")
-    name = lab.public.partition(":")[0]
-    lines = [f"default-server ssl verify required ca-file {PKI}/ca.pem sni str({name})"]
+    lines = [f"default-server ssl verify required ca-file {PKI}/ca.pem sni str({lab.public_name})"]
     return second_haproxy.results_of(lab, "balancer_reuse.py", f"{PKI}/balancer.pem", haproxy_backend_lines=lines)
 
 

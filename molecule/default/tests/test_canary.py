@@ -16,7 +16,6 @@ import json
 import re
 import secrets
 import shlex
-import shutil
 import subprocess
 import urllib.parse
 import zlib
@@ -24,11 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import shared_source
 
 if TYPE_CHECKING:
     from conftest import Lab
 
-ROOT = Path(__file__).resolve().parents[3]
 
 # Runs as an unprivileged user: collects every command line until the standard input ends.
 WATCH = """
@@ -125,8 +124,7 @@ def canaries(lab: Lab) -> Canaries:
 @pytest.fixture(scope="module")
 def values(canaries: Canaries, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A change with new secrets in templates of every kind, which needs no restart."""
-    source = tmp_path_factory.mktemp("canary") / "shared_config"
-    shutil.copytree(ROOT / "inventories/demo/shared_config", source)
+    source = shared_source.copy(tmp_path_factory.mktemp("canary"))
     app = source / "configuration/applications/demo"
     (app / "canary.properties.j2").write_text("token={{ secret.file }}\n", encoding="utf-8")
     (app / "canary.xml.j2").write_text("<a><b c='{{ secret.file }}'/></a>\n", encoding="utf-8")

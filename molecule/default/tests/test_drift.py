@@ -8,17 +8,16 @@ Two nodes are changed and the third is unreachable, while the source changes too
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import shared_source
 
 if TYPE_CHECKING:
     from conftest import Lab, Run
 
-ROOT = Path(__file__).resolve().parents[3]
 UNIT = "axonivy-engine.service"
 CONFIGURATION = "/opt/ivy/versions/11.3.0/configuration"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/50-by-hand.conf"
@@ -82,10 +81,7 @@ def moved_on(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     That address is one of the cluster's peers, so jgroups.xml is pending as well.
     """
     place = tmp_path_factory.mktemp("moved-on")
-    source = place / "shared_config"
-    shutil.copytree(ROOT / "inventories/demo/shared_config", source)
-    with (source / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
-        stream.write("SystemTask:\n  Failure:\n    Behaviour: FAIL_TASK_DO_RETRY\n")
+    source = shared_source.copy(place, task_failure="FAIL_TASK_DO_RETRY")
     values = {**lab.variables["ivy_shared_values"], "mail_host": "moved-on.example.com"}
     away = lab.nodes[-1]
     nobody = lab.addresses[away].rpartition(".")[0] + ".250"

@@ -50,7 +50,7 @@ def test_forwarding_headers_of_a_user_are_replaced(lab: Lab, trial: dict[str, An
     arrived = trial["from_user"]["arrived"]
     assert arrived["x-forwarded-for"] == "127.0.0.10"
     assert arrived["x-forwarded-proto"] == "https"
-    assert arrived["x-forwarded-host"] == lab.public.partition(":")[0]
+    assert arrived["x-forwarded-host"] == lab.public_name
     assert arrived["x-forwarded-port"] != "81"
     assert not {"x-forwarded-user", "x-real-ip"} & set(arrived)
 

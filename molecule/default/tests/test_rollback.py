@@ -5,17 +5,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+import shared_source
 
 if TYPE_CHECKING:
     from conftest import Lab
 
-ROOT = Path(__file__).resolve().parents[3]
 BAD, GOOD = "A greeting that nobody wanted", "A greeting for everybody"
 REASON = "nobody wanted it"
 
@@ -37,11 +36,7 @@ def greetings(lab: Lab) -> set[str]:
 
 def source(lab: Lab, directory: Path, greeting: str, restart: bool) -> list[str]:
     """A source with another greeting, which the engine reloads, and optionally a key that needs a restart."""
-    copy = directory / "shared_config"
-    shutil.copytree(ROOT / "inventories/demo/shared_config", copy)
-    if restart:
-        with (copy / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
-            stream.write("SystemTask:\n  Failure:\n    Behaviour: DESTROY_TASK_AND_CASE\n")
+    copy = shared_source.copy(directory, task_failure="DESTROY_TASK_AND_CASE" if restart else "")
     values = {**lab.variables["ivy_shared_values"], "greeting": greeting}
     return ["-e", json.dumps({"ivy_shared_config_source": str(copy), "ivy_shared_values": values})]
 

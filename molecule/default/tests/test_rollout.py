@@ -6,16 +6,14 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+import shared_source
 
 if TYPE_CHECKING:
     from conftest import Lab
 
-ROOT = Path(__file__).resolve().parents[3]
 UNIT = "axonivy-engine.service"
 GREETING = "The new greeting"
 
@@ -23,10 +21,7 @@ GREETING = "The new greeting"
 @pytest.fixture(scope="module")
 def change(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A source with one changed value that the engine reloads and one new key that needs a restart."""
-    source = tmp_path_factory.mktemp("source") / "shared_config"
-    shutil.copytree(ROOT / "inventories/demo/shared_config", source)
-    with (source / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
-        stream.write("SystemTask:\n  Failure:\n    Behaviour: FAIL_TASK_DO_RETRY\n")
+    source = shared_source.copy(tmp_path_factory.mktemp("source"), task_failure="FAIL_TASK_DO_RETRY")
     values = {**lab.variables["ivy_shared_values"], "greeting": GREETING}
     return ["-e", json.dumps({"ivy_shared_config_source": str(source), "ivy_shared_values": values})]
 

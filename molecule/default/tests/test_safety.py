@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import shared_source
 
 if TYPE_CHECKING:
     from conftest import Lab
 
-ROOT = Path(__file__).resolve().parents[3]
 STORE = "/var/lib/ivy-cluster"
 APP = "/opt/ivy/current/configuration/applications/demo/app.yaml"
 BULK = "/opt/ivy/current/configuration/applications/demo/bulk"
@@ -68,8 +66,7 @@ def edit(lab: Lab, name: str, text: str) -> None:
 @pytest.fixture(scope="module")
 def bulk(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A release that takes a while to write: several hundred files that need no restart."""
-    source = tmp_path_factory.mktemp("bulk") / "shared_config"
-    shutil.copytree(ROOT / "inventories/demo/shared_config", source)
+    source = shared_source.copy(tmp_path_factory.mktemp("bulk"))
     directory = source / "configuration/applications/demo/bulk"
     directory.mkdir(parents=True)
     for number in range(FILES):

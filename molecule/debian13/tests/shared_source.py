@@ -1,0 +1,1 @@
+../../default/tests/shared_source.py
