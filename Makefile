@@ -60,7 +60,7 @@ bench-site: ## Benchmark the playbooks without a change on their own hosts and w
 	@$(RUN) bench-site
 
 .PHONY: bench-balancer
-bench-balancer: ## Benchmark the balancer's configuration on its own hosts and write docs/benchmark.md; takes 20 minutes
+bench-balancer: ## Benchmark the balancer's configuration on its own hosts and write docs/benchmark.md; takes 30 minutes
 	@$(RUN) bench-balancer
 
 .PHONY: tools

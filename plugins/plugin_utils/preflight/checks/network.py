@@ -165,9 +165,9 @@ def _hostname(look: Look) -> t.Iterator[Finding]:
 
 def _will_be_allowed(server: Look | None, port: int, client: Look) -> bool:
     """Whether the server's rules for this port do not know the client yet, for example because it is a new node."""
-    chains = [chain for chain in server.seen.get("firewall", ()) if port in chain["ports"]] if server else []
-    if server is None or not chains:
+    if server is None:
         return False
+    chains = [chain for chain in server.seen.get("firewall", ()) if port in chain["ports"]]
     own = client.plan.address
     try:
         addresses = [
@@ -176,7 +176,7 @@ def _will_be_allowed(server: Look | None, port: int, client: Look) -> bool:
         networks = [ipaddress.ip_network(one, strict=False) for chain in chains for one in chain["addresses"]]
     except ValueError:
         return False
-    return bool(addresses) and not any(address in network for address in addresses for network in networks)
+    return bool(chains and addresses) and not any(address in network for address in addresses for network in networks)
 
 
 def reached(looks: Looks) -> t.Iterator[Finding]:
