@@ -18,7 +18,9 @@ def made(*steps: tuple[str, str, str]) -> dict[str, t.Any]:
     """A record to which these changes were made: state, operation, release."""
     value = record.empty("demo")
     for state, operation, release in steps:
-        change = record.Change(state, release, "", operation, "kim", "", "n1", "", "why", None, None, state == "back")
+        change = record.Change("taken", "run1", release, operation=operation, owner="kim", node="n1", reason="why")
+        value = record.apply(value, change)
+        change = change._replace(pin=state == "back")
         value = record.apply(value, change._replace(state="opened" if state == "back" else state))
     return value
 
