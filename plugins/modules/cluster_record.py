@@ -54,7 +54,8 @@ options:
       - V(closed) ends the operation. It fails if a node of O(nodes) has another release.
       - V(schema_created) records that the tables of the database exist.
       - V(pinned) and V(unpinned) set and remove a pin. While a pin is set, only a rollback changes the release.
-      - V(drained) sets the list of nodes that runs have taken out of the load balancers.
+      - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, and V(undrained) removes
+        O(node).
       - V(deployed) records which applications every node has.
     type: str
     choices:
@@ -69,6 +70,7 @@ options:
       - pinned
       - unpinned
       - drained
+      - undrained
       - deployed
     default: read
   release:
@@ -276,6 +278,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "pinned",
             "unpinned",
             "drained",
+            "undrained",
             "deployed",
         ],
         "default": "read",
@@ -304,6 +307,7 @@ REQUIRED_IF = [
     ("state", "taken", ("operation",)),
     ("state", "opened", ("operation",)),
     ("state", "passed", ("node",)),
+    ("state", "undrained", ("node",)),
     ("state", "schema_created", ("engine_version",)),
     ("state", "drained", ("drained",)),
     ("state", "deployed", ("applications",)),

@@ -3,7 +3,7 @@
 """The id of this run for the lease: the controller and the process of ansible-playbook.
 
 Every task of a run computes the same id, so nothing has to be passed on, and a later run on the same controller can
-tell whether the process of an earlier one still exists.
+find out whether the process of an earlier one still exists.
 """
 
 from __future__ import annotations

@@ -173,11 +173,28 @@ ROLL_OUT = [
     ["rollout/restart"],
     ["rollout/close"],
 ]
-SET_UP = ["postgres/main", "elasticsearch/main", "certificates/main", "haproxy/main", "file_share/main", "engine/main"]
+GIVE_UP = ["rollout/release_lease"]
+SET_UP = [
+    "rollout/renew_lease_elsewhere",
+    "postgres/main",
+    "elasticsearch/main",
+    "certificates/main",
+    "haproxy/main",
+    "file_share/main",
+    "engine/main",
+]
 PLAYS = {
-    "rollout.yml": [["rollout/gather"], ["rollout/require_engine", "rollout/build"], *ROLL_OUT],
-    "rollback.yml": [["rollout/gather"], ["rollback/main"], *ROLL_OUT],
-    "site.yml": [["preflight/main"], ["rollout/build"], SET_UP, *ROLL_OUT, ["config_guard/main"]],
+    "rollout.yml": [["rollout/gather"], ["rollout/require_engine", "rollout/build"], *ROLL_OUT, GIVE_UP],
+    "rollback.yml": [["rollout/gather"], ["rollout/take_lease"], ["rollback/main"], *ROLL_OUT, GIVE_UP],
+    "site.yml": [
+        ["preflight/main"],
+        ["rollout/build"],
+        ["rollout/take_lease"],
+        SET_UP,
+        *ROLL_OUT,
+        ["rollout/renew_lease", "config_guard/main"],
+        GIVE_UP,
+    ],
 }
 
 
@@ -289,6 +306,7 @@ def cluster(tmp_path: Path) -> Cluster:
         ("rollback.yml", "rollout/restart", "engine1"),
         ("site.yml", "preflight/main", "engine2"),
         ("site.yml", "rollout/build", "engine2"),
+        ("site.yml", "rollout/take_lease", "engine3"),
         ("site.yml", "haproxy/main", "lb1"),
     ],
 )

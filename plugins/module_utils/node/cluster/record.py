@@ -451,7 +451,9 @@ def apply(record: Record, change: Change) -> Record:
     elif change.state == "drained":
         if change.drained is None:
             raise NodeError("drained: name the drained nodes, or give an empty list.")
-        new["drained"] = sorted(set(change.drained))
+        new["drained"] = sorted({*new["drained"], *change.drained})
+    elif change.state == "undrained":
+        new["drained"] = [node for node in new["drained"] if node != change.node]
     elif change.state == "deployed":
         wanted = dict(sorted((change.applications or {}).items()))
         if new["applications"] != wanted:

@@ -67,7 +67,7 @@ def test_a_run_without_the_lease_is_refused_with_the_one_that_has_it(tmp_path: P
 
 
 def test_on_a_new_node_the_lease_is_deferred(tmp_path: Path) -> None:
-    new = {"user": "no-such-user", "group": "no-such-user", "store": str(tmp_path / "store")}
+    new: dict[str, t.Any] = {"user": "no-such-user", "group": "no-such-user", "store": str(tmp_path / "store")}
     taken = run(tmp_path / "none", state="taken", operation="site", new_cluster=True, **new)
     assert taken == {"changed": False, "record": None, "deferred": True}
     assert run(tmp_path / "none", state="released", **new)["deferred"]

@@ -96,11 +96,11 @@ def test_a_second_rollback_goes_no_further_back() -> None:
     )
     assert choose("", known(cut_off, **stores)).release == A
     assert choose("", known({**cut_off, "pin": None}, **stores)).release == A
-    pinned = record.apply(cut_off, record.Change("closed", A, "", "rollback", "kim", "", "", "", "", None))
+    pinned = record.apply(cut_off, record.Change("closed", "run1", A, operation="rollback", owner="kim"))
     assert pinned["operation"] is None
     assert choose("", known(pinned, **stores)).release == A
     assert choose(D, known(pinned, **stores)).release == D
-    lifted = record.apply(pinned, record.Change("unpinned", "", "", "", "kim", "", "", "", "", None))
+    lifted = record.apply(pinned, record.Change("unpinned", "run1", owner="kim"))
     assert choose("", known(lifted, **stores)).release == B
 
 

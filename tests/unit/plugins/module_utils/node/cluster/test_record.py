@@ -320,29 +320,26 @@ def test_written_and_read(tmp_path: Path) -> None:
 
 
 LEASE = lease.take(None, change("taken").claim()).lease
-DAMAGED = [
-    json.dumps({"format": 2, **parts}).encode()
-    for parts in (
-        {"format": 0},
-        {"format": True},
-        {"passed": []},
-        {"passed": {"n1": 1}},
-        {"old_releases_until": 1},
-        {"old_releases_until": "soon"},
-        {"lease": []},
-        {"lease": {}},
-        {"lease": {**LEASE, "run_id": ""}},
-        {"lease": {**LEASE, "owner": "x" * 2000}},
-        {"lease": {**LEASE, "renewed": "noon"}},
-        {"lease": {**LEASE, "stale_after": 1e9}},
-        {"lease": {**LEASE, "stale_after": 10**9}},
-    )
-]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 1, "history": 5}', b'{"format": 1', *DAMAGED]
+WRONG: tuple[dict[str, t.Any], ...] = (
+    {"format": 0},
+    {"format": True},
+    {"passed": []},
+    {"passed": {"n1": 1}},
+    {"old_releases_until": 1},
+    {"old_releases_until": "soon"},
+    {"lease": []},
+    {"lease": {}},
+    {"lease": {**LEASE, "run_id": ""}},
+    {"lease": {**LEASE, "owner": "x" * 2000}},
+    {"lease": {**LEASE, "renewed": "noon"}},
+    {"lease": {**LEASE, "stale_after": 1e9}},
+    {"lease": {**LEASE, "stale_after": 10**9}},
 )
+DAMAGED = [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 1, "history": 5}', b'{"format": 1']
+DAMAGED += [json.dumps({"format": 2, **parts}).encode() for parts in WRONG]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_record_is_refused_in_words(tmp_path: Path, content: t.Any) -> None:
     (tmp_path / "record.json").write_bytes(content)
     with pytest.raises(NodeError, match=r"damaged|format"):
