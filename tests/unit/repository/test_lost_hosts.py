@@ -241,7 +241,7 @@ class Cluster:
         settings = {
             "lost": "",
             "ivy_proceed_without": [],
-            "rollout_plan": {"start": False, "restart": True},
+            "rollout_plan": {"start": False, "restart": True, "first": False},
             "preflight_host_facts": {"seen": {}},
             "rollback_choice": {"release": "1"},
             "rollout_release": "1",
@@ -313,7 +313,7 @@ def cluster(tmp_path: Path) -> Cluster:
 def test_a_host_that_is_lost_ends_the_run_before_the_next_step(
     cluster: Cluster, playbook: str, step: str, host: str
 ) -> None:
-    plan = {"start": False, "restart": step != "rollout/activate"}
+    plan = {"start": False, "restart": step != "rollout/activate", "first": False}
     ended = cluster.run(playbook, lost=f"{step} {host}", rollout_plan=plan)
 
     assert ended.code != 0
