@@ -29,7 +29,8 @@ import json, time
 record = json.load(open("{RECORD}"))
 now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - AGE))
 texts = dict.fromkeys(("step", "node"), "")
-record["lease"] = {{"run_id": "{OTHER}", "owner": "kim", "operation": "site", "started": now, "renewed": now, "stale_after": 900, **texts}}
+lease = {{"run_id": "{OTHER}", "owner": "kim", "operation": "site", "stale_after": 900}}
+record["lease"] = {{**lease, **texts, "started": now, "renewed": now}}
 open("{RECORD}", "w").write(json.dumps(record))
 END"""
 
