@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run at a time changes the cluster; a run that has ended, in whatever phase, does not stand in the way."""
+"""One run at a time changes the cluster; a run that has ended, in whatever phase, does not block the next."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ class World:
         self.renewed: dict[str, float] = {}
         self.ended: dict[str, int] = {}
         self.last_changer: Run | None = None
-        # What happened to the open rollout, told by the successful changes alone.
+        # What happened to the open rollout, by the successful changes alone.
         self.desired: str | None = None
         self.open = False
         self.replaced: set[str] = set()
