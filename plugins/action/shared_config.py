@@ -10,6 +10,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import session
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import run_identity
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
 
 
@@ -23,7 +24,10 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
+        args = dict(self._task.args)
+        if args.get("lease"):
+            args["lease"] = {**args["lease"], "run_id": run_identity.current().run_id}
         try:
-            return session.SharedConfigCall(self, dict(self._task.args), task_vars, use_code_cache=True).run()
+            return session.SharedConfigCall(self, args, task_vars, use_code_cache=True).run()
         except CacheError as exc:
             raise AnsibleError(str(exc)) from exc

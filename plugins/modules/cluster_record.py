@@ -9,10 +9,14 @@ module: cluster_record
 short_description: Reads and updates the cluster record
 version_added: 0.1.0
 description:
-  - The record is a file on the file share, outside the nodes. It contains the desired release, the current operation,
-    a pin, the drained nodes, whether the tables of the database were created, and the history.
-  - A node starts only with the desired release, or, while an operation is open, with the release that the operation
-    replaces.
+  - The record is a file on the file share, outside the nodes. It contains the desired release, the lease of the run
+    that changes the cluster, the open rollout, a pin, the drained nodes, whether the tables of the database were
+    created, and the history.
+  - A run takes the lease before it changes anything. Every other state fails if the run does not hold it, and renews
+    it. The lease alone never counts as changed.
+  - A node starts only with the desired release, or, while a rollout is open and for a limited time, with the release
+    that the rollout replaces. A node that has passed the gate starts only with the release with which it passed, or the
+    desired one.
   - The module reads and writes the record as the engine's user, since a share may deny access to root. Each write is
     atomic and under a lock.
 options:
@@ -39,16 +43,35 @@ options:
   state:
     description:
       - V(read) changes nothing.
+      - V(taken) takes the lease. It fails if another run has it, unless that run ended or gave no sign of life within
+        its O(stale_after), or O(take_over) states a reason.
+      - V(renewed) checks that this run holds the lease, renews it, and records O(step) and O(node).
+      - V(released) gives the lease up if this run holds it.
       - V(opened) makes O(release) the desired release and begins or continues O(operation). If the release is already
-        the desired one and no operation is open, nothing changes. A V(rollback) takes over an open V(site), since it
+        the desired one and no operation is open, nothing changes. A V(rollback) continues an open V(site), since it
         reverts that operation.
-      - V(closed) ends the operation.
+      - V(passed) records that O(node) has passed the gate with the desired release.
+      - V(closed) ends the operation. It fails if a node of O(nodes) has another release.
       - V(schema_created) records that the tables of the database exist.
       - V(pinned) and V(unpinned) set and remove a pin. While a pin is set, only a rollback changes the release.
-      - V(drained) sets the list of drained nodes.
+      - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, and V(undrained) removes
+        O(node).
       - V(deployed) records which applications every node has.
     type: str
-    choices: [read, opened, closed, schema_created, pinned, unpinned, drained, deployed]
+    choices:
+      - read
+      - taken
+      - renewed
+      - released
+      - opened
+      - passed
+      - closed
+      - schema_created
+      - pinned
+      - unpinned
+      - drained
+      - undrained
+      - deployed
     default: read
   release:
     description: ID of the release.
@@ -71,7 +94,32 @@ options:
     type: str
     default: ""
   take_over:
-    description: Reason for taking over an open operation of another operator.
+    description: Reason for taking over the lease of another run, or an open operation of another kind.
+    type: str
+    default: ""
+  stale_after:
+    description: Seconds without a sign of life after which another run may take the lease over.
+    type: int
+    default: 900
+  new_cluster:
+    description:
+      - Whether O(state=taken) passes on a node that has neither the account nor the directory of the record because
+        nothing is set up there yet. It then returns RV(deferred).
+    type: bool
+    default: false
+  old_release_hours:
+    description: Hours after the last progress of a rollout in which the replaced release may start.
+    type: int
+    default: 24
+  nodes:
+    description: With O(state=closed), the release of each node of the run.
+    type: dict
+  run_id:
+    description: Set by the controller half of this module. Do not use it in tasks.
+    type: str
+    default: ""
+  ended_run:
+    description: Set by the controller half of this module. Do not use it in tasks.
     type: str
     default: ""
   reason:
@@ -83,11 +131,11 @@ options:
     type: bool
     default: false
   node:
-    description: The node on which the module runs, for the history.
+    description: The node that the change is about.
     type: str
     default: ""
   drained:
-    description: The drained nodes.
+    description: The nodes that are taken out of the load balancers.
     type: list
     elements: str
   applications:
@@ -100,6 +148,13 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
+- name: Take the lease
+  ivy.cluster.cluster_record:
+    directory: /srv/ivy/cluster
+    cluster: demo
+    state: taken
+    operation: site
+
 - name: Open the rollout
   ivy.cluster.cluster_record:
     directory: /srv/ivy/cluster
@@ -115,6 +170,12 @@ EXAMPLES = r"""
     state: closed
     operation: site
     release: "{{ built.release.id }}"
+
+- name: Give the lease up
+  ivy.cluster.cluster_record:
+    directory: /srv/ivy/cluster
+    cluster: demo
+    state: released
 """
 
 RETURN = r"""
@@ -135,6 +196,26 @@ record:
       description: The current operation.
       type: dict
       sample: {name: site, owner: admin@controller, since: "2026-01-31T12:00:00Z", step: activate}
+    lease:
+      description: The run that may change the cluster.
+      type: dict
+      sample:
+        run_id: 0f3a5c7e9b1d2f4a-4711-8650
+        owner: admin
+        operation: site
+        started: "2026-01-31T12:00:00Z"
+        renewed: "2026-01-31T12:03:00Z"
+        stale_after: 900
+        step: restart
+        node: engine2
+    passed:
+      description: The release with which each node passed the gate of the open rollout.
+      type: dict
+      sample: {engine1: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6}
+    old_releases_until:
+      description: Until when replaced releases may start.
+      type: str
+      sample: "2026-02-01T12:00:00Z"
     pin:
       description: The pin.
       type: dict
@@ -157,6 +238,19 @@ record:
       type: list
       elements: dict
       sample: [{time: "2026-01-31T12:00:00Z", operation: site, release: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6}]
+before:
+  description: The record before the change.
+  returned: O(state) is not V(read)
+  type: dict
+deferred:
+  description: The node has no record yet because nothing is set up there.
+  returned: with O(new_cluster), on such a node
+  type: bool
+  sample: true
+lease:
+  description: The lease of the other run.
+  returned: this run does not hold the lease
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -172,7 +266,21 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
     "state": {
         "type": "str",
-        "choices": ["read", "opened", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed"],
+        "choices": [
+            "read",
+            "taken",
+            "renewed",
+            "released",
+            "opened",
+            "passed",
+            "closed",
+            "schema_created",
+            "pinned",
+            "unpinned",
+            "drained",
+            "undrained",
+            "deployed",
+        ],
         "default": "read",
     },
     "release": _TEXT,
@@ -181,6 +289,12 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "operator": _TEXT,
     "step": _TEXT,
     "take_over": _TEXT,
+    "stale_after": {"type": "int", "default": 900},
+    "new_cluster": {"type": "bool", "default": False},
+    "old_release_hours": {"type": "int", "default": 24},
+    "nodes": {"type": "dict"},
+    "run_id": _TEXT,
+    "ended_run": _TEXT,
     "reason": _TEXT,
     "node": _TEXT,
     "pin": {"type": "bool", "default": False},
@@ -190,7 +304,10 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
 
 
 REQUIRED_IF = [
+    ("state", "taken", ("operation",)),
     ("state", "opened", ("operation",)),
+    ("state", "passed", ("node",)),
+    ("state", "undrained", ("node",)),
     ("state", "schema_created", ("engine_version",)),
     ("state", "drained", ("drained",)),
     ("state", "deployed", ("applications",)),

@@ -78,6 +78,32 @@ options:
       - A release that the node already has is always taken, so that a rollback can go back behind the change of a key.
     type: bool
     default: false
+  lease:
+    description:
+      - The cluster record, as for M(ivy.cluster.cluster_record). The module checks in the same call, before it changes
+        anything, that this run holds the lease in it. Without this option nothing is checked.
+    type: dict
+    suboptions:
+      directory:
+        description: Directory of the record on the file share.
+        type: path
+        required: true
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      user:
+        description: The engine's user.
+        type: str
+        default: ivy
+      group:
+        description: The engine's group.
+        type: str
+        default: ivy
+      run_id:
+        description: Set by the controller half of this module. Do not use it in tasks.
+        type: str
+        default: ""
   payload:
     description: Set by the controller half of this module. Do not use it in tasks.
     type: str
@@ -286,6 +312,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "keep_releases": {"type": "int", "default": 5},
     "keep_backups": {"type": "int", "default": 10},
     "accept_new_key": {"type": "bool", "default": False},
+    "lease": request.LEASE,
 }
 
 

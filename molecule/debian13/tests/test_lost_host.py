@@ -17,7 +17,7 @@ import pytest
 import shared_source
 
 if TYPE_CHECKING:
-    from conftest import Lab, Run
+    from conftest import Browser, Lab, Run
 
 SOURCE = Path(__file__).resolve().parents[1] / "shared_config"
 # Ansible detects a lost host when SSH does. With the lab's own settings this takes half a minute or more.
@@ -136,3 +136,31 @@ def test_2_losing_a_balancer_during_the_gate_stops_the_rollout(lab: Lab, hosts_b
 
     (new,) = releases(lab)
     assert new != old
+
+
+@pytest.fixture
+def ssh_back_on(lab: Lab) -> Iterator[None]:
+    yield
+    subprocess.run(["docker", "exec", container(lab, lab.nodes[-1]), "systemctl", "start", "ssh"], check=True)
+    lab.until(lambda: answers(lab, lab.nodes[-1], 22), 60, "the node accepts connections")
+
+
+def test_3_a_node_that_serves_but_cannot_be_reached_is_taken_out_of_the_balancers(
+    lab: Lab, change: list[str], browser: Browser, ssh_back_on: None
+) -> None:
+    *others, away = lab.nodes
+    (old,) = releases(lab)
+    subprocess.run(["docker", "exec", container(lab, away), "systemctl", "stop", "ssh.socket", "ssh"], check=True)
+    with tempfile.TemporaryDirectory(prefix="ivy") as sockets:
+        settings = {"ansible_ssh_extra_args": SSH, "ansible_control_path_dir": sockets, "ivy_proceed_without": [away]}
+        lab.roll_out(*change, "-e", json.dumps(settings)).succeeded()
+
+    # Its engine still serves the old release, but no user gets there.
+    assert (lab.info(away) or {})["release"] == old
+    assert {browser.node() for _request in range(20)} == set(others)
+
+    subprocess.run(["docker", "exec", container(lab, away), "systemctl", "start", "ssh"], check=True)
+    lab.until(lambda: answers(lab, away, 22), 60, "the node accepts connections")
+    lab.roll_out(*change).succeeded()
+    assert len(releases(lab)) == 1
+    lab.until(lambda: away in {browser.node() for _request in range(20)}, 60, "the balancer uses the node again")

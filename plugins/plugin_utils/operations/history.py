@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import lease
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import NO_RECORD, first_line, lost
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import rollback
@@ -44,6 +45,7 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
         "previous_release": rollback.previous(record) or None,
         "pin": record.get("pin"),
         "operation": record.get("operation"),
+        "lease": record.get("lease"),
         "drained": record.get("drained") or [],
         "history": history,
         "nodes": {
@@ -92,6 +94,8 @@ def _facts(content: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
     if operation:
         owner = operation.get("owner") or "unknown"
         found.append(("OPEN", f"{operation.get('name')} of {owner} since {operation.get('since')}"))
+    if content["lease"]:
+        found.append(("AT WORK", lease.describe(content["lease"])))
     if content["drained"]:
         found.append(("drained", ", ".join(content["drained"])))
     return found

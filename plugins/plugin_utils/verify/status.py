@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, lease
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import WARN_DAYS
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import columns, count, listed, plain_text
@@ -55,6 +55,8 @@ def cluster_facts(facts: Snapshot) -> dict[str, str]:
         found["record"] = why
     else:
         found["release"] = f"{short(record.get('desired_release'))} desired; {_operation(record)}; {_pin(record)}"
+        if record.get("lease"):
+            found["at work"] = lease.describe(record["lease"])
         if record.get("drained"):
             found["drained"] = listed(map(str, record["drained"]))
         history = record.get("history") or []
@@ -76,7 +78,8 @@ def _operation(record: Result) -> str:
         return "no operation in progress"
     step = f", step {operation['step']}" if operation.get("step") else ""
     previous = record.get("previous_release")
-    also = f", release {short(previous)} allowed as well" if previous else ""
+    until = f" until {record['old_releases_until']}" if record.get("old_releases_until") else ""
+    also = f", release {short(previous)} allowed as well{until}" if previous else ""
     owner = operation.get("owner") or "unknown"
     return f"OPEN: {operation.get('name')} by {owner} since {operation.get('since')}{step}{also}"
 

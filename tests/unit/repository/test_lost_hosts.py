@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import run_identity
+
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 CHECKPOINT = "stop_after_lost_host.yml"
@@ -141,6 +144,23 @@ if "msg" in answer:
     module.fail_json(**answer)
 module.exit_json(**answer)
 """
+BALANCER_SERVER = """#!/usr/bin/python
+import json
+import os
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({"name": {"type": "str"}, "state": {"type": "str"}}, supports_check_mode=True)
+path = "DIRECTORY/" + os.environ["FAKE_HOST"] + ".json"
+with open(path) as stream:
+    answer = json.load(stream)
+if answer.get("stubborn"):
+    module.fail_json(msg="Permission denied")
+servers = [server for server in answer["servers"] if server["name"] == module.params["name"]]
+for server in servers:
+    server.update(up=module.params["state"] == "ready", admin_state=module.params["state"])
+with open(path, "w") as stream:
+    json.dump(answer, stream)
+module.exit_json(changed=True, servers=servers)
+"""
 HOST_STATE = """
 from ansible.plugins.action import ActionBase
 class ActionModule(ActionBase):
@@ -165,7 +185,21 @@ STUB = """
     [ '{{ lost }}' != 'STEP {{ inventory_hostname }}' ] || { > 'DIRECTORY/away/{{ inventory_hostname }}'; exit 255; }
 """
 ONCE = ("rollout/open", "rollout/create_schema")
-REAL = ("rollout/reach_balancers", "rollout/await_balancers")
+REAL = (
+    "rollout/reach_balancers",
+    "rollout/await_balancers",
+    "rollout/require_other_nodes",
+    "rollout/take_out_absent",
+    "rollout/put_back",
+)
+# Of these the tests of the lease use the real ones, too; the others would have no file share.
+LEASE = (
+    "rollout/take_lease",
+    "rollout/take_lease_elsewhere",
+    "rollout/renew_lease",
+    "rollout/renew_lease_elsewhere",
+    "rollout/release_lease",
+)
 # The steps on hosts by play. No step of a later play may begin after a host was lost.
 ROLL_OUT = [
     ["rollout/stage"],
@@ -173,18 +207,35 @@ ROLL_OUT = [
     ["rollout/restart"],
     ["rollout/close"],
 ]
-SET_UP = ["postgres/main", "elasticsearch/main", "certificates/main", "haproxy/main", "file_share/main", "engine/main"]
+GIVE_UP = ["rollout/release_lease"]
+SET_UP = [
+    "rollout/renew_lease_elsewhere",
+    "postgres/main",
+    "elasticsearch/main",
+    "certificates/main",
+    "haproxy/main",
+    "file_share/main",
+    "engine/main",
+]
 PLAYS = {
-    "rollout.yml": [["rollout/gather"], ["rollout/require_engine", "rollout/build"], *ROLL_OUT],
-    "rollback.yml": [["rollout/gather"], ["rollback/main"], *ROLL_OUT],
-    "site.yml": [["preflight/main"], ["rollout/build"], SET_UP, *ROLL_OUT, ["config_guard/main"]],
+    "rollout.yml": [["rollout/gather"], ["rollout/require_engine", "rollout/build"], *ROLL_OUT, GIVE_UP],
+    "rollback.yml": [["rollout/gather"], ["rollout/take_lease"], ["rollback/main"], *ROLL_OUT, GIVE_UP],
+    "site.yml": [
+        ["preflight/main"],
+        ["rollout/build"],
+        ["rollout/take_lease"],
+        SET_UP,
+        *ROLL_OUT,
+        ["rollout/renew_lease", "config_guard/main"],
+        GIVE_UP,
+    ],
 }
 
 
 class Cluster:
     """The collection with stubs for its roles, and hosts that are this machine."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, real: tuple[str, ...] = REAL) -> None:
         self.directory = directory
         self.collection = directory / "ansible_collections/ivy/cluster"
         shutil.copytree(ROOT / "playbooks", self.collection / "playbooks")
@@ -194,6 +245,7 @@ class Cluster:
         # Everything differs, so that each role runs.
         self.write(self.collection / "plugins/action/host_state.py", HOST_STATE)
         self.write(self.collection / "plugins/modules/balancer_info.py", BALANCER_INFO)
+        self.write(self.collection / "plugins/modules/balancer_server.py", BALANCER_SERVER)
         for path in ROOT.glob("roles/*/tasks/*.yml"):
             step = f"{path.parent.parent.name}/{path.stem}"
             stub = STUB.replace("STEP", step).replace("ONCE", str(step in ONCE).lower())
@@ -201,8 +253,12 @@ class Cluster:
                 stub = f"{stub.rstrip()}\n  register: rollout_node\n"
             if step == "rollout/restart":
                 stub += "- ansible.builtin.include_tasks: await_balancers.yml\n  when: not ansible_check_mode\n"
-            text = path.read_text(encoding="utf-8").replace("retries: 60", "retries: 1") if step in REAL else stub
+            if step == "rollout/restart" and "rollout/renew_lease" in real:
+                stub = f"- ansible.builtin.include_tasks: renew_lease.yml\n{stub.lstrip()}"
+            text = path.read_text(encoding="utf-8").replace("retries: 60", "retries: 1") if step in real else stub
             self.write(self.collection / f"roles/{step.replace('/', '/tasks/')}.yml", text)
+        for part in ("defaults/main.yml", "vars/main/lease.yml", "vars/main/internal.yml"):
+            self.write(self.collection / "roles/rollout" / part, (ROOT / "roles/rollout" / part).read_text("utf-8"))
         self.write(directory / "ssh", SSH).chmod(0o755)
         (directory / "away").mkdir()
         for balancer in GROUPS["load_balancers"]:
@@ -215,16 +271,22 @@ class Cluster:
         path.write_text(text.replace("DIRECTORY", str(self.directory)), encoding="utf-8")
         return path
 
-    def balancer(self, name: str, servers: list[str]) -> None:
+    def balancer(self, name: str, servers: list[str], down: tuple[str, ...] = (), **more: t.Any) -> None:
         """Set the answer of HAProxy on this host."""
-        listed = [{"name": server, "up": True} for server in servers]
-        self.write(self.directory / f"{name}.json", json.dumps({"servers": listed}))
+        listed = [{"name": server, "up": server not in down, "admin_state": "ready"} for server in servers]
+        self.write(self.directory / f"{name}.json", json.dumps({"servers": listed, **more}))
+
+    def begin_with(self, step: str, included: str) -> None:
+        """Include a task file at the beginning of a step."""
+        path = self.collection / f"roles/rollout/tasks/{step}.yml"
+        task = {"name": "Begin", "ansible.builtin.include_tasks": f"{included}.yml", "run_once": step == "open"}
+        self.write(path, yaml.safe_dump([task]) + path.read_text(encoding="utf-8"))
 
     def run(self, playbook: str, *arguments: str, **variables: t.Any) -> Ended:
         settings = {
             "lost": "",
             "ivy_proceed_without": [],
-            "rollout_plan": {"start": False, "restart": True},
+            "rollout_plan": {"start": False, "restart": True, "first": False},
             "preflight_host_facts": {"seen": {}},
             "rollback_choice": {"release": "1"},
             "rollout_release": "1",
@@ -232,6 +294,13 @@ class Cluster:
             "ivy_cluster_name": "test",
             "ivy_engine_version": "11.3.0",
             "ivy_public_url": "https://ivy.example.com/",
+            "ivy_record_directory": str(self.directory / "share"),
+            "ivy_state_directory": str(self.directory / "store"),
+            "ivy_user": str(os.geteuid()),
+            "ivy_group": str(os.getegid()),
+            "ivy_operator": "admin",
+            "ivy_lease_timeout": 900,
+            "ivy_take_over_reason": "",
             "ansible_become": False,
             "ansible_python_interpreter": sys.executable,
             **variables,
@@ -289,13 +358,14 @@ def cluster(tmp_path: Path) -> Cluster:
         ("rollback.yml", "rollout/restart", "engine1"),
         ("site.yml", "preflight/main", "engine2"),
         ("site.yml", "rollout/build", "engine2"),
+        ("site.yml", "rollout/take_lease", "engine3"),
         ("site.yml", "haproxy/main", "lb1"),
     ],
 )
 def test_a_host_that_is_lost_ends_the_run_before_the_next_step(
     cluster: Cluster, playbook: str, step: str, host: str
 ) -> None:
-    plan = {"start": False, "restart": step != "rollout/activate"}
+    plan = {"start": False, "restart": step != "rollout/activate", "first": False}
     ended = cluster.run(playbook, lost=f"{step} {host}", rollout_plan=plan)
 
     assert ended.code != 0
@@ -419,3 +489,147 @@ def test_a_balancer_that_does_not_have_the_node_up_ends_the_run_at_the_gate(
     assert "Not every balancer has engine1 up" in ended.last, ended.output
     assert message in ended.last
     assert "lb1" not in ended.last.partition("PLAY RECAP")[0]
+
+
+@pytest.fixture
+def leased(tmp_path: Path) -> Cluster:
+    """A cluster whose roles take the real lease, on a file share that is a directory."""
+    (tmp_path / "share").mkdir()
+    return Cluster(tmp_path, (*REAL, *LEASE))
+
+
+def lease_of(cluster: Cluster) -> dict[str, t.Any] | None:
+    found = record.read(str(cluster.directory / "share"), os.geteuid(), os.getegid())
+    return (found or {}).get("lease")
+
+
+def hold(cluster: Cluster, run_id: str) -> None:
+    """Another run takes the lease."""
+    directory, uid, gid = str(cluster.directory / "share"), os.geteuid(), os.getegid()
+    with record.locked(directory, uid, gid) as now:
+        change = record.Change("taken", run_id, operation="site", owner="kim", step="restart", now=now)
+        value = record.read(directory, uid, gid) or record.empty("test")
+        record.write(directory, record.apply({**value, "lease": None}, change), uid, gid)
+
+
+@pytest.mark.parametrize("playbook", ["rollout.yml", "rollback.yml", "site.yml"])
+def test_a_second_run_is_refused_before_it_changes_anything(leased: Cluster, playbook: str) -> None:
+    hold(leased, "another-controller")
+
+    ended = leased.run(playbook)
+
+    assert ended.code != 0
+    changing = {*SET_UP, "rollback/main", *(name for play in ROLL_OUT for name in play), "config_guard/main"}
+    assert [name for name in changing if ended.done(name)] == [], ended.output
+    assert "Another run changes the cluster: site of kim, since " in ended.last, ended.output
+    assert "ivy_take_over_reason" in ended.last
+    # Once, though three nodes report it.
+    assert ended.output.count("Another run changes the cluster") == 1
+    assert (lease_of(leased) or {})["run_id"] == "another-controller"
+
+
+def test_a_run_gives_the_lease_up_at_its_end(leased: Cluster) -> None:
+    ended = leased.run("site.yml")
+    assert ended.code == 0, ended.output
+    assert lease_of(leased) is None
+
+
+@pytest.mark.parametrize("how", ["ended", "reason"])
+def test_the_lease_of_a_run_that_has_ended_is_taken_over(leased: Cluster, how: str) -> None:
+    with subprocess.Popen(["true"]) as process:
+        identity = run_identity.RunIdentity(run_identity._controller("/proc"), process.pid, "1")
+    hold(leased, identity.run_id if how == "ended" else "another-controller")
+
+    ended = leased.run("rollout.yml", ivy_take_over_reason="kim is on holiday" if how == "reason" else "")
+
+    assert ended.code == 0, ended.output
+    found = record.read(str(leased.directory / "share"), os.geteuid(), os.getegid())
+    assert found is not None
+    reasons = [event["reason"] for event in found["history"] if event["operation"] == "take over"]
+    assert reasons == ["its run has ended" if how == "ended" else "kim is on holiday"]
+
+
+def test_a_run_that_loses_the_lease_touches_no_further_node(leased: Cluster) -> None:
+    """Another run takes over while the first node restarts."""
+    restart = leased.collection / "roles/rollout/tasks/restart.yml"
+    stolen = leased.directory / "stolen.json"
+    hold(leased, "another-controller")
+    shutil.copy(leased.directory / "share" / record.FILE_NAME, stolen)
+    (leased.directory / "share" / record.FILE_NAME).unlink()
+    task = {"name": "Change", "ansible.builtin.raw": f"cp '{stolen}' '{leased.directory}/share/{record.FILE_NAME}'"}
+    leased.write(restart, restart.read_text(encoding="utf-8") + yaml.safe_dump([task]))
+
+    ended = leased.run("rollout.yml")
+
+    assert ended.code != 0
+    assert ended.done("rollout/restart") == ["engine1"], ended.output
+    assert ended.done("rollout/close") == []
+    assert "This run has lost the lease of the cluster" in ended.output
+    assert (lease_of(leased) or {})["run_id"] == "another-controller"
+
+
+def test_a_run_without_an_engine_node_takes_the_lease_through_one(leased: Cluster) -> None:
+    hold(leased, "another-controller")
+    ended = leased.run("site.yml", "--limit", "lb1")
+    assert ended.code != 0
+    assert ended.done("haproxy/main") == []
+    assert "Another run changes the cluster" in ended.output, ended.output
+
+    (leased.directory / "share" / record.FILE_NAME).unlink()
+    ended = leased.run("site.yml", "--limit", "lb1")
+    assert ended.code == 0, ended.output
+    assert ended.done("haproxy/main") == ["lb1"]
+    assert lease_of(leased) is None
+
+
+def test_an_engine_is_not_stopped_while_no_other_node_serves(cluster: Cluster) -> None:
+    cluster.balancer("lb2", GROUPS["engine_nodes"], down=("engine2", "engine3"))
+    cluster.begin_with("restart", "require_other_nodes")
+
+    ended = cluster.run("rollout.yml")
+
+    assert ended.code != 0
+    assert ended.done("rollout/restart") == []
+    assert "engine1 was not stopped" in ended.output, ended.output
+    assert "HAProxy on lb2 has up besides it: none; not up: engine2, engine3" in ended.output
+
+
+@pytest.mark.parametrize("accepted", ["interruption", "serves nobody"])
+def test_an_engine_is_stopped_if_that_makes_no_difference(cluster: Cluster, accepted: str) -> None:
+    down = ("engine2", "engine3") if accepted == "interruption" else ("engine1", "engine2", "engine3")
+    for balancer in GROUPS["load_balancers"]:
+        cluster.balancer(balancer, GROUPS["engine_nodes"], down=down)
+    cluster.begin_with("restart", "require_other_nodes")
+
+    ended = cluster.run("rollout.yml", engine_minimum_available=0 if accepted == "interruption" else 1)
+
+    assert ended.done("rollout/restart")[:1] == ["engine1"], ended.output
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_node_that_is_left_out_is_taken_out_of_every_balancer_first(leased: Cluster, stubborn: bool) -> None:
+    """It cannot be reached by SSH, and its engine may still serve the replaced release."""
+    (leased.directory / "away/engine3").touch()
+    leased.begin_with("open", "take_out_absent")
+    if stubborn:
+        leased.balancer("lb2", GROUPS["engine_nodes"], stubborn=True)
+
+    ended = leased.run("rollout.yml", ivy_proceed_without=["engine3"])
+
+    found = record.read(str(leased.directory / "share"), os.geteuid(), os.getegid())
+    assert found is not None
+    # Recorded first, so that a later run undoes it, whatever became of this one.
+    assert found["drained"] == ["engine3"]
+    assert (ended.code == 0) != stubborn, ended.output
+    if stubborn:
+        assert ended.done("rollout/open") == []
+        assert "HAProxy on lb2 does not take engine3 out: Permission denied" in ended.last
+        assert "No node was changed" in ended.last
+        return
+    for balancer in GROUPS["load_balancers"]:
+        servers = json.loads((leased.directory / f"{balancer}.json").read_text(encoding="utf-8"))["servers"]
+        assert {server["name"]: server["up"] for server in servers} == {
+            "engine1": True,
+            "engine2": True,
+            "engine3": False,
+        }

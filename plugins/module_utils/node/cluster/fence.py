@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
+from . import lease as leases
 
-def refusal(applied: str | None, record: t.Mapping[str, t.Any] | None, cluster: str, node: str) -> str:
+Record = t.Mapping[str, t.Any]
+
+
+def refusal(applied: str | None, record: Record | None, cluster: str, node: str, now: float | None = None) -> str:
     """Why the node must not start and what to run; empty when it may."""
     run = f"Run: ansible-playbook ivy.cluster.site --limit {node or '<this node>'}"
     if not applied:
@@ -32,12 +37,35 @@ def refusal(applied: str | None, record: t.Mapping[str, t.Any] | None, cluster: 
             f"This node has release {applied}, but the cluster record names none: it is new, or was replaced. {run} "
             "(without --limit if no node was brought up to date since)"
         )
-    if record.get("operation"):
-        allowed = [record.get("previous_release"), *(record.get("allowed_releases") or [])]
-        if applied in allowed:
+    if applied in replaced(record, node):
+        if not is_over(record, time.time() if now is None else now):
             return ""
+        return (
+            f"This node has release {applied}, the cluster wants {desired}. The rollout was left open, and the "
+            f"replaced release could start until {record.get('old_releases_until')} only. "
+            "Run: ansible-playbook ivy.cluster.site"
+        )
     return (
         f"This node has release {applied}, the cluster wants {desired}: the node was away while a change was "
         "rolled out, or "
         f"it was restored from an old image. It must not serve with an old configuration. {run}"
     )
+
+
+def replaced(record: Record, node: str) -> set[str]:
+    """The releases besides the desired one with which the node may start while a rollout is open."""
+    if not record.get("operation"):
+        return set()
+    passed = (record.get("passed") or {}).get(node)
+    if passed:
+        # It has been through the gate with that release, so an earlier one comes from an old image.
+        return {passed}
+    return {release for release in (record.get("previous_release"), *(record.get("allowed_releases") or [])) if release}
+
+
+def is_over(record: Record, now: float) -> bool:
+    """Whether the time of the replaced releases has ended. Without a node on the desired one, only they can serve."""
+    until = record.get("old_releases_until")
+    if not until or record.get("desired_release") not in (record.get("passed") or {}).values():
+        return False
+    return now > leases.seconds(until)

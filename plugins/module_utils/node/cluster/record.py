@@ -21,12 +21,17 @@ from ..files.atomic import open_directory, read_at, write_file
 from ..files.errors import NodeError, PermanentError
 from ..files.manifest import check_id
 from ..store.store import timestamp
+from . import lease as leases
 
-FORMAT = 1
+FORMAT = 2
+# Nodes with the helper of an earlier version read it; see docs/adr/0018-a-lease-before-every-change.md.
+OLD_FORMAT = 1
 FILE_NAME = "record.json"
+LOCK_NAME = "record.lock"
 HISTORY = 100
 ROLLBACK = "rollback"
-# A rollback may take over this operation without a reason: a failure most likely left it open.
+# A rollback reverts this operation, which a failure most likely left open. The lease keeps it from doing that while
+# the operation is at work.
 _UNDONE = "site"
 _LIMIT = 1 << 20
 # A hard mount of an unavailable server blocks a reader forever.
@@ -61,9 +66,12 @@ def empty(cluster: str) -> Record:
         "desired_release": None,
         "previous_release": None,
         "allowed_releases": [],
+        "passed": {},
+        "old_releases_until": None,
         "engine_version": None,
         "pin": None,
         "operation": None,
+        "lease": None,
         "drained": [],
         "schema": None,
         "applications": {},
@@ -84,7 +92,7 @@ def parse(data: bytes, where: str) -> Record:
     if not isinstance(value, dict):
         raise PermanentError(f"The cluster record is damaged (not a mapping). {advice}")
     version = value.get("format")
-    if not isinstance(version, int) or version > FORMAT:
+    if not isinstance(version, int) or isinstance(version, bool) or not OLD_FORMAT <= version <= FORMAT:
         raise PermanentError(
             f"The cluster record {where} was written by a newer version of the collection (format "
             f"{version!r}, this one "
@@ -101,13 +109,29 @@ def parse(data: bytes, where: str) -> Record:
         ("applications", (dict,)),
         ("schema", (dict, type(None))),
         ("pin", (dict, type(None))),
+        ("passed", (dict,)),
+        ("old_releases_until", (str, type(None))),
     ):
         if not isinstance(record[name], kinds):
             raise PermanentError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
     for name, kind in (("allowed_releases", str), ("drained", str), ("history", dict)):
         if not all(isinstance(one, kind) for one in record[name]):
             raise PermanentError(f"The cluster record is damaged ({name} contains an invalid value). {advice}")
+    wrong = _wrong(record)
+    if wrong:
+        raise PermanentError(f"The cluster record is damaged ({wrong}). {advice}")
     return record
+
+
+def _wrong(record: Record) -> str:
+    if not all(isinstance(release, str) for release in record["passed"].values()):
+        return "passed contains an invalid value"
+    if record["old_releases_until"] is not None:
+        try:
+            leases.seconds(record["old_releases_until"])
+        except (ValueError, OverflowError):
+            return "old_releases_until is not a time"
+    return leases.problem(record["lease"])
 
 
 def _content(directory: str, uid: int, gid: int) -> dict[str, t.Any] | None:
@@ -161,8 +185,8 @@ def write(directory: str, record: Record, uid: int, gid: int) -> None:
 
 
 @contextlib.contextmanager
-def locked(directory: str, uid: int, gid: int, seconds: float = 30.0) -> t.Iterator[None]:
-    """One writer at a time, on all nodes."""
+def locked(directory: str, uid: int, gid: int, seconds: float = 30.0) -> t.Iterator[float]:
+    """One writer at a time, on all nodes. Yields the time of the file share."""
     with acting_as(uid, gid):
         try:
             directory_fd = open_directory(directory)
@@ -174,7 +198,7 @@ def locked(directory: str, uid: int, gid: int, seconds: float = 30.0) -> t.Itera
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             try:
-                fd = os.open("record.lock", flags, 0o640, dir_fd=directory_fd)
+                fd = os.open(LOCK_NAME, flags, 0o640, dir_fd=directory_fd)
             except OSError as exc:
                 raise NodeError(f"{directory}/record.lock cannot be opened ({exc.strerror}).") from exc
         finally:
@@ -193,31 +217,57 @@ def locked(directory: str, uid: int, gid: int, seconds: float = 30.0) -> t.Itera
                         f"{directory}/record.lock is held by another run for more than {seconds:.0f} seconds."
                     ) from exc
                 time.sleep(0.1)
-        yield
+        yield _time_of_share(fd, uid, gid)
     finally:
         os.close(fd)
 
 
+def _time_of_share(fd: int, uid: int, gid: int) -> float:
+    """The clock that all writers have in common: a server sets this time itself."""
+    with acting_as(uid, gid):
+        os.utime(fd)
+    return os.fstat(fd).st_mtime
+
+
 class Change(t.NamedTuple):
-    """A requested change of the record."""
+    """A requested change of the record. ``now`` is the time of the file share; the writer sets it."""
 
     state: str
-    release: str
-    engine_version: str
-    operation: str
-    owner: str
-    step: str
-    node: str
-    take_over: str
-    reason: str
-    drained: list[str] | None
+    run_id: str
+    release: str = ""
+    engine_version: str = ""
+    operation: str = ""
+    owner: str = ""
+    step: str = ""
+    node: str = ""
+    take_over: str = ""
+    ended_run: str = ""
+    reason: str = ""
+    drained: list[str] | None = None
     applications: dict[str, str] | None = None
+    nodes: dict[str, t.Any] | None = None
     pin: bool = False
+    stale_after: int = 900
+    old_release_hours: int = 24
+    now: float = 0.0
+
+    def claim(self) -> leases.Claim:
+        return leases.Claim(
+            run_id=self.run_id,
+            owner=self.owner,
+            operation=self.operation,
+            step=self.step,
+            node=self.node,
+            now=self.now,
+            stale_after=self.stale_after,
+            reason=self.take_over,
+            ended_run=self.ended_run,
+        )
 
 
 def _remember(record: Record, operation: str, change: Change, **more: t.Any) -> None:
     entry = {
-        "time": timestamp(),
+        "time": timestamp(change.now),
         "operation": operation,
         "release": record["desired_release"],
         "owner": change.owner,
@@ -237,7 +287,7 @@ def _pin(record: Record, release: str, change: Change) -> bool:
     """Whether the pin is a new one."""
     if record["pin"] and record["pin"].get("release") == release:
         return False
-    record["pin"] = {"release": release, "reason": change.reason, "owner": change.owner, "time": timestamp()}
+    record["pin"] = {"release": release, "reason": change.reason, "owner": change.owner, "time": timestamp(change.now)}
     return True
 
 
@@ -273,14 +323,14 @@ def _open(record: Record, change: Change) -> None:
             "name": change.operation,
             "owner": change.owner,
             "step": change.step,
-            "since": timestamp(),
+            "since": timestamp(change.now),
         }
     new_release = bool(change.release) and record["desired_release"] != change.release
     if operation is None and (new_release or not change.release):
         record["operation"] = operation = {
             "name": change.operation,
             "owner": change.owner,
-            "since": timestamp(),
+            "since": timestamp(change.now),
             "step": change.step,
         }
     elif operation is not None and change.step and operation.get("step") != change.step:
@@ -296,8 +346,24 @@ def _open(record: Record, change: Change) -> None:
         _remember(record, change.operation, change, node=change.node, reason=change.reason)
     if change.pin and change.release and _pin(record, change.release, change) and not new_release:
         _remember(record, "pin", change, reason=change.reason)
+    if operation is not None and (new_release or not record["old_releases_until"]):
+        _prolong(record, change)
     if change.engine_version and record["engine_version"] != change.engine_version:
         record["engine_version"] = change.engine_version
+
+
+def _prolong(record: Record, change: Change) -> None:
+    """The replaced releases may start for some time after the last progress of the rollout."""
+    record["old_releases_until"] = timestamp(change.now + change.old_release_hours * 3600)
+
+
+def _pass(record: Record, change: Change) -> None:
+    """The node has passed the gate with the desired release."""
+    if not change.node or record["operation"] is None or not record["desired_release"]:
+        return
+    if record["passed"].get(change.node) != record["desired_release"]:
+        record["passed"] = {**record["passed"], change.node: record["desired_release"]}
+        _prolong(record, change)
 
 
 def _close(record: Record, change: Change) -> None:
@@ -305,8 +371,13 @@ def _close(record: Record, change: Change) -> None:
     if change.release and record["desired_release"] not in (None, change.release):
         raise NodeError(
             f"The rollout of {change.release} cannot be closed: the cluster record wants "
-            f"{record['desired_release']} by now. "
-            "Another run was faster; run again."
+            f"{record['desired_release']} by now. Run again."
+        )
+    others = {node: at for node, at in sorted((change.nodes or {}).items()) if at != record["desired_release"]}
+    if others:
+        found = ", ".join(f"{node} is at {at or 'none'}" for node, at in others.items())
+        raise NodeError(
+            f"The rollout of {record['desired_release']} cannot be closed: {found}. The rollout stays open. Run again."
         )
     if operation is not None:
         if change.operation and operation.get("name") != change.operation and not change.take_over:
@@ -315,20 +386,56 @@ def _close(record: Record, change: Change) -> None:
         _remember(record, f"{operation.get('name')} done", change)
     record["previous_release"] = None
     record["allowed_releases"] = []
+    record["passed"] = {}
+    record["old_releases_until"] = None
+    if change.operation != ROLLBACK and change.nodes:
+        # Every node has the helper of this version now.
+        record["format"] = FORMAT
+
+
+def _take(record: Record, change: Change) -> None:
+    taken = leases.take(record["lease"], change.claim())
+    record["lease"] = taken.lease
+    if taken.reason:
+        _remember(
+            record, "take over", change, node=change.node, reason=taken.reason, from_owner=taken.from_owner or "unknown"
+        )
+
+
+def check(record: Record, run_id: str) -> None:
+    """Raise LeaseError unless this run holds the lease."""
+    leases.renew(record["lease"], leases.Claim(run_id, "", "", "", "", 0.0, 0))
 
 
 def apply(record: Record, change: Change) -> Record:
-    """A copy of the record after the change. Applying the same change again has no effect."""
+    """A copy of the record after the change. Only the run that holds the lease may change it.
+
+    Applying the same change again has no effect, apart from the times.
+    """
     new: Record = json.loads(json.dumps(record))
+    if change.state == "taken":
+        _take(new, change)
+        return new
+    if change.state == "released":
+        if new["lease"] is not None and new["lease"]["run_id"] == change.run_id:
+            new["lease"] = None
+        return new
+    new["lease"] = leases.renew(new["lease"], change.claim())
     if change.state == "opened":
         _open(new, change)
+    elif change.state == "passed":
+        _pass(new, change)
     elif change.state == "closed":
         _close(new, change)
     elif change.state == "schema_created":
         if new["schema"] is None or (
             change.engine_version and new["schema"].get("engine_version") != change.engine_version
         ):
-            new["schema"] = {"engine_version": change.engine_version, "created_at": timestamp(), "node": change.node}
+            new["schema"] = {
+                "engine_version": change.engine_version,
+                "created_at": timestamp(change.now),
+                "node": change.node,
+            }
             _remember(new, "schema created", change, node=change.node)
     elif change.state == "pinned":
         release = change.release or new["desired_release"]
@@ -344,7 +451,9 @@ def apply(record: Record, change: Change) -> Record:
     elif change.state == "drained":
         if change.drained is None:
             raise NodeError("drained: name the drained nodes, or give an empty list.")
-        new["drained"] = sorted(set(change.drained))
+        new["drained"] = sorted({*new["drained"], *change.drained})
+    elif change.state == "undrained":
+        new["drained"] = [node for node in new["drained"] if node != change.node]
     elif change.state == "deployed":
         wanted = dict(sorted((change.applications or {}).items()))
         if new["applications"] != wanted:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import typing as t
 
 from ..files import accounts
@@ -19,6 +21,7 @@ class Location(t.NamedTuple):
     cluster: str
     user: str
     group: str
+    store: str = ""
 
 
 def read(location: Location) -> record.Record | None:
@@ -33,35 +36,79 @@ def read(location: Location) -> record.Record | None:
     return found
 
 
+def is_new(location: Location) -> bool:
+    """Whether nothing of the cluster is set up on this node yet, so that it cannot reach the record.
+
+    Raises NodeError on a node that was set up: its file share is not mounted, and the record is there.
+    """
+    accounts_there = accounts.NOBODY_YET not in (
+        accounts.uid_of(location.user, False),
+        accounts.gid_of(location.group, False),
+    )
+    if accounts_there and os.path.isdir(location.directory):
+        return False
+    if location.store and os.path.exists(os.path.join(location.store, "applied.json")):
+        raise NodeError(
+            f"The directory of the cluster record {location.directory} is missing, but a release was applied to this "
+            "node. Mount the file share on it and run again. Nothing was changed."
+        )
+    return True
+
+
 def predict(location: Location, change: record.Change) -> tuple[record.Record | None, record.Record | None]:
-    """The record before and after a change, without writing it."""
+    """The record before and after a change, without writing it. The run would have taken the lease before."""
     before = read(location)
-    return before, _apply(location.cluster, before, change)
+    change = change._replace(now=time.time())
+    there = before if before is not None else record.empty(location.cluster)
+    if change.state != "released":
+        there = record.apply(there, change._replace(state="taken"))
+    return before, _apply(location.cluster, before, there, change)
 
 
 def write(location: Location, change: record.Change) -> tuple[record.Record | None, record.Record | None]:
     """Apply a change; returns the record before and after it."""
     uid, gid = accounts.uid_of(location.user), accounts.gid_of(location.group)
     read(location)
-    with record.locked(location.directory, uid, gid):
+    with record.locked(location.directory, uid, gid) as now:
         before = record.read(location.directory, uid, gid)
-        after = _apply(location.cluster, before, change)
+        there = before if before is not None else record.empty(location.cluster)
+        after = _apply(location.cluster, before, there, change._replace(now=now))
         if after is not None and after != before:
             record.write(location.directory, after, uid, gid)
     return before, after
 
 
-def _apply(cluster: str, before: record.Record | None, change: record.Change) -> record.Record | None:
-    empty = record.empty(cluster)
-    after = record.apply(before if before is not None else empty, change)
-    return None if before is None and after == empty else after
+def check(location: Location, run_id: str) -> None:
+    """Fail unless this run holds the lease. Writes nothing."""
+    found = read(location)
+    record.check(found if found is not None else record.empty(location.cluster), run_id)
+
+
+def _apply(
+    cluster: str, before: record.Record | None, there: record.Record, change: record.Change
+) -> record.Record | None:
+    after = record.apply(there, change)
+    return None if before is None and after == record.empty(cluster) else after
+
+
+def without_lease(value: record.Record | None) -> record.Record | None:
+    """The record without what every run sets and removes again, since that does not change the cluster."""
+    if value is None:
+        return None
+    rest = {**value, "lease": None}
+    return None if rest == record.empty(value["cluster"]) else rest
+
+
+def changed(before: record.Record | None, after: record.Record | None) -> bool:
+    """Whether the change is more than the lease."""
+    return without_lease(before) != without_lease(after)
 
 
 def difference(before: record.Record | None, after: record.Record | None) -> dict[str, str]:
     """Both records as texts for diff mode."""
     return {
-        "before": _to_text(before),
-        "after": _to_text(after),
+        "before": _to_text(without_lease(before)),
+        "after": _to_text(without_lease(after)),
         "before_header": "cluster record",
         "after_header": "cluster record",
     }

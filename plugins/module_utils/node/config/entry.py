@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..cluster import entry as cluster
 from ..files.errors import NodeError
 from . import inspection
 from . import request as requests
@@ -18,6 +19,10 @@ Result = dict[str, t.Any]
 def shared_config(params: t.Mapping[str, t.Any], check: bool, diff: bool) -> Result:
     """The result of ivy.cluster.shared_config. An error is a result with ``failed`` and ``msg``."""
     try:
+        # Check mode changes nothing, and took no lease.
+        refused = cluster.lease_problem(params["lease"]) if params.get("lease") and not check else {}
+        if refused:
+            return refused
         if params["state"] == "baseline":
             return record_baseline(requests.settings(params), params["store"], params["engine_version"], check)
         request = requests.build(params, params["state"], check, diff)

@@ -86,6 +86,12 @@ RECORD: dict[str, t.Any] = {
     },
 }
 
+# Where a module checks in the same call that its run holds the lease.
+LEASE: dict[str, t.Any] = {
+    "type": "dict",
+    "options": {**RECORD["options"], "run_id": {"type": "str", "default": ""}},
+}
+
 # Options with which the controller half sends confidential data.
 TRANSPORT: dict[str, dict[str, t.Any]] = {
     "payload": {"type": "str", "default": "", "no_log": True},

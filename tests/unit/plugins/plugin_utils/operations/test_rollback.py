@@ -18,7 +18,9 @@ def made(*steps: tuple[str, str, str]) -> dict[str, t.Any]:
     """A record to which these changes were made: state, operation, release."""
     value = record.empty("demo")
     for state, operation, release in steps:
-        change = record.Change(state, release, "", operation, "kim", "", "n1", "", "why", None, None, state == "back")
+        change = record.Change("taken", "run1", release, operation=operation, owner="kim", node="n1", reason="why")
+        value = record.apply(value, change)
+        change = change._replace(pin=state == "back")
         value = record.apply(value, change._replace(state="opened" if state == "back" else state))
     return value
 
@@ -94,11 +96,11 @@ def test_a_second_rollback_goes_no_further_back() -> None:
     )
     assert choose("", known(cut_off, **stores)).release == A
     assert choose("", known({**cut_off, "pin": None}, **stores)).release == A
-    pinned = record.apply(cut_off, record.Change("closed", A, "", "rollback", "kim", "", "", "", "", None))
+    pinned = record.apply(cut_off, record.Change("closed", "run1", A, operation="rollback", owner="kim"))
     assert pinned["operation"] is None
     assert choose("", known(pinned, **stores)).release == A
     assert choose(D, known(pinned, **stores)).release == D
-    lifted = record.apply(pinned, record.Change("unpinned", "", "", "", "kim", "", "", "", "", None))
+    lifted = record.apply(pinned, record.Change("unpinned", "run1", owner="kim"))
     assert choose("", known(lifted, **stores)).release == B
 
 

@@ -269,6 +269,15 @@ def test_an_open_operation_and_a_pin_are_highlighted() -> None:
     kept = record(
         operation={"name": "site", "owner": "admin", "since": "2026-01-05T09:00:00Z", "step": "start"},
         previous_release=OLD,
+        old_releases_until="2026-01-06T09:00:00Z",
+        lease={
+            "operation": "site",
+            "owner": "kim",
+            "started": "2026-01-05T09:00:00Z",
+            "renewed": "2026-01-05T09:03:00Z",
+            "step": "stop",
+            "node": "engine2",
+        },
         pin={"release": RELEASE},
         drained=["engine1"],
     )
@@ -276,7 +285,11 @@ def test_an_open_operation_and_a_pin_are_highlighted() -> None:
     for name in ("engine1", "engine2"):
         given[name]["results"] = results(engine(), kept)
     text = sut.from_facts(observed(given)).text
-    assert "OPEN: site by admin since 2026-01-05T09:00:00Z, step start, release bbbbbbbbbbbb allowed as well" in text
+    allowed = "release bbbbbbbbbbbb allowed as well until 2026-01-06T09:00:00Z"
+    assert f"OPEN: site by admin since 2026-01-05T09:00:00Z, step start, {allowed}" in text
+    assert line(text, "at work").endswith(
+        "site of kim, since 2026-01-05T09:00:00Z, last sign of life 2026-01-05T09:03:00Z, step: stop on engine2"
+    )
     assert "PINNED to aaaaaaaaaaaa" in text
     assert line(text, "drained").endswith("engine1")
 

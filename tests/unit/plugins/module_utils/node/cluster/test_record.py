@@ -10,32 +10,30 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, record
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, lease, record
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.tests.timing import Clock
 
-A, B, C = "a" * 32, "b" * 32, "c" * 32
+A, B, C, D, E = ("a" * 32, "b" * 32, "c" * 32, "d" * 32, "e" * 32)
+
+
+NOON = 1_800_000_000.0
+HOUR = 3600.0
 
 
 def change(state: t.Any, release: t.Any = "", operation: t.Any = "site", **more: t.Any) -> t.Any:
-    values = {
-        "engine_version": "",
-        "owner": "admin",
-        "step": "",
-        "node": "n1",
-        "take_over": "",
-        "reason": "",
-        "drained": None,
-        **more,
-    }
+    values = {"run_id": "run1", "owner": "admin", "node": "n1", "now": NOON, **more}
     return record.Change(state=state, release=release, operation=operation, **values)
 
 
 def after(*changes: t.Any, start: t.Any = None) -> t.Any:
+    """The record after changes of runs that took the lease before and gave it up at their end."""
     value = start or record.empty("demo")
     for one in changes:
+        value = record.apply(value, one._replace(state="taken"))
         value = record.apply(value, one)
+        value = record.apply(value, one._replace(state="released"))
     return value
 
 
@@ -68,17 +66,72 @@ def test_the_same_again_changes_nothing() -> None:
     assert after(change("schema_created", engine_version="11.3.0"), start=made) == made
 
 
+def refused(release: str, value: t.Any, node: str = "n1", now: float = NOON) -> str:
+    return fence.refusal(release, value, "demo", node, now)
+
+
 def test_while_open_every_replaced_release_may_start_and_none_afterwards() -> None:
     done = after(change("opened", A), change("closed", A))
-    rolling = after(change("opened", B), change("opened", C), start=done)
+    rolling = after(change("opened", B), change("opened", C), change("opened", D), start=done)
     assert rolling["previous_release"] == A
-    for release in (A, B, C):
-        assert fence.refusal(release, rolling, "demo", "n1") == ""
-    closed = after(change("closed", C), start=rolling)
+    # A rollout that failed half way may have left nodes on any of them, not only on the last.
+    assert rolling["allowed_releases"] == [A, B, C]
+    for release in (A, B, C, D):
+        assert refused(release, rolling) == ""
+    closed = after(change("closed", D), start=rolling)
     assert closed["previous_release"] is None
-    assert fence.refusal(C, closed, "demo", "n1") == ""
-    for release in (A, B):
-        assert "the cluster wants" in fence.refusal(release, closed, "demo", "n1")
+    assert closed["allowed_releases"] == []
+    assert closed["passed"] == {}
+    assert closed["old_releases_until"] is None
+    assert refused(D, closed) == ""
+    # They are not allowed again by the next rollout.
+    again = after(change("opened", E), start=closed)
+    for release in (A, B, C):
+        assert "the cluster wants" in refused(release, closed)
+        assert "the cluster wants" in refused(release, again)
+    assert refused(D, again) == ""
+
+
+def test_a_node_that_has_passed_the_gate_does_not_start_with_a_replaced_release() -> None:
+    rolling = after(change("opened", A), change("closed", A), change("opened", B), change("passed", node="n1"))
+    assert "the cluster wants" in refused(A, rolling, "n1")
+    assert refused(B, rolling, "n1") == ""
+    assert refused(A, rolling, "n2") == ""
+
+
+def test_a_node_that_has_passed_with_an_earlier_release_of_the_rollout_starts_with_that_one() -> None:
+    rolling = after(
+        change("opened", A), change("closed", A), change("opened", B), change("passed", node="n1"), change("opened", C)
+    )
+    assert refused(B, rolling, "n1") == ""
+    assert "the cluster wants" in refused(A, rolling, "n1")
+    assert refused(C, rolling, "n1") == ""
+    back = after(change("passed", node="n1"), start=rolling)
+    assert "the cluster wants" in refused(B, back, "n1")
+
+
+def test_replaced_releases_end_by_time_once_a_node_has_passed() -> None:
+    opened = after(change("opened", A), change("closed", A), change("opened", B))
+    # Nothing but the replaced release can serve.
+    assert refused(A, opened, "n2", NOON + 1000 * HOUR) == ""
+    rolling = after(change("passed", node="n1", now=NOON + HOUR), start=opened)
+    assert refused(A, rolling, "n2", NOON + 25 * HOUR) == ""
+    over = refused(A, rolling, "n2", NOON + 25 * HOUR + 1)
+    assert "left open" in over
+    assert "ivy.cluster.site" in over
+    assert refused(B, rolling, "n1", NOON + 1000 * HOUR) == ""
+    # Running again without progress does not prolong it, progress does.
+    again = after(change("opened", B, now=NOON + 20 * HOUR), start=rolling)
+    assert refused(A, again, "n2", NOON + 26 * HOUR) != ""
+    progress = after(change("passed", node="n3", now=NOON + 20 * HOUR), start=rolling)
+    assert refused(A, progress, "n2", NOON + 26 * HOUR) == ""
+
+
+def test_a_rollout_is_not_closed_while_a_node_has_another_release() -> None:
+    rolling = after(change("opened", A), change("closed", A), change("opened", B))
+    with pytest.raises(NodeError, match=f"n2 is at {A}, n3 is at none"):
+        after(change("closed", B, nodes={"n1": B, "n2": A, "n3": None}), start=rolling)
+    assert after(change("closed", B, nodes={"n1": B, "n2": B}), start=rolling)["operation"] is None
 
 
 def test_the_fence_says_why_and_what_to_run() -> None:
@@ -107,7 +160,7 @@ def test_the_step_of_an_operation_is_kept() -> None:
 
 def test_a_rollout_that_somebody_else_overtook_is_not_closed() -> None:
     opened = after(change("opened", A), change("opened", B))
-    with pytest.raises(NodeError, match="Another run was faster"):
+    with pytest.raises(NodeError, match=f"the cluster record wants {B} by now"):
         after(change("closed", A), start=opened)
 
 
@@ -142,24 +195,107 @@ def test_pinning_what_runs_already_is_in_the_history() -> None:
     assert (pinned["history"][-1]["operation"], pinned["history"][-1]["reason"]) == ("pin", "freeze")
 
 
-def test_a_rollback_takes_over_the_rollout_that_it_undoes_and_nothing_else() -> None:
+def test_a_rollback_reverts_an_open_rollout_once_it_holds_the_lease() -> None:
     done = after(change("opened", A), change("closed", A))
-    failed = after(change("opened", B, owner="kim"), start=done)
+    at_work = record.apply(done, change("taken", owner="kim", run_id="run2"))
+    at_work = record.apply(at_work, change("opened", B, owner="kim", run_id="run2"))
+    for state in ("taken", "opened"):
+        with pytest.raises(lease.LeaseError, match="site of kim"):
+            record.apply(at_work, change(state, A, operation="rollback", reason="B is broken", pin=True))
+    failed = record.apply(at_work, change("released", run_id="run2"))
     back = after(change("opened", A, operation="rollback", reason="B is broken", pin=True), start=failed)
     assert back["operation"]["name"] == "rollback"
     assert back["desired_release"] == A
     assert B in back["allowed_releases"]
-    assert any(one["operation"] == "take over" and one["from_owner"] == "kim" for one in back["history"])
     upgrading = after(change("opened", B, operation="upgrade", owner="kim"), start=done)
     with pytest.raises(NodeError, match="upgrade of kim"):
         after(change("opened", A, operation="rollback", pin=True), start=upgrading)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ({"now": NOON + 901}, "no sign of life since "),
+        ({"now": NOON - 901}, "no sign of life since "),
+        ({"take_over": " kim is on holiday "}, "kim is on holiday"),
+        ({"ended_run": "run2"}, "its run has ended"),
+    ],
+)
+def test_a_lease_is_taken_over(how: t.Any, reason: str) -> None:
+    held = record.apply(record.empty("demo"), change("taken", owner="kim", run_id="run2"))
+    taken = record.apply(held, change("taken", **how))
+    assert (taken["lease"]["run_id"], taken["lease"]["owner"]) == ("run1", "admin")
+    event = taken["history"][-1]
+    assert (event["operation"], event["from_owner"]) == ("take over", "kim")
+    assert event["reason"].startswith(reason)
+    # The run that lost it can do nothing more.
+    for state in ("renewed", "opened", "passed", "closed", "pinned", "unpinned", "schema_created"):
+        with pytest.raises(lease.LeaseError, match="This run has lost the lease"):
+            record.apply(taken, change(state, A, run_id="run2"))
+    assert record.apply(taken, change("released", run_id="run2")) == taken
+
+
+@pytest.mark.parametrize("how", [{}, {"now": NOON + 900}, {"take_over": " "}, {"ended_run": "run3"}])
+def test_a_fresh_lease_is_refused(how: t.Any) -> None:
+    held = record.apply(record.empty("demo"), change("taken", owner="kim", run_id="run2", step="restart", node="n2"))
+    with pytest.raises(lease.LeaseError, match=r"site of kim, since 2027-.*step: restart on n2.*ivy_take_over_reason"):
+        record.apply(held, change("taken", **how))
+
+
+def test_a_lease_is_kept_as_long_as_its_run_renews_it() -> None:
+    value = record.apply(record.empty("demo"), change("taken"))
+    for minute in range(10, 100, 10):
+        value = record.apply(value, change("renewed", now=NOON + minute * 60, step=f"step {minute}"))
+        assert value["lease"]["step"] == f"step {minute}"
+        with pytest.raises(lease.LeaseError):
+            record.apply(value, change("taken", run_id="run2", now=NOON + minute * 60 + 800))
+    assert value["history"] == []
+
+
+@pytest.mark.parametrize(
+    "state", ["renewed", "opened", "passed", "closed", "pinned", "unpinned", "drained", "deployed"]
+)
+def test_nothing_changes_without_the_lease(state: str) -> None:
+    with pytest.raises(lease.LeaseError, match="does not hold the lease"):
+        record.apply(record.empty("demo"), change(state, A, drained=[], applications={}))
+    with pytest.raises(NodeError, match="run_id"):
+        record.apply(record.empty("demo"), change("taken", run_id=""))
+
+
+@pytest.mark.parametrize("wrong", [0, 59, 24 * 3600 + 1])
+def test_a_lease_lasts_a_minute_to_a_day(wrong: int) -> None:
+    with pytest.raises(NodeError, match="60 to 86400 seconds"):
+        record.apply(record.empty("demo"), change("taken", stale_after=wrong))
+
+
+def old_record() -> t.Any:
+    """As an earlier version wrote it."""
+    value = after(change("opened", A), change("closed", A))
+    for name in ("lease", "passed", "old_releases_until"):
+        del value[name]
+    return {**value, "format": 1}
+
+
+def test_a_record_of_the_earlier_format_is_raised_when_every_node_has_the_new_helper(tmp_path: Path) -> None:
+    (tmp_path / record.FILE_NAME).write_text(json.dumps(old_record()))
+    value = record.read(str(tmp_path), *ids())
+    assert value is not None
+    assert refused(A, value) == ""
+    # The helper of the earlier version must be able to read it until it is replaced.
+    rolling = after(change("opened", B), change("passed"), start=value)
+    assert rolling["format"] == 1
+    back = after(change("closed", B, nodes={"n1": B}, operation="rollback", take_over="test"), start=rolling)
+    assert back["format"] == 1
+    closed = after(change("closed", B, nodes={"n1": B}), start=rolling)
+    assert closed["format"] == 2
+    assert record.empty("demo")["format"] == 2
 
 
 def test_applications_are_remembered_once() -> None:
     value = after(change("deployed", applications={"b.zip": "2", "a.zip": "1"}))
     assert list(value["applications"].items()) == [("a.zip", "1"), ("b.zip", "2")]
     assert value["history"][-1]["applications"] == "a.zip, b.zip"
-    again = record.apply(value, change("deployed", applications={"a.zip": "1", "b.zip": "2"}))
+    again = after(change("deployed", applications={"a.zip": "1", "b.zip": "2"}), start=value)
     assert again == value
 
 
@@ -183,7 +319,27 @@ def test_written_and_read(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".ivy*"))
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 1, "history": 5}', b'{"format": 1'])
+LEASE = lease.take(None, change("taken").claim()).lease
+WRONG: tuple[dict[str, t.Any], ...] = (
+    {"format": 0},
+    {"format": True},
+    {"passed": []},
+    {"passed": {"n1": 1}},
+    {"old_releases_until": 1},
+    {"old_releases_until": "soon"},
+    {"lease": []},
+    {"lease": {}},
+    {"lease": {**LEASE, "run_id": ""}},
+    {"lease": {**LEASE, "owner": "x" * 2000}},
+    {"lease": {**LEASE, "renewed": "noon"}},
+    {"lease": {**LEASE, "stale_after": 1e9}},
+    {"lease": {**LEASE, "stale_after": 10**9}},
+)
+DAMAGED = [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 1, "history": 5}', b'{"format": 1']
+DAMAGED += [json.dumps({"format": 2, **parts}).encode() for parts in WRONG]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_record_is_refused_in_words(tmp_path: Path, content: t.Any) -> None:
     (tmp_path / "record.json").write_bytes(content)
     with pytest.raises(NodeError, match=r"damaged|format"):
@@ -191,7 +347,7 @@ def test_a_damaged_record_is_refused_in_words(tmp_path: Path, content: t.Any) ->
 
 
 def test_a_record_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "record.json").write_text('{"format": 2}')
+    (tmp_path / "record.json").write_text('{"format": 3}')
     with pytest.raises(NodeError, match="newer version"):
         record.read(str(tmp_path), *ids())
 
@@ -230,7 +386,8 @@ def test_root_writes_as_the_engines_user() -> None:
         share = Path(base) / "share"
         share.mkdir(mode=0o700)
         os.chown(share, 12345, 12345)
-        with record.locked(str(share), 12345, 12345):
+        with record.locked(str(share), 12345, 12345) as now:
+            assert now == (share / record.LOCK_NAME).stat().st_mtime
             record.write(str(share), after(change("opened", A)), 12345, 12345)
         assert os.geteuid() == 0
         assert (share / "record.json").stat().st_uid == 12345

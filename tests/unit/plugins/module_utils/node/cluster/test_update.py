@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import lease, record
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import update as sut
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
@@ -22,14 +23,14 @@ def location(directory: Path, **changes: str) -> sut.Location:
 
 
 def change(state: str, **fields: t.Any) -> record.Change:
-    texts = dict.fromkeys(("engine_version", "owner", "step", "node", "take_over", "reason"), "")
-    return record.Change(state, **{"release": RELEASE, "operation": "site", "drained": None, **texts, **fields})
+    return record.Change(state, **{"run_id": "run1", "release": RELEASE, "operation": "site", **fields})
 
 
 def test_a_prediction_equals_the_write_and_writes_nothing(tmp_path: Path) -> None:
     before, predicted = sut.predict(location(tmp_path), change("pinned", reason="audit"))
     assert before is None
     assert list(tmp_path.iterdir()) == []
+    sut.write(location(tmp_path), change("taken"))
     _before, written = sut.write(location(tmp_path), change("pinned", reason="audit"))
     assert predicted is not None
     assert written is not None
@@ -44,6 +45,57 @@ def test_an_account_that_does_not_exist_can_read_nothing_and_not_write(tmp_path:
 
 
 def test_the_difference_of_a_new_record_begins_empty() -> None:
-    difference = sut.difference(None, record.empty("demo"))
+    difference = sut.difference(record.empty("demo"), {**record.empty("demo"), "desired_release": RELEASE})
     assert difference["before"] == ""
     assert json.loads(difference["after"])["cluster"] == "demo"
+
+
+def test_the_age_of_the_lease_is_measured_with_the_clock_of_the_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sut.write(location(tmp_path), change("taken", owner="kim"))
+    # The clock of this node is wrong by a day.
+    real = time.time()
+    monkeypatch.setattr(time, "time", lambda: real + 86400)
+    with pytest.raises(lease.LeaseError, match="site of kim"):
+        sut.write(location(tmp_path), change("taken", run_id="run2"))
+    monkeypatch.setattr(record, "_time_of_share", lambda *_arguments: real + 1000)
+    _before, taken = sut.write(location(tmp_path), change("taken", run_id="run2"))
+    assert taken is not None
+    assert taken["lease"]["run_id"] == "run2"
+
+
+def test_a_check_of_the_lease_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(lease.LeaseError, match="does not hold"):
+        sut.check(location(tmp_path), "run1")
+    assert list(tmp_path.iterdir()) == []
+    sut.write(location(tmp_path), change("taken"))
+    before = (tmp_path / record.FILE_NAME).read_bytes()
+    sut.check(location(tmp_path), "run1")
+    with pytest.raises(lease.LeaseError, match="has lost the lease"):
+        sut.check(location(tmp_path), "run2")
+    assert (tmp_path / record.FILE_NAME).read_bytes() == before
+
+
+def test_the_lease_alone_does_not_count_as_changed(tmp_path: Path) -> None:
+    before, taken = sut.write(location(tmp_path), change("taken"))
+    assert not sut.changed(before, taken)
+    _before, pinned = sut.write(location(tmp_path), change("pinned"))
+    assert sut.changed(taken, pinned)
+    _before, released = sut.write(location(tmp_path), change("released"))
+    assert not sut.changed(pinned, released)
+    assert released is not None
+    assert released["lease"] is None
+    assert "run1" not in sut.difference(pinned, taken)["after"]
+
+
+def test_a_node_whose_share_is_not_mounted_is_not_new(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    away = location(tmp_path / "away")._replace(store=str(store))
+    assert sut.is_new(away)
+    assert sut.is_new(location(tmp_path, user="no-such-user"))
+    assert not sut.is_new(location(tmp_path))
+    store.mkdir()
+    (store / "applied.json").write_text("{}")
+    with pytest.raises(NodeError, match="Mount the file share"):
+        sut.is_new(away)
