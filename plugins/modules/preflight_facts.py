@@ -211,10 +211,10 @@ mount:
   type: dict
   sample: {target: /srv/ivy, type: nfs4, source: "nas:/ivy"}
 probe:
-  description: The file that was written to the share, or the error.
+  description: The file that was written to the share and locked, or the errors.
   returned: with O(share)
   type: dict
-  sample: {directory: /srv/ivy/data, path: /srv/ivy/data/.ivy-preflight-q7x1-engine1, uid: 1200, gid: 1200, error: ""}
+  sample: {directory: /srv/ivy, path: /srv/ivy/.ivy-preflight-q7-e1, uid: 1200, gid: 1200, error: "", lock_error: ""}
 trusted:
   description: The certificate in O(trust_file); empty if there is none.
   returned: always
