@@ -154,7 +154,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
             # Perhaps it is on a file system that is mounted later.
             raise NodeError(
                 f"The store {store.path} is missing or empty, so it is unknown which release this node has. Mount its "
-                f"file system; if it is lost: {run}"
+                f"file system. If it is lost, {run[:1].lower()}{run[1:]}"
             )
         with _proven():
             applied = store.applied()
