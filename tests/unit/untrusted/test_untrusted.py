@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever lies on a node or on the file share, whoever reads it gives a right answer or an error in words.
+"""Whatever a node or the file share contains, whoever reads it gives a right answer or an error in words.
 
 Each reader runs in a child with 256 MiB of memory. Only errors made for people are accepted: anything else is a crash.
 """

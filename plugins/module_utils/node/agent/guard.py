@@ -328,7 +328,7 @@ def check_node(options: Options, attempts: Attempts) -> Outcome:
 def _report_backups(options: Options, outcome: Outcome) -> None:
     """Log the backups that no line names: of attempts that failed, and of changes made at the last moment.
 
-    A backup that was reported may be removed some day.
+    A backup that was reported may be removed later.
     """
     with contextlib.suppress(NodeError, OSError), Store(read_place(options.settings).store) as store:
         if not store.tree.exists or store.busy():

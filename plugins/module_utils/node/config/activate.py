@@ -332,8 +332,8 @@ class Executor:
     def run(self, actions: t.Sequence[Action], scene: Scene, cut_off: t.Iterable[str] = ()) -> Late:
         """Write everything under temporary names, make it durable, then exchange; a mixture exists for moments only.
 
-        What lay in the places is looked at once more before it goes: whatever was changed since the inspection is
-        backed up. Cut off are keys whose temporary files an interrupted run may have left where no scan looks for them.
+        What was replaced is inspected once more before it is removed: whatever was changed since the first inspection
+        is backed up. Cut off are keys whose temporary files an interrupted run may have left where no scan looks for them.
         """
         self._clean(scene, cut_off, actions)
         for one in actions:
@@ -422,7 +422,7 @@ class Executor:
                 return ""
             if stat.S_ISREG(info.st_mode):
                 with open_at(directory, name) as (fd, _info):
-                    # An editor that had the file open when it was taken away writes to what is looked at here.
+                    # An editor that had the file open when it was taken away writes to what is inspected here.
                     finished = await_writers(fd, seconds)
                 hit = digest_at(directory, name)
                 if not finished:

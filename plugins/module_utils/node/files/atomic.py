@@ -266,9 +266,9 @@ def commit_at(directory: int, name: str) -> None:
 
 
 def exchange_at(directory: int, name: str) -> bool:
-    """Bring a prepared file to its final name. What lay there, of any kind, has the temporary name then.
+    """Bring a prepared file to its final name. What was there before, of any kind, has the temporary name then.
 
-    Nothing that another process puts there at this very moment is lost. Returns whether something lay there.
+    Nothing that another process puts there at this very moment is lost. Returns whether there was something.
     """
     temporary = temporary_name(name)
     for _attempt in range(_EXCHANGES):
@@ -283,7 +283,7 @@ def exchange_at(directory: int, name: str) -> bool:
 
 
 def take_away_at(directory: int, name: str) -> bool:
-    """Give what lies there, of any kind, its temporary name. Returns whether something lay there."""
+    """Give a file, or anything else of that name, its temporary name. Returns whether there was something."""
     temporary = temporary_name(name)
     try:
         with contextlib.suppress(FileExistsError):

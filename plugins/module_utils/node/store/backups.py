@@ -149,7 +149,7 @@ class Collector:
         self.items.append(dict(item, kind=FILE, size=info.st_size, sha256=digest, file=file))
 
     def _share(self, digest: str, file: str) -> None:
-        """Equal content lies on the disk once."""
+        """Store equal content once."""
         if digest not in self._known:
             return
         temporary = f"{file}.link"
@@ -211,7 +211,7 @@ class Backup(t.NamedTuple):
 
 
 def seconds(text: str) -> float:
-    """A time in UTC in seconds since 1970; 0 if it is none."""
+    """A time in UTC in seconds since 1970; 0 if it is not a time."""
     try:
         return float(calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")))
     except ValueError:

@@ -137,7 +137,7 @@ def test_an_edit_at_the_last_moment_is_kept_and_reported(
 
 
 @pytest.mark.parametrize("key", [WEB, APP, ENV])
-def test_a_file_that_vanishes_at_the_last_moment_is_no_error(
+def test_a_file_that_vanishes_at_the_last_moment_causes_no_error(
     applied: t.Any, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setattr(atomic, "rename_at", Intruder(applied, key, Path.unlink))
@@ -189,7 +189,7 @@ def test_an_edit_that_was_not_there_when_the_backup_was_made_is_kept(
     assert {b"another", EDIT} <= set(kept(applied))
 
 
-def test_an_edit_below_a_directory_that_is_in_the_way_is_kept(applied: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_below_a_directory_that_blocks_a_file_is_kept(applied: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = applied.path(WEB)
     path.unlink()
     path.mkdir()

@@ -142,7 +142,7 @@ def prepare(directory: int, name: str, content: bytes) -> None:
 
 
 @pytest.mark.usefixtures("renaming")
-def test_what_lay_in_the_place_of_a_new_file_is_still_there(tmp_path: Path, directory: int) -> None:
+def test_what_a_new_file_replaced_still_exists(tmp_path: Path, directory: int) -> None:
     aside = tmp_path / atomic.temporary_name("file")
     prepare(directory, "file", b"first")
     assert not atomic.exchange_at(directory, "file")

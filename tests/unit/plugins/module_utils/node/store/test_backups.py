@@ -55,7 +55,7 @@ def test_a_copy_has_the_same_bytes_and_holes(tmp_path: Path, store: Store, piece
                 stream.write(os.urandom(piece))
             else:
                 stream.seek(-piece, os.SEEK_CUR)
-        stream.truncate(stream.tell())
+        stream.truncate(stream.seek(0, os.SEEK_CUR))
     backup = back_up(store, source)
     (item,) = listed(backup)
     copy = backup / item["file"]
@@ -100,7 +100,7 @@ def test_a_disk_is_not_filled_by_a_backup(tmp_path: Path, store: Store, monkeypa
         back_up(store, tmp_path / "file")
 
 
-def test_equal_content_lies_on_the_disk_once(tmp_path: Path, store: Store) -> None:
+def test_equal_content_is_stored_once(tmp_path: Path, store: Store) -> None:
     made = []
     for content in (b"one", b"two", b"one"):
         (tmp_path / "file").write_bytes(content)
@@ -161,7 +161,7 @@ def test_an_old_backup_goes_if_there_are_enough_newer_ones() -> None:
     assert removable(few, 10, NOW) == []
 
 
-def test_a_backup_of_which_nobody_was_told_stays() -> None:
+def test_a_backup_that_was_never_reported_stays() -> None:
     silent = one(0, days=1000, reported=False, noisy="x")
     assert removable([silent, *(one(number, noisy="x") for number in range(1, 100))], 1, NOW)[-1] == "00000001"
 
