@@ -333,7 +333,7 @@ class Executor:
         """Write everything under temporary names, make it durable, then exchange; a mixture exists for moments only.
 
         What was replaced is inspected once more before it is removed: whatever was changed since the first inspection
-        is backed up. Cut off are keys whose temporary files an interrupted run may have left where no scan looks for them.
+        is backed up. Cut off are keys whose temporary files an interrupted run may have left where no scan finds them.
         """
         self._clean(scene, cut_off, actions)
         for one in actions:
