@@ -89,10 +89,10 @@ targets:
   elements: str
   sample: [Connection refused]
 files:
-  description: Result of reading each file, by host name.
+  description: Result of reading each file, by host name, and whether this host sees the other's lock.
   returned: always
   type: dict
-  sample: {engine2: {found: true, error: "", uid: 1200, gid: 1200}}
+  sample: {engine2: {found: true, error: "", uid: 1200, gid: 1200, locked: true, lock_error: ""}}
 """
 
 import typing as t

@@ -211,10 +211,10 @@ mount:
   type: dict
   sample: {target: /srv/ivy, type: nfs4, source: "nas:/ivy"}
 probe:
-  description: The file that was written to the share, or the error.
+  description: The file that was written to the share and locked, or the errors.
   returned: with O(share)
   type: dict
-  sample: {directory: /srv/ivy/data, path: /srv/ivy/data/.ivy-preflight-q7x1-engine1, uid: 1200, gid: 1200, error: ""}
+  sample: {directory: /srv/ivy/data, path: /srv/ivy/data/.ivy-preflight-q7x1-engine1, uid: 1200, gid: 1200, error: "", lock_error: ""}
 firewall:
   description: TCP ports that the role P(ivy.cluster.firewall#role) has restricted, and the addresses that may connect.
   returned: always

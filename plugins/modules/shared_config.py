@@ -68,7 +68,9 @@ options:
     type: int
     default: 5
   keep_backups:
-    description: Number of backups to keep on the node.
+    description:
+      - Number of different contents of each file, and of backups altogether, to keep on the node.
+      - A backup also stays until it is 30 days old, if no newer one has the same files, and until it was reported.
     type: int
     default: 10
   accept_new_key:

@@ -364,6 +364,23 @@ def test_firewall_rules_survive_the_distributions_nftables_service(lab: Lab) -> 
     assert "7800" in host.check_output("nft list chain inet ivy_engine input")
 
 
+def test_an_engine_waits_for_its_firewall(lab: Lab) -> None:
+    name = lab.nodes[-1]
+    host = lab.host(name)
+    rules = "/etc/nftables.d/ivy-engine.nft"
+    host.check_output(f"cp -p {rules} /root/kept.nft && echo broken > {rules} && systemctl stop ivy-engine-firewall")
+    try:
+        host.check_output("systemctl restart --no-block axonivy-engine")
+        state = "/run/ivy-cluster/start.json"
+        lab.until(lambda: "firewall" in host.run(f"cat {state}").stdout, 120, "the reason in the status")
+        assert host.run("ss -Hltn 'sport = :7800' | grep .").rc == 1
+    finally:
+        host.check_output(f"cp -p /root/kept.nft {rules} && rm /root/kept.nft")
+    # Nobody starts anything: systemd loads the rules again, and the engine starts by itself.
+    lab.await_engine(name)
+    assert "7800" in host.check_output("nft list chain inet ivy_engine input")
+
+
 def test_the_cockpit_of_a_chosen_node_is_reachable_through_a_tunnel(lab: Lab) -> None:
     """The command of docs/cockpit.md."""
     node = lab.nodes[1]

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,3 +151,81 @@ def test_4_the_next_run_completes_the_release(lab: Lab) -> None:
     for name, text in ((lab.nodes[0], "kept by somebody"), (lab.nodes[1], "local and not to be lost")):
         assert lab.host(name).run(f"grep -rqs {shlex.quote(text)} {STORE}/backups").rc == 0
     assert len({(lab.info(name) or {})["release"] for name in lab.nodes}) == 1
+
+
+# Runs as the engine's user: files of any size and links where the collection's programs read.
+SPARSE = """
+import os
+base = "/opt/ivy/current/"
+for name in ("configuration/web.xml", "configuration/huge.lic", "configuration/huge.yaml", "logs/ivy.log.huge",
+             "configuration/applications/demo/huge.bin"):
+    try:
+        with open(base + name, "wb") as stream:
+            stream.truncate(8 << 30)
+    except OSError as exc:
+        print(name, exc)
+"""
+GUARD = (
+    "/usr/bin/python3 -I -B /usr/local/lib/ivy-cluster/config-guard --mode report --settings /etc/ivy-cluster/node.json"
+)
+
+
+def test_5_files_of_any_size_take_neither_the_memory_nor_the_time_of_a_node(lab: Lab) -> None:
+    name = lab.nodes[1]
+    node = lab.host(name)
+    node.check_output(f"sudo -u ivy python3 -c {shlex.quote(SPARSE)}")
+    try:
+        guard = node.run(f"systemd-run --wait --pipe -p MemoryMax=256M -p MemorySwapMax=0 -p RuntimeMaxSec=60 {GUARD}")
+        assert guard.rc == 0, guard.stdout + guard.stderr
+        run = lab.roll_out().succeeded()
+        assert name in run.changed()
+    finally:
+        node.run("rm -f /opt/ivy/current/configuration/huge.* /opt/ivy/current/logs/ivy.log.huge")
+        node.run("rm -f /opt/ivy/current/configuration/applications/demo/huge.bin")
+
+
+# Runs as the engine's user: edits two files again and again, and prints each edit that somebody else has replaced.
+WRITER = """
+import os, random, select, sys, time
+paths, number, mine = sys.argv[1:], 0, {}
+def content(path):
+    try:
+        with open(path) as stream:
+            return stream.read()
+    except OSError:
+        return None
+while not select.select([sys.stdin], [], [], 0)[0]:
+    path = random.choice(paths)
+    if path in mine and content(path) != mine[path]:
+        print(mine.pop(path), flush=True)
+    text = f"# edit {number:06d}\\n"
+    number += 1
+    with open(path + ".swp", "w") as stream:
+        stream.write(text)
+    os.rename(path + ".swp", path)
+    mine[path] = text.strip() and text
+    time.sleep(random.random() * 0.05)
+"""
+
+
+def test_6_beside_a_writer_without_pause_no_edit_is_lost(lab: Lab) -> None:
+    """For a minute, activations that change these files run beside it."""
+    name = lab.nodes[0]
+    node = lab.host(name)
+    command = f"sudo -n -u ivy python3 -c {shlex.quote(WRITER)} {APP}"
+    full = ["ssh", "-F", str(lab.directory / "ssh_config"), name, command]
+    writer = subprocess.Popen(full, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    try:
+        while time.monotonic() < end:
+            # It may be refused, since a file changed while it ran.
+            lab.roll_out("--limit", name)
+        replaced = writer.communicate("\n", timeout=60)[0].split("\n")
+    finally:
+        writer.kill()
+        writer.wait()
+    edits = {line for line in replaced if line.startswith("# edit")}
+    lost = [text for text in edits if node.run(f"grep -rqs '^{text}$' {STORE}/backups {APP}").rc != 0]
+    assert edits
+    assert lost == []
+    lab.roll_out().succeeded()

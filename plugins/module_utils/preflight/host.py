@@ -62,12 +62,13 @@ def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "packages": packages.gather(params["packages"]),
         "trusted": system.read_text(params["trust_file"]) if params["trust_file"] else "",
     }
-    file = None
+    file, lock = None, -1
     if params["share"] is not None:
         result.update(_share(params["share"], params["token"]))
         probe = result["probe"]
         if probe["path"]:
             file = (probe["path"], probe["uid"], probe["gid"])
+            lock, probe["lock_error"] = share.hold(*file)
     opened = [] if under_way else open_listeners(params["ports"], states)
     if any("error" in state for state in states):
         # Another run opened its listeners at the same moment.
@@ -76,7 +77,7 @@ def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     result["listening"] = [port for port, _socket in opened]
     if opened or file:
         result["listener"] = port_listener.start(
-            [listener for _port, listener in opened], params["token"], file, params["seconds"]
+            [listener for _port, listener in opened], params["token"], file, params["seconds"], lock
         )
     return result
 

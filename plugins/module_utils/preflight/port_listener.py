@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A background process that listens on free ports and keeps the host's file on the share for some seconds.
+"""A background process that listens on free ports, and keeps and locks the host's file on the share for some seconds.
 
 The process releases both when it receives SIGTERM, or when its time is over, even if the run was killed. While it
 listens, an empty file in MARKER_DIRECTORY, named after the process, marks it for other runs.
@@ -126,16 +126,20 @@ def _detach(keep: t.Container[int]) -> None:
 
 
 def start(
-    listeners: t.Sequence[socket.socket], token: str, file: tuple[str, int, int] | None, seconds: float
+    listeners: t.Sequence[socket.socket],
+    token: str,
+    file: tuple[str, int, int] | None,
+    seconds: float,
+    lock: int = -1,
 ) -> dict[str, t.Any]:
-    """Start the process in the background; returns its identity for stop()."""
+    """Start the process in the background; returns its identity for stop(). It keeps the descriptor of a lock open."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.setsid()
             if os.fork() == 0:
-                _detach({listener.fileno() for listener in listeners} | {writing})
+                _detach({listener.fileno() for listener in listeners} | {writing, lock})
                 stop_descriptor = _wake_on_signals()
                 marker = create_marker() if listeners else ""
                 os.write(writing, str(os.getpid()).encode("ascii"))
@@ -158,6 +162,8 @@ def start(
         answer = os.read(reading, 32).decode("ascii")
     finally:
         os.close(reading)
+        if lock >= 0:
+            os.close(lock)
         for listener in listeners:
             listener.close()
     pid = int(answer or 0)

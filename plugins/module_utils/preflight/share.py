@@ -1,10 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tests whether all nodes have the same share and IDs: each node writes a file, and the others read it."""
+"""Tests whether all nodes have the same share, IDs and locks: each node writes and locks a file, the others read it."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import stat
 import time
@@ -82,6 +84,32 @@ def write(root: str, directory: str, token: str, name: str, uid: int, gid: int) 
     return {"directory": target, "path": path, "uid": writer[0], "gid": writer[1], "made": exists, "error": ""}
 
 
+def hold(path: str, uid: int, gid: int) -> tuple[int, str]:
+    """Lock this node's file. Returns the descriptor that holds the lock (-1 if there is none), and the error."""
+    try:
+        with acting_as(uid, gid):
+            fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as exc:
+        return -1, exc.strerror or str(exc)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        os.close(fd)
+        return -1, exc.strerror or str(exc)
+    return fd, ""
+
+
+def _lock_of(fd: int) -> dict[str, t.Any]:
+    """Whether another host holds the lock of a file, as far as this one sees."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as exc:
+        held = exc.errno in (errno.EAGAIN, errno.EACCES)
+        return {"locked": held, "lock_error": "" if held else exc.strerror or str(exc)}
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return {"locked": False, "lock_error": ""}
+
+
 def read(path: str, token: str, uid: int, gid: int) -> dict[str, t.Any]:
     """Read another node's file from this host, as the account that wrote it."""
     try:
@@ -92,13 +120,14 @@ def read(path: str, token: str, uid: int, gid: int) -> dict[str, t.Any]:
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 same = os.read(fd, len(token) + 1) == token.encode("ascii")
+                lock = _lock_of(fd)
             finally:
                 os.close(fd)
     except FileNotFoundError:
         return {"found": False, "error": ""}
     except OSError as exc:
         return {"found": False, "error": exc.strerror or str(exc)}
-    return {"found": same, "error": "", "uid": info.st_uid, "gid": info.st_gid}
+    return {"found": same, "error": "", "uid": info.st_uid, "gid": info.st_gid, **lock}
 
 
 def read_all(files: t.Sequence[t.Mapping[str, t.Any]], seconds: float) -> dict[str, dict[str, t.Any]]:

@@ -33,6 +33,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     source as source_tree,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.bounded_templates import BoundedRenderer
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import FORMAT, Manifest
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.large_file import LargeFile
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree as yaml_tree
@@ -160,7 +161,11 @@ def release_id(manifest: t.Mapping[str, t.Any], digest: restart.KeyedDigest) -> 
 
 def _read_files(given: ReleaseInput, findings: list[Finding]) -> dict[str, _File]:
     secret = {key: value for key, value in given.secret.items() if key != ENGINE_KEYS}
-    renderer = templates.Renderer(given.shared, secret)
+    with BoundedRenderer(templates.Renderer(given.shared, secret)) as renderer:
+        return _read_all(given, renderer, findings)
+
+
+def _read_all(given: ReleaseInput, renderer: BoundedRenderer, findings: list[Finding]) -> dict[str, _File]:
     files: dict[str, _File] = {}
     for source in given.source.files:
         is_template = source.path.endswith(source_tree.TEMPLATE_SUFFIX)
@@ -181,7 +186,7 @@ def _from_file(source: source_tree.SourceFile, path: str) -> _File:
 
 
 def _from_template(
-    renderer: templates.Renderer, source: source_tree.SourceFile, path: str, findings: list[Finding]
+    renderer: BoundedRenderer, source: source_tree.SourceFile, path: str, findings: list[Finding]
 ) -> _File | None:
     text = _text(source.data)
     if text is None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import json
 import os
@@ -18,6 +19,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release.restart import
 
 # Bytes of files in one answer: what a node says is held in memory several times on its way.
 BATCH_SIZE = 4 << 20
+# The list of a release's files.
+_LONGEST_MANIFEST = 16 << 20
 
 # Asks the node for the release's list of files (no digests named) or for the content of some files.
 Ask = t.Callable[[list[str]], dict[str, t.Any]]
@@ -54,15 +57,15 @@ def copy(cache: str, release: str, cluster_key: str, ask: Ask) -> int:
     """Copy what the cache lacks; returns how many files the node was asked for."""
     if complete_in_cache(cache, release) is not None:
         return 0
-    raw = base64.b64decode(ask([])["manifest"])
+    raw = _decoded(ask([]).get("manifest"), _LONGEST_MANIFEST, release)
     manifest = _checked(raw, release, cluster_key)
     sizes = {entry["sha256"]: int(entry["size"]) for entry in manifest["entries"]}
     missing = sorted(digest for digest in sizes if not _have(cache, digest))
     blobs: list[bytes] = []
     for batch in _batches(missing, sizes):
-        answer = ask(batch)["blobs"]
+        answer = ask(batch).get("blobs")
         for digest in batch:
-            data = base64.b64decode(answer[digest])
+            data = _decoded(answer.get(digest) if isinstance(answer, dict) else None, sizes[digest], release)
             if hashlib.sha256(data).hexdigest() != digest:
                 raise CacheError(f"A file of release {release} was damaged on its way from the node. Run again.")
             blobs.append(data)
@@ -70,12 +73,23 @@ def copy(cache: str, release: str, cluster_key: str, ask: Ask) -> int:
     return len(missing)
 
 
+def _decoded(text: t.Any, limit: int, release: str) -> bytes:
+    """What a node sent, if it is not longer than expected."""
+    try:
+        if isinstance(text, str) and len(text) <= limit * 4 // 3 + 4:
+            return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    raise CacheError(f"A file of release {release} was damaged on its way from the node. Run again.")
+
+
 def _checked(raw: bytes, release: str, cluster_key: str) -> Manifest:
     try:
         manifest = json.loads(raw)
-    except ValueError as error:
+        same = isinstance(manifest, dict) and manifest.get("id") == release and canonical(manifest) == raw
+    except (ValueError, RecursionError) as error:
         raise CacheError(f"The manifest of release {release} on the node is invalid ({error}).") from error
-    if not isinstance(manifest, dict) or manifest.get("id") != release or canonical(manifest) != raw:
+    if not same:
         raise CacheError(
             f"What the node calls release {release} is another one, or damaged. Take it from another node."
         )

@@ -311,6 +311,8 @@ def _runtime_finding(path: str, error: Exception) -> Finding:
     if isinstance(error, TypeError) and "no loader" in str(error):
         problem = "a template cannot include or import another file"
         return Finding.in_file(path, line, problem, "Put its text into this template.")
+    if isinstance(error, MemoryError):
+        return Finding.in_file(path, line, "the template takes too much memory", "Check its loops and repetitions.")
     # The message may quote a value, and so a secret: only its kind is shown.
     problem = f"the template fails with {type(error).__name__}"
     return Finding.in_file(path, line, problem, "Check the types of the values it uses.")

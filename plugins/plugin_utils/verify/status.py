@@ -205,7 +205,9 @@ def guard_remarks(node: Host) -> list[str]:
     """The last result of the node's guard; empty without a guard or without a problem."""
     try:
         status = json.loads(node.fact("guard", "text"))
-    except (FactError, ValueError):
+    except (FactError, ValueError, RecursionError):
+        return []
+    if not isinstance(status, dict):
         return []
     last = f"guard at {status.get('time')}"
     if status.get("error"):

@@ -22,6 +22,14 @@ except ImportError:  # pragma: no cover
 # Far above any real configuration; a document that unfolds to more does so through its aliases.
 MAX_LEAVES = 50_000
 MAX_DEPTH = 500
+MAX_TEXT = 4 << 20
+MAX_NODES = 200_000
+MAX_KEY = 4096
+# All keys and values together. One long key above a long list, or one long value with many aliases, would take the
+# memory of the controller.
+MAX_UNFOLDED = 16 << 20
+# The parser that is not written in C takes a minute for a longer text.
+_SMALL = 256 << 10
 
 _HEADER = re.compile(r"#\s*yaml-language-server:\s*\$schema=(\S+)\s*")
 _STANDARD_TAG = "tag:yaml.org,2002:"
@@ -90,7 +98,7 @@ def parse(text: str) -> Document:
     duplicates: list[Duplicate] = []
     if root is not None and not _is_null(root):
         try:
-            _walk(root, "", leaves, duplicates, ())
+            _walk(root, "", leaves, duplicates, (), _Budget())
         except RecursionError:
             raise YamlError(1, "it is nested too deeply") from None
     header, header_line = read_header(text)
@@ -104,12 +112,7 @@ def compose(text: str) -> t.Any:
         # The pure Python loader: its messages and marks are the same on every controller.
         return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = " ".join(part for part in (error.context, error.problem) if part)
-        line = mark.line + 1 if mark else 1
-        if isinstance(error, yaml.composer.ComposerError) and "single document" in problem:
-            raise SeveralDocumentsError(line, "a second document starts here, the file may hold one only") from None
-        raise YamlError(line, problem or "it is not YAML") from None
+        raise error_in(text, error) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
         raise YamlError(line, "a character that YAML does not allow") from None
@@ -117,17 +120,62 @@ def compose(text: str) -> t.Any:
         raise YamlError(1, "it is nested too deeply") from None
 
 
+def error_in(text: str, error: t.Any) -> YamlError:
+    """What a parser refuses and where, without its excerpt of the text."""
+    mark = error.problem_mark or error.context_mark
+    problem = " ".join(part for part in (error.context, error.problem) if part)
+    line = mark.line + 1 if mark else 1
+    if isinstance(error, yaml.composer.ComposerError) and "single document" in problem:
+        return SeveralDocumentsError(line, "a second document starts here, the file may hold one only")
+    if mark and text[mark.index : mark.index + 1] == "\t":
+        return YamlError(line, "a tab; use spaces")
+    return YamlError(line, problem or "it is not YAML")
+
+
 def _compose_fast(text: str) -> t.Any:
     """The same tree by the parser written in C, ten times as fast. Whatever it refuses, the other one judges.
 
     It takes the process down where a text is nested very deeply, and texts come from nodes too.
     """
-    if _deepest_possible(text) > MAX_DEPTH:
+    if len(text) > MAX_TEXT:
+        raise YamlError(1, f"it is longer than {MAX_TEXT} characters")
+    if not hasattr(yaml, "CSafeLoader"):
         return compose(text)
+    if _deepest_possible(text) > MAX_DEPTH or _most_possible(text) > MAX_NODES:
+        _check_events(text)
     try:
         return yaml.compose(text, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, AttributeError, RecursionError, UnicodeEncodeError):
-        return compose(text)
+    except (yaml.YAMLError, RecursionError, UnicodeEncodeError) as error:
+        if len(text) <= _SMALL:
+            return compose(text)
+        if isinstance(error, yaml.MarkedYAMLError):
+            raise error_in(text, error) from None
+        raise YamlError(1, "it is not YAML, or has a character that YAML does not allow") from None
+
+
+def _check_events(text: str) -> None:
+    """Refuse a text with too many values or levels before anything is built of it."""
+    depth = nodes = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            if isinstance(event, yaml.NodeEvent):
+                nodes += 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > MAX_DEPTH:
+                raise YamlError(event.start_mark.line + 1, "it is nested too deeply")
+            if nodes > MAX_NODES:
+                raise YamlError(event.start_mark.line + 1, f"it has more than {MAX_NODES} values")
+    except (yaml.YAMLError, UnicodeEncodeError):
+        # Whoever builds the tree reports it.
+        return
+
+
+def _most_possible(text: str) -> int:
+    """An upper bound of the number of values: each but the first comes after one of these characters."""
+    return 2 + 2 * sum(text.count(one) for one in ",:?-[{\n")
 
 
 def _deepest_possible(text: str) -> int:
@@ -161,7 +209,32 @@ def _is_null(node: t.Any) -> bool:
     return isinstance(node, yaml.ScalarNode) and not node.style and node.value in _NULLS
 
 
-def _walk(node: t.Any, path: str, leaves: list[Leaf], duplicates: list[Duplicate], above: tuple[int, ...]) -> None:
+class _Budget:
+    """Counts what a document unfolds to."""
+
+    def __init__(self) -> None:
+        self.left = MAX_UNFOLDED
+
+    def take(self, text: str, line: int) -> str:
+        self.left -= len(text)
+        if self.left < 0:
+            raise YamlError(line, f"it unfolds to more than {MAX_UNFOLDED} characters")
+        return text
+
+    def key(self, path: str, name: str, line: int) -> str:
+        if len(path) + len(name) > MAX_KEY:
+            raise YamlError(line, f"a key is longer than {MAX_KEY} characters")
+        return self.take(path + name, line)
+
+
+def _walk(
+    node: t.Any,
+    path: str,
+    leaves: list[Leaf],
+    duplicates: list[Duplicate],
+    above: tuple[int, ...],
+    budget: _Budget,
+) -> None:
     line = node.start_mark.line + 1
     if id(node) in above:
         raise YamlError(line, "an alias refers to its own container")
@@ -177,12 +250,12 @@ def _walk(node: t.Any, path: str, leaves: list[Leaf], duplicates: list[Duplicate
             key_line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
                 raise YamlError(key_line, "a key is not a text")
-            key = f"{path}.{key_node.value}" if path else str(key_node.value)
+            key = budget.key(f"{path}." if path else "", str(key_node.value), key_line)
             if key in seen:
                 duplicates.append(Duplicate(key, key_line, seen[key]))
             seen.setdefault(key, key_line)
             first = len(leaves)
-            _walk(value_node, key, leaves, duplicates, above)
+            _walk(value_node, key, leaves, duplicates, above, budget)
             if len(leaves) == first + 1 and leaves[first].key == key:
                 # Block texts start on the line below; a person looks for the key.
                 leaves[first] = dataclasses.replace(leaves[first], line=key_line)
@@ -190,9 +263,9 @@ def _walk(node: t.Any, path: str, leaves: list[Leaf], duplicates: list[Duplicate
         if not node.value:
             leaves.append(Leaf(path, Value("empty list"), line, tag))
         for index, item in enumerate(node.value):
-            _walk(item, f"{path}[{index}]", leaves, duplicates, above)
+            _walk(item, budget.key(path, f"[{index}]", line), leaves, duplicates, above, budget)
     else:
-        value = Value("null") if _is_null(node) else Value("text", _text(node))
+        value = Value("null") if _is_null(node) else Value("text", budget.take(_text(node), line))
         leaves.append(Leaf(path, value, line, tag))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,17 @@ def lines(text: str) -> dict[str, list[str]]:
 
 
 def rendered(tmp_path: Path, **values: Any) -> dict[str, list[str]]:
+    return lines(rendered_text(tmp_path, **values))
+
+
+def rendered_text(tmp_path: Path, **values: Any) -> str:
     (tmp_path / "play.yml").write_text(PLAY, encoding="utf-8")
     (tmp_path / "hosts.json").write_text(
         json.dumps({"all": {"children": {"engine_nodes": {"hosts": {"engine1": {"ansible_connection": "local"}}}}}}),
         encoding="utf-8",
     )
-    template = ROOT / "roles/engine/templates/axonivy-engine.service.j2"
-    more = {**VALUES, **values, "template": str(template), "destination": str(tmp_path / "unit")}
+    template = ROOT / values.pop("path", "roles/engine/templates/axonivy-engine.service.j2")
+    more = {**VALUES, **values, "template": str(template), "destination": str(tmp_path / "unit.service")}
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(
         ["ansible-playbook", "-i", "hosts.json", "play.yml", "-e", json.dumps(more)],
@@ -67,7 +72,7 @@ def rendered(tmp_path: Path, **values: Any) -> dict[str, list[str]]:
         env=environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return lines((tmp_path / "unit").read_text(encoding="utf-8"))
+    return (tmp_path / "unit.service").read_text(encoding="utf-8")
 
 
 def test_the_engine_is_restarted_without_limit_and_requires_no_unit(tmp_path: Path) -> None:
@@ -83,6 +88,45 @@ def test_the_engine_is_restarted_without_limit_and_requires_no_unit(tmp_path: Pa
     assert unit["SuccessExitStatus"] == ["143"]
     assert unit["EnvironmentFile"] == ["-/etc/ivy-cluster/shared.env", "-/etc/ivy-cluster/node.env"]
     assert unit["ExecStartPre"] == ["+/usr/bin/python3 -I -B /usr/local/lib/ivy-cluster/record-start"]
+
+
+def test_the_engine_waits_for_its_firewall_and_does_not_require_it(tmp_path: Path) -> None:
+    unit = rendered(tmp_path, ivy_share_directory="/srv/ivy", engine_firewall=True, __engine_firewall_name="ivy-engine")
+    assert "ivy-engine-firewall.service" in unit["Wants"]
+    assert "ivy-engine-firewall.service" in unit["After"]
+    assert not {"Requires", "Requisite", "BindsTo"} & set(unit)
+    # A failed command in ExecStartPre would be final; record-start retries the check of the firewall.
+    assert len(unit["ExecStartPre"]) == 1
+    node_json = (ROOT / "roles/engine/vars/main/node_json.yml").read_text(encoding="utf-8")
+    assert "firewall_table" in node_json
+
+
+GUARD = {
+    "path": "roles/config_guard/templates/ivy-config-guard.service.j2",
+    "__config_guard_program": "/usr/local/lib/ivy-cluster/config-guard",
+    "config_guard_keep_backups": 20,
+    "config_guard_metrics_directory": "/var/lib/metrics",
+    "__config_guard_writable": ["/var/lib/ivy-cluster"],
+}
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"engine_firewall": True, "__engine_firewall_name": "ivy-engine"}]
+    + [{**GUARD, "__config_guard_mode": mode} for mode in ("report", "restore")],
+    ids=["engine", "engine with a firewall", "guard that reports", "guard that restores"],
+)
+def test_a_unit_has_few_ways_out_of_its_sandbox(tmp_path: Path, values: dict[str, Any]) -> None:
+    rendered_text(tmp_path, ivy_share_directory="/srv/ivy", **values)
+    # The threshold is ten times the exposure that systemd-analyze reports.
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=30", tmp_path / "unit.service"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_longest_pause_and_the_checks_after_it_end_before_the_start_timeout(tmp_path: Path) -> None:

@@ -86,8 +86,10 @@ def _restore_files(observation: Observation, actions: list[Action]) -> str:
     executor.check_space(actions, lambda expected: sizes.get(expected.key, 0))
     backup = executor.backup(actions)
     store.journal("restoring", files=[printable(action.key) for action in actions], backup=backup or None)
-    executor.run(actions, observation.inspection.scene)
-    store.journal("restored", files=[printable(action.key) for action in actions])
+    late = executor.run(actions, observation.inspection.scene)
+    store.journal(
+        "restored", files=[printable(action.key) for action in actions], late=late.paths, backups=late.backups
+    )
     return backup
 
 
@@ -323,6 +325,23 @@ def check_node(options: Options, attempts: Attempts) -> Outcome:
     return outcome
 
 
+def _report_backups(options: Options, outcome: Outcome) -> None:
+    """Log the backups that no line names: of attempts that failed, and of changes made at the last moment.
+
+    A backup that was reported may be removed later.
+    """
+    with contextlib.suppress(NodeError, OSError), Store(read_place(options.settings).store) as store:
+        if not store.tree.exists or store.busy():
+            # A run reports its own.
+            return
+        directories = store.unreported()
+        for directory in directories:
+            if directory != outcome.backup:
+                sys.stdout.write(f"{guard_report.NOTICE}Files that were changed on this node are kept in {directory}\n")
+        sys.stdout.flush()
+        store.mark_reported(directories)
+
+
 def guard(options: Options) -> int:
     """Run the guard once. The exit status reports whether it could inspect the node, not whether it found drift."""
     start = time.monotonic()
@@ -348,6 +367,8 @@ def guard(options: Options) -> int:
     for line in state.messages(outcome):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
+    if options.mode == RESTORE:
+        _report_backups(options, outcome)
     state.write(outcome, options.mode)
     return 1 if outcome.error or outcome.metrics_problem else 0
 

@@ -23,7 +23,7 @@ STATUS = "status.json"
 METRICS = "ivy_config_guard.prom"
 KINDS = ("modified", "missing", "extra", "attributes")
 # Priorities as systemd reads them from the start of a line.
-_ERROR, _WARNING, _NOTICE = "<3>", "<4>", "<5>"
+_ERROR, _WARNING, NOTICE = "<3>", "<4>", "<5>"
 _LINES = 30
 _RESTORED = 20
 
@@ -131,7 +131,7 @@ class GuardState:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
-        known = read_json_file(os.path.join(directory, STATUS), limit=16 << 20) or {}
+        known = read_json_file(os.path.join(directory, STATUS), limit=8 << 20) or {}
         if known.get("format") != FORMAT:
             known = {}
         self._known = known
@@ -166,17 +166,17 @@ class GuardState:
         copy = f"; backup: {outcome.backup}" if outcome.backup else ""
         lines = [f"{_WARNING}{text}" for name, text in others.items() if self.reported.get(name) != text]
         changed = [f"{_WARNING}Differs: {text}" for name, text in files.items() if self.reported.get(name) != text]
-        changed += [f"{_NOTICE}{action.capitalize()}: {_path(key)}{copy}" for key, action in outcome.restored.items()]
+        changed += [f"{NOTICE}{action.capitalize()}: {_path(key)}{copy}" for key, action in outcome.restored.items()]
         gone = {name for name in self.reported if name not in files and name not in others}
         changed += [
-            f"{_NOTICE}No longer differs: {_path(name[5:])}"
+            f"{NOTICE}No longer differs: {_path(name[5:])}"
             for name in sorted(gone)
             if name.startswith("file ") and name[5:] not in outcome.restored
         ]
         lines += _limited(changed)
-        lines += [f"{_NOTICE}{_OVER[name]}." for name in sorted(gone) if name in _OVER]
+        lines += [f"{NOTICE}{_OVER[name]}." for name in sorted(gone) if name in _OVER]
         if "error" in gone:
-            lines.append(f"{_NOTICE}The guard can inspect this node again.")
+            lines.append(f"{NOTICE}The guard can inspect this node again.")
         self.reported = {**files, **others}
         return [one_line(line) for line in lines]
 

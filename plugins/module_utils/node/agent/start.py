@@ -20,7 +20,7 @@ import typing as t
 
 from ..cluster import fence, record
 from ..config.view import View, settings_from
-from ..engine import database, mounts, run_state, sockets, start_state
+from ..engine import database, firewall, mounts, run_state, sockets, start_state
 from ..engine.unit import show
 from ..files import accounts, bounded
 from ..files.errors import NodeError, PermanentError
@@ -101,6 +101,17 @@ def check_port(port: int, proc: str = "/proc") -> None:
                     raise NodeError(f"Another process listens on port {port}. Find it with: ss -ltnp 'sport = :{port}'")
 
 
+def check_firewall(table: str) -> None:
+    """Whether the engine's ports are closed to other hosts; where they are not, systemd is asked to close them."""
+    problem = firewall.problem(table)
+    if problem:
+        again = "; systemd loads it again" if firewall.start(table) else ""
+        raise NodeError(
+            f"The firewall's table {table} is not loaded, so any host could join the cluster of engines "
+            f"({problem}){again}. For the reason run: journalctl -u {firewall.unit_name(table)}"
+        )
+
+
 def check_database(place: t.Mapping[str, t.Any], seconds: float = _DATABASE_SECONDS) -> None:
     address, port = str(place["address"]), int(place["port"])
     user, name = str(place.get("user") or ""), str(place.get("name") or "")
@@ -139,6 +150,13 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
     with contextlib.ExitStack() as stack:
         with _proven():
             store = stack.enter_context(Store(str(node.get("store") or "/var/lib/ivy-cluster")))
+        if not store.is_prepared:
+            # Perhaps it is on a file system that is mounted later.
+            raise NodeError(
+                f"The store {store.path} is missing or empty, so it is unknown which release this node has. Mount its "
+                f"file system. If it is lost, {run[:1].lower()}{run[1:]}"
+            )
+        with _proven():
             applied = store.applied()
             intent = store.intent()
         if intent:
@@ -151,6 +169,8 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
                 f"An activation was interrupted on this node, so its files are not those of one release. {run}"
             )
         _check_release(node, name, store, applied.get("release"))
+        if node.get("firewall_table"):
+            check_firewall(str(node["firewall_table"]))
         if node.get("http_port"):
             check_port(int(node["http_port"]))
         if node.get("database"):

@@ -16,16 +16,22 @@ import typing as t
 from ..files import atomic
 from ..files.atomic import (
     BATCH,
+    GREATEST_FILE,
+    PARTIAL_SUFFIX,
     Tree,
-    commit_at,
+    await_writers,
     digest_at,
     discard_at,
+    exchange_at,
     lstat_at,
+    open_at,
     open_directory,
+    partial_name,
     prepare_at,
-    read_at,
+    read_whole_at,
     remove_tree_at,
     set_attributes_at,
+    take_away_at,
     temporary_name,
 )
 from ..files.digest import sha256
@@ -33,7 +39,6 @@ from ..files.errors import NodeError
 from ..files.scan import (
     DIRECTORY,
     FILE,
-    LINK,
     NODE,
     Expected,
     Found,
@@ -41,13 +46,17 @@ from ..files.scan import (
     attribute_problem,
     directories_above,
     directories_in_disorder,
+    printable,
 )
+from ..store.backups import Collector, Signature, signature, signatures
 from ..store.store import Store
 
 CREATE, UPDATE, DELETE, ATTRIBUTES = "create", "update", "delete", "attributes"
 _ORDER = {"secrets": 0, "environment": 1, NODE: 2, "engine": 3}
 # Left free on each file system, because an engine without space for its own files fails in other ways.
 _RESERVE = 4 << 20
+# An editor saves a file within moments.
+_WRITERS_SECONDS = 2.0
 
 # The detail of an action that replaces something else than a regular file.
 _NOT_A_FILE = "replaces a directory, a link or a special file"
@@ -238,6 +247,22 @@ class Places:
         return self._fd, name
 
 
+class Displaced(t.NamedTuple):
+    """Something that was taken out of its place; without an action, by a run that was cut off."""
+
+    root: str
+    path: str
+    temporary: str
+    action: Action | None
+
+
+class Late(t.NamedTuple):
+    """Changes that were made after the inspection: their backups, and the paths with the reasons."""
+
+    backups: list[str]
+    paths: list[str]
+
+
 class Executor:
     """Executes a plan."""
 
@@ -252,12 +277,17 @@ class Executor:
         self.trees = trees
         self.owners = owners
         self.content = content
-        # Whether a file was replaced already.
+        # Whether a file was replaced already, and the file at work.
         self.replaced = False
+        self.at = ""
+        # What was taken out of its place and is still there, and what was backed up, by key.
+        self.displaced: list[Displaced] = []
+        self.saved: dict[str, list[Signature]] = {}
+        self.late = Late([], [])
 
     def check_space(self, actions: t.Sequence[Action], sizes: t.Callable[[Expected], int]) -> None:
         needs = _needed_space(actions, sizes, self.trees)
-        saved = sum(one.found.size + 4096 for one in actions if one.backup and one.found is not None)
+        saved = sum(one.found.occupied + 4096 for one in actions if one.backup and one.found is not None)
         needs[self.store.path] = needs.get(self.store.path, 0) + saved + 65536
         check_space(needs)
 
@@ -265,21 +295,28 @@ class Executor:
 
     def backup(self, actions: t.Iterable[Action]) -> str:
         """Back up all content that the plan would lose. Returns the directory; empty if nothing is lost."""
-        items: list[tuple[dict[str, t.Any], bytes | None]] = []
-        for one in actions:
-            if one.backup:
-                self._collect(one, items)
-        return self.store.backup(items) if items else ""
+        wanted = [one for one in actions if one.backup]
+        if not wanted:
+            return ""
 
-    def _collect(self, one: Action, items: list[tuple[dict[str, t.Any], bytes | None]]) -> None:
-        place = self._open(one.root, one.path)
-        if place is None:
-            return
-        fd, name = place
+        def collect(collector: Collector) -> None:
+            for one in wanted:
+                place = self._open(one.root, one.path)
+                if place is None:
+                    continue
+                try:
+                    self.saved[one.key] = signatures(*place)
+                    collector.add(*place, one.root, one.path)
+                finally:
+                    os.close(place[0])
+
         try:
-            _save(fd, name, one.root, one.path, items)
-        finally:
-            os.close(fd)
+            return self.store.backup(collect)
+        except OSError as exc:
+            raise NodeError(
+                f"What the release replaces cannot be backed up to {self.store.path}: {exc.strerror}. Nothing was "
+                "changed. Free some space, or mount the file system for writing, and run again."
+            ) from exc
 
     def _open(self, root: str, path: str) -> tuple[int, str] | None:
         if root != NODE:
@@ -292,15 +329,17 @@ class Executor:
 
     # --- execution
 
-    def run(self, actions: t.Sequence[Action], scene: Scene, cut_off: t.Iterable[str] = ()) -> None:
-        """Write everything under temporary names, make it durable, then rename; so a mixture exists for moments only.
+    def run(self, actions: t.Sequence[Action], scene: Scene, cut_off: t.Iterable[str] = ()) -> Late:
+        """Write everything under temporary names, make it durable, then exchange; a mixture exists for moments only.
 
-        Cut off are keys whose temporary files an interrupted run may have left where no scan looks for them.
+        What was replaced is inspected once more before it is removed: whatever was changed since the first inspection
+        is backed up. Cut off are keys whose temporary files an interrupted run may have left where no scan finds them.
         """
-        self._clean(scene, cut_off)
+        self._clean(scene, cut_off, actions)
         for one in actions:
             if one.action == DELETE and one.first:
-                self._delete(one)
+                self._take_away(one)
+        self._dispose()
         prepared = self._prepare([one for one in actions if one.action != DELETE])
         changed: set[tuple[str, str]] = set()
         try:
@@ -313,24 +352,100 @@ class Executor:
                 self.replaced = True
                 self._commit(one, places)
                 changed.add((one.root, os.path.dirname(one.path)))
-        self._sync_directories(changed)
         for one in actions:
             if one.action == DELETE and not one.first:
-                self._delete(one)
+                self._take_away(one)
+                changed.add((one.root, os.path.dirname(one.path)))
+        self._sync_directories(changed)
+        self._dispose()
+        for one in actions:
+            if one.action == DELETE and one.root != NODE:
+                self.trees[one.root].remove_empty_directories(one.path)
+        return self.late
 
-    def _clean(self, scene: Scene, cut_off: t.Iterable[str]) -> None:
-        places = list(scene.leftovers)
-        for key in cut_off:
+    def _clean(self, scene: Scene, cut_off: t.Iterable[str], actions: t.Iterable[Action]) -> None:
+        """Remove what an interrupted run left: new files, and such that it had taken out of their places already."""
+        # No scan looks beside the files of the node.
+        unseen = [*cut_off, *(one.key for one in actions if one.root == NODE)]
+        named = [*unseen, *scene.files, *(one.key for one in actions)] if scene.leftovers else unseen
+        paths = {}
+        for key in named:
             root, path = (NODE, key) if key.startswith("/") else key.split(":", 1)
             head, name = os.path.split(path)
-            places.append((root, os.path.join(head, temporary_name(name))))
-        for root, path in places:
-            place = self._open(root, path)
+            for temporary in (temporary_name(name), partial_name(name)):
+                paths[root, os.path.join(head, temporary)] = path
+        leftovers = list(paths)[: 2 * len(set(unseen))]
+        for root, temporary in dict.fromkeys([*leftovers, *scene.leftovers]):
+            self.displaced.append(Displaced(root, paths.get((root, temporary), temporary), temporary, None))
+        self._dispose()
+
+    def _dispose(self) -> None:
+        """Remove what was taken out of its place. Before, back up whatever is neither known nor backed up yet."""
+        lost: list[tuple[Displaced, str]] = []
+        end = time.monotonic() + _WRITERS_SECONDS
+        for one in self.displaced:
+            reason = self._why_kept(one, end - time.monotonic())
+            if reason:
+                lost.append((one, reason))
+        if lost:
+            self.late.backups.append(self.store.backup(lambda collector: self._collect_displaced(collector, lost)))
+            self.late.paths.extend(f"{printable(one.path)}: {reason}" for one, reason in lost)
+        for one in self.displaced:
+            place = self._open(one.root, one.temporary)
             if place is not None:
                 try:
-                    discard_at(*place)
+                    remove_tree_at(*place)
                 finally:
                     os.close(place[0])
+        self.displaced.clear()
+
+    def _collect_displaced(self, collector: Collector, lost: t.Iterable[tuple[Displaced, str]]) -> None:
+        for one, _reason in lost:
+            place = self._open(one.root, one.temporary)
+            if place is not None:
+                try:
+                    collector.add(*place, one.root, one.path)
+                finally:
+                    os.close(place[0])
+
+    def _why_kept(self, one: Displaced, seconds: float) -> str:
+        """Why something that was taken out of its place must be backed up; empty if its content is safe."""
+        if one.temporary.endswith(PARTIAL_SUFFIX):
+            return ""
+        place = self._open(one.root, one.temporary)
+        if place is None:
+            return ""
+        directory, name = place
+        try:
+            info = lstat_at(directory, name)
+            if info is None:
+                return ""
+            if stat.S_ISREG(info.st_mode):
+                with open_at(directory, name) as (fd, _info):
+                    # An editor that had the file open when it was taken away writes to what is inspected here.
+                    finished = await_writers(fd, seconds)
+                hit = digest_at(directory, name)
+                if not finished:
+                    return "another process still writes to the file that was replaced"
+                if hit is not None and self._is_safe(one, *hit):
+                    return ""
+            elif one.action is not None and signatures(directory, name) == self.saved.get(one.action.key):
+                return ""
+        finally:
+            os.close(directory)
+        return "left by a run that was cut off" if one.action is None else "changed while the release was activated"
+
+    def _is_safe(self, one: Displaced, digest: str, info: os.stat_result) -> bool:
+        action = one.action
+        if action is None:
+            return digest in self.store.blob_names() or self.store.has_backup(digest)
+        if action.target is not None and digest in action.target.digests:
+            return True
+        found = action.found
+        if found is None or found.kind != FILE or (found.is_read and digest != found.sha256):
+            return False
+        # It may have been another file when it was backed up.
+        return not action.backup or [signature(info)] == self.saved.get(action.key)
 
     def _prepare(self, actions: t.Sequence[Action]) -> list[Action]:
         """Everything but the renaming; returns what is to be renamed."""
@@ -371,7 +486,7 @@ class Executor:
     @staticmethod
     def _check_same(one: Action, place: tuple[int, str]) -> None:
         found, info = one.found, lstat_at(*place)
-        if info is None or (found and info.st_mtime == found.mtime and info.st_size == found.size):
+        if info is None or (found is not None and found.is_same(info)):
             return
         hit = digest_at(*place)
         # Where nothing was seen, what is about to be written may lie there.
@@ -396,13 +511,12 @@ class Executor:
                 os.close(place[0])
 
     def _commit(self, one: Action, places: Places) -> None:
+        self._note(one)
         place = places.of(one.root, one.path)
         if place is None:
             raise NodeError(f"The directory of {one.path} was removed while the release was activated. Run again.")
-        fd, name = place
-        if one.found is not None and one.found.kind == DIRECTORY:
-            remove_tree_at(fd, name)
-        commit_at(fd, name)
+        if exchange_at(*place):
+            self._displace(one)
 
     def _sync_directories(self, changed: t.Iterable[tuple[str, str]]) -> None:
         for root, directory in changed:
@@ -413,18 +527,23 @@ class Executor:
                 finally:
                     os.close(place[0])
 
-    def _delete(self, one: Action) -> None:
+    def _take_away(self, one: Action) -> None:
         self.replaced = True
-        if one.root != NODE:
-            self.trees[one.root].remove(one.path)
-            return
+        self._note(one)
         place = self._open(one.root, one.path)
         if place is not None:
             try:
-                discard_at(*place)
-                os.fsync(place[0])
+                if take_away_at(*place):
+                    self._displace(one)
             finally:
                 os.close(place[0])
+
+    def _note(self, one: Action) -> None:
+        self.at = one.path if one.root == NODE else os.path.join(self.trees[one.root].base, one.path)
+
+    def _displace(self, one: Action) -> None:
+        head, name = os.path.split(one.path)
+        self.displaced.append(Displaced(one.root, one.path, os.path.join(head, temporary_name(name)), one))
 
     def _fix_directory(self, one: Action) -> None:
         if one.path == ".":
@@ -474,6 +593,7 @@ class Executor:
         owner = self.owners["engine"] if want.root == "engine" else (os.geteuid(), os.getegid())
         uid = want.uid if want.uid is not None else owner[0]
         gid = want.gid if want.gid is not None else owner[1]
+        self._note(one)
         place = places.of(want.root, want.path)
         if place is None:
             raise NodeError(f"{want.path} has no directory to be written to.")
@@ -483,7 +603,7 @@ class Executor:
         # Where another name shares the file, its owner must not be touched: a new file takes its place, with the
         # very bytes that lie there, since they may be an accepted rewriting.
         data = self._present(fd, name, want) if one.action == ATTRIBUTES else self.content(want)
-        prepare_at(fd, name, data, mode, uid, gid, durable)
+        prepare_at(fd, name, data, mode, uid, gid, durable, mark_partial=True)
         device = os.fstat(fd).st_dev
         if device not in file_systems:
             file_systems[device] = os.dup(fd)
@@ -491,38 +611,8 @@ class Executor:
 
     def _present(self, directory: int, name: str, want: Expected) -> bytes:
         """The present content if it is unchanged: a link created since could lead to another user's secret."""
-        data = read_at(directory, name)[0]
+        data = read_whole_at(directory, name, GREATEST_FILE)[0]
         return data if sha256(data) in want.digests else self.content(want)
 
 
-def _save(directory: int, name: str, root: str, path: str, items: list[tuple[dict[str, t.Any], bytes | None]]) -> None:
-    """Add one name, or all below it, to what a backup keeps."""
-    info = lstat_at(directory, name)
-    if info is None:
-        return
-    item: dict[str, t.Any] = {
-        "root": root,
-        "path": path,
-        "mode": f"{stat.S_IMODE(info.st_mode):04o}",
-        "uid": info.st_uid,
-        "gid": info.st_gid,
-        "mtime": info.st_mtime,
-    }
-    if stat.S_ISLNK(info.st_mode):
-        items.append((dict(item, kind=LINK, link=os.readlink(name, dir_fd=directory)), None))
-    elif stat.S_ISDIR(info.st_mode):
-        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-        try:
-            items.append((dict(item, kind=DIRECTORY), None))
-            for child in sorted(os.listdir(fd)):
-                _save(fd, child, root, f"{path}/{child}", items)
-        finally:
-            os.close(fd)
-    elif stat.S_ISREG(info.st_mode):
-        content, now = read_at(directory, name)
-        items.append((dict(item, kind=FILE, size=now.st_size), content))
-    else:
-        items.append((dict(item, kind="special"), None))
-
-
-__all__ = ["Action", "Executor", "blocking_paths", "check_space", "plan", "predict"]
+__all__ = ["Action", "Executor", "Late", "blocking_paths", "check_space", "plan", "predict"]

@@ -49,7 +49,7 @@ def record_baseline(settings: Settings, store_path: str, version: str, check: bo
             for path, item in sorted(files.items()):
                 if path.startswith(_WITHOUT_CONTENT) or item["size"] > _BLOB_SIZE or item["sha256"] in present:
                     continue
-                read = tree.read(path)
+                read = tree.read(path, _BLOB_SIZE)
                 if read is not None and sha256(read[0]) == item["sha256"]:
                     store.put_blob(str(item["sha256"]), read[0])
                     present.add(str(item["sha256"]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ..engine.unit import nothing
+from ..files.errors import NodeError
 from ..files.patterns import Patterns
 from ..files.scan import BASELINE, ENGINE_AREAS, FILE, Drift, Found, printable
 from ..store.store import Store
@@ -24,7 +25,7 @@ from .view import View
 
 # A longer file is not configuration that anybody edits. It is reported, and copied by hand.
 GREATEST_FILE = 16 << 20
-GREATEST_ANSWER = 64 << 20
+GREATEST_ANSWER = 32 << 20
 
 # The vendor's documentation.
 _DOCUMENTATION = ("configuration/reference/", "configuration/templates/")
@@ -45,7 +46,11 @@ class _Contents:
         if found.size > min(GREATEST_FILE, self.left):
             return None, True
         tree = tree_of(self.context, self.inspection, root)
-        read = tree.read(path) if tree is not None else None
+        try:
+            # It may have grown since.
+            read = tree.read(path, max(min(GREATEST_FILE, self.left), 0)) if tree is not None else None
+        except NodeError:
+            return None, True
         if read is None:
             return None, False
         self.left -= len(read[0])
@@ -55,7 +60,9 @@ class _Contents:
         if digest not in self.context.store.blob_names():
             # The store has only the digest of some of the vendor's files.
             return None
-        return payload.to_text(self.context.store.blob(digest))
+        content = self.context.store.blob(digest)
+        self.left -= len(content)
+        return payload.to_text(content)
 
 
 def collect(request: Request, take: t.Iterable[str] = (), everything: bool = False) -> dict[str, t.Any]:

@@ -23,7 +23,7 @@ from .node_files import NodeFiles, parse_node_files
 from .node_state import Inspection, inspect_node, lacks_contents
 from .request import Request
 from .staging import Obtained, keep_release, obtain_release
-from .transaction import activate
+from .transaction import Outcome, activate
 from .view import View
 
 STAGED, APPLIED = "staged", "applied"
@@ -177,8 +177,27 @@ def _apply(
     if not context.request.check:
         for accepted in settlement.accepted:
             context.store.accept(accepted.key, accepted.released, accepted.content)
-        result["backup"] = activate(context, inspection, findings, decision, release, contents)
+        cut_off = context.store.unreported()
+        outcome = activate(context, inspection, findings, decision, release, contents)
+        result["backup"] = outcome.backup
+        result["warnings"] = [*findings.warnings, *_about_backups(outcome, cut_off)]
+        context.store.mark_reported([*cut_off, *outcome.backups])
     return result
+
+
+def _about_backups(outcome: Outcome, cut_off: t.Iterable[str]) -> list[str]:
+    """Backups that the result does not name otherwise."""
+    warnings = []
+    if outcome.late.paths:
+        shown = outcome.late.paths[:_LISTED_FILES]
+        shown += [f"{len(outcome.late.paths) - len(shown)} more"] if len(outcome.late.paths) > len(shown) else []
+        warnings.append(
+            f"These files were replaced by those of the release after a last change, which is kept in "
+            f"{', '.join(outcome.late.backups)}: {'; '.join(shown)}."
+        )
+    if cut_off:
+        warnings.append(f"An earlier run was cut off after it had backed up files: {', '.join(cut_off)}.")
+    return warnings
 
 
 def _drift_message(findings: Findings) -> str:
@@ -226,9 +245,9 @@ def _text(context: Context, inspection: Inspection, action: Action, contents: di
 
 def _content_before(context: Context, action: Action) -> bytes | None:
     if action.root != NODE:
-        read = context.view.trees[action.root].read(action.path)
+        read = context.view.trees[action.root].read(action.path, _LARGEST_DIFF)
         return read[0] if read else None
     directory, name = os.path.split(action.path)
     with Tree(directory) as tree:
-        read = tree.read(name) if tree.exists else None
+        read = tree.read(name, _LARGEST_DIFF) if tree.exists else None
         return read[0] if read else None

@@ -103,7 +103,7 @@ def yaml_texts(context: Context, inspection: Inspection, key: str) -> dict[str, 
         return None
     if found.size > _LARGEST_COMPARED:
         return None
-    actual = read_expected(context, inspection, expected)
+    actual = read_expected(context, inspection, expected, _LARGEST_COMPARED)
     # Without the applied text there is nothing to compare with, so the bytes decide.
     applied = context.store.blob_if_sound(expected.digests[0])
     if actual is None or applied is None:
@@ -148,7 +148,7 @@ def _accepted_content(
     expected = inspection.known(drift.key)[0]
     if not good or expected is None or drift.found is None or verdict.get("digest") != drift.found.sha256:
         return None
-    read = read_expected(context, inspection, expected)
+    read = read_expected(context, inspection, expected, _LARGEST_COMPARED)
     if read is None or sha256(read[0]) != drift.found.sha256:
         return None
     return Accepted(drift.key, expected.digests[0], read[0])

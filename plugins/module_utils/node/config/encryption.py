@@ -20,6 +20,10 @@ import zlib
 from ..files.errors import NodeError
 
 _NONCE = 16
+# Whatever a node sends, decrypting it takes a bounded amount of memory. Compressed data unfold to a thousand times
+# their size, and a list without elements takes twenty times the memory of its text.
+_LONGEST = 128 << 20
+_MOST_VALUES = 2_000_000
 
 
 def _mask(key: bytes, nonce: bytes, data: bytes) -> bytes:
@@ -37,6 +41,12 @@ def encrypt(key: bytes, value: t.Any) -> str:
 def decrypt(key: bytes, text: str) -> t.Any:
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)
-        return json.loads(zlib.decompress(_mask(key, data[:_NONCE], data[_NONCE:])))
-    except (binascii.Error, zlib.error, ValueError) as exc:
+        inflate = zlib.decompressobj()
+        plain = inflate.decompress(_mask(key, data[:_NONCE], data[_NONCE:]), _LONGEST)
+        if inflate.unconsumed_tail or sum(plain.count(one) for one in (b",", b"[", b"{")) > _MOST_VALUES:
+            raise NodeError("The node's result is too large to be read. Inspect the files that differ on the node.")
+        if not inflate.eof:
+            raise ValueError("it has no end")
+        return json.loads(plain)
+    except (binascii.Error, zlib.error, ValueError, RecursionError) as exc:
         raise NodeError(f"The node's result is damaged ({type(exc).__name__}). Run again.") from exc

@@ -8,6 +8,7 @@ import os
 import typing as t
 
 from ..files.atomic import Tree
+from ..files.errors import NodeError
 from ..files.manifest import Manifest
 from ..files.scan import Expected, Found, Scene, check_area
 from .context import Context
@@ -96,9 +97,15 @@ def tree_of(context: Context, inspection: Inspection, root: str) -> Tree | None:
     return inspection.copy.tree if root == COPY else context.view.trees[root]
 
 
-def read_expected(context: Context, inspection: Inspection, expected: Expected) -> tuple[bytes, os.stat_result] | None:
+def read_expected(
+    context: Context, inspection: Inspection, expected: Expected, limit: int
+) -> tuple[bytes, os.stat_result] | None:
+    """Content of an expected file; None if there is none, or if it has become longer than the limit."""
     tree = tree_of(context, inspection, expected.root)
-    return tree.read(expected.path) if tree is not None else None
+    try:
+        return tree.read(expected.path, limit) if tree is not None else None
+    except NodeError:
+        return None
 
 
 def lacks_contents(context: Context, inspection: Inspection, contents: t.Container[str]) -> bool:

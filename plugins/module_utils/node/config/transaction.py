@@ -12,12 +12,23 @@ from ..files.errors import NodeError
 from ..files.manifest import Manifest
 from ..files.scan import Expected, printable
 from ..store.store import timestamp
-from .activate import CREATE, UPDATE, Action, Executor
+from .activate import CREATE, UPDATE, Action, Executor, Late
 from .context import Context
 from .decision import Decision, content_of
 from .drift import Findings
 from .node_state import Inspection
 from .running_copy import COPY
+
+
+class Outcome(t.NamedTuple):
+    """The directory of the backup (empty if nothing was backed up), and what was changed at the last moment."""
+
+    backup: str
+    late: Late
+
+    @property
+    def backups(self) -> list[str]:
+        return [one for one in (self.backup, *self.late.backups) if one]
 
 
 def activate(
@@ -27,15 +38,15 @@ def activate(
     decision: Decision,
     release: Manifest,
     contents: t.Mapping[str, bytes],
-) -> str:
-    """Activate a release. Returns the directory of the backup; empty if nothing was backed up."""
+) -> Outcome:
+    """Activate a release."""
     store, recorded = context.store, context.recorded
     next_applied = _next_applied(context, inspection, release.id)
     previous = {key: value for key, value in recorded.applied.items() if key != "time"}
-    backup = ""
+    outcome = Outcome("", Late([], []))
     executes = bool(decision.actions or inspection.scene.leftovers)
     if executes:
-        backup = _execute(context, inspection, findings, decision, release, contents, next_applied)
+        outcome = _execute(context, inspection, findings, decision, release, contents, next_applied)
     if decision.actions or context.interrupted:
         store.forget_accepted(_written_as_released(inspection, decision))
     if previous != next_applied or decision.actions:
@@ -46,7 +57,7 @@ def activate(
         store.journal("applied", release=release.id, recovered=context.interrupted)
     if decision.actions or previous.get("release") != release.id:
         store.prune(context.request.keep_releases, context.request.keep_backups)
-    return backup
+    return outcome
 
 
 def _next_applied(context: Context, inspection: Inspection, release: str) -> dict[str, t.Any]:
@@ -73,7 +84,7 @@ def _execute(
     release: Manifest,
     contents: t.Mapping[str, bytes],
     next_applied: t.Mapping[str, t.Any],
-) -> str:
+) -> Outcome:
     """Back up, record the intent, and carry out the actions."""
     store, view = context.store, context.view
 
@@ -112,17 +123,20 @@ def _execute(
         key for key in {*inspection.planned, *inspection.before, *inspection.target} if not key.startswith("engine:")
     ]
     try:
-        executor.run(decision.actions, inspection.scene, outside if context.interrupted else ())
+        late = executor.run(decision.actions, inspection.scene, outside if context.interrupted else ())
     except (OSError, NodeError) as exc:
         _give_up(context, release, executor, exc)
-    return backup
+    if late.paths:
+        store.journal("changed meanwhile", files=late.paths, backups=late.backups)
+    return Outcome(backup, late)
 
 
 def _give_up(context: Context, release: Manifest, executor: Executor, exc: OSError | NodeError) -> t.NoReturn:
     """Report how far an activation got. If it replaced nothing, the engine may still start."""
     reason = str(exc)
     if isinstance(exc, OSError):
-        reason = f"{exc.strerror}: {printable(str(exc.filename))}" if exc.filename else str(exc.strerror or exc)
+        # A write to an open file has no name, and a name in an open directory has no directory.
+        reason = f"{printable(executor.at or str(exc.filename or ''))}: {exc.strerror or exc}"
         reason += ". Free some space, or mount the file system for writing, and run again"
     if executor.replaced:
         consequence = "Some files were already replaced, so the engine does not start before the next run has finished."

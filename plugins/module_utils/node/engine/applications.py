@@ -85,9 +85,9 @@ def log_of(tree: Tree, artefact: Artefact) -> list[str]:
     lines: list[str] = []
     for suffix in (".deploymentError", ".deploymentLog"):
         with contextlib.suppress(NodeError, OSError):
-            read = tree.read(artefact.name + suffix)
-            if read is not None:
-                lines.extend(read[0][-16384:].decode("utf-8", "replace").splitlines()[-30:])
+            end = tree.read_end(artefact.name + suffix, 16384)
+            if end is not None:
+                lines.extend(end.decode("utf-8", "replace").splitlines()[-30:])
     return lines
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import heapq
 import os
 import re
 import typing as t
@@ -25,6 +26,9 @@ _CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})", re.ASCII)
 _GERMAN_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+# The engine's user may put anything into the directory.
+_LONGEST = 1 << 20
+_FILES = 100
 
 
 class LicenceError(ValueError):
@@ -146,12 +150,13 @@ def read_installed(engine: str) -> dict[str, t.Any] | None:
         if place is None:
             return None
         try:
-            names = sorted(name for name in os.listdir(place[0]) if name.endswith(".lic"))
+            with os.scandir(place[0]) as entries:
+                names = heapq.nsmallest(_FILES, (entry.name for entry in entries if entry.name.endswith(".lic")))
         finally:
             os.close(place[0])
         for name in names:
             with contextlib.suppress(NodeError, OSError):
-                read = tree.read(f"configuration/{name}")
+                read = tree.read(f"configuration/{name}", _LONGEST)
                 if read is not None:
                     today = datetime.datetime.now(datetime.timezone.utc).date()
                     # The encoding of Java properties files.

@@ -125,7 +125,7 @@ def write(value: dict[str, t.Any], directory: str = RUN_DIRECTORY) -> None:
 
 def read(directory: str = RUN_DIRECTORY) -> dict[str, t.Any] | None:
     """What was recorded at the last start in this boot; None where nothing usable is there."""
-    value = read_json_file(os.path.join(directory, "started.json"), limit=64 << 20)
+    value = read_json_file(os.path.join(directory, "started.json"), limit=8 << 20)
     if value is None or value.get("format") != FORMAT or not isinstance(value.get("files"), dict):
         return None
     return value

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
+import signal
 import stat
-import sys
+import time
 import typing as t
 
 from .digest import sha256_of_fd
@@ -25,17 +27,33 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 32
+# Of renameat2(2).
+_NO_REPLACE, _EXCHANGE = 1, 2
+_EXCHANGES = 100
 # Up to this number, files are synced one by one; more of them together.
 BATCH = 16
+# Nothing that is read as a whole is longer. Whoever may write a file can make it as long as he likes, at no cost.
+GREATEST = 64 << 20
+NOT_READ = "not-read-"
+# A managed file. A longer one is reported, but neither read nor overwritten.
+GREATEST_FILE = 1 << 30
+
+Content = t.TypeVar("Content")
 
 TEMPORARY_PREFIX = ".ivy-cluster-"
 TEMPORARY_SUFFIX = ".tmp"
+PARTIAL_SUFFIX = ".part.tmp"
 
 
 def temporary_name(name: str) -> str:
     """A name that no watcher takes for a real file, and that the next run finds again after a kill."""
     mark = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return f"{TEMPORARY_PREFIX}{mark}{TEMPORARY_SUFFIX}"
+
+
+def partial_name(name: str) -> str:
+    """The temporary name of a file that is not complete yet."""
+    return temporary_name(name)[: -len(TEMPORARY_SUFFIX)] + PARTIAL_SUFFIX
 
 
 def is_temporary(name: str) -> bool:
@@ -116,7 +134,7 @@ def lstat_at(directory: int, name: str) -> os.stat_result | None:
         return None
 
 
-def read_all(fd: int, limit: int = sys.maxsize) -> bytes:
+def read_all(fd: int, limit: int) -> bytes:
     """All bytes, or the first ones up to the limit."""
     blocks: list[bytes] = []
     while limit > 0:
@@ -128,20 +146,50 @@ def read_all(fd: int, limit: int = sys.maxsize) -> bytes:
     return b"".join(blocks)
 
 
-def read_at(directory: int, name: str, limit: int = sys.maxsize) -> tuple[bytes, os.stat_result]:
-    """Content of one regular file, or its begin; a link or anything special there is an error, never followed."""
+@contextlib.contextmanager
+def open_at(directory: int, name: str) -> t.Iterator[tuple[int, os.stat_result]]:
+    """One regular file, opened; a link or anything special there is an error, never followed."""
     fd = os.open(name, _READ, dir_fd=directory)
     try:
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode):
             raise NodeError(f"{name} is not a regular file.")
-        return read_all(fd, limit), info
+        yield fd, info
     finally:
         os.close(fd)
 
 
-def digest_at(directory: int, name: str) -> tuple[str, os.stat_result] | None:
-    """Digest and status of one regular file; None if it is missing or not a regular file."""
+def read_at(directory: int, name: str, limit: int) -> tuple[bytes, os.stat_result]:
+    """The begin of one regular file, up to the limit."""
+    with open_at(directory, name) as (fd, info):
+        return read_all(fd, limit), info
+
+
+def read_whole_at(directory: int, name: str, limit: int = GREATEST) -> tuple[bytes, os.stat_result]:
+    """Content of one regular file. A longer one than the limit is an error, and is not read."""
+    with open_at(directory, name) as (fd, info):
+        # It may grow while it is read.
+        content = read_all(fd, limit + 1) if info.st_size <= limit else b""
+        if max(info.st_size, len(content)) > limit:
+            raise NodeError(
+                f"{name} is larger than {limit} bytes, so it is not read. Inspect it, and move it away if the engine "
+                "does not need it."
+            )
+        return content, info
+
+
+def read_end_at(directory: int, name: str, size: int) -> bytes:
+    """The last bytes of one regular file."""
+    with open_at(directory, name) as (fd, info):
+        os.lseek(fd, max(info.st_size - size, 0), os.SEEK_SET)
+        return read_all(fd, size)
+
+
+def digest_at(directory: int, name: str, limit: int = GREATEST_FILE) -> tuple[str, os.stat_result] | None:
+    """Digest and status of one regular file; None if it is missing or not a regular file.
+
+    A longer one than the limit is not read. It gets a mark that no content has, and that changes with the file.
+    """
     try:
         fd = os.open(name, _READ, dir_fd=directory)
     except OSError as exc:
@@ -152,7 +200,9 @@ def digest_at(directory: int, name: str) -> tuple[str, os.stat_result] | None:
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode):
             return None
-        return sha256_of_fd(fd, info.st_size), info
+        if info.st_size > limit:
+            return f"{NOT_READ}{info.st_ino:x}-{info.st_size:x}-{info.st_ctime_ns:x}", info
+        return sha256_of_fd(fd, info.st_size, limit), info
     finally:
         os.close(fd)
 
@@ -176,12 +226,14 @@ def prepare_at(
     uid: int,
     gid: int,
     durable: bool = True,
+    mark_partial: bool = False,
 ) -> None:
     """Write a complete file, or its blocks one after another, under its temporary name.
 
-    A caller that writes several files can pass durable=False and synchronise them together.
+    A caller that writes several files can pass durable=False and synchronise them together. With mark_partial, the
+    file has the temporary name only once it is complete.
     """
-    temporary = temporary_name(name)
+    temporary = partial_name(name) if mark_partial else temporary_name(name)
     try:
         fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
     except FileExistsError:
@@ -198,6 +250,8 @@ def prepare_at(
             os.fchmod(fd, mode)
         if durable:
             os.fsync(fd)
+        if mark_partial:
+            os.rename(temporary, temporary_name(name), src_dir_fd=directory, dst_dir_fd=directory)
     except OSError:
         with contextlib.suppress(OSError):
             discard_at(directory, temporary)
@@ -209,6 +263,103 @@ def prepare_at(
 def commit_at(directory: int, name: str) -> None:
     """Rename a prepared file to its final name, which replaces an existing file."""
     os.rename(temporary_name(name), name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def exchange_at(directory: int, name: str) -> bool:
+    """Bring a prepared file to its final name. What was there before, of any kind, has the temporary name then.
+
+    Nothing that another process puts there at this very moment is lost. Returns whether there was something.
+    """
+    temporary = temporary_name(name)
+    for _attempt in range(_EXCHANGES):
+        with contextlib.suppress(FileNotFoundError):
+            rename_at(directory, temporary, name, _EXCHANGE)
+            return True
+        # It is gone, or never was there.
+        with contextlib.suppress(FileExistsError):
+            rename_at(directory, temporary, name, _NO_REPLACE)
+            return False
+    raise NodeError(f"{name} appears and vanishes all the time. Find out which program does that, and run again.")
+
+
+def take_away_at(directory: int, name: str) -> bool:
+    """Give a file, or anything else of that name, its temporary name. Returns whether there was something."""
+    temporary = temporary_name(name)
+    try:
+        with contextlib.suppress(FileExistsError):
+            rename_at(directory, name, temporary, _NO_REPLACE)
+            return True
+        # Planted a moment ago.
+        remove_tree_at(directory, temporary)
+        rename_at(directory, name, temporary, _NO_REPLACE)
+        return True
+    except FileNotFoundError:
+        return False
+
+
+def rename_at(directory: int, old: str, new: str, flags: int) -> None:
+    """Rename within a directory, without replacing anything: exchange both names, or fail if the new one exists."""
+    number = _renameat2(directory, old, new, flags)
+    if number in (errno.ENOSYS, errno.EINVAL):
+        # A file system or a kernel that does not know this.
+        _rename_by_steps(directory, old, new, flags)
+    elif number:
+        raise OSError(number, os.strerror(number), new)
+
+
+def _renameat2(directory: int, old: str, new: str, flags: int) -> int:
+    """The number of the error; 0 if there is none."""
+    import ctypes
+
+    try:
+        function = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return errno.ENOSYS
+    if function(directory, os.fsencode(old), directory, os.fsencode(new), ctypes.c_uint(flags)) == 0:
+        return 0
+    return ctypes.get_errno()
+
+
+def _rename_by_steps(directory: int, old: str, new: str, flags: int) -> None:
+    """The same with calls that every file system knows. For a moment, neither has the new name."""
+    if flags == _NO_REPLACE:
+        info = os.stat(old, dir_fd=directory, follow_symlinks=False)
+        if not stat.S_ISDIR(info.st_mode):
+            os.link(old, new, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+            os.unlink(old, dir_fd=directory)
+            return
+        if lstat_at(directory, new) is not None:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+        os.rename(old, new, src_dir_fd=directory, dst_dir_fd=directory)
+        return
+    aside = temporary_name(f"{new}/aside")
+    os.rename(new, aside, src_dir_fd=directory, dst_dir_fd=directory)
+    try:
+        _rename_by_steps(directory, old, new, _NO_REPLACE)
+    except FileExistsError as exc:
+        # Made in that moment. Both stay for the next run, which backs them up.
+        raise NodeError(f"{new} was made on the node while it was being replaced. Run again.") from exc
+    os.rename(aside, old, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def await_writers(fd: int, seconds: float) -> bool:
+    """Wait until nobody has an open file open for writing. False if somebody still has after that time."""
+    end = time.monotonic() + seconds
+    # The signal for an open of the file while we hold the lease. The usual one would end this process.
+    fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+    while True:
+        try:
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError as exc:
+            if exc.errno != errno.EAGAIN:
+                # A file system without leases.
+                return True
+        else:
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+            return True
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.01)
 
 
 def write_at(directory: int, name: str, data: bytes, mode: int, uid: int, gid: int, durable: bool = True) -> None:
@@ -229,11 +380,16 @@ def sync_filesystem(fd: int) -> None:
     import ctypes
 
     try:
-        library = ctypes.CDLL(None, use_errno=True)
-        if library.syncfs(fd) == 0:
-            return
+        function = ctypes.CDLL(None, use_errno=True).syncfs
     except (AttributeError, OSError):
-        pass
+        os.sync()
+        return
+    if function(fd) == 0:
+        return
+    number = ctypes.get_errno()
+    if number != errno.ENOSYS:
+        # The data are not on the disk. sync() would not report that.
+        raise OSError(number, os.strerror(number))
     os.sync()
 
 
@@ -336,13 +492,20 @@ class Tree:
             if fd >= 0:
                 os.close(fd)
 
-    def read(self, path: str) -> tuple[bytes, os.stat_result] | None:
-        """Content of a regular file; None where there is none."""
+    def read(self, path: str, limit: int = GREATEST) -> tuple[bytes, os.stat_result] | None:
+        """Content of a regular file; None where there is none. A longer one than the limit is an error."""
+        return self._read(path, lambda directory, name: read_whole_at(directory, name, limit))
+
+    def read_end(self, path: str, size: int) -> bytes | None:
+        """The last bytes of a regular file; None where there is none."""
+        return self._read(path, lambda directory, name: read_end_at(directory, name, size))
+
+    def _read(self, path: str, read: t.Callable[[int, str], Content]) -> Content | None:
         place = self.open_parent(path)
         if place is None:
             return None
         try:
-            return read_at(*place)
+            return read(*place)
         except OSError as exc:
             if exc.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
                 return None
@@ -350,24 +513,11 @@ class Tree:
         finally:
             os.close(place[0])
 
-    def remove(self, path: str) -> None:
-        """Remove one file or link, and the directories that this leaves empty.
+    def remove_empty_directories(self, path: str) -> None:
+        """Remove the directories above a path that hold nothing.
 
         The first two levels (`configuration/applications`) stay: the engine watches them and expects them.
         """
-        place = self.open_parent(path)
-        if place is None:
-            return
-        fd, name = place
-        try:
-            discard_at(fd, name)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        self.remove_empty_directories(path)
-
-    def remove_empty_directories(self, path: str) -> None:
-        """Remove the directories above a path that hold nothing, except for the first two levels."""
         parts = check_relative(path)
         for depth in range(len(parts) - 1, 2, -1):
             place = self.open_parent("/".join(parts[:depth]))

@@ -16,8 +16,8 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def sha256_of_fd(fd: int, size: int = CHUNK) -> str:
-    """Digest of an open file, in bounded memory; a size that is about right saves the buffer for a large one."""
+def sha256_of_fd(fd: int, size: int, limit: int) -> str:
+    """Digest of an open file of about this size, in bounded memory; of the begin of one that outgrows the limit."""
     wanted = min(size + 1, CHUNK)
     first = os.read(fd, wanted)
     if len(first) < wanted:
@@ -27,11 +27,14 @@ def sha256_of_fd(fd: int, size: int = CHUNK) -> str:
             return hashlib.sha256(first).hexdigest()
         first += rest
     state = hashlib.sha256(first)
-    while True:
-        block = os.read(fd, CHUNK)
+    left = limit + 1 - len(first)
+    while left > 0:
+        block = os.read(fd, min(CHUNK, left))
         if not block:
-            return state.hexdigest()
+            break
         state.update(block)
+        left -= len(block)
+    return state.hexdigest()
 
 
 def canonical(value: t.Any) -> bytes:

@@ -211,7 +211,7 @@ def _below_files(entries: t.Iterable[Entry], keys: set[str]) -> list[str]:
 def _parse(data: bytes, where: str, digest: str) -> Manifest:
     try:
         value = json.loads(data.decode("utf-8"))
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise NodeError(
             f"The manifest {where} is not JSON ({exc}). It is damaged; build and push the release again."
         ) from exc

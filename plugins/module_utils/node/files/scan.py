@@ -9,7 +9,7 @@ import os
 import stat
 import typing as t
 
-from .atomic import Tree, digest_at, is_temporary, lstat_at
+from .atomic import GREATEST_FILE, NOT_READ, Tree, digest_at, is_temporary, lstat_at
 from .errors import NodeError
 from .manifest import Entry, Manifest
 from .patterns import Patterns
@@ -20,6 +20,9 @@ ENGINE_AREAS = ("configuration", "dropins", "patches")
 ENGINE_OWNED = ("configuration/applications/**",)
 # Each level needs an open directory, and the engine's user could create any number of levels.
 DEEPEST = 100
+MOST_FILES = 100_000
+# Of files that nobody expects, which the guard reads each minute. An engine's own take some MiB.
+MOST_BYTES = 2 << 30
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 FILE, LINK, DIRECTORY, SPECIAL = "file", "link", "directory", "special"
@@ -35,6 +38,25 @@ class Found(t.NamedTuple):
     uid: int
     gid: int
     mtime: float
+    mtime_ns: int = 0
+    ctime_ns: int = 0
+    inode: int = 0
+    # What a sparse file occupies is less than its size.
+    occupied: int = 0
+
+    def is_same(self, info: os.stat_result) -> bool:
+        """Whether nothing has touched the file since. `cp -p` sets the time that it had before, and the size."""
+        return (self.inode, self.size, self.mtime_ns, self.ctime_ns) == (
+            info.st_ino,
+            info.st_size,
+            info.st_mtime_ns,
+            info.st_ctime_ns,
+        )
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its content is known. A file of any size costs whoever makes it nothing."""
+        return not self.sha256.startswith(NOT_READ)
 
 
 class Expected(t.NamedTuple):
@@ -79,12 +101,24 @@ class Drift(t.NamedTuple):
 
 
 def _found(kind: str, info: os.stat_result, digest: str = "") -> Found:
-    return Found(kind, digest, info.st_size, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, info.st_mtime)
+    return Found(
+        kind,
+        digest,
+        info.st_size,
+        stat.S_IMODE(info.st_mode),
+        info.st_uid,
+        info.st_gid,
+        info.st_mtime,
+        info.st_mtime_ns,
+        info.st_ctime_ns,
+        info.st_ino,
+        min(info.st_size, info.st_blocks * 512),
+    )
 
 
-def inspect_name(directory: int, name: str) -> Found | None:
-    """One name in an open directory."""
-    hit = digest_at(directory, name)
+def inspect_name(directory: int, name: str, limit: int = GREATEST_FILE) -> Found | None:
+    """One name in an open directory. The content of a file that is longer than the limit is not read."""
+    hit = digest_at(directory, name, limit)
     if hit is not None:
         return _found(FILE, hit[1], hit[0])
     info = lstat_at(directory, name)
@@ -96,7 +130,7 @@ def inspect_name(directory: int, name: str) -> Found | None:
         return _found(DIRECTORY, info)
     if stat.S_ISREG(info.st_mode):
         # The file was being replaced. The second attempt finds the new one.
-        hit = digest_at(directory, name)
+        hit = digest_at(directory, name, limit)
         return _found(FILE, hit[1], hit[0]) if hit else None
     return _found(SPECIAL, info)
 
@@ -111,17 +145,39 @@ def inspect_path(path: str) -> Found | None:
         tree.close()
 
 
-class Walk(t.NamedTuple):
+class Walk:
     """The result of walking one root."""
 
-    files: dict[str, Found]
-    directories: dict[str, Found]
-    leftovers: list[str]
+    def __init__(self, expected: t.Collection[str]) -> None:
+        self.files: dict[str, Found] = {}
+        self.directories: dict[str, Found] = {}
+        self.leftovers: list[str] = []
+        self._expected = expected
+        self._names_left = MOST_FILES + len(expected)
+        self._bytes_left = MOST_BYTES
+
+    def count(self, prefix: str) -> None:
+        """Count one more name. An inspection without end would be as bad as none."""
+        self._names_left -= 1
+        if self._names_left < 0:
+            raise NodeError(
+                f"The managed directories hold more than {MOST_FILES} files that nobody declared, the last ones in "
+                f"{printable(prefix[:80])}. Nothing was changed. Remove them and run again."
+            )
+
+    def inspect(self, directory: int, name: str, path: str) -> Found | None:
+        """One name. What is expected is always read, so that other files cannot hide its content."""
+        if path in self._expected:
+            return inspect_name(directory, name)
+        found = inspect_name(directory, name, min(GREATEST_FILE, self._bytes_left))
+        if found is not None and found.kind == FILE and found.is_read:
+            self._bytes_left -= found.size
+        return found
 
 
-def walk(tree: Tree, areas: t.Iterable[str] | None, singles: t.Iterable[str]) -> Walk:
-    """Walk the areas (all of the root if None) and inspect single paths outside of them."""
-    result = Walk({}, {}, [])
+def walk(tree: Tree, areas: t.Iterable[str] | None, expected: t.Collection[str]) -> Walk:
+    """Walk the areas (all of the root if None) and inspect the expected files outside of them."""
+    result = Walk(expected)
     if not tree.exists:
         return result
     if areas is None:
@@ -136,7 +192,7 @@ def walk(tree: Tree, areas: t.Iterable[str] | None, singles: t.Iterable[str]) ->
             _enter(tree.fd, top, top, found, result)
         else:
             result.files[top] = found
-    for single in singles:
+    for single in expected:
         if single in result.files or single.split("/")[0] in tops:
             continue
         place = tree.open_parent(single)
@@ -172,7 +228,10 @@ def _enter(parent: int, name: str, path: str, found: Found, result: Walk) -> Non
 
 def _descend(fd: int, prefix: str, result: Walk) -> None:
     with os.scandir(fd) as entries:
-        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        listed = []
+        for entry in entries:
+            result.count(prefix)
+            listed.append((entry.name, entry.is_dir(follow_symlinks=False)))
     for name, is_directory in listed:
         path = prefix + name
         if is_temporary(name):
@@ -183,7 +242,7 @@ def _descend(fd: int, prefix: str, result: Walk) -> None:
             if info is not None and stat.S_ISDIR(info.st_mode):
                 _enter(fd, name, path, _found(DIRECTORY, info), result)
             continue
-        found = inspect_name(fd, name)
+        found = result.inspect(fd, name, path)
         if found is not None and found.kind != DIRECTORY:
             result.files[path] = found
 
@@ -272,6 +331,7 @@ def attribute_problem(expected: Expected, found: Found) -> str:
     return ", ".join(problems)
 
 
+_TOO_LARGE = "it is too large to be read"
 _INSTEAD = {
     LINK: "a symbolic link is there",
     DIRECTORY: "a directory is there",
@@ -291,7 +351,8 @@ def compare(scene: Scene, expected: t.Mapping[str, Expected]) -> list[Drift]:
         elif found.kind != FILE:
             findings.append(Drift(want.root, want.path, "modified", _INSTEAD[found.kind], found, want.secret))
         elif found.sha256 not in want.digests:
-            findings.append(Drift(want.root, want.path, "modified", "the content differs", found, want.secret))
+            detail = "the content differs" if found.is_read else _TOO_LARGE
+            findings.append(Drift(want.root, want.path, "modified", detail, found, want.secret))
         else:
             problem = attribute_problem(want, found)
             if problem:
@@ -322,6 +383,8 @@ def unexpected_files(
             engine_owned.append(key)
             continue
         detail = _INSTEAD.get(found.kind, "nobody declared this file")
+        if not found.is_read:
+            detail = f"{detail}, {_TOO_LARGE}"
         if key in known_directories:
             detail = f"{detail} instead of a directory"
         extra.append(Drift(root, path, "extra", detail, found, root == "secrets"))

@@ -32,10 +32,9 @@ def log_tail(settings: Settings) -> list[str]:
     try:
         for name in ("logs/console.log", "logs/ivy.log"):
             with contextlib.suppress(OSError, NodeError):
-                read = tree.read(name)
-                if read is not None:
-                    text = read[0][-65536:].decode("utf-8", "replace")
-                    last = collections.deque(text.splitlines(), maxlen=_LINES)
+                end = tree.read_end(name, 65536)
+                if end is not None:
+                    last = collections.deque(end.decode("utf-8", "replace").splitlines(), maxlen=_LINES)
                     if last and list(last) != lines[-len(last) :]:
                         lines.append(f"--- {name}")
                         lines.extend(last)

@@ -21,6 +21,7 @@ from ..files import atomic
 from ..files import manifest as manifests
 from ..files.atomic import (
     BATCH,
+    GREATEST_FILE,
     Tree,
     commit_at,
     discard_at,
@@ -35,6 +36,8 @@ from ..files.atomic import (
 )
 from ..files.digest import sha256
 from ..files.errors import NodeError
+from . import backups as backup_files
+from .backups import Backup, Collector, removable
 
 FORMAT = 1
 _PRIVATE_DIRECTORY = 0o700
@@ -42,6 +45,10 @@ _PRIVATE_FILE = 0o600
 # Accepted contents of one file; the oldest is removed.
 _ACCEPTED_PER_FILE = 4
 _JOURNAL_SIZE = 1 << 20
+# A JSON text unfolds to some twenty times its size in memory.
+_LONGEST_JSON = 8 << 20
+# In a backup until a run or the guard has reported it.
+_UNREPORTED = "unreported"
 
 _START_OVER = (
     "Move the file away and run again: the node is then treated as one to which nothing was applied, and what differs "
@@ -83,6 +90,11 @@ class Store:
         self.close()
 
     # --- the directory itself
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether something was ever stored here. An empty directory may be one whose file system is not mounted."""
+        return self.tree.exists and lstat_at(self.tree.fd, "format.json") is not None
 
     def _check(self) -> None:
         info = os.fstat(self.tree.fd)
@@ -173,7 +185,7 @@ class Store:
     def _json(self, path: str, **parts: type) -> dict[str, t.Any] | None:
         """One small file; parts names what must be of a certain kind where it is there."""
         try:
-            found = self.tree.read(path)
+            found = self.tree.read(path, _LONGEST_JSON)
         except NodeError as exc:
             raise NodeError(f"The store is damaged: {self.path}/{path}: {exc} {self._advice(path)}") from exc
         if found is None:
@@ -279,7 +291,7 @@ class Store:
 
     def blob(self, digest: str) -> bytes:
         """Content by digest, checked, since a damaged store must not reach the engine."""
-        found = self.tree.read(f"blobs/{digest}")
+        found = self.tree.read(f"blobs/{digest}", GREATEST_FILE)
         if found is None:
             raise NodeError(
                 f"The store is damaged: {self.path}/blobs/{digest} is missing. Run again: it is sent again; a "
@@ -450,18 +462,63 @@ class Store:
 
     # --- backups and journal
 
-    def backup(self, items: t.Sequence[tuple[dict[str, t.Any], bytes | None]]) -> str:
-        """Keep what an activation is about to overwrite. The list is written last: a backup with a list is complete."""
+    def backup(self, collect: t.Callable[[Collector], None]) -> str:
+        """Keep what an activation is about to overwrite. Returns the directory; empty if nothing was collected.
+
+        The list is written last: a backup with a list is complete.
+        """
+        uid, gid = os.geteuid(), os.getegid()
         name = self._next_backup(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
-        listed = []
-        for index, (item, content) in enumerate(items):
-            entry = dict(item)
-            if content is not None:
-                entry["file"] = f"{index:04d}"
-                self._put_bytes(f"backups/{name}/{entry['file']}", content)
-            listed.append(entry)
-        self._put(f"backups/{name}/list.json", {"format": FORMAT, "time": timestamp(), "items": listed})
-        return f"{self.path}/backups/{name}"
+        known = {
+            str(item["sha256"]): f"{one.name}/{item['file']}"
+            for one in self.backups()
+            for item in one.items
+            if item.get("sha256") and item.get("file")
+        }
+        directory, _names = self.tree.make_parent(f"backups/{name}/.names", _PRIVATE_DIRECTORY, uid, gid)
+        above, _name = self.tree.make_parent(f"backups/{name}", _PRIVATE_DIRECTORY, uid, gid)
+        try:
+            collector = Collector(directory, above, known)
+            collect(collector)
+            if collector.items:
+                self._put_bytes(f"backups/{name}/{_UNREPORTED}", b"")
+                listed = {"format": FORMAT, "time": timestamp(), "items": collector.items}
+                self._put(f"backups/{name}/list.json", listed)
+                return f"{self.path}/backups/{name}"
+        finally:
+            os.close(directory)
+            os.close(above)
+        self._remove_tree("backups", name)
+        return ""
+
+    def backups(self) -> list[Backup]:
+        """The complete backups. One whose list is damaged keeps an unknown content."""
+        found = []
+        for name in self._names("backups"):
+            try:
+                value = self._json(f"backups/{name}/list.json", items=list, time=str)
+            except NodeError:
+                value = {"items": [{"kind": backup_files.FILE, "path": name}]}
+            if value is not None:
+                items = tuple(item for item in value.get("items") or () if isinstance(item, dict))
+                reported = not self._has(f"backups/{name}/{_UNREPORTED}")
+                found.append(Backup(name, backup_files.seconds(str(value.get("time"))), reported, items))
+        return found
+
+    def has_backup(self, digest: str) -> bool:
+        return any(item.get("sha256") == digest for one in self.backups() for item in one.items)
+
+    def unreported(self) -> list[str]:
+        """The directories of backups that no run has reported: it may have been cut off before."""
+        return [
+            f"{self.path}/backups/{name}"
+            for name in self._names("backups")
+            if self._has(f"backups/{name}/{_UNREPORTED}") and self._has(f"backups/{name}/list.json")
+        ]
+
+    def mark_reported(self, directories: t.Iterable[str]) -> None:
+        for directory in directories:
+            self._remove(f"backups/{os.path.basename(directory)}/{_UNREPORTED}")
 
     def _next_backup(self, now: str) -> str:
         """A name that sorts after all others even if the clock was moved back, or pruning would take the newest."""
@@ -496,6 +553,7 @@ class Store:
             if name not in protected and named is None:
                 self._remove_release(name)
         by_age = self._by_age()
+        protected.update(self._still_to_come(by_age, applied))
         unprotected = [name for _age, name in by_age if name not in protected]
         kept = sum(1 for _age, name in by_age if name in protected)
         for name in unprotected[max(keep_releases - kept, 0) :]:
@@ -503,15 +561,31 @@ class Store:
             del contents[name]
         for name in self._names("backups"):
             # The list is written last and nothing is overwritten before, so these files are still in their places.
-            if self.tree.read(f"backups/{name}/list.json") is None:
+            if not self._has(f"backups/{name}/list.json"):
                 self._remove_tree("backups", name)
-        for name in sorted(self._names("backups"), reverse=True)[max(keep_backups, 1) :]:
+        for name in removable(self.backups(), max(keep_backups, 1), time.time()):
             self._remove_tree("backups", name)
         damaged = any(named is None and name in protected for name, named in contents.items())
         # The blobs of a damaged release are needed to repair it.
         if not damaged:
             self._collect(applied, set().union(*(named for named in contents.values() if named)))
         self._shorten_journal()
+
+    @staticmethod
+    def _still_to_come(by_age: t.Sequence[tuple[float, str]], applied: t.Mapping[str, t.Any]) -> list[str]:
+        """The newest release that was staged since the previous one and is not applied yet; an older one never will."""
+        previous = [age for age, name in by_age if name == applied.get("previous")]
+        others = [(age, name) for age, name in by_age if name not in (applied.get("release"), applied.get("previous"))]
+        return [name for age, name in others[:1] if not previous or age > previous[0]]
+
+    def _has(self, path: str) -> bool:
+        place = self.tree.open_parent(path)
+        if place is None:
+            return False
+        try:
+            return lstat_at(*place) is not None
+        finally:
+            os.close(place[0])
 
     def _contents(self, release: str) -> set[str] | None:
         """The digests of the contents of a release; None if its manifest is missing or damaged."""
@@ -524,9 +598,9 @@ class Store:
         self._remove_tree("releases", name)
 
     def _shorten_journal(self) -> None:
-        found = self.tree.read("journal.jsonl")
-        if found is not None and len(found[0]) > _JOURNAL_SIZE:
-            self._put_bytes("journal.jsonl", found[0][-_JOURNAL_SIZE // 2 :].split(b"\n", 1)[-1])
+        end = self.tree.read_end("journal.jsonl", _JOURNAL_SIZE + 1)
+        if end is not None and len(end) > _JOURNAL_SIZE:
+            self._put_bytes("journal.jsonl", end[-_JOURNAL_SIZE // 2 :].split(b"\n", 1)[-1])
 
     def _remove_tree(self, directory: str, name: str) -> None:
         place = self.tree.open_parent(f"{directory}/{name}")
@@ -574,12 +648,12 @@ def read_json_file(path: str, limit: int = 4 << 20) -> dict[str, t.Any] | None:
     try:
         if not tree.exists:
             return None
-        content, info = read_at(tree.fd, name)
-        if info.st_size > limit:
+        content, _info = read_at(tree.fd, name, limit + 1)
+        if len(content) > limit:
             return None
         value = json.loads(content.decode("utf-8"))
         return value if isinstance(value, dict) else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     finally:
         tree.close()

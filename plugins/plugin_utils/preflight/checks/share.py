@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges the file share: mounted, the same for all engine nodes, writable for the engine's numbers."""
+"""Judges the file share: mounted, the same for all engine nodes, writable for the engine's numbers, with locks."""
 
 from __future__ import annotations
 
@@ -93,6 +93,7 @@ def shared(looks: Looks) -> t.Iterator[Finding]:
         return
     writers = [look for look in nodes if _wrote(look) and not _comes_later(look)]
     blind: dict[str, list[str]] = {}
+    unlocked: dict[str, list[str]] = {}
     for look in nodes:
         if look.files is None or _comes_later(look):
             continue
@@ -104,10 +105,29 @@ def shared(looks: Looks) -> t.Iterator[Finding]:
                 blind.setdefault(look.host, []).append(writer.host)
             else:
                 yield from _numbers(look, writer, seen)
+                if not (seen.get("locked", True) or seen.get("lock_error") or _lock_error(writer)):
+                    unlocked.setdefault(look.host, []).append(writer.host)
+    yield from _without_locks(writers)
+    for host, others in unlocked.items():
+        what = f"it could lock files on the share that {', '.join(others)} had locked, so two runs could write at once"
+        advice = "The server must keep the locks: mount it without nolock and local_lock, with one version everywhere"
+        yield Finding("share-locks-local", _AREA, host, what, advice)
     advice = "All engine nodes need the same share: compare `findmnt` on them, and mount the same source everywhere"
     for host, what in _blind(blind):
         root = (looks[host.partition(",")[0]].plan.share or {}).get("root")
         yield Finding("share-not-shared", _AREA, host, f"{what} in {root}", advice)
+
+
+def _lock_error(look: Look) -> str:
+    return str((look.seen.get("probe") or {}).get("lock_error") or "")
+
+
+def _without_locks(writers: t.Iterable[Look]) -> t.Iterator[Finding]:
+    for look in writers:
+        if _lock_error(look):
+            what = f"it cannot lock its own file on the share ({_lock_error(look)})"
+            advice = "Use a file system with locks; for NFS 3 the server needs its lock service (rpc.statd)"
+            yield Finding("share-without-locks", _AREA, look.host, what, advice)
 
 
 def _blind(blind: t.Mapping[str, t.Sequence[str]]) -> t.Iterator[tuple[str, str]]:

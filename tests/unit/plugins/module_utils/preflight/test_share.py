@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.preflight import share
-from ansible_collections.ivy.cluster.tests.timing import Clock
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight import port_listener, share
+from ansible_collections.ivy.cluster.tests.timing import PATIENCE, Clock
 
 TOKEN = "t0k3n"
 UID, GID = os.geteuid(), os.getegid()
@@ -28,7 +30,8 @@ def test_a_node_reads_the_file_of_another(tmp_path: Path) -> None:
     wrote = share.write(str(tmp_path), str(tmp_path / "data"), TOKEN, "engine1", UID, GID)
     assert (wrote["error"], wrote["made"]) == ("", True)
     file = {"name": "engine1", "token": TOKEN, **{key: wrote[key] for key in ("path", "uid", "gid")}}
-    assert share.read_all([file], 0) == {"engine1": {"found": True, "error": "", "uid": UID, "gid": GID}}
+    unlocked = {"found": True, "error": "", "uid": UID, "gid": GID, "locked": False, "lock_error": ""}
+    assert share.read_all([file], 0) == {"engine1": unlocked}
     assert share.read_all([{**file, "token": "other"}], 0)["engine1"]["found"] is False
     assert share.remove(wrote["path"], UID, GID) == ""
     assert share.read_all([file], 0) == {"engine1": {"found": False, "error": ""}}
@@ -52,6 +55,29 @@ def test_a_directory_without_write_permission(tmp_path: Path) -> None:
     wrote = share.write(str(tmp_path), str(directory), TOKEN, "engine1", uid, uid)
     assert wrote["error"] == "Permission denied"
     assert list(directory.iterdir()) == []
+
+
+def test_another_process_sees_the_lock_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrote = share.write(str(tmp_path), str(tmp_path), TOKEN, "engine1", UID, GID)
+    fd, error = share.hold(wrote["path"], UID, GID)
+    assert error == ""
+    process = port_listener.start([], TOKEN, (wrote["path"], UID, GID), PATIENCE, fd)
+    try:
+        assert share.read(wrote["path"], TOKEN, UID, GID)["locked"] is True
+        assert share.hold(wrote["path"], UID, GID)[0] == -1
+    finally:
+        assert port_listener.stop(process["pid"], process["start"], PATIENCE)
+
+
+def test_a_share_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_fd: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    wrote = share.write(str(tmp_path), str(tmp_path), TOKEN, "engine1", UID, GID)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert share.hold(wrote["path"], UID, GID) == (-1, "No locks available")
+    found = share.read(wrote["path"], TOKEN, UID, GID)
+    assert (found["found"], found["locked"], found["lock_error"]) == (True, False, "No locks available")
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -483,6 +483,20 @@ def test_a_share_with_other_numbers(looked: Looked) -> None:
     assert "uid 65534" in found.message
 
 
+def test_a_share_whose_locks_do_not_reach_the_other_node(looked: Looked) -> None:
+    assert judged(looked, answers(locked=True, lock_error="")) == []
+    found = only(judged(looked, answers(locked=False, lock_error="")))
+    assert (found.code, found.subject) == ("share-locks-local", "engine1")
+    assert "engine2" in found.message
+
+
+def test_a_share_without_locks(looked: Looked) -> None:
+    looked["engine2"]["seen"]["probe"]["lock_error"] = "No locks available"
+    found = only(judged(looked, answers(locked=False, lock_error="")))
+    assert (found.code, found.subject) == ("share-without-locks", "engine2")
+    assert "No locks available" in found.message
+
+
 def test_a_missing_mount(looked: Looked) -> None:
     looked["engine1"]["seen"]["mount"] = {"target": "/", "type": "ext4", "source": "/dev/sda1"}
     assert only(judged(looked, answers())).code == "share-not-mounted"

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree as yaml_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.tree import (
@@ -14,6 +19,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.tree import (
     parse,
     read_header,
 )
+from ansible_collections.ivy.cluster.tests.limits import limited
 
 HEADER = "# yaml-language-server: $schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json"
 
@@ -139,6 +145,54 @@ def test_aliases_that_explode_are_refused() -> None:
 def test_too_deep_is_refused_and_takes_nothing_down(text: str) -> None:
     with pytest.raises(YamlError, match="nested too deeply"):
         parse(text)
+
+
+HOSTILE = {
+    "a long key above a long list": "k" * 100_000 + ":\n" + "- x\n" * 50_000,
+    "long keys one below the other": "".join(" " * depth + "k" * 3_000 + ":\n" for depth in range(400))
+    + " " * 400
+    + "x",
+    "a long key with a flow list": "k" * 4_000 + ": [" + "x," * 40_000 + "]",
+    "a long value with many aliases": "a: &a " + "x" * 1_000_000 + "\nb: [" + "*a," * 40_000 + "]",
+    "a flow list without end": "a: [" + "x," * 2_000_000 + "]",
+    "empty mappings": "a: [" + "{}," * 1_300_000 + "]",
+    "items in items": "- - - - x\n" * 400_000,
+    "short keys": "".join(f"k{number}: x\n" for number in range(400_000)),
+    "questions": "? \n" * 1_000_000,
+    "a long text": "a: " + "x" * (5 << 20),
+    "no YAML at all": "a: [" + "x: y: z, " * 400_000,
+    "quotes": "a: " + '"x\\n" ' * 500_000,
+    "anchors": "".join(f"a{number}: &a{number} x\n" for number in range(250_000)),
+    "documents": "--- x\n" * 500_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_takes_the_memory_or_the_time_of_whoever_reads_it(name: str) -> None:
+    text = HOSTILE[name]
+
+    def read() -> str:
+        with pytest.raises(YamlError) as caught:
+            parse(text)
+        return str(caught.value)
+
+    problem = limited(read)
+    assert len(problem) < 300
+    assert "kkk" not in problem
+
+
+def test_real_files_are_far_from_the_limits() -> None:
+    text = "".join(f"Section{one}:\n" + "".join(f"  Key{two}: value\n" for two in range(20)) for one in range(1000))
+    assert len(parse(text).leaves) == 20_000
+    certificate = "Key: |\n" + "  " + "\n  ".join(["a-b:c,d[e]{f}?" * 5] * 20_000)
+    assert len(parse(certificate).leaves) == 1
+
+
+@given(st.text("a:-?[]{},&*!|>'\"#%\n \t", max_size=60))
+def test_the_bound_of_the_number_of_values_is_one(text: str) -> None:
+    with contextlib.suppress(yaml.YAMLError):
+        events = list(yaml.parse(text, Loader=yaml.SafeLoader))
+        assert sum(isinstance(event, yaml.NodeEvent) for event in events) <= yaml_tree._most_possible(text)
 
 
 def test_tags_are_kept() -> None:

@@ -267,15 +267,15 @@ def test_what_cannot_be_put_back_is_given_up_and_does_not_fill_the_backups(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch.node.path(IVY).write_bytes(b"EMail: local\n")
-    commit = atomic.commit_at
+    exchange = atomic.exchange_at
 
-    def refuse(directory: int, name: str) -> None:
+    def refuse(directory: int, name: str) -> bool:
         # What an immutable file answers, for instance.
         if name == "ivy.yaml":
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), name)
-        commit(directory, name)
+        return exchange(directory, name)
 
-    monkeypatch.setattr(activate, "commit_at", refuse)
+    monkeypatch.setattr(activate, "exchange_at", refuse)
     for _time in range(guard.ATTEMPTS):
         watch.run(guard.RESTORE, status=1)
     kept = len(watch.backups())
@@ -292,7 +292,7 @@ def test_a_restore_that_fails_forgets_old_backups_too(watch: Watch, monkeypatch:
     def refuse(*_arguments: t.Any) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), "ivy.yaml")
 
-    monkeypatch.setattr(activate, "commit_at", refuse)
+    monkeypatch.setattr(activate, "exchange_at", refuse)
     options = guard.Options(guard.RESTORE, *watch.places, keep_backups=1)
     for text in (b"EMail: one\n", b"EMail: two\n"):
         watch.node.path(IVY).write_bytes(text)

@@ -20,6 +20,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.agent import star
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import (
     database,
+    firewall,
     mounts,
     start_state,
     unit,
@@ -184,9 +185,35 @@ def no_name_service(one: Starter, _monkeypatch: pytest.MonkeyPatch) -> None:
     one.write(database={"address": "no.such.host.invalid", "port": 5432, "name": "d", "user": "u"})
 
 
+def lacks_store(one: Starter, _monkeypatch: pytest.MonkeyPatch) -> None:
+    one.node.store.rename(one.node.base / "away")
+
+
+def lacks_contents_of_store(one: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacks_store(one, monkeypatch)
+    one.node.store.mkdir(mode=0o700)
+
+
+def lacks_firewall(one: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    nft = one.node.base / "nft"
+    nft.write_text("#!/bin/sh\necho 'Error: No such file or directory' >&2\nexit 1\n")
+    nft.chmod(0o755)
+    monkeypatch.setattr(firewall, "_NFT", str(nft))
+    one.write(firewall_table="ivy_engine")
+
+
+def lacks_nftables(one: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firewall, "_NFT", str(one.node.base / "nft"))
+    one.write(firewall_table="ivy_engine")
+
+
 @pytest.mark.parametrize(
     ("cause", "words"),
     [
+        (lacks_store, "is missing or empty"),
+        (lacks_contents_of_store, "is missing or empty"),
+        (lacks_firewall, "The firewall's table ivy_engine is not loaded"),
+        (lacks_nftables, "The firewall's table ivy_engine is not loaded"),
         (lacks_record, "There is no cluster record"),
         (lacks_directory, "There is no cluster record"),
         (lacks_user, "does not exist"),
@@ -229,6 +256,25 @@ def test_no_error_of_the_operating_system_ends_the_start(
     assert starter.attempt(Clock(1)) is None
     assert starter.state.state == "waiting"
     assert os.strerror(number) in starter.state.reason
+
+
+def test_the_engine_starts_once_its_firewall_does(starter: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(firewall, "systemctl", lambda *arguments, **_named: asked.append(arguments) or "")
+    lacks_firewall(starter, monkeypatch)
+    clock = Clock(10)
+    clock.wakes[3] = lambda: (starter.node.base / "nft").write_text("#!/bin/sh\nexit 0\n")
+    assert starter.attempt(clock) == 0
+    assert len(clock.slept) == 3
+    assert asked == [("restart", "--no-block", "--", "ivy-engine-firewall.service")] * 3
+
+
+def test_nft_that_hangs_is_not_waited_for(starter: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacks_firewall(starter, monkeypatch)
+    (starter.node.base / "nft").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(firewall, "_SECONDS", NO_TIME)
+    assert starter.attempt(Clock(1)) is None
+    assert "does not answer" in starter.state.reason
 
 
 def test_the_record_appears_while_it_is_waited_for(starter: Starter) -> None:

@@ -467,6 +467,25 @@ def test_old_releases_backups_and_blobs_go(node: t.Any, applied: t.Any) -> None:
         assert len(one.blob_names()) == 5 + 1 + 2
 
 
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_release_that_was_staged_stays_when_another_is_activated(node: t.Any, applied: t.Any, keep: int) -> None:
+    staged, other = (node.build(files(node, app=f"Variables: {number}\n".encode())) for number in (2, 3))
+    node.stage(staged, keep_releases=keep)
+    node.apply(other, keep_releases=keep)
+    with node.opened() as store:
+        assert staged.id in store.releases()
+    # It needs nothing from the controller.
+    assert node.apply(staged, manifest=None, blobs={}, keep_releases=keep)["changed"]
+
+
+def test_a_release_that_was_applied_once_does_not_stay_for_that(node: t.Any, applied: t.Any) -> None:
+    made = [node.build(files(node, app=f"Variables: {number}\n".encode())) for number in range(2, 6)]
+    for release in made:
+        node.apply(release, keep_releases=1)
+    with node.opened() as store:
+        assert set(store.releases()) == {release.id for release in made[-2:]}
+
+
 def test_a_clock_that_was_moved_back_costs_no_backup(node: t.Any, applied: t.Any) -> None:
     (node.store / "backups/20990101T000000Z").mkdir()
     (node.store / "backups/20990101T000000Z/list.json").write_text("{}")

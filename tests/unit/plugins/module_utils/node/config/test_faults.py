@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -215,7 +216,7 @@ def test_more_backups_than_anybody_expects_with_one_time_keep_their_order(applie
     (applied.store / "backups/20990101T000000Z.00009999").mkdir()
     for _number in range(2):
         with applied.opened() as store:
-            store.backup([])
+            store.backup(lambda collector: collector.add(store.tree.fd, "format.json", "engine", "web.xml"))
     names = sorted(path.name for path in (applied.store / "backups").iterdir())
     assert names[-2:] == ["20990101T000000Z.00010000", "20990101T000000Z.00010001"]
 
@@ -258,7 +259,8 @@ def test_a_disk_that_fills_up_before_anything_was_replaced_leaves_a_node_that_ma
                 flags & os.O_CREAT and "dir_fd" in named and os.fstat(named["dir_fd"]).st_ino in inside
             ),
         )
-        with pytest.raises(NodeError, match=r"No space left on device.* No file was replaced"):
+        place = re.escape(str(applied.engine / "configuration/"))
+        with pytest.raises(NodeError, match=rf"{place}\S+: No space left on device.* No file was replaced"):
             applied.apply(applied.build(newer(applied)))
     assert applied.holds(files(applied))
     assert not applied.opened().intent()
@@ -274,12 +276,14 @@ def test_a_disk_that_fails_half_way_keeps_the_engine_from_starting_until_the_nex
     with monkeypatch.context() as patch:
         seen: list[int] = []
 
-        def third_of_the_activation(*_args: t.Any, **_named: t.Any) -> bool:
-            if applied.opened().intent():
-                seen.append(1)
-            return len(seen) > 2
+        def third(directory: int, old: str, new: str, flags: int) -> None:
+            seen.append(1)
+            if len(seen) > 2:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), new)
+            real(directory, old, new, flags)
 
-        failing(patch, "rename", errno.EROFS, third_of_the_activation)
+        real = atomic.rename_at
+        patch.setattr(atomic, "rename_at", third)
         with pytest.raises(NodeError, match=r"Read-only file system.*does not start before the next run"):
             applied.apply(applied.build(newer(applied)))
     assert "was interrupted" in applied.start()
@@ -289,6 +293,21 @@ def test_a_disk_that_fails_half_way_keeps_the_engine_from_starting_until_the_nex
     assert result["interrupted"] is True
     assert applied.holds(newer(applied))
     assert applied.start() == ""
+
+
+def test_data_that_did_not_reach_the_disk_end_the_activation(applied: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(activate, "BATCH", 0)
+        patch.setattr(atomic, "sync_filesystem", fail)
+        with pytest.raises(NodeError, match=r"Input/output error.*No file was replaced"):
+            applied.apply(applied.build(newer(applied)))
+    assert applied.path(WEB).read_bytes() == EDIT
+    assert not list(applied.engine.rglob(".ivy-cluster-*"))
+    applied.apply(applied.build(newer(applied)))
+    assert applied.holds(newer(applied))
 
 
 class ReadOnly(t.NamedTuple):

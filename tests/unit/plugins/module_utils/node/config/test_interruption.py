@@ -54,6 +54,7 @@ class Reaper:
         for name in CALLS:
             monkeypatch.setattr(os, name, self._wrapped(name, getattr(os, name)))
         monkeypatch.setattr(atomic, "sync_filesystem", self._wrapped("sync", atomic.sync_filesystem))
+        monkeypatch.setattr(atomic, "rename_at", self._wrapped("rename", atomic.rename_at))
 
     def _wrapped(self, name: t.Any, real: t.Any) -> t.Any:
         def call(*args: t.Any, **kwargs: t.Any) -> t.Any:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import stat
 import typing as t
@@ -116,3 +118,148 @@ def test_a_file_can_be_written_in_blocks(tmp_path: Path) -> None:
             atomic.prepare_at(tree.fd, "b", blocks(), 0o640, os.geteuid(), os.getegid())
     assert (tmp_path / "a").read_bytes() == b"onetwo"
     assert os.listdir(tmp_path) == ["a"]
+
+
+# --- exchanging
+
+
+@pytest.fixture(params=["by the kernel", "by steps"])
+def renaming(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that can exchange two names, and one that cannot."""
+    if request.param == "by steps":
+        monkeypatch.setattr(atomic, "_renameat2", lambda *_arguments: errno.EINVAL)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> t.Iterator[int]:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+def prepare(directory: int, name: str, content: bytes) -> None:
+    atomic.prepare_at(directory, name, content, 0o600, os.geteuid(), os.getegid(), mark_partial=True)
+
+
+@pytest.mark.usefixtures("renaming")
+def test_what_a_new_file_replaced_still_exists(tmp_path: Path, directory: int) -> None:
+    aside = tmp_path / atomic.temporary_name("file")
+    prepare(directory, "file", b"first")
+    assert not atomic.exchange_at(directory, "file")
+    assert not aside.exists()
+    prepare(directory, "file", b"second")
+    assert atomic.exchange_at(directory, "file")
+    assert ((tmp_path / "file").read_bytes(), aside.read_bytes()) == (b"second", b"first")
+
+
+@pytest.mark.usefixtures("renaming")
+@pytest.mark.parametrize("kind", ["directory", "link", "fifo"])
+def test_anything_else_is_exchanged_too(tmp_path: Path, directory: int, kind: str) -> None:
+    place, aside = tmp_path / "file", tmp_path / atomic.temporary_name("file")
+    if kind == "directory":
+        (place / "below").mkdir(parents=True)
+    elif kind == "link":
+        place.symlink_to("/etc/passwd")
+    else:
+        os.mkfifo(place)
+    before = place.lstat()
+    prepare(directory, "file", b"new")
+    assert atomic.exchange_at(directory, "file")
+    assert place.read_bytes() == b"new"
+    assert (aside.lstat().st_ino, aside.lstat().st_mode) == (before.st_ino, before.st_mode)
+    os.unlink(place)
+    os.rename(aside, place)
+    assert atomic.take_away_at(directory, "file")
+    assert aside.lstat().st_ino == before.st_ino
+    assert not place.exists()
+
+
+@pytest.mark.usefixtures("renaming")
+def test_what_is_not_there_cannot_be_taken_away(directory: int) -> None:
+    assert not atomic.take_away_at(directory, "file")
+
+
+@pytest.mark.usefixtures("renaming")
+def test_without_a_prepared_file_nothing_is_exchanged(tmp_path: Path, directory: int) -> None:
+    (tmp_path / "file").write_bytes(b"here")
+    with pytest.raises(FileNotFoundError):
+        atomic.exchange_at(directory, "file")
+    assert (tmp_path / "file").read_bytes() == b"here"
+
+
+@pytest.mark.usefixtures("renaming")
+def test_a_planted_temporary_name_does_not_keep_a_file_in_its_place(tmp_path: Path, directory: int) -> None:
+    (tmp_path / "file").write_bytes(b"here")
+    (tmp_path / atomic.temporary_name("file")).mkdir()
+    assert atomic.take_away_at(directory, "file")
+    assert (tmp_path / atomic.temporary_name("file")).read_bytes() == b"here"
+
+
+def test_a_file_is_complete_once_it_has_its_temporary_name(
+    tmp_path: Path, directory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    real = os.fchmod
+    monkeypatch.setattr(os, "fchmod", lambda fd, mode: seen.append(os.listdir(tmp_path)) or real(fd, mode))
+    atomic.prepare_at(directory, "file", b"new", 0o644, os.geteuid(), os.getegid(), mark_partial=True)
+    assert seen == [[atomic.partial_name("file")]]
+    assert os.listdir(tmp_path) == [atomic.temporary_name("file")]
+    assert all(atomic.is_temporary(name) for name in (*seen[0], *os.listdir(tmp_path)))
+
+
+def test_a_writer_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        with path.open("ab"):
+            assert not atomic.await_writers(fd, 0.0)
+        assert atomic.await_writers(fd, 0.0)
+    finally:
+        os.close(fd)
+
+
+# --- the disk
+
+
+class Library:
+    """A C library whose syncfs fails with an error."""
+
+    def __init__(self, number: int) -> None:
+        def syncfs(_fd: int) -> int:
+            ctypes.set_errno(number)
+            return -1 if number else 0
+
+        self.syncfs = syncfs
+
+
+@pytest.fixture
+def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    calls: list[str] = []
+    monkeypatch.setattr(os, "sync", lambda: calls.append("sync"))
+    return calls
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EBADF])
+def test_data_that_did_not_reach_the_disk_are_an_error(
+    monkeypatch: pytest.MonkeyPatch, syncs: list[str], number: int
+) -> None:
+    """sync() reports no errors, and a second syncfs() does not report this one again."""
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_named: Library(number))
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        atomic.sync_filesystem(0)
+    assert caught.value.errno == number
+    assert syncs == []
+
+
+def test_a_kernel_without_the_call_syncs_everything(monkeypatch: pytest.MonkeyPatch, syncs: list[str]) -> None:
+    for library in (Library(errno.ENOSYS), object()):
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, one=library, **_named: one)
+        atomic.sync_filesystem(0)
+    assert syncs == ["sync", "sync"]
+
+
+def test_a_synchronised_file_system_needs_nothing_else(monkeypatch: pytest.MonkeyPatch, syncs: list[str]) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_named: Library(0))
+    atomic.sync_filesystem(0)
+    assert syncs == []
