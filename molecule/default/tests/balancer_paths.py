@@ -47,10 +47,13 @@ class Case:
     # By HTTP/2 only.
     scheme: str = "https"
     authority: str = "HOST"
+    # Asks for a tunnel (RFC 8441).
+    protocol: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.method} {self.target[:100]!r} {' '.join(self.headers)} {self.scheme} {self.authority}"
+        words = (self.method, repr(self.target[:100]), *self.headers, self.scheme, self.authority, self.protocol)
+        return " ".join(filter(None, words))
 
 
 # Requests of users.
@@ -154,6 +157,11 @@ def named() -> list[Case]:
         Case("/system", CLOSED, http1=False, scheme=scheme)
         for scheme in ("http", "ftp", "https://HOST/app?", "https://x/app#", "/app?", "")
     ]
+    cases += [
+        Case("/app", CLOSED | {405}, "CONNECT", http1=False, protocol=protocol)
+        for protocol in ("h2c", "websocket,h2c", "WebSocket/13", "")
+    ]
+    cases.append(Case("/system", CLOSED, "CONNECT", http1=False, protocol="websocket"))
     cases += [
         Case(path, REFUSED, http1=False) for path in ("https://HOST/system", "system", "", "/app HTTP/1.1\r\nX: y")
     ]
@@ -502,6 +510,8 @@ def ask_http2(client: Client, case: Case) -> tuple[int, str]:
     head = literal(b":method", case.method.encode()) + literal(b":path", target)
     head += literal(b":scheme", case.scheme.replace("HOST", client.host).encode())
     head += literal(b":authority", case.authority.replace("HOST", client.host).encode())
+    if case.protocol:
+        head += literal(b":protocol", case.protocol.encode())
     status, body = 0, b""
     with open_tls(client, EXEMPT, "h2") as stream:
         stream.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 5, 1, head))

@@ -8,8 +8,10 @@ the serving balancer. Standard library only.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
+import hashlib
 import http.client
 import http.server
 import json
@@ -36,6 +38,9 @@ class Engine(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.path.startswith("/upgrade"):
+            self.switch_protocols()
+            return
         body = json.dumps({name.lower(): ", ".join(self.headers.get_all(name) or ()) for name in self.headers}).encode()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(401 if self.path.startswith("/secret") else 200)
@@ -52,6 +57,20 @@ class Engine(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     do_POST = do_GET
+
+    def switch_protocols(self) -> None:
+        """Accepts any protocol, also if the request names none, and returns what it then receives."""
+        self.close_connection = True
+        protocol = self.headers.get("Upgrade") or "h2c"
+        # RFC 6455, 1.3. HAProxy compares it.
+        key = self.headers.get("Sec-WebSocket-Key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        head = f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n"
+        head += f"Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        with contextlib.suppress(OSError):
+            self.connection.sendall(head.encode())
+            while data := self.connection.recv(4096):
+                self.connection.sendall(data)
 
     def version_string(self) -> str:
         return "Backend/1.0"
@@ -100,6 +119,59 @@ class Client:
         return {"status": response.status, "headers": names, "arrived": arrived, "size": len(data)}
 
 
+WEBSOCKET = "Upgrade: websocket"
+KEY = "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=="
+# Header lines of a request that asks for another protocol, and whether it may get it.
+UPGRADES: dict[tuple[str, ...], bool] = {
+    ("Connection: Upgrade", WEBSOCKET, KEY): True,
+    ("Connection: keep-alive, Upgrade", "upgrade: WebSocket", KEY): True,
+    (): False,
+    ("Connection: Upgrade",): False,
+    **dict.fromkeys(
+        (
+            (connection, *(f"{name}: {value}" for value in values))
+            for connection in ("Connection: Upgrade", "Connection: Upgrade, HTTP2-Settings", "Connection: keep-alive")
+            for name in ("Upgrade", "uPGRADE")
+            for values in (
+                ("h2c",),
+                ("H2C",),
+                ("h2",),
+                ("TLS/1.0",),
+                ("HTTP/2.0",),
+                ("websocket/13",),
+                ("websocket,h2c",),
+                ("h2c, websocket",),
+                ("websocket h2c",),
+                ("x-websocket",),
+                (",",),
+                ("",),
+                ("websocket", "h2c"),
+                ("h2c", "websocket"),
+                ("websocket", "websocket"),
+                ("", "websocket"),
+            )
+        ),
+        False,
+    ),
+}
+
+
+def changes_protocol(client: Client, lines: tuple[str, ...]) -> bool:
+    """Whether what the client sends behind its request reaches the engine unchecked."""
+    head = "\r\n".join(("GET /upgrade HTTP/1.1", f"Host: {client.host}", *lines, "", "")).encode()
+    with client.open("127.0.0.30") as stream, contextlib.suppress(OSError):
+        stream.sendall(head)
+        answer = stream.recv(4096)
+        if b" 101 " not in answer.partition(b"\r\n")[0]:
+            return False
+        stream.sendall(b"GET /system HTTP/1.1\r\n\r\n")
+        while data := stream.recv(4096):
+            answer += data
+            if b"GET /system" in answer:
+                return True
+    return False
+
+
 def scenes(client: Client) -> dict[str, Any]:
     forged = {"X_Forwarded_For": "198.51.100.1", "X_Forwarded_Proto": "http", "X_Forwarded_Host": "evil.example.com"}
     forged.update({"X_Forwarded_Port": "81", "X_Forwarded_User": "admin", "X_Real_IP": "198.51.100.1"})
@@ -121,6 +193,7 @@ def scenes(client: Client) -> dict[str, Any]:
         "body": client.ask(USER, method="POST", body=b"x" * 1999),
         "large_head": client.ask(USER, headers={"X_Large": "x" * 6000}),
         "head": client.ask(USER, headers={"X_Large": "x" * 2000}),
+        "upgrades": [changes_protocol(client, lines) for lines in UPGRADES],
     }
     # Each burst uses another address, so that requests of other scenes do not count towards its limit.
     found["burst"] = [client.ask("127.0.0.20") for _number in range(26)]

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import balancer_trial
 import pytest
 import second_haproxy
 
@@ -90,6 +91,11 @@ def test_the_applications_own_headers_take_precedence_except_hsts(trial: dict[st
 def test_large_bodies_and_headers_are_rejected(trial: dict[str, Any]) -> None:
     assert [trial[name]["status"] for name in ("body", "large_body")] == [200, 413]
     assert [trial[name]["status"] for name in ("head", "large_head")] == [200, 400]
+
+
+def test_only_a_websocket_uses_the_connection_for_another_protocol(trial: dict[str, Any]) -> None:
+    found = dict(zip(balancer_trial.UPGRADES, trial["upgrades"], strict=True))
+    assert found == balancer_trial.UPGRADES
 
 
 def test_the_request_limit_applies_to_each_user(trial: dict[str, Any]) -> None:

@@ -292,6 +292,16 @@ def test_a_constant_sni_tells_connections_apart_before_haproxy_3(rendered: Path)
     assert "option http-server-close" not in lines
 
 
+def test_only_a_websocket_may_change_the_protocol(rendered: Path) -> None:
+    lines = configuration(rendered, "plain")
+    assert "acl upgrade req.fhdr_cnt(upgrade) gt 0" in lines
+    assert "acl websocket req.fhdr(upgrade) -m str -i websocket" in lines
+    # A condition on a header holds if one of several headers fulfils it, so a second one is rejected.
+    first = lines.index("http-request deny deny_status 400 if upgrade !websocket")
+    assert lines[first + 1] == "http-request deny deny_status 400 if { req.fhdr_cnt(upgrade) gt 1 }"
+    assert "http-response deny deny_status 502 if { status 101 } !{ var(txn.websocket) -m found }" in lines
+
+
 def test_a_path_that_skips_the_normalization_has_only_one_interpretation(rendered: Path) -> None:
     (line,) = [line for line in configuration(rendered, "plain") if line.startswith("acl plain_path path -m reg '")]
     plain = re.compile(line.partition("'")[2].rstrip("'").replace("*+", "*").replace(r"\z", r"\Z"))
