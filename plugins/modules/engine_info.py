@@ -28,15 +28,29 @@ options:
     description: The health check. Omit it to skip the check.
     type: dict
     suboptions:
-      path:
-        description: Path of the URL.
-        type: str
-        default: /
-      reject:
-        description: Texts in the page of an engine in demo or maintenance mode.
+      requests:
+        description: Requests that the engine must answer as expected, in this order. Redirects are not followed.
         type: list
-        elements: str
-        default: []
+        elements: dict
+        required: true
+        suboptions:
+          path:
+            description: Path of the URL.
+            type: str
+            required: true
+          status:
+            description: Accepted statuses, in HAProxy's notation, such as V(200,301-303).
+            type: str
+            default: "200"
+          reject:
+            description: Texts of demo and maintenance mode. With them, an empty page is not accepted.
+            type: list
+            elements: str
+            default: []
+      headers:
+        description: Headers of the requests, in addition to C(Host).
+        type: dict
+        default: {}
   jgroups:
     description: The other nodes. Omit it to skip the check of their connections.
     type: dict
@@ -127,8 +141,11 @@ EXAMPLES = r"""
       engine: /opt/ivy/current
     host_header: ivy.example.com
     health:
-      path: /
-      reject: [demo-portal, Maintenance Mode]
+      requests:
+        - path: /
+          status: 200,301-303,307-308
+        - path: /system/info.jsp
+          reject: [demo-portal, Maintenance Mode]
     jgroups:
       peers: [192.0.2.22, 192.0.2.23]
     database:
@@ -268,8 +285,17 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "health": {
         "type": "dict",
         "options": {
-            "path": {"type": "str", "default": "/"},
-            "reject": {"type": "list", "elements": "str", "default": []},
+            "requests": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "status": {"type": "str", "default": "200"},
+                    "reject": {"type": "list", "elements": "str", "default": []},
+                },
+            },
+            "headers": {"type": "dict", "default": {}},
         },
     },
     "jgroups": {

@@ -110,9 +110,11 @@ def test_life_of_a_service(unpack: Unpack, tmp_path: Path) -> None:
     again = subprocess.run([str(engine.file("bin/AxonIvyEngine"))], check=False, capture_output=True, text=True)
     assert again.returncode == 1
     assert "already running" in again.stderr
-    home = engine.ask("/")
-    assert home.status == 200
-    assert "demo-portal" in home.text
+    home = engine.ask("/", follow=False)
+    assert (home.status, home.headers["Location"]) == (302, "/system/info.jsp")
+    info = engine.ask("/")
+    assert info.status == 200
+    assert "demo-portal" in info.text
     assert engine.ask("/system/health", account=ADMIN).status == 404
     engine.control("-stop")
     reached(hold)
@@ -343,6 +345,7 @@ def test_maintenance_mode(unpack: Unpack) -> None:
     home = engine.ask("/")
     assert home.status == 200, "only the text shows the mode"
     assert "Maintenance Mode" in home.text
+    assert "Maintenance Mode" in engine.ask("/system/engine-cockpit/faces/info.xhtml").text
     assert engine.ask("/system/health").status == 503
     assert engine.ask("/demo/").status == 503
     assert "cannot be used" in str(state(engine, "root:pw")["modeReason"])
@@ -395,6 +398,8 @@ def test_http_as_a_balancer_speaks_it(unpack: Unpack, demo: Path, tmp_path: Path
     engine.start(f"-Dstandin.latency={hold}", f"-Dstandin.requestGrace={PATIENCE * 1000:.0f}")
     deployed(engine, demo)
     assert engine.ask("/system/health").text == "OK\n"
+    assert engine.ask("/", follow=False).status == 200
+    assert engine.ask("/system/engine-cockpit/faces/info.xhtml").status == 200
     for request in (
         b"nonsense\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",

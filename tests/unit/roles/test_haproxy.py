@@ -40,6 +40,9 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_security_headers": {"Content-Security-Policy": "frame-ancestors 'self' 100%", "X-Frame-Options": ""},
         "haproxy_login_paths": [],
     },
+    "own_health": {"ivy_health_requests": [{"path": "/app/alive?x=1", "status": "200-204,401"}]},
+    "old": {"ivy_engine_version": "12.0.6"},
+    "new": {"ivy_engine_version": "12.0.9"},
     "not_reused": {"haproxy_engine_keep_alive": 0},
     "own_sni": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem sni str(nodes.example.com)"]},
     "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
@@ -49,6 +52,7 @@ CASES: dict[str, dict[str, Any]] = {
     "own_name": {"haproxy_backend_lines": ["default-server pool-conn-name req.hdr(host)"]},
     "bad": {
         "haproxy_engine_keep_alive": 1,
+        "ivy_health_requests": [{"path": "/a b", "status": "200-"}, {"path": "app", "status": "200,20"}],
         "haproxy_security_headers": {"X Frame": "1", "X-Two": "a\nb", "X-Number": 5},
         "haproxy_compressed_types": ["text", "text/event-stream"],
         "haproxy_limit_requests": -1,
@@ -78,6 +82,9 @@ PLAY = """
     - ansible.builtin.copy:
         content: "{{ haproxy_option_problems | to_json }}"
         dest: "{{ out }}/{{ inventory_hostname }}.json"
+    - ansible.builtin.copy:
+        content: "{{ ivy_health | to_json }}"
+        dest: "{{ out }}/{{ inventory_hostname }}.health"
     - ansible.builtin.template:
         src: "{{ root }}/roles/haproxy/templates/haproxy.cfg.j2"
         dest: "{{ out }}/{{ inventory_hostname }}.cfg"
@@ -227,6 +234,10 @@ def test_all_invalid_options_are_reported_together(rendered: Path) -> None:
         "haproxy_proxy_protocol_sources: an entry",
         "haproxy_limit_exempt_sources: an entry",
         "haproxy_engine_keep_alive must be 0 or at least 2",
+        "ivy_health_requests contains the path /a b.",
+        "ivy_health_requests contains the path app.",
+        "ivy_health_requests contains the status 200-.",
+        "ivy_health_requests contains the status 200,20.",
     ):
         assert part in text, text
 
@@ -290,6 +301,33 @@ def test_a_constant_sni_tells_connections_apart_before_haproxy_3(rendered: Path)
     ]
     assert "http-reuse safe" in lines
     assert "option http-server-close" not in lines
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("plain", [("/", "200,301-303,307-308"), ("/system/info.jsp", "200")]),
+        ("old", [("/", "200,301-303,307-308"), ("/system/engine-cockpit/faces/info.xhtml", "200")]),
+        ("new", [("/system/health", "200"), ("/system/engine-cockpit/faces/info.xhtml", "200")]),
+        ("own_health", [("/app/alive?x=1", "200-204,401")]),
+    ],
+)
+def test_the_balancer_uses_the_same_definition_of_healthy_as_the_gate(
+    rendered: Path, case: str, expected: list[tuple[str, str]]
+) -> None:
+    definition = json.loads((rendered / f"{case}.health").read_text(encoding="utf-8"))
+    assert [(request["path"], request["status"]) for request in definition["requests"]] == expected
+    checks = [line for line in configuration(rendered, case) if line.startswith("http-check")]
+    headers = "".join(f" hdr {name} {value}" for name, value in definition["headers"].items())
+    wanted = []
+    for request in definition["requests"]:
+        wanted += [
+            "http-check connect default",
+            f"http-check send meth GET uri {request['path']} ver HTTP/1.1 hdr Host ivy.example.com{headers}",
+            f"http-check expect status {request['status']}",
+            *(f"http-check expect ! string '{text}'" for text in request.get("reject", [])),
+        ]
+    assert checks == wanted
 
 
 def test_only_a_websocket_may_change_the_protocol(rendered: Path) -> None:

@@ -153,12 +153,7 @@ def gather(settings: Settings, store: str, scope: Scope) -> dict[str, t.Any]:
     if scope.health is not None:
         answer = health.Health(0, False, "the engine does not run")
         if running:
-            answer = health.check(
-                scope.http_port,
-                str(scope.health.get("path") or "/"),
-                scope.host_header,
-                scope.health.get("reject") or (),
-            )
+            answer = health.check(scope.http_port, scope.host_header, scope.health)
         facts["health"] = {"status": answer.status, "ok": answer.ok, "reason": answer.reason}
     facts["peers"] = None
     if scope.jgroups is not None:

@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import health
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import (
     ProfileError,
     parse_version,
@@ -63,6 +64,29 @@ def test_each_version_has_its_range(ranges: Ranges, version: str, name: str) -> 
     assert resolve_profile(ranges, version)["name"] == name
 
 
+def requests(profile: dict[str, t.Any]) -> dict[str, str]:
+    return {request["path"]: request["status"] for request in profile["health"]["requests"]}
+
+
+@pytest.mark.parametrize(
+    ("version", "info"),
+    [
+        *((version, "/system/info.jsp") for version in ("10.0.20", "11.1.0", "11.3.0")),
+        *((version, "/system/engine-cockpit/faces/info.xhtml") for version in ("12.0.0", "12.0.6", "13.1.1")),
+    ],
+)
+def test_an_engine_without_a_health_address_may_redirect_and_is_judged_by_its_info_page(
+    ranges: Ranges, version: str, info: str
+) -> None:
+    profile = resolve_profile(ranges, version)
+    assert health.accepts(requests(profile)["/"], 302)
+    assert requests(profile)[info] == "200"
+    first, second = profile["health"]["requests"]
+    assert {"demo-portal", "Demo Mode", "Maintenance Mode"} <= set(second["reject"])
+    # A redirect has no text in which HAProxy could search.
+    assert "reject" not in first
+
+
 def test_the_ranges_leave_no_gap(ranges: Ranges) -> None:
     bounds = [entry["versions"] for entry in ranges]
     assert [bound["max"] for bound in bounds[:-1]] == [bound["min"] for bound in bounds[1:]]
@@ -89,7 +113,8 @@ def test_what_differs_between_the_lines(ranges: Ranges) -> None:
     assert old["settings"]["http_port"] == {"file": "configuration/ivy.webserver.yaml", "key": "Connector.HTTP.Port"}
     assert new["settings"]["http_port"] == {"file": "configuration/ivy.yaml", "key": "Connector.HTTP.Port"}
     assert (old["transport"], new["transport"]) == ("multicast", "tcp")
-    assert (old["health"]["path"], new["health"]["path"]) == ("/", "/system/health")
+    assert requests(old) == {"/": "200,301-303,307-308", "/system/info.jsp": "200"}
+    assert requests(new) == {"/system/health": "200", "/system/engine-cockpit/faces/info.xhtml": "200"}
     assert (old["search"]["product"], new["search"]["product"]) == ("elasticsearch", "opensearch")
     assert {"from": "Elasticsearch", "to": "SearchEngine"} in new["renamed_keys"]
     assert {"from": "SearchEngine", "to": "Elasticsearch"} in old["renamed_keys"]
@@ -98,7 +123,7 @@ def test_what_differs_between_the_lines(ranges: Ranges) -> None:
 
 def test_13_1_does_not_inherit_what_came_with_12_0_7(ranges: Ranges) -> None:
     profile = resolve_profile(ranges, "13.1.0")
-    assert profile["health"]["path"] == "/"
+    assert requests(profile) == {"/": "200,301-303,307-308", "/system/engine-cockpit/faces/info.xhtml": "200"}
     assert profile["transport"] == "multicast"
     assert profile["enterprise_native"] is False
 

@@ -68,6 +68,15 @@ public record EngineVersion(int major, int minor, int patch) {
     return atLeast(12, 0, 7) && !is(13, 1);
   }
 
+  /** Without a health page: {@code /} leads to the info page. */
+  public boolean redirectsHome() {
+    return !hasHealthPage();
+  }
+
+  public String infoPage() {
+    return atLeast(12, 0, 0) ? "/system/engine-cockpit/faces/info.xhtml" : "/system/info.jsp";
+  }
+
   public boolean countsChecksAsSessions() {
     return !atLeast(11, 1, 0);
   }

@@ -13,7 +13,7 @@ def test_a_host_without_an_engine(node: t.Any, tmp_path: Path) -> None:
     scope = sut.Scope(
         8080,
         "h",
-        {"path": "/"},
+        {"requests": [{"path": "/", "status": "200"}]},
         {"port": 7800, "fd_port": 7900, "peers": []},
         {"address": "127.0.0.1", "port": 1},
         None,
