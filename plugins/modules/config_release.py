@@ -172,6 +172,11 @@ release:
       description: Total size of its files in bytes.
       type: int
       sample: 10240
+    sso_headers:
+      description: Headers in which the engine takes the name of a user from the proxy, in lower case.
+      type: list
+      elements: str
+      sample: [x-corp-user]
     manifest:
       description: Path of its manifest in the cache.
       type: str

@@ -27,6 +27,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     jgroups,
     placement,
     restart,
+    sso,
     templates,
     yaml_checks,
 )
@@ -88,6 +89,8 @@ class BuiltRelease:
     warnings: tuple[str, ...]
     # Contents that stay on disk and are not among the blobs.
     large_files: tuple[LargeFile, ...] = ()
+    # In lower case, for the balancer.
+    sso_headers: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -142,6 +145,7 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
     secrets, problems = placement.collect_engine_keys(given.secret.get(ENGINE_KEYS, {}), placed.secrets)
     findings += problems
     findings += placement.check_secret_keys(secrets, existing)
+    sso_headers = _sso_headers(files, secrets, findings)
     _adopt_placed(files, placed.texts)
     _add_jgroups(files, given)
     _add_licence(files, given, findings, warnings)
@@ -150,7 +154,20 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
     findings += _places_taken_twice(files)
     if findings:
         raise FindingsError(_scrubbed(findings, given.secret))
-    return _assemble(given, files, secrets, tuple(warnings))
+    return dataclasses.replace(_assemble(given, files, secrets, tuple(warnings)), sso_headers=sso_headers)
+
+
+def _sso_headers(
+    files: t.Mapping[str, _File], secrets: t.Mapping[str, str], findings: list[Finding]
+) -> tuple[str, ...]:
+    headers, problems = sso.of_values(secrets)
+    for path, file in files.items():
+        if yaml_checks.is_engine_yaml(path) and file.document is not None:
+            found, more = sso.of_document(file.name, file.document)
+            headers += found
+            problems += more
+    findings += problems
+    return sso.unique(headers)
 
 
 def release_id(manifest: t.Mapping[str, t.Any], digest: restart.KeyedDigest) -> str:

@@ -43,6 +43,12 @@ CASES: dict[str, dict[str, Any]] = {
     "own_health": {"ivy_health_requests": [{"path": "/app/alive?x=1", "status": "200-204,401"}]},
     "old": {"ivy_engine_version": "12.0.6"},
     "new": {"ivy_engine_version": "12.0.9"},
+    "sso": {
+        "ivy_shared_config_source": "{{ out }}/source",
+        "ivy_shared_values": {"header": "X-Corp-User"},
+        "haproxy_trusted_proxies": ["192.0.2.1"],
+        "haproxy_removed_request_headers": ["X-Key", "Client-IP"],
+    },
     "not_reused": {"haproxy_engine_keep_alive": 0},
     "own_sni": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem sni str(nodes.example.com)"]},
     "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
@@ -112,12 +118,24 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "load_balancers": {
                     "hosts": {name: {"ivy_address": "10.0.0.1", **options} for name, options in CASES.items()}
                 },
-                "engine_nodes": {"hosts": {"engine1": {"ivy_address": "10.0.0.2"}}},
+                "engine_nodes": {
+                    "hosts": {
+                        "engine1": {
+                            "ivy_address": "10.0.0.2",
+                            "ivy_shared_values": {"header": "X-Corp-User"},
+                            "ivy_shared_secrets": {"engine_keys": {"SSO.UserHeader": "X-Key"}},
+                            "engine_environment": {"IVY_SECURITYSYSTEMS_A_SSO_USERHEADER": "X-Variable"},
+                        }
+                    }
+                },
                 "database_servers": {"hosts": {"db1": {"ivy_address": "10.0.0.3"}}},
                 "search_servers": {"hosts": {"search1": {"ivy_address": "10.0.0.4"}}},
             },
         }
     }
+    (out / "source/configuration").mkdir(parents=True)
+    template = "SecuritySystems.default.SSO.UserHeader: {{ shared.header }}\n"
+    (out / "source/configuration/ivy.yaml.j2").write_text(template, encoding="utf-8")
     (out / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
     (out / "play.yml").write_text(PLAY, encoding="utf-8")
     done = subprocess.run(
@@ -328,6 +346,21 @@ def test_the_balancer_uses_the_same_definition_of_healthy_as_the_gate(
             *(f"http-check expect ! string '{text}'" for text in request.get("reject", [])),
         ]
     assert checks == wanted
+
+
+def test_the_header_of_the_single_sign_on_is_removed_unless_a_trusted_proxy_sends_it(rendered: Path) -> None:
+    lines = configuration(rendered, "sso")
+    removed = [line for line in lines if line.startswith("http-request del-header") and " -m " not in line]
+    assert set(removed) == {
+        *(
+            f"http-request del-header {header} unless from_trusted_proxy"
+            for header in ("x-key", "client-ip", "x-corp-user", "x-variable")
+        ),
+        "http-request del-header http2-settings",
+    }
+    # The process reports it, so that a rollout can check a balancer that it does not set up.
+    (description,) = [line for line in lines if line.startswith("description ")]
+    assert description.endswith(' sso:x-corp-user sso:x-key sso:x-variable"')
 
 
 def test_only_a_websocket_may_change_the_protocol(rendered: Path) -> None:

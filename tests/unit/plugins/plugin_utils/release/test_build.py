@@ -104,6 +104,17 @@ def content(built: BuiltRelease, path: str, root: str = "engine") -> str:
     return by_digest[entry(built, path, root)["sha256"]].decode()
 
 
+def test_the_headers_of_the_single_sign_on_are_known(build: Builder) -> None:
+    built = build(
+        {IVY: HEADER + "SSO.UserHeader: X-Corp-User\n"},
+        secret={"engine_keys": {"SecuritySystems.a.SSO.UserHeader": "X-KEY"}},
+    )
+    assert built.sso_headers == ("x-corp-user", "x-key")
+    assert build().sso_headers == ()
+    (problem,) = build.problems({IVY: HEADER + "SSO.UserHeader: ${x}\n"})
+    assert "'SSO.UserHeader' is not the name of a header" in problem
+
+
 def test_the_whole_of_a_small_release(build: Builder) -> None:
     built = build()
     assert [(item["root"], item["path"], item["mode"]) for item in built.manifest["entries"]] == [
