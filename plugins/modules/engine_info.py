@@ -225,7 +225,13 @@ engine:
     licence:
       description: The licence on the node; null if there is none.
       type: dict
-      sample: {type: Enterprise Edition, nodes: 5, valid_until: "2027-11-03", days_left: 300}
+      sample:
+        type: Enterprise Edition
+        nodes: 5
+        valid_from: "2026-11-03"
+        valid_in_days: 0
+        valid_until: "2027-11-03"
+        days_left: 300
     deployments:
       description: The artefacts in the deploy directory C(deploy) of the engine, by state.
       type: dict

@@ -189,7 +189,7 @@ class Engine:
             name, key = self.known.place(setting)
             # Settings in the unit's environment are secrets on a cluster. Here they may be in the file.
             files.setdefault("configuration/ivy.yaml" if name == "environment" else name, {})[key] = value
-        header = self.known.profile["schema_header"]["ivy"].format(version=self.known.version)
+        header = self.known.profile["schema_header"]["ivy"]
         for name, values in files.items():
             top = f"# yaml-language-server: $schema={header}" if header and name.endswith("/ivy.yaml") else ""
             self.write(name, yaml(values, top) + (more if name.endswith("/ivy.yaml") else ""))

@@ -359,6 +359,7 @@ def test_maintenance_mode(unpack: Unpack) -> None:
     ("arguments", "reason"),
     [
         (("--valid-until", "2020-01-01"), "expired on 2020-01-01"),
+        (("--valid-from", "2098-12-31"), "not valid before 2098-12-31"),
         (("--engine-version", "12.0.9"), "the licence is for axonivy/12000"),
     ],
 )

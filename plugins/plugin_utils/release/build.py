@@ -135,12 +135,15 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
             Finding.in_file("", 0, f"ivy_cluster_key is shorter than {SHORTEST_CLUSTER_KEY} characters", advice)
         )
     files = _read_files(given, findings)
+    for path, file in files.items():
+        if file.document is not None:
+            warnings += yaml_checks.unlisted_keys(path, file.name, file.document, given.profile)
     existing = {
         path: placement.Existing(files[path].name, files[path].text or "", document)
         for path in yaml_checks.SYSTEM_FILES
         if path in files and (document := files[path].document) is not None
     }
-    placed = placement.place_topology(given.topology, existing, given.profile, given.engine_version)
+    placed = placement.place_topology(given.topology, existing, given.profile)
     findings += placed.findings
     secrets, problems = placement.collect_engine_keys(given.secret.get(ENGINE_KEYS, {}), placed.secrets)
     findings += problems
@@ -267,7 +270,7 @@ def _checked_yaml(made: _File, rendered: bool, encrypted: bool, given: ReleaseIn
     if not document.is_mapping:
         findings.append(Finding.in_file(name, 1, "it does not hold keys and values", "Write 'Key: value' lines."))
     findings += yaml_checks.check_tags(name, document)
-    findings += yaml_checks.check_header(path, name, document, given.profile, given.engine_version)
+    findings += yaml_checks.check_header(path, name, document, given.profile)
     findings += yaml_checks.check_renamed(path, name, document, given.profile, given.engine_version)
     if not encrypted:
         findings += yaml_checks.check_clear_text(name, made.text, document, made.secret_keys, rendered)

@@ -133,8 +133,14 @@ def test_a_fact_with_since_holds_from_that_version_on(ranges: Ranges) -> None:
     assert resolve_profile(ranges, "11.3.0")["read_only_config"] is True
     assert resolve_profile(ranges, "11.2.0")["read_only_copy"] == ""
     assert resolve_profile(ranges, "13.2.0")["read_only_copy"] == "work/configuration"
-    assert resolve_profile(ranges, "11.1.0")["schema_header"]["required"] is False
-    assert resolve_profile(ranges, "11.2.0")["schema_header"]["required"] is True
+    assert resolve_profile(ranges, "11.2.9")["schema_header"]["ivy"] == ""
+    assert resolve_profile(ranges, "11.3.0")["schema_header"]["ivy"] != ""
+
+
+def test_no_schema_is_made_of_the_version_of_the_engine(ranges: Ranges) -> None:
+    for entry in ranges:
+        header = resolve_profile(ranges, entry["versions"]["min"])["schema_header"]
+        assert "{" not in header["ivy"] + header["app"]
 
 
 def test_an_unknown_version_names_the_known_ranges(ranges: Ranges) -> None:

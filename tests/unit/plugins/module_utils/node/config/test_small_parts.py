@@ -124,6 +124,8 @@ def test_a_licence() -> None:
     assert licence.describe(LICENCE, datetime.date(2027, 10, 3)) == {
         "type": "Enterprise Edition",
         "nodes": 5,
+        "valid_from": None,
+        "valid_in_days": 0,
         "valid_until": "2027-11-03",
         "days_left": 31,
     }
@@ -136,6 +138,8 @@ def test_a_licence_that_says_little() -> None:
     assert licence.describe("", datetime.date(2027, 10, 3)) == {
         "type": None,
         "nodes": None,
+        "valid_from": None,
+        "valid_in_days": 0,
         "valid_until": None,
         "days_left": None,
     }
