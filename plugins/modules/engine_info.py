@@ -161,6 +161,10 @@ engine:
   returned: always
   type: dict
   contains:
+    shipped_jvm_options:
+      description: Content of the C(jvm.options) with which the engine was shipped; null if it is not known.
+      type: str
+      sample: "-Xmx2g\\n-XX:+UseG1GC\\n"
     installed_version:
       description: Version of the engine; null if none is installed.
       type: str

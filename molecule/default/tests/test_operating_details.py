@@ -185,6 +185,9 @@ def test_java_without_memory_exits_and_writes_one_private_heap_dump(lab: Lab) ->
     host = lab.host(lab.nodes[0])
     options = host.check_output("grep '^-' /opt/ivy/current/configuration/jvm.options").split()
     assert f"-XX:HeapDumpPath={DUMPS}/heap.hprof" in options
+    # Shipped by the vendor.
+    assert {"-XX:+UseG1GC", "-XX:+UseStringDeduplication", "-XX:-OmitStackTraceInFastThrow"} <= set(options)
+    assert len([option for option in options if option.startswith("-Xmx")]) == 1
     small = [*(option for option in options if not option.startswith("-Xm")), "-Xmx64m"]
     java = host.check_output("sed -n 's/^JAVA_HOME=\"\\(.*\\)\"/\\1/p' /etc/ivy-cluster/node.env")
     host.check_output(f"install -d -m 0755 {HUNGRY_DIRECTORY}")

@@ -49,6 +49,7 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
         "restart_reasons": [],
         "interrupted": False,
         "installed_version": None,
+        "shipped_jvm_options": None,
     }
     with Store(store_path) as store, View(settings, store, must_exist=False) as view:
         installed = view.trees["engine"].read("bin/AxonIvyEngine") is not None
@@ -61,6 +62,7 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
             result["installed_version"] = (baseline or {}).get("engine_version") or os.path.basename(
                 view.engine_directory
             )
+        result["shipped_jvm_options"] = _shipped_text(store, baseline, "configuration/jvm.options")
         context = open_context(_request(settings, store_path), store, view, unit)
         result["interrupted"] = context.interrupted and not store.busy()
         if not context.recorded.release:
@@ -74,6 +76,13 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
             "restart_required": state.restart_required,
             "restart_reasons": state.reasons,
         }
+
+
+def _shipped_text(store: Store, baseline: dict[str, t.Any] | None, path: str) -> str | None:
+    """The vendor's content of a file that the cluster replaces; None if it is not known."""
+    item = (baseline or {}).get("files", {}).get(path)
+    data = store.blob_if_sound(str(item["sha256"])) if item else None
+    return None if data is None else data.decode("utf-8", "replace")
 
 
 def process(pid: int, proc: str = "/proc") -> dict[str, t.Any] | None:

@@ -28,6 +28,16 @@ def test_a_host_without_an_engine(node: t.Any, tmp_path: Path) -> None:
     assert facts["start"] is None
 
 
+def test_the_shipped_jvm_options_are_known_after_they_were_replaced(node: t.Any, tmp_path: Path) -> None:
+    scope = sut.Scope(8080, "h", None, None, None, None, run_directory=str(tmp_path))
+    node.vendor("bin/AxonIvyEngine", b"#!/bin/sh\n")
+    node.vendor("configuration/jvm.options", b"-Xmx2g\n-XX:+UseG1GC\n")
+    assert sut.gather(node.settings(), node.store, scope)["shipped_jvm_options"] is None
+    node.record_baseline()
+    node.vendor("configuration/jvm.options", b"-Xmx1g\n")
+    assert sut.gather(node.settings(), node.store, scope)["shipped_jvm_options"] == "-Xmx2g\n-XX:+UseG1GC\n"
+
+
 def test_the_licence_on_the_node(node: t.Any) -> None:
     node.vendor("configuration/my.lic", b"server.nodes.limit=3\nlicence.valid.until=2027-11-03\n")
     assert (licence.read_installed(node.settings().roots["engine"]) or {})["nodes"] == 3
