@@ -345,6 +345,19 @@ def corpus() -> list[Case]:
     ]
 
 
+# With an allow-list: whether a path reaches the engine. All paths of the corpus that pass otherwise must be below it.
+ALLOWED = ("/app", "/")
+ALLOW_LIST = {
+    **dict.fromkeys(
+        ("/", "/app", "/app/", "/APP/x", "/%61pp/x", "/app;v=1/x", "/app/x?a=/other", "/./app", "//app"), True
+    ),
+    **dict.fromkeys(
+        ("/apps", "/other", "/other/app", "/app%3fx", "/%61pps", "/;/other", "/;x/app2", "/other;/app", "/other%2fapp"),
+        False,
+    ),
+}
+
+
 # Several requests with each spelling from one address: at most LOGIN_LIMIT may reach the engine.
 LOGINS = (
     *(
@@ -573,9 +586,18 @@ def post(client: Client, path: str, source: str, header: str = "") -> int:
     return ask_http1(client, Case(path, PASSES, "POST", ("Host: HOST", *filter(None, [header]))), source)[0]
 
 
-def main(directory: str, host: str) -> None:
+def main(directory: str, host: str, allow_list: str = "") -> None:
     with serving(directory, host, Engine) as client:
         cases = corpus()
+        if allow_list:
+            asked = [Case(path, PASSES) for path in ALLOW_LIST]
+            found = {
+                "http1": [ask_http1(client, case) if case.http1 else None for case in cases],
+                "allowed1": [ask_http1(client, case)[0] for case in asked],
+                "allowed2": [ask_http2(client, case)[0] for case in asked],
+            }
+            print(json.dumps(found))
+            return
         found = {
             "http1": [ask_http1(client, case) if case.http1 else None for case in cases],
             "http2": [ask_http2(client, case) if case.http2 else None for case in cases],
@@ -593,4 +615,4 @@ def main(directory: str, host: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

@@ -49,6 +49,11 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_trusted_proxies": ["192.0.2.1"],
         "haproxy_removed_request_headers": ["X-Key", "Client-IP"],
     },
+    "allowed": {
+        "haproxy_allowed_paths": ["/", "/Demo", "/default/demo"],
+        "haproxy_root_redirect": "/demo/home.xhtml",
+    },
+    "only_start_page": {"haproxy_allowed_paths": ["/"], "haproxy_system_paths": []},
     "not_reused": {"haproxy_engine_keep_alive": 0},
     "own_sni": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem sni str(nodes.example.com)"]},
     "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
@@ -58,6 +63,8 @@ CASES: dict[str, dict[str, Any]] = {
     "own_name": {"haproxy_backend_lines": ["default-server pool-conn-name req.hdr(host)"]},
     "bad": {
         "haproxy_engine_keep_alive": 1,
+        "haproxy_allowed_paths": ["/a/", "app", "/a/../b", "/demo"],
+        "haproxy_root_redirect": "/demonstration",
         "ivy_health_requests": [{"path": "/a b", "status": "200-"}, {"path": "app", "status": "200,20"}],
         "haproxy_security_headers": {"X Frame": "1", "X-Two": "a\nb", "X-Number": 5},
         "haproxy_compressed_types": ["text", "text/event-stream"],
@@ -252,6 +259,10 @@ def test_all_invalid_options_are_reported_together(rendered: Path) -> None:
         "haproxy_proxy_protocol_sources: an entry",
         "haproxy_limit_exempt_sources: an entry",
         "haproxy_engine_keep_alive must be 0 or at least 2",
+        "haproxy_allowed_paths contains /a/,",
+        "haproxy_allowed_paths contains app,",
+        "haproxy_allowed_paths contains /a/../b,",
+        "haproxy_root_redirect (/demonstration) is not below one of haproxy_allowed_paths",
         "ivy_health_requests contains the path /a b.",
         "ivy_health_requests contains the path app.",
         "ivy_health_requests contains the status 200-.",
@@ -361,6 +372,23 @@ def test_the_header_of_the_single_sign_on_is_removed_unless_a_trusted_proxy_send
     # The process reports it, so that a rollout can check a balancer that it does not set up.
     (description,) = [line for line in lines if line.startswith("description ")]
     assert description.endswith(' sso:x-corp-user sso:x-key sso:x-variable"')
+
+
+def test_only_allowed_paths_reach_the_engine(rendered: Path) -> None:
+    lines = configuration(rendered, "allowed")
+    redirect = (
+        "http-request redirect code 302 location https://ivy.example.com/demo/home.xhtml if { var(txn.path) -m str / }"
+    )
+    start = lines.index(redirect)
+    assert lines[start + 1 : start + 4] == [
+        "acl allowed_path var(txn.path) -m str / /demo /default/demo",
+        "acl allowed_path var(txn.path) -m beg /demo/ /default/demo/",
+        "http-request deny deny_status 404 if !allowed_path !system_path",
+    ]
+    # After the rule for the administration, to which its own rule applies.
+    assert start > lines.index("http-request deny deny_status 403 if system_path")
+    assert "http-request deny deny_status 404 if !allowed_path" in configuration(rendered, "only_start_page")
+    assert "allowed_path" not in "\n".join(configuration(rendered, "plain"))
 
 
 def test_only_a_websocket_may_change_the_protocol(rendered: Path) -> None:
