@@ -43,6 +43,8 @@ class Engine(http.server.BaseHTTPRequestHandler):
             return
         body = json.dumps({name.lower(): ", ".join(self.headers.get_all(name) or ()) for name in self.headers}).encode()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        while "chunked" in self.headers.get("Transfer-Encoding", "") and (size := int(self.rfile.readline(), 16)):
+            self.rfile.read(size + 2)
         self.send_response(401 if self.path.startswith("/secret") else 200)
         kind = (
             "text/event-stream" if self.path == "/events" else "image/png" if self.path == "/picture" else "text/html"
@@ -98,7 +100,7 @@ class Client:
         source: str,
         path: str = "/x",
         method: str = "GET",
-        body: bytes = b"",
+        body: bytes | Iterator[bytes] = b"",
         first: bytes = b"",
         headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
@@ -191,6 +193,7 @@ def scenes(client: Client) -> dict[str, Any]:
         "own": client.ask(USER, "/own"),
         "large_body": client.ask(USER, method="POST", body=b"x" * 2001),
         "body": client.ask(USER, method="POST", body=b"x" * 1999),
+        "chunked_body": client.ask(USER, method="POST", body=iter([b"x" * 1000] * 3)),
         "large_head": client.ask(USER, headers={"X_Large": "x" * 6000}),
         "head": client.ask(USER, headers={"X_Large": "x" * 2000}),
         "upgrades": [changes_protocol(client, lines) for lines in UPGRADES],
