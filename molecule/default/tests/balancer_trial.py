@@ -41,6 +41,10 @@ class Engine(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/upgrade"):
             self.switch_protocols()
             return
+        if self.path == "/broken":
+            self.close_connection = True
+            self.wfile.write(b"This is not HTTP.\r\n\r\n")
+            return
         body = json.dumps({name.lower(): ", ".join(self.headers.get_all(name) or ()) for name in self.headers}).encode()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         while "chunked" in self.headers.get("Transfer-Encoding", "") and (size := int(self.rfile.readline(), 16)):
@@ -118,7 +122,8 @@ class Client:
         text = gzip.decompress(data) if compressed else data
         names = {name.lower(): value for name, value in response.headers.items()}
         arrived = json.loads(text) if text.lstrip().startswith(b"{") else {}
-        return {"status": response.status, "headers": names, "arrived": arrived, "size": len(data)}
+        page = text[:2000].decode("latin-1") if response.status >= 400 else ""
+        return {"status": response.status, "headers": names, "arrived": arrived, "size": len(data), "page": page}
 
 
 WEBSOCKET = "Upgrade: websocket"
@@ -196,6 +201,7 @@ def scenes(client: Client) -> dict[str, Any]:
         "chunked_body": client.ask(USER, method="POST", body=iter([b"x" * 1000] * 3)),
         "large_head": client.ask(USER, headers={"X_Large": "x" * 6000}),
         "head": client.ask(USER, headers={"X_Large": "x" * 2000}),
+        "errors": [client.ask(USER, path) for path in ("/%zz", "/system", "/broken")],
         "upgrades": [changes_protocol(client, lines) for lines in UPGRADES],
     }
     # Each burst uses another address, so that requests of other scenes do not count towards its limit.

@@ -95,6 +95,17 @@ def test_large_bodies_and_headers_are_rejected(trial: dict[str, Any]) -> None:
     assert [trial[name]["status"] for name in ("head", "large_head")] == [200, 400]
 
 
+def test_error_pages_are_readable_and_have_the_security_headers(trial: dict[str, Any]) -> None:
+    responses = [*trial["errors"], trial["large_body"], trial["burst"][-1]]
+    assert [response["status"] for response in responses] == [400, 403, 502, 413, 429]
+    for response in responses:
+        assert response["headers"]["content-type"] == "text/html; charset=utf-8"
+        assert response["headers"]["x-frame-options"] == "SAMEORIGIN"
+        assert "strict-transport-security" in response["headers"]
+        assert "<h1>" in response["page"]
+        assert "haproxy" not in response["page"].lower()
+
+
 def test_only_a_websocket_uses_the_connection_for_another_protocol(trial: dict[str, Any]) -> None:
     found = dict(zip(balancer_trial.UPGRADES, trial["upgrades"], strict=True))
     assert found == balancer_trial.UPGRADES

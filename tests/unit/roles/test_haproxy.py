@@ -54,6 +54,7 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_root_redirect": "/demo/home.xhtml",
     },
     "only_start_page": {"haproxy_allowed_paths": ["/"], "haproxy_system_paths": []},
+    "own_page": {"haproxy_unavailable_page": "{{ out }}/own.html"},
     "not_reused": {"haproxy_engine_keep_alive": 0},
     "own_sni": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem sni str(nodes.example.com)"]},
     "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
@@ -95,6 +96,9 @@ PLAY = """
     - ansible.builtin.copy:
         content: "{{ haproxy_option_problems | to_json }}"
         dest: "{{ out }}/{{ inventory_hostname }}.json"
+    - ansible.builtin.copy:
+        content: "{{ __haproxy_error_files | to_json }}"
+        dest: "{{ out }}/{{ inventory_hostname }}.pages"
     - ansible.builtin.copy:
         content: "{{ ivy_health | to_json }}"
         dest: "{{ out }}/{{ inventory_hostname }}.health"
@@ -140,6 +144,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
             },
         }
     }
+    (out / "own.html").write_text("<p>Our own page</p>\n", encoding="utf-8")
     (out / "source/configuration").mkdir(parents=True)
     template = "SecuritySystems.default.SSO.UserHeader: {{ shared.header }}\n"
     (out / "source/configuration/ivy.yaml.j2").write_text(template, encoding="utf-8")
@@ -389,6 +394,50 @@ def test_only_allowed_paths_reach_the_engine(rendered: Path) -> None:
     assert start > lines.index("http-request deny deny_status 403 if system_path")
     assert "http-request deny deny_status 404 if !allowed_path" in configuration(rendered, "only_start_page")
     assert "allowed_path" not in "\n".join(configuration(rendered, "plain"))
+
+
+ERRORS = {
+    "400": "Bad Request",
+    "403": "Forbidden",
+    "404": "Not Found",
+    "413": "Content Too Large",
+    "502": "Bad Gateway",
+    "503": "Service Unavailable",
+    "504": "Gateway Timeout",
+}
+
+
+def pages(rendered: Path, case: str) -> dict[str, str]:
+    found = json.loads((rendered / f"{case}.pages").read_text(encoding="utf-8"))
+    return {Path(path).name: text for path, text in found.items()}
+
+
+def test_users_see_a_readable_page_for_each_error(rendered: Path) -> None:
+    lines, found = configuration(rendered, "plain"), pages(rendered, "plain")
+    assert sorted(found) == sorted([*(f"ivy-cluster-{status}.http" for status in ERRORS), "ivy-cluster-429.html"])
+    for status, reason in ERRORS.items():
+        assert f"errorfile {status} /etc/haproxy/errors/ivy-cluster-{status}.http" in lines
+        head, _blank, body = found[f"ivy-cluster-{status}.http"].partition("\n\n")
+        assert head.splitlines()[0] == f"HTTP/1.1 {status} {reason}"
+        assert "Content-Type: text/html; charset=utf-8" in head.splitlines()
+        assert ("Retry-After: 15" in head.splitlines()) is (status in ("502", "503", "504"))
+        assert "<h1>" in body
+        # With the smallest header limit, HAProxy's buffer has 5 KiB.
+        assert len(found[f"ivy-cluster-{status}.http"]) < 4096
+    assert "<h1>Too many requests</h1>" in found["ivy-cluster-429.html"]
+    limited = [line for line in lines if "deny_status 429" in line]
+    assert len(limited) == 3
+    for line in limited:
+        assert (
+            'content-type "text/html; charset=utf-8" file /etc/haproxy/errors/ivy-cluster-429.html hdr Retry-After'
+            in line
+        )
+
+
+def test_an_own_page_is_shown_while_no_node_answers(rendered: Path) -> None:
+    found = pages(rendered, "own_page")
+    own = {name for name, text in found.items() if "<p>Our own page</p>" in text}
+    assert own == {"ivy-cluster-502.http", "ivy-cluster-503.http", "ivy-cluster-504.http"}
 
 
 def test_only_a_websocket_may_change_the_protocol(rendered: Path) -> None:
