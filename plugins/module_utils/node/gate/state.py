@@ -133,6 +133,16 @@ class Scope(t.NamedTuple):
     run_directory: str = run_state.RUN_DIRECTORY
 
 
+def _not_its_port(engine_sockets: t.Sequence[sockets.Socket], port: int) -> str:
+    """Why an answer on the HTTP port would not be the engine's: another program may answer there."""
+    if sockets.listens(engine_sockets, port):
+        return ""
+    others = sockets.holders(port)
+    if not others:
+        return f"the engine does not listen on port {port}"
+    return f"port {port} is held by {', '.join(others)}, which is not the engine. Stop it, or change ivy_http_port."
+
+
 _START = ("state", "reason", "since", "failures")
 
 
@@ -162,7 +172,12 @@ def gather(settings: Settings, store: str, scope: Scope) -> dict[str, t.Any]:
     if scope.health is not None:
         answer = health.Health(0, False, "the engine does not run")
         if running:
-            answer = health.check(scope.http_port, scope.host_header, scope.health)
+            reason = _not_its_port(engine_sockets, scope.http_port)
+            answer = (
+                health.Health(0, False, reason)
+                if reason
+                else health.check(scope.http_port, scope.host_header, scope.health)
+            )
         facts["health"] = {"status": answer.status, "ok": answer.ok, "reason": answer.reason}
     facts["peers"] = None
     if scope.jgroups is not None:
