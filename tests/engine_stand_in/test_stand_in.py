@@ -181,14 +181,18 @@ def test_reloads_some_keys_and_requests_a_restart_for_others(unpack: Unpack) -> 
     assert state(engine)["baseUrl"] == "http://three/"
 
 
-def test_encrypts_and_hashes_in_the_file(unpack: Unpack) -> None:
+@pytest.mark.parametrize(
+    ("version", "form"),
+    [("11.3.0", r"(\\u00[0-9a-f]{2})+"), ("12.0.9", "[A-Za-z0-9+/]+={0,2}")],
+)
+def test_encrypts_and_hashes_in_the_file(unpack: Unpack, version: str, form: str) -> None:
     text = (
         "# yaml-language-server: $schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json\n"
         'EMail.Server.Host: "${encrypt:mäil}"   # kept\n'
         "Administrators:\n  root: {Password: '${hash:pa}ss #1}'}\n"
     )
     written = []
-    for engine in (unpack(), unpack()):
+    for engine in (unpack(version), unpack(version)):
         engine.write("configuration/ivy.yaml", text)
         engine.start()
         written.append(engine.read("configuration/ivy.yaml"))
@@ -197,9 +201,20 @@ def test_encrypts_and_hashes_in_the_file(unpack: Unpack) -> None:
         engine.stop()
     for result in written:
         assert result.splitlines()[0] == text.splitlines()[0]
-        assert re.search(r'Host: "\$\{decrypt:(\\u00[0-9a-f]{2})+}"   # kept', result)
+        assert re.search(rf'Host: "\$\{{decrypt:{form}}}"   # kept', result)
         assert "${hash:" not in result
     assert written[0] != written[1]
+
+
+@pytest.mark.parametrize(("writer", "reader"), [("11.3.0", "12.0.9"), ("12.0.9", "11.3.0")])
+def test_both_forms_of_an_encrypted_value_can_be_read(unpack: Unpack, writer: str, reader: str) -> None:
+    first, second = unpack(writer), unpack(reader)
+    first.write("configuration/ivy.yaml", 'EMail.Server.Host: "${encrypt:mäil}"\n')
+    first.start()
+    first.stop()
+    second.write("configuration/ivy.yaml", first.read("configuration/ivy.yaml"))
+    second.start()
+    assert "<td>mäil</td>" in second.ask(COCKPIT, account=ADMIN).text
 
 
 def test_application_and_its_variables(unpack: Unpack, demo: Path) -> None:

@@ -82,6 +82,10 @@ public record EngineVersion(int major, int minor, int patch) {
     return !atLeast(11, 1, 0);
   }
 
+  public boolean writesBase64() {
+    return atLeast(12, 0, 0);
+  }
+
   public boolean readsReadOnlyConfiguration() {
     return atLeast(11, 3, 0);
   }
