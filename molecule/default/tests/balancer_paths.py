@@ -246,9 +246,7 @@ def spelled() -> list[Case]:
     )
     targets = {rule("/ivy/system") for rule in rules}
     targets.update(second(first("/system/x")) for first, second in itertools.combinations(rules, 2))
-    return [
-        Case(target, CLOSED, http2=False) for target in sorted(targets) if target.startswith("/") and readings(target)
-    ]
+    return [Case(target, CLOSED) for target in sorted(targets) if target.startswith("/") and readings(target)]
 
 
 PIECES = (
@@ -333,15 +331,12 @@ def readings(target: str) -> set[str]:
 
 
 def corpus() -> list[Case]:
-    """All cases. Random paths may pass unless they can be read as an administration path.
-
-    Most generated paths are sent by HTTP/1.1 only, since the balancer's rules are the same.
-    """
+    """All cases. Random paths may pass unless they can be read as an administration path."""
     return [
         *named(),
         *long_paths(14000),
         *spelled(),
-        *(Case(target, CLOSED if readings(target) else CLOSED | PASSES, http2=False) for target in random_paths(300)),
+        *(Case(target, CLOSED if readings(target) else CLOSED | PASSES) for target in random_paths(300)),
     ]
 
 
