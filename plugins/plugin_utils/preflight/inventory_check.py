@@ -124,7 +124,8 @@ class Look:
         if not version:
             return []
         try:
-            profile = resolve_profile(t.cast("t.Any", ranges), version)
+            shares = self._inventory.text("ivy_share_applications").lower() not in ("false", "no", "off", "0", "n", "f")
+            profile = resolve_profile(t.cast("t.Any", ranges), version, shares)
         except ProfileError as error:
             advice = "Choose a version of one of them." if "Known ranges" in str(error) else "Correct it."
             return [Finding("engine-version", "Versions", "ivy_engine_version", str(error), advice)]

@@ -143,6 +143,14 @@ def test_no_schema_is_made_of_the_version_of_the_engine(ranges: Ranges) -> None:
         assert "{" not in header["ivy"] + header["app"]
 
 
+def test_applications_are_not_shared_if_that_is_not_wanted(ranges: Ranges) -> None:
+    shared, separate = (resolve_profile(ranges, "12.0.9", share) for share in (True, False))
+    assert (shared["applications_shared"], shared["runtime_deployment"]) == (True, True)
+    assert (separate["applications_shared"], separate["runtime_deployment"]) == (False, False)
+    assert {**separate, "applications_shared": True, "runtime_deployment": True} == shared
+    assert resolve_profile(ranges, "12.0.8", False) == resolve_profile(ranges, "12.0.8")
+
+
 def test_an_unknown_version_names_the_known_ranges(ranges: Ranges) -> None:
     with pytest.raises(ProfileError, match=r"9\.4.*10\.0 \(from 10\.0\.0, below 11\.0\.0\).*14"):
         resolve_profile(ranges, "9.4")
