@@ -144,6 +144,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
             },
         }
     }
+    # Where a play finds its templates.
+    (out / "templates").symlink_to(ROOT / "roles/haproxy/templates")
     (out / "own.html").write_text("<p>Our own page</p>\n", encoding="utf-8")
     (out / "source/configuration").mkdir(parents=True)
     template = "SecuritySystems.default.SSO.UserHeader: {{ shared.header }}\n"
