@@ -241,7 +241,7 @@ def lengthen_periods(file: str) -> None:
 
 def await_server(client: Client) -> None:
     end = time.monotonic() + PATIENCE
-    while (response := client.ask("127.0.0.30"))["status"] != 200:
+    while (response := client.ask("127.0.0.30", "/app/x"))["status"] != 200:
         if time.monotonic() > end:
             sys.exit(f"The second HAProxy does not serve: {response}")
         time.sleep(0.1)
