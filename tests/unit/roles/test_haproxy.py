@@ -54,6 +54,7 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_root_redirect": "/demo/home.xhtml",
     },
     "only_start_page": {"haproxy_allowed_paths": ["/"], "haproxy_system_paths": []},
+    "bad_redirect": {"haproxy_allowed_paths": ["/"], "haproxy_root_redirect": "/demo"},
     "own_page": {"haproxy_unavailable_page": "{{ out }}/own.html"},
     "not_reused": {"haproxy_engine_keep_alive": 0},
     "own_sni": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem sni str(nodes.example.com)"]},
@@ -173,7 +174,7 @@ def problems(rendered: Path, case: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("case", [name for name in CASES if name != "bad"])
+@pytest.mark.parametrize("case", [name for name in CASES if not name.startswith("bad")])
 def test_valid_options_are_accepted(rendered: Path, case: str) -> None:
     assert problems(rendered, case) == []
 
@@ -243,6 +244,11 @@ def test_a_stream_of_events_is_never_compressed(rendered: Path) -> None:
     (types,) = [line for line in configuration(rendered, "plain") if line.startswith("compression type")]
     # HAProxy compares prefixes, so text/ would include the stream.
     assert not [name for name in types.split()[2:] if "text/event-stream".startswith(name)]
+
+
+def test_a_redirect_to_a_blocked_path_is_reported(rendered: Path) -> None:
+    (problem,) = problems(rendered, "bad_redirect")
+    assert problem.startswith("haproxy_root_redirect (/demo) is not below one of haproxy_allowed_paths")
 
 
 def test_all_invalid_options_are_reported_together(rendered: Path) -> None:
