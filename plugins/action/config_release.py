@@ -50,6 +50,7 @@ class ActionModule(ActionBase):
             "files": len(built.manifest["entries"]),
             "size": built.size,
             "manifest": str(manifest),
+            "sso_headers": list(built.sso_headers),
         }
         if built.warnings:
             result["warnings"] = list(built.warnings)

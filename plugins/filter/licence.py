@@ -27,8 +27,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(type), C(nodes) and C(users) (0 where the licence has no limit), C(valid_until) (a date, empty where it
-      never ends), C(public_urls) and C(key_version).
+    - C(type), C(nodes), C(users) and C(sessions) (0 where the licence has no limit), C(valid_from) and C(valid_until)
+      (dates, empty where the licence has none), C(public_urls) and C(key_version).
   type: dict
 """
 

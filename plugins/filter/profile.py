@@ -11,7 +11,7 @@ author:
 description:
   - Returns the facts about the range of versions that contains an engine version.
   - The ranges, each fact with its source, are in the role P(ivy.cluster.topology#role), file C(vars/main/profiles.yml).
-positional: _input, version
+positional: _input, version, share_applications
 options:
   _input:
     description: The list of ranges, C(ivy_profiles).
@@ -22,6 +22,10 @@ options:
     description: Version of the engine. A build number or a suffix is ignored.
     type: string
     required: true
+  share_applications:
+    description: Whether the nodes share the applications, if the version supports that.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -45,13 +49,13 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError, resolve_profile
 
 
-def profile(ranges: t.Any, version: t.Any) -> dict[str, t.Any]:
+def profile(ranges: t.Any, version: t.Any, share_applications: bool = True) -> dict[str, t.Any]:
     if not isinstance(ranges, list):
         raise AnsibleFilterError(
             "ivy.cluster.profile needs the list of ranges, as in: ivy_profiles | ivy.cluster.profile('11.3.0')"
         )
     try:
-        return resolve_profile(ranges, version)
+        return resolve_profile(ranges, version, share_applications)
     except ProfileError as error:
         raise AnsibleFilterError(f"ivy.cluster.profile: {error}") from error
 

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Connects to one balancer by its address, with the public name in the TLS handshake and in the header C(Host), and
     verifies its certificate against the cluster's CA.
-  - Sends C(GET) requests for C(/) of new users, who have no cookie and should reach every node, and then requests of
+  - Sends C(GET) requests for O(path) of new users, who have no cookie and should reach every node, and then requests of
     one user with a cookie, who should stay on one node.
   - A problem does not fail the task. It is listed in RV(problems), so that a report can combine it with other findings.
   - Changes nothing. Check mode makes no difference.
@@ -29,6 +29,10 @@ options:
     description: The public name, with the port if it is not 443, as in the public URL.
     type: str
     required: true
+  path:
+    description: Path that the requests ask for. The balancer must pass it to an engine.
+    type: str
+    default: /
   ca_file:
     description:
       - File with the certificates of trusted authorities on the host where the module runs.
@@ -193,6 +197,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "address": {"type": "str", "required": True},
     "port": {"type": "int", "default": 443},
     "host": {"type": "str", "required": True},
+    "path": {"type": "str", "default": "/"},
     "ca_file": {"type": "path", "default": ""},
     "ca_file_required": {"type": "bool", "default": True},
     "cookie": {"type": "str", "default": "IVYNODE"},
@@ -204,7 +209,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
-    target = balancer.Target(params["address"], params["port"], params["host"], params["cookie"])
+    target = balancer.Target(params["address"], params["port"], params["host"], params["cookie"], params["path"])
     try:
         context = balancer.tls_context(params["ca_file"], params["ca_file_required"])
     except balancer.ProbeError as error:

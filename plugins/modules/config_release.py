@@ -20,10 +20,11 @@ description:
     C(secret), which is O(secrets_variable), so a release cannot depend on a node. In addition to the filters of Jinja
     there are C(to_json), which also quotes a text for YAML, and C(b64encode). All other files are copied unchanged. A
     file that is encrypted with Ansible Vault is decrypted.
-  - The source is rejected if it contains symbolic links, files outside C(configuration/), C(dropins/) and C(patches/),
-    YAML with errors, with duplicate keys or without schema header, keys that the engine's version does not read,
-    secrets in clear text, or XML that is not well-formed or declares entities. A line that is wrongly taken for a
-    secret is accepted with the comment C(# not a secret) at its end.
+  - The source is rejected if it contains symbolic links, files outside C(configuration/), C(dropins/) and C(patches/)
+    (except C(webapps/ivy/error-*.xhtml) and C(system/lib/agent/*.jar)), YAML with errors, with duplicate keys or
+    without the schema header that the version requires, keys that the engine's version does not read, secrets in clear
+    text, or XML that is not well-formed or declares entities. A line that is wrongly taken for a secret is accepted
+    with the comment C(# not a secret) at its end.
 options:
   source:
     description: Directory of the source. Its structure is that of the managed part of the engine's directory.
@@ -172,6 +173,11 @@ release:
       description: Total size of its files in bytes.
       type: int
       sample: 10240
+    sso_headers:
+      description: Headers in which the engine takes the name of a user from the proxy, in lower case.
+      type: list
+      elements: str
+      sample: [x-corp-user]
     manifest:
       description: Path of its manifest in the cache.
       type: str

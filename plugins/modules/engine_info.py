@@ -28,15 +28,29 @@ options:
     description: The health check. Omit it to skip the check.
     type: dict
     suboptions:
-      path:
-        description: Path of the URL.
-        type: str
-        default: /
-      reject:
-        description: Texts in the page of an engine in demo or maintenance mode.
+      requests:
+        description: Requests that the engine must answer as expected, in this order. Redirects are not followed.
         type: list
-        elements: str
-        default: []
+        elements: dict
+        required: true
+        suboptions:
+          path:
+            description: Path of the URL.
+            type: str
+            required: true
+          status:
+            description: Accepted statuses, in HAProxy's notation, such as V(200,301-303).
+            type: str
+            default: "200"
+          reject:
+            description: Texts of demo and maintenance mode. With them, an empty page is not accepted.
+            type: list
+            elements: str
+            default: []
+      headers:
+        description: Headers of the requests, in addition to C(Host).
+        type: dict
+        default: {}
   jgroups:
     description: The other nodes. Omit it to skip the check of their connections.
     type: dict
@@ -127,8 +141,11 @@ EXAMPLES = r"""
       engine: /opt/ivy/current
     host_header: ivy.example.com
     health:
-      path: /
-      reject: [demo-portal, Maintenance Mode]
+      requests:
+        - path: /
+          status: 200,301-303,307-308
+        - path: /system/info.jsp
+          reject: [demo-portal, Maintenance Mode]
     jgroups:
       peers: [192.0.2.22, 192.0.2.23]
     database:
@@ -144,6 +161,10 @@ engine:
   returned: always
   type: dict
   contains:
+    shipped_jvm_options:
+      description: Content of the C(jvm.options) with which the engine was shipped; null if it is not known.
+      type: str
+      sample: "-Xmx2g\\n-XX:+UseG1GC\\n"
     installed_version:
       description: Version of the engine; null if none is installed.
       type: str
@@ -208,7 +229,13 @@ engine:
     licence:
       description: The licence on the node; null if there is none.
       type: dict
-      sample: {type: Enterprise Edition, nodes: 5, valid_until: "2027-11-03", days_left: 300}
+      sample:
+        type: Enterprise Edition
+        nodes: 5
+        valid_from: "2026-11-03"
+        valid_in_days: 0
+        valid_until: "2027-11-03"
+        days_left: 300
     deployments:
       description: The artefacts in the deploy directory C(deploy) of the engine, by state.
       type: dict
@@ -268,8 +295,17 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "health": {
         "type": "dict",
         "options": {
-            "path": {"type": "str", "default": "/"},
-            "reject": {"type": "list", "elements": "str", "default": []},
+            "requests": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "status": {"type": "str", "default": "200"},
+                    "reject": {"type": "list", "elements": "str", "default": []},
+                },
+            },
+            "headers": {"type": "dict", "default": {}},
         },
     },
     "jgroups": {

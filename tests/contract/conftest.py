@@ -336,10 +336,11 @@ def service(
 
     def up() -> bool:
         response = engine.health()
-        state = "accepted" if known.accepts(response) else str(response.status or "no answer")
+        last = response.responses[-1][1]
+        state = "accepted" if response.accepted else str(last.status or "no answer")
         if state not in states[-1:]:
             states.append(state)
-        (not_ready if response.status else no_port).unlink(missing_ok=True)
+        (not_ready if last.status else no_port).unlink(missing_ok=True)
         return state == "accepted" or command("systemctl", "is-active", SERVICE, check=False) not in (
             "active",
             "activating",

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 import typing as t
+import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,27 @@ class Response:
     status: int
     text: str = ""
     cookies: tuple[str, ...] = ()
+    location: str = ""
+
+
+@dataclass
+class Health:
+    """The responses to the requests with which balancer and gate check an engine, and whether they accept them."""
+
+    responses: list[tuple[str, Response]]
+    accepted: bool
+
+    @property
+    def answered(self) -> bool:
+        return all(response.status for _path, response in self.responses)
+
+    @property
+    def seen(self) -> str:
+        return ", ".join(f"{path} answers {response.status or 'nothing'}" for path, response in self.responses)
+
+    @property
+    def cookies(self) -> set[str]:
+        return {name for _path, response in self.responses for name in response.cookies}
 
 
 @dataclass
@@ -83,14 +105,34 @@ class Known:
         found = self.profile["settings"][setting]
         return found["file"], found["key"]
 
-    def accepts(self, response: Response) -> bool:
-        """Whether balancer and gate accept the response of the health address as that of a serving node."""
-        return response.status == 200 and not any(text in response.text for text in self.profile["health"]["reject"])
+    @property
+    def health_requests(self) -> list[dict[str, t.Any]]:
+        found: list[dict[str, t.Any]] = self.profile["health"]["requests"]
+        return found
+
+    @property
+    def mode_texts(self) -> list[str]:
+        """The texts of demo and maintenance mode."""
+        return [text for request in self.health_requests for text in request.get("reject", [])]
+
+    @property
+    def info_page(self) -> str:
+        """The page whose text shows the mode."""
+        return next(str(request["path"]) for request in self.health_requests if request.get("reject"))
 
 
 def yaml(values: t.Mapping[str, object], header: str = "") -> str:
     """Dotted keys, one a line. The values are JSON, which is YAML with unambiguous quoting."""
     return (header + "\n" if header else "") + "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items())
+
+
+def accepts(request: t.Mapping[str, t.Any], response: Response) -> bool:
+    """Whether balancer and gate accept a response, as module_utils/node/engine/health.py decides it."""
+    ranges = [part.partition("-") for part in str(request["status"]).split(",")]
+    if not any(int(first) <= response.status <= int(last or first) for first, _dash, last in ranges):
+        return False
+    texts = request.get("reject", [])
+    return not texts or (response.text != "" and not any(text in response.text for text in texts))
 
 
 @dataclass
@@ -147,7 +189,7 @@ class Engine:
             name, key = self.known.place(setting)
             # Settings in the unit's environment are secrets on a cluster. Here they may be in the file.
             files.setdefault("configuration/ivy.yaml" if name == "environment" else name, {})[key] = value
-        header = self.known.profile["schema_header"]["ivy"].format(version=self.known.version)
+        header = self.known.profile["schema_header"]["ivy"]
         for name, values in files.items():
             top = f"# yaml-language-server: $schema={header}" if header and name.endswith("/ivy.yaml") else ""
             self.write(name, yaml(values, top) + (more if name.endswith("/ivy.yaml") else ""))
@@ -258,17 +300,34 @@ class Engine:
             response = connection.getresponse()
             text = response.read().decode("utf-8", errors="replace")
             cookies = [value.split("=", maxsplit=1)[0] for value in response.headers.get_all("Set-Cookie") or []]
-            return Response(response.status, text, tuple(cookies))
+            return Response(response.status, text, tuple(cookies), response.headers.get("Location") or "")
         except (OSError, http.client.HTTPException):
             return Response(0)
         finally:
             connection.close()
 
-    def health(self, host: str = "") -> Response:
-        return self.ask(self.known.profile["health"]["path"], host)
+    def follow(self, path: str, host: str = "") -> Response:
+        """The response after up to three redirects within this engine, as the vendor's probes request a page."""
+        response = self.ask(path, host)
+        for _redirect in range(3):
+            if response.status not in (301, 302, 303, 307, 308):
+                break
+            target = urllib.parse.urlsplit(response.location)
+            response = self.ask(urllib.parse.urlunsplit(("", "", target.path or "/", target.query, "")), host)
+        return response
+
+    def health(self, host: str = "") -> Health:
+        """Up to the first response that balancer and gate do not accept."""
+        responses = []
+        for request in self.known.health_requests:
+            path = str(request["path"])
+            responses.append((path, self.ask(path, host)))
+            if not accepts(request, responses[-1][1]):
+                return Health(responses, False)
+        return Health(responses, True)
 
     def serves(self) -> bool:
-        return self.known.accepts(self.health())
+        return self.health().accepted
 
     def accepts_administrator(self, account: str) -> bool:
         """Whether the account is an administrator's: the deployment service responds to others with 401."""

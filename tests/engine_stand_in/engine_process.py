@@ -35,6 +35,11 @@ class Response:
     headers: dict[str, str]
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: object) -> None:
+        """A redirect is an error, which the caller turns into its response."""
+
+
 @dataclass
 class StandIn:
     """One engine directory with a free port."""
@@ -120,15 +125,17 @@ class StandIn:
         method: str | None = None,
         headers: dict[str, str] | None = None,
         account: str = "",
+        follow: bool = True,
     ) -> Response:
-        """Send a request. Redirects are followed."""
+        """Send a request. Redirects are followed unless that is disabled."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}", data=body, method=method, headers=headers or {}
         )
         if account:
             request.add_header("Authorization", "Basic " + base64.b64encode(account.encode()).decode())
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            opener = urllib.request.build_opener(*(() if follow else (_NoRedirects,)))
+            with opener.open(request, timeout=PATIENCE) as response:
                 return Response(response.status, response.read().decode(), dict(response.headers))
         except urllib.error.HTTPError as error:
             with error:

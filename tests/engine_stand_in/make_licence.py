@@ -15,7 +15,9 @@ HEADER = """\
 """
 
 
-def text(engine_version: str, nodes: int, public_urls: str, valid_until: datetime.date, kind: str) -> str:
+def text(
+    engine_version: str, nodes: int, public_urls: str, valid_from: datetime.date, valid_until: datetime.date, kind: str
+) -> str:
     """Return the licence file."""
     major = engine_version.split(".", maxsplit=1)[0]
     fields = {
@@ -27,6 +29,8 @@ def text(engine_version: str, nodes: int, public_urls: str, valid_until: datetim
         "server.sessions.limit": 100,
         "server.users.limit": 1000,
     }
+    if int(major) < 13:
+        fields["licence.valid.from"] = valid_from.isoformat()
     return HEADER + "".join(f"{name}={value}\n" for name, value in fields.items())
 
 
@@ -38,6 +42,12 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=3, help="limit of cluster nodes, default: %(default)s")
     parser.add_argument("--public-urls", default="", help="comma-separated host names, with * for any text")
     parser.add_argument(
+        "--valid-from",
+        type=datetime.date.fromisoformat,
+        default=datetime.date(2020, 1, 1),
+        help="first day, only for engines before 13, default: %(default)s",
+    )
+    parser.add_argument(
         "--valid-until",
         type=datetime.date.fromisoformat,
         default=datetime.date(2099, 12, 31),
@@ -46,7 +56,12 @@ def main() -> int:
     parser.add_argument("--type", default="Enterprise Edition", help="default: %(default)s")
     arguments = parser.parse_args()
     licence = text(
-        arguments.engine_version, arguments.nodes, arguments.public_urls, arguments.valid_until, arguments.type
+        arguments.engine_version,
+        arguments.nodes,
+        arguments.public_urls,
+        arguments.valid_from,
+        arguments.valid_until,
+        arguments.type,
     )
     arguments.output.write_text(licence, encoding="utf-8")
     return 0

@@ -110,9 +110,11 @@ def test_life_of_a_service(unpack: Unpack, tmp_path: Path) -> None:
     again = subprocess.run([str(engine.file("bin/AxonIvyEngine"))], check=False, capture_output=True, text=True)
     assert again.returncode == 1
     assert "already running" in again.stderr
-    home = engine.ask("/")
-    assert home.status == 200
-    assert "demo-portal" in home.text
+    home = engine.ask("/", follow=False)
+    assert (home.status, home.headers["Location"]) == (302, "/system/info.jsp")
+    info = engine.ask("/")
+    assert info.status == 200
+    assert "demo-portal" in info.text
     assert engine.ask("/system/health", account=ADMIN).status == 404
     engine.control("-stop")
     reached(hold)
@@ -179,14 +181,18 @@ def test_reloads_some_keys_and_requests_a_restart_for_others(unpack: Unpack) -> 
     assert state(engine)["baseUrl"] == "http://three/"
 
 
-def test_encrypts_and_hashes_in_the_file(unpack: Unpack) -> None:
+@pytest.mark.parametrize(
+    ("version", "form"),
+    [("11.3.0", r"(\\u00[0-9a-f]{2})+"), ("12.0.9", "[A-Za-z0-9+/]+={0,2}")],
+)
+def test_encrypts_and_hashes_in_the_file(unpack: Unpack, version: str, form: str) -> None:
     text = (
         "# yaml-language-server: $schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json\n"
         'EMail.Server.Host: "${encrypt:mäil}"   # kept\n'
         "Administrators:\n  root: {Password: '${hash:pa}ss #1}'}\n"
     )
     written = []
-    for engine in (unpack(), unpack()):
+    for engine in (unpack(version), unpack(version)):
         engine.write("configuration/ivy.yaml", text)
         engine.start()
         written.append(engine.read("configuration/ivy.yaml"))
@@ -195,9 +201,20 @@ def test_encrypts_and_hashes_in_the_file(unpack: Unpack) -> None:
         engine.stop()
     for result in written:
         assert result.splitlines()[0] == text.splitlines()[0]
-        assert re.search(r'Host: "\$\{decrypt:(\\u00[0-9a-f]{2})+}"   # kept', result)
+        assert re.search(rf'Host: "\$\{{decrypt:{form}}}"   # kept', result)
         assert "${hash:" not in result
     assert written[0] != written[1]
+
+
+@pytest.mark.parametrize(("writer", "reader"), [("11.3.0", "12.0.9"), ("12.0.9", "11.3.0")])
+def test_both_forms_of_an_encrypted_value_can_be_read(unpack: Unpack, writer: str, reader: str) -> None:
+    first, second = unpack(writer), unpack(reader)
+    first.write("configuration/ivy.yaml", 'EMail.Server.Host: "${encrypt:mäil}"\n')
+    first.start()
+    first.stop()
+    second.write("configuration/ivy.yaml", first.read("configuration/ivy.yaml"))
+    second.start()
+    assert "<td>mäil</td>" in second.ask(COCKPIT, account=ADMIN).text
 
 
 def test_application_and_its_variables(unpack: Unpack, demo: Path) -> None:
@@ -343,6 +360,7 @@ def test_maintenance_mode(unpack: Unpack) -> None:
     home = engine.ask("/")
     assert home.status == 200, "only the text shows the mode"
     assert "Maintenance Mode" in home.text
+    assert "Maintenance Mode" in engine.ask("/system/engine-cockpit/faces/info.xhtml").text
     assert engine.ask("/system/health").status == 503
     assert engine.ask("/demo/").status == 503
     assert "cannot be used" in str(state(engine, "root:pw")["modeReason"])
@@ -356,6 +374,7 @@ def test_maintenance_mode(unpack: Unpack) -> None:
     ("arguments", "reason"),
     [
         (("--valid-until", "2020-01-01"), "expired on 2020-01-01"),
+        (("--valid-from", "2098-12-31"), "not valid before 2098-12-31"),
         (("--engine-version", "12.0.9"), "the licence is for axonivy/12000"),
     ],
 )
@@ -395,6 +414,8 @@ def test_http_as_a_balancer_speaks_it(unpack: Unpack, demo: Path, tmp_path: Path
     engine.start(f"-Dstandin.latency={hold}", f"-Dstandin.requestGrace={PATIENCE * 1000:.0f}")
     deployed(engine, demo)
     assert engine.ask("/system/health").text == "OK\n"
+    assert engine.ask("/", follow=False).status == 200
+    assert engine.ask("/system/engine-cockpit/faces/info.xhtml").status == 200
     for request in (
         b"nonsense\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",

@@ -47,10 +47,13 @@ class Case:
     # By HTTP/2 only.
     scheme: str = "https"
     authority: str = "HOST"
+    # Asks for a tunnel (RFC 8441).
+    protocol: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.method} {self.target[:100]!r} {' '.join(self.headers)} {self.scheme} {self.authority}"
+        words = (self.method, repr(self.target[:100]), *self.headers, self.scheme, self.authority, self.protocol)
+        return " ".join(filter(None, words))
 
 
 # Requests of users.
@@ -155,6 +158,11 @@ def named() -> list[Case]:
         for scheme in ("http", "ftp", "https://HOST/app?", "https://x/app#", "/app?", "")
     ]
     cases += [
+        Case("/app", CLOSED | {405}, "CONNECT", http1=False, protocol=protocol)
+        for protocol in ("h2c", "websocket,h2c", "WebSocket/13", "")
+    ]
+    cases.append(Case("/system", CLOSED, "CONNECT", http1=False, protocol="websocket"))
+    cases += [
         Case(path, REFUSED, http1=False) for path in ("https://HOST/system", "system", "", "/app HTTP/1.1\r\nX: y")
     ]
     cases += [Case("/\xc3\xa4", PASSES, http1=False), Case("/sy\xc5\xbftem", FORBIDDEN, http1=False)]
@@ -238,9 +246,7 @@ def spelled() -> list[Case]:
     )
     targets = {rule("/ivy/system") for rule in rules}
     targets.update(second(first("/system/x")) for first, second in itertools.combinations(rules, 2))
-    return [
-        Case(target, CLOSED, http2=False) for target in sorted(targets) if target.startswith("/") and readings(target)
-    ]
+    return [Case(target, CLOSED) for target in sorted(targets) if target.startswith("/") and readings(target)]
 
 
 PIECES = (
@@ -325,16 +331,26 @@ def readings(target: str) -> set[str]:
 
 
 def corpus() -> list[Case]:
-    """All cases. Random paths may pass unless they can be read as an administration path.
-
-    Most generated paths are sent by HTTP/1.1 only, since the balancer's rules are the same.
-    """
+    """All cases. Random paths may pass unless they can be read as an administration path."""
     return [
         *named(),
         *long_paths(14000),
         *spelled(),
-        *(Case(target, CLOSED if readings(target) else CLOSED | PASSES, http2=False) for target in random_paths(300)),
+        *(Case(target, CLOSED if readings(target) else CLOSED | PASSES) for target in random_paths(300)),
     ]
+
+
+# With an allow-list: whether a path reaches the engine. All paths of the corpus that pass otherwise must be below it.
+ALLOWED = ("/app", "/")
+ALLOW_LIST = {
+    **dict.fromkeys(
+        ("/", "/app", "/app/", "/APP/x", "/%61pp/x", "/app;v=1/x", "/app/x?a=/other", "/./app", "//app"), True
+    ),
+    **dict.fromkeys(
+        ("/apps", "/other", "/other/app", "/app%3fx", "/%61pps", "/;/other", "/;x/app2", "/other;/app", "/other%2fapp"),
+        False,
+    ),
+}
 
 
 # Several requests with each spelling from one address: at most LOGIN_LIMIT may reach the engine.
@@ -502,6 +518,8 @@ def ask_http2(client: Client, case: Case) -> tuple[int, str]:
     head = literal(b":method", case.method.encode()) + literal(b":path", target)
     head += literal(b":scheme", case.scheme.replace("HOST", client.host).encode())
     head += literal(b":authority", case.authority.replace("HOST", client.host).encode())
+    if case.protocol:
+        head += literal(b":protocol", case.protocol.encode())
     status, body = 0, b""
     with open_tls(client, EXEMPT, "h2") as stream:
         stream.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 5, 1, head))
@@ -563,9 +581,18 @@ def post(client: Client, path: str, source: str, header: str = "") -> int:
     return ask_http1(client, Case(path, PASSES, "POST", ("Host: HOST", *filter(None, [header]))), source)[0]
 
 
-def main(directory: str, host: str) -> None:
+def main(directory: str, host: str, allow_list: str = "") -> None:
     with serving(directory, host, Engine) as client:
         cases = corpus()
+        if allow_list:
+            asked = [Case(path, PASSES) for path in ALLOW_LIST]
+            found = {
+                "http1": [ask_http1(client, case) if case.http1 else None for case in cases],
+                "allowed1": [ask_http1(client, case)[0] for case in asked],
+                "allowed2": [ask_http2(client, case)[0] for case in asked],
+            }
+            print(json.dumps(found))
+            return
         found = {
             "http1": [ask_http1(client, case) if case.http1 else None for case in cases],
             "http2": [ask_http2(client, case) if case.http2 else None for case in cases],
@@ -583,4 +610,4 @@ def main(directory: str, host: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

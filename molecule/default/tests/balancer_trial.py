@@ -8,8 +8,10 @@ the serving balancer. Standard library only.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
+import hashlib
 import http.client
 import http.server
 import json
@@ -36,8 +38,17 @@ class Engine(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.path.startswith("/upgrade"):
+            self.switch_protocols()
+            return
+        if self.path == "/broken":
+            self.close_connection = True
+            self.wfile.write(b"This is not HTTP.\r\n\r\n")
+            return
         body = json.dumps({name.lower(): ", ".join(self.headers.get_all(name) or ()) for name in self.headers}).encode()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        while "chunked" in self.headers.get("Transfer-Encoding", "") and (size := int(self.rfile.readline(), 16)):
+            self.rfile.read(size + 2)
         self.send_response(401 if self.path.startswith("/secret") else 200)
         kind = (
             "text/event-stream" if self.path == "/events" else "image/png" if self.path == "/picture" else "text/html"
@@ -52,6 +63,20 @@ class Engine(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     do_POST = do_GET
+
+    def switch_protocols(self) -> None:
+        """Accepts any protocol, also if the request names none, and returns what it then receives."""
+        self.close_connection = True
+        protocol = self.headers.get("Upgrade") or "h2c"
+        # RFC 6455, 1.3. HAProxy compares it.
+        key = self.headers.get("Sec-WebSocket-Key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        head = f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n"
+        head += f"Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        with contextlib.suppress(OSError):
+            self.connection.sendall(head.encode())
+            while data := self.connection.recv(4096):
+                self.connection.sendall(data)
 
     def version_string(self) -> str:
         return "Backend/1.0"
@@ -79,7 +104,7 @@ class Client:
         source: str,
         path: str = "/x",
         method: str = "GET",
-        body: bytes = b"",
+        body: bytes | Iterator[bytes] = b"",
         first: bytes = b"",
         headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
@@ -97,7 +122,61 @@ class Client:
         text = gzip.decompress(data) if compressed else data
         names = {name.lower(): value for name, value in response.headers.items()}
         arrived = json.loads(text) if text.lstrip().startswith(b"{") else {}
-        return {"status": response.status, "headers": names, "arrived": arrived, "size": len(data)}
+        page = text[:2000].decode("latin-1") if response.status >= 400 else ""
+        return {"status": response.status, "headers": names, "arrived": arrived, "size": len(data), "page": page}
+
+
+WEBSOCKET = "Upgrade: websocket"
+KEY = "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=="
+# Header lines of a request that asks for another protocol, and whether it may get it.
+UPGRADES: dict[tuple[str, ...], bool] = {
+    ("Connection: Upgrade", WEBSOCKET, KEY): True,
+    ("Connection: keep-alive, Upgrade", "upgrade: WebSocket", KEY): True,
+    (): False,
+    ("Connection: Upgrade",): False,
+    **dict.fromkeys(
+        (
+            (connection, *(f"{name}: {value}" for value in values))
+            for connection in ("Connection: Upgrade", "Connection: Upgrade, HTTP2-Settings", "Connection: keep-alive")
+            for name in ("Upgrade", "uPGRADE")
+            for values in (
+                ("h2c",),
+                ("H2C",),
+                ("h2",),
+                ("TLS/1.0",),
+                ("HTTP/2.0",),
+                ("websocket/13",),
+                ("websocket,h2c",),
+                ("h2c, websocket",),
+                ("websocket h2c",),
+                ("x-websocket",),
+                (",",),
+                ("",),
+                ("websocket", "h2c"),
+                ("h2c", "websocket"),
+                ("websocket", "websocket"),
+                ("", "websocket"),
+            )
+        ),
+        False,
+    ),
+}
+
+
+def changes_protocol(client: Client, lines: tuple[str, ...]) -> bool:
+    """Whether what the client sends behind its request reaches the engine unchecked."""
+    head = "\r\n".join(("GET /upgrade HTTP/1.1", f"Host: {client.host}", *lines, "", "")).encode()
+    with client.open("127.0.0.30") as stream, contextlib.suppress(OSError):
+        stream.sendall(head)
+        answer = stream.recv(4096)
+        if b" 101 " not in answer.partition(b"\r\n")[0]:
+            return False
+        stream.sendall(b"GET /system HTTP/1.1\r\n\r\n")
+        while data := stream.recv(4096):
+            answer += data
+            if b"GET /system" in answer:
+                return True
+    return False
 
 
 def scenes(client: Client) -> dict[str, Any]:
@@ -119,8 +198,11 @@ def scenes(client: Client) -> dict[str, Any]:
         "own": client.ask(USER, "/own"),
         "large_body": client.ask(USER, method="POST", body=b"x" * 2001),
         "body": client.ask(USER, method="POST", body=b"x" * 1999),
+        "chunked_body": client.ask(USER, method="POST", body=iter([b"x" * 1000] * 3)),
         "large_head": client.ask(USER, headers={"X_Large": "x" * 6000}),
         "head": client.ask(USER, headers={"X_Large": "x" * 2000}),
+        "errors": [client.ask(USER, path) for path in ("/%zz", "/system", "/broken")],
+        "upgrades": [changes_protocol(client, lines) for lines in UPGRADES],
     }
     # Each burst uses another address, so that requests of other scenes do not count towards its limit.
     found["burst"] = [client.ask("127.0.0.20") for _number in range(26)]
@@ -159,7 +241,7 @@ def lengthen_periods(file: str) -> None:
 
 def await_server(client: Client) -> None:
     end = time.monotonic() + PATIENCE
-    while (response := client.ask("127.0.0.30"))["status"] != 200:
+    while (response := client.ask("127.0.0.30", "/app/x"))["status"] != 200:
         if time.monotonic() > end:
             sys.exit(f"The second HAProxy does not serve: {response}")
         time.sleep(0.1)

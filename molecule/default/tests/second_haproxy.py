@@ -20,9 +20,9 @@ def results_of(lab: Lab, program: str, *arguments: str, **options: Any) -> dict[
     """What the program prints: balancer_trial.py and others beside it. The second HAProxy is removed afterwards."""
     balancer = lab.host(lab.groups["load_balancers"][0])
     variables = {
+        "ivy_engine_addresses": {"engine1": "127.0.0.1"},
         **options,
         "second_haproxy": DIRECTORY,
-        "ivy_engine_addresses": {"engine1": "127.0.0.1"},
         "haproxy_socket": SOCKET,
         "haproxy_state_file": f"{DIRECTORY}/state",
     }

@@ -32,6 +32,23 @@ def test_only_requests_with_an_unambiguous_open_path_pass(lab: Lab, results: dic
     assert wrong == [], "\n".join([f"{len(wrong)} requests:", *wrong])
 
 
+def test_with_an_allow_list_only_its_paths_pass(lab: Lab) -> None:
+    found = second_haproxy.results_of(
+        lab,
+        "balancer_paths.py",
+        "allow-list",
+        haproxy_allowed_paths=list(balancer_paths.ALLOWED),
+        haproxy_system_paths=["/system", "/ivy/system"],
+    )
+    for protocol in ("allowed1", "allowed2"):
+        statuses = dict(zip(balancer_paths.ALLOW_LIST, found[protocol], strict=True))
+        expected = {path: 200 if passes else 404 for path, passes in balancer_paths.ALLOW_LIST.items()}
+        assert statuses == expected, protocol
+    # Nothing passes that would be rejected without the list.
+    for case, (status, _target) in zip(balancer_paths.corpus(), found["http1"], strict=True):
+        assert status != 200 or 200 in case.expected, case.name
+
+
 def test_every_spelling_of_a_login_is_limited(results: dict[str, Any]) -> None:
     wrong = balancer_paths.unlimited(balancer_paths.LOGINS, results["logins"])
     assert wrong == [], "\n".join(wrong)

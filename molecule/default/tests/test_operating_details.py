@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import balancer_trial
 import pytest
 import second_haproxy
 
@@ -89,7 +90,25 @@ def test_the_applications_own_headers_take_precedence_except_hsts(trial: dict[st
 
 def test_large_bodies_and_headers_are_rejected(trial: dict[str, Any]) -> None:
     assert [trial[name]["status"] for name in ("body", "large_body")] == [200, 413]
+    # As documented: only an announced length is limited.
+    assert trial["chunked_body"]["status"] == 200
     assert [trial[name]["status"] for name in ("head", "large_head")] == [200, 400]
+
+
+def test_error_pages_are_readable_and_have_the_security_headers(trial: dict[str, Any]) -> None:
+    responses = [*trial["errors"], trial["large_body"], trial["burst"][-1]]
+    assert [response["status"] for response in responses] == [400, 403, 502, 413, 429]
+    for response in responses:
+        assert response["headers"]["content-type"] == "text/html; charset=utf-8"
+        assert response["headers"]["x-frame-options"] == "SAMEORIGIN"
+        assert "strict-transport-security" in response["headers"]
+        assert "<h1>" in response["page"]
+        assert "haproxy" not in response["page"].lower()
+
+
+def test_only_a_websocket_uses_the_connection_for_another_protocol(trial: dict[str, Any]) -> None:
+    found = dict(zip(balancer_trial.UPGRADES, trial["upgrades"], strict=True))
+    assert found == balancer_trial.UPGRADES
 
 
 def test_the_request_limit_applies_to_each_user(trial: dict[str, Any]) -> None:
@@ -179,6 +198,9 @@ def test_java_without_memory_exits_and_writes_one_private_heap_dump(lab: Lab) ->
     host = lab.host(lab.nodes[0])
     options = host.check_output("grep '^-' /opt/ivy/current/configuration/jvm.options").split()
     assert f"-XX:HeapDumpPath={DUMPS}/heap.hprof" in options
+    # Shipped by the vendor.
+    assert {"-XX:+UseG1GC", "-XX:+UseStringDeduplication", "-XX:-OmitStackTraceInFastThrow"} <= set(options)
+    assert len([option for option in options if option.startswith("-Xmx")]) == 1
     small = [*(option for option in options if not option.startswith("-Xm")), "-Xmx64m"]
     java = host.check_output("sed -n 's/^JAVA_HOME=\"\\(.*\\)\"/\\1/p' /etc/ivy-cluster/node.env")
     host.check_output(f"install -d -m 0755 {HUNGRY_DIRECTORY}")

@@ -13,7 +13,6 @@ import typing as t
 from collections import Counter
 from http.cookies import CookieError, SimpleCookie
 
-_PATH = "/"
 # Requests with the cookie that the first user received.
 _RETURNS = 5
 _TIMEOUT = 10.0
@@ -31,6 +30,7 @@ class Target(t.NamedTuple):
     port: int
     host: str
     cookie: str
+    path: str = "/"
 
     @property
     def server_name(self) -> str:
@@ -136,7 +136,7 @@ class Probe:
             headers["Cookie"] = f"{self.target.cookie}={cookie}"
         connection = _Connection(self.target, self.context)
         try:
-            connection.request("GET", _PATH, headers=headers)
+            connection.request("GET", self.target.path, headers=headers)
             if not self.tls["ok"] and isinstance(connection.sock, ssl.SSLSocket):
                 self.tls = describe_tls(connection.sock)
             response = connection.getresponse()

@@ -56,6 +56,10 @@ def judge(licence: Licence, *, today: datetime.date, nodes: int, host: str, engi
     if "enterprise" not in licence.type.lower():
         problem = f"the licence is of type '{licence.type}'"
         problems.append(Remark("licence-edition", problem, "A cluster needs a licence of the Enterprise Edition."))
+    if licence.valid_from and datetime.date.fromisoformat(licence.valid_from) > today:
+        problem = f"the licence is not valid before {licence.valid_from}"
+        advice = "Use the present licence until then; with this one the engine would not serve."
+        problems.append(Remark("licence-not-valid-yet", problem, advice))
     if licence.valid_until:
         days = (datetime.date.fromisoformat(licence.valid_until) - today).days
         if days < 0:

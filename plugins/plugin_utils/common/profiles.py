@@ -27,13 +27,22 @@ def parse_version(text: str) -> tuple[int, int, int]:
     return int(match[1]), int(match[2]), int(match[3] or 0)
 
 
-def resolve_profile(ranges: Ranges, version: str) -> dict[str, t.Any]:
-    """The plain facts for ``version``, with those of the ranges it is based on."""
+# Run-time deployment goes through one node, so the others need its files.
+_SHARED_APPLICATIONS = ("applications_shared", "runtime_deployment")
+
+
+def resolve_profile(ranges: Ranges, version: str, share_applications: bool = True) -> dict[str, t.Any]:
+    """The plain facts for ``version``, with those of the ranges it is based on.
+
+    If the applications are not to be shared, the facts are those of a version that cannot share them.
+    """
     wanted = parse_version(version)
     for entry in ranges:
         if parse_version(entry["versions"]["min"]) <= wanted < parse_version(entry["versions"]["max"]):
             facts = t.cast("dict[str, t.Any]", _plain(_facts(ranges, entry, wanted)))
             facts["renamed_keys"] = [{"from": key, **rename} for key, rename in facts.get("renamed_keys", {}).items()]
+            if not share_applications:
+                facts.update(dict.fromkeys(_SHARED_APPLICATIONS, False))
             return {"name": entry["name"], "versions": dict(entry["versions"]), **facts}
     known = ", ".join(
         f"{entry['name']} (from {entry['versions']['min']}, below {entry['versions']['max']})" for entry in ranges

@@ -19,6 +19,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import LicenceError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError, resolve_profile
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import (
     addresses,
     archives,
@@ -123,7 +124,8 @@ class Look:
         if not version:
             return []
         try:
-            profile = resolve_profile(t.cast("t.Any", ranges), version)
+            shares = self._inventory.text("ivy_share_applications").lower() not in ("false", "no", "off", "0", "n", "f")
+            profile = resolve_profile(t.cast("t.Any", ranges), version, shares)
         except ProfileError as error:
             advice = "Choose a version of one of them." if "Known ranges" in str(error) else "Correct it."
             return [Finding("engine-version", "Versions", "ivy_engine_version", str(error), advice)]
@@ -330,11 +332,31 @@ class Look:
         except (ProfileError, TypeError, ValueError) as error:
             problem = f"it cannot be built ({masking.mask('', str(error).splitlines()[0])})"
             return [Finding("release", "Shared configuration", "", problem, "Correct the options that it is made of.")]
-        return [
+        return self._check_sso(built.sso_headers) + [
             Finding("release-warning", "Shared configuration", "", text, "", WARNING)
             for text in built.warnings
             if not text.startswith("The licence")
         ]
+
+    def _check_sso(self, headers: t.Sequence[str]) -> list[Finding]:
+        """Whoever reaches the engine's port past the balancer could send the header and be any user."""
+        acknowledged = "sso-http-port" in self._inventory.items("ivy_accept_unsupported")
+        nodes = [
+            host.name
+            for host in self._inventory.of(ENGINES)
+            if not (host.flag("engine_firewall") and host.flag("engine_http_firewall"))
+        ]
+        if not headers or not nodes or acknowledged:
+            return []
+        problem = (
+            f"the engine takes the name of the user from the header {', '.join(headers)}, and its HTTP port is open to "
+            f"all hosts on {listed(nodes)}, so anybody who reaches it can be any user"
+        )
+        advice = (
+            "Set engine_http_firewall: true. If another firewall lets only the balancers reach this port, "
+            "add 'sso-http-port' to ivy_accept_unsupported."
+        )
+        return [Finding("sso-port-open", "Shared configuration", "engine_http_firewall", problem, advice)]
 
     def _entries(self, host: Host, name: str) -> dict[str, native.Plain]:
         """The entries of a role's dictionary that can be had: one that cannot hides nothing of the rest."""

@@ -27,6 +27,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     jgroups,
     placement,
     restart,
+    sso,
     templates,
     yaml_checks,
 )
@@ -89,6 +90,8 @@ class BuiltRelease:
     warnings: tuple[str, ...]
     # Contents that stay on disk and are not among the blobs.
     large_files: tuple[LargeFile, ...] = ()
+    # In lower case, for the balancer.
+    sso_headers: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -133,16 +136,20 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
             Finding.in_file("", 0, f"ivy_cluster_key is shorter than {SHORTEST_CLUSTER_KEY} characters", advice)
         )
     files = _read_files(given, findings)
+    for path, file in files.items():
+        if file.document is not None:
+            warnings += yaml_checks.unlisted_keys(path, file.name, file.document, given.profile)
     existing = {
         path: placement.Existing(files[path].name, files[path].text or "", document)
         for path in yaml_checks.SYSTEM_FILES
         if path in files and (document := files[path].document) is not None
     }
-    placed = placement.place_topology(given.topology, existing, given.profile, given.engine_version)
+    placed = placement.place_topology(given.topology, existing, given.profile)
     findings += placed.findings
     secrets, problems = placement.collect_engine_keys(given.secret.get(ENGINE_KEYS, {}), placed.secrets)
     findings += problems
     findings += placement.check_secret_keys(secrets, existing)
+    sso_headers = _sso_headers(files, secrets, findings)
     _adopt_placed(files, placed.texts)
     _add_jgroups(files, given)
     _add_licence(files, given, findings, warnings)
@@ -151,7 +158,20 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
     findings += _places_taken_twice(files)
     if findings:
         raise FindingsError(_scrubbed(findings, given.secret))
-    return _assemble(given, files, secrets, tuple(warnings))
+    return dataclasses.replace(_assemble(given, files, secrets, tuple(warnings)), sso_headers=sso_headers)
+
+
+def _sso_headers(
+    files: t.Mapping[str, _File], secrets: t.Mapping[str, str], findings: list[Finding]
+) -> tuple[str, ...]:
+    headers, problems = sso.of_values(secrets)
+    for path, file in files.items():
+        if yaml_checks.is_engine_yaml(path) and file.document is not None:
+            found, more = sso.of_document(file.name, file.document)
+            headers += found
+            problems += more
+    findings += problems
+    return sso.unique(headers)
 
 
 def release_id(manifest: t.Mapping[str, t.Any], digest: restart.KeyedDigest) -> str:
@@ -255,7 +275,7 @@ def _checked_yaml(made: _File, rendered: bool, encrypted: bool, given: ReleaseIn
     if not document.is_mapping:
         findings.append(Finding.in_file(name, 1, "it does not hold keys and values", "Write 'Key: value' lines."))
     findings += yaml_checks.check_tags(name, document)
-    findings += yaml_checks.check_header(path, name, document, given.profile, given.engine_version)
+    findings += yaml_checks.check_header(path, name, document, given.profile)
     findings += yaml_checks.check_renamed(path, name, document, given.profile, given.engine_version)
     if not encrypted:
         findings += yaml_checks.check_clear_text(name, made.text, document, made.secret_keys, rendered)

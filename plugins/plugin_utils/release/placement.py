@@ -41,7 +41,6 @@ def place_topology(
     topology: t.Mapping[str, t.Any],
     existing: t.Mapping[str, Existing],
     profile: t.Mapping[str, t.Any],
-    engine_version: str,
 ) -> Placed:
     result = Placed()
     settings: t.Mapping[str, t.Mapping[str, str]] = profile.get("settings", {})
@@ -66,7 +65,7 @@ def place_topology(
         if not _already_there(place["key"], value, existing, result.findings):
             additions.setdefault(place["file"], {})[place["key"]] = value
     for path, keys in additions.items():
-        _add(path, keys, existing.get(path), profile, engine_version, result)
+        _add(path, keys, existing.get(path), profile, result)
     return result
 
 
@@ -144,10 +143,9 @@ def _add(
     keys: dict[str, edit.Scalar],
     entry: Existing | None,
     profile: t.Mapping[str, t.Any],
-    engine_version: str,
     result: Placed,
 ) -> None:
-    header = yaml_checks.header_line(path, profile, engine_version)
+    header = yaml_checks.header_line(path, profile)
     text = entry.text if entry is not None else (f"{header}\n" if header else "")
     name = entry.name if entry is not None else path
     if entry is not None and entry.document.duplicates:

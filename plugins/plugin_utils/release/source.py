@@ -23,6 +23,9 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release.large_file imp
 TEMPLATE_SUFFIX = ".j2"
 VAULT_HEADER = b"$ANSIBLE_VAULT;"
 MANAGED_DIRECTORIES = ("configuration", "dropins", "patches")
+# Files outside of them that have to be the same on every node: error pages, and agents that Java loads.
+MANAGED_FILES = ("webapps/ivy/error-*.xhtml", "system/lib/agent/*.jar")
+_MANAGED_FILES = Patterns(list(MANAGED_FILES))
 # Documentation that the vendor ships; a copy in the source would pin an old version of it.
 VENDOR_DIRECTORIES = ("configuration/reference", "configuration/templates")
 NODE_FILES = {
@@ -201,11 +204,10 @@ def place_problem(relative: str) -> tuple[str, str] | None:
     problem = relative_problem(relative)
     if problem is not None:
         return problem
-    if "/" not in relative or relative.split("/", 1)[0] not in MANAGED_DIRECTORIES:
-        return (
-            "it lies outside the managed directories",
-            f"The source mirrors {', '.join(f'{name}/' for name in MANAGED_DIRECTORIES)} of the engine's directory.",
-        )
+    inside = "/" in relative and relative.split("/", 1)[0] in MANAGED_DIRECTORIES
+    if not inside and not _MANAGED_FILES.match(relative.removesuffix(TEMPLATE_SUFFIX)):
+        places = ", ".join((*(f"{name}/" for name in MANAGED_DIRECTORIES), *MANAGED_FILES))
+        return "it lies outside the managed directories", f"The source mirrors {places} of the engine's directory."
     return None
 
 

@@ -9,7 +9,6 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError, parse_version
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
 
 IVY_YAML = "configuration/ivy.yaml"
@@ -20,7 +19,9 @@ SYSTEM_FILES = (IVY_YAML, WEBSERVER_YAML)
 NOT_A_SECRET = "not a secret"
 
 _APP_YAML = re.compile(r"configuration/applications/(?:.+/)?app\.yaml")
-_SCHEMA = re.compile(r"https://json-schema\.axonivy\.com/(\w+)/([^/]+)/(\w+)\.json")
+# The vendor publishes schemas at both addresses. Their versions are a series of their own: one that is newer than the
+# engine is ordinary, for example 13.2.9 with engine 13.2.0.
+_SCHEMA = re.compile(r"https://json-schema\.(?:axonivy\.com|ivyteam\.ch)/(\w+)/[^/]+/(\w+)\.json")
 _CLEAR_MACRO = re.compile(r"\$\{(?:encrypt|hash):")
 _NOT_SECRET_COMMENT = re.compile(rf"#.*\b{NOT_A_SECRET}\b", re.IGNORECASE)
 
@@ -36,26 +37,21 @@ def schema_kind(path: str) -> str:
     return "app" if _APP_YAML.fullmatch(path) else ""
 
 
-def header_line(path: str, profile: t.Mapping[str, t.Any], engine_version: str) -> str:
-    """The first line that a file of this engine has; empty where the range has no headers."""
+def header_line(path: str, profile: t.Mapping[str, t.Any]) -> str:
+    """The first line of a new file; empty where no schema is known for this range of versions."""
     kind = schema_kind(path)
     address = str(profile.get("schema_header", {}).get(kind, "")) if kind else ""
-    if not address:
-        return ""
-    version = ".".join(str(number) for number in parse_version(engine_version))
-    return f"# yaml-language-server: $schema={address.replace('{version}', version)}"
+    return f"# yaml-language-server: $schema={address}" if address else ""
 
 
-def check_header(
-    path: str, name: str, document: tree.Document, profile: t.Mapping[str, t.Any], engine_version: str
-) -> list[Finding]:
+def check_header(path: str, name: str, document: tree.Document, profile: t.Mapping[str, t.Any]) -> list[Finding]:
     kind = schema_kind(path)
     if not kind:
         return []
     if not document.header:
         if not profile.get("schema_header", {}).get("required"):
             return []
-        line = header_line(path, profile, engine_version)
+        line = header_line(path, profile)
         advice = f"Make this its first line: {line} (with the version that the file was written for)."
         return [Finding.in_file(name, 1, "it has no schema header, so the engine takes it for its newest form", advice)]
     findings = []
@@ -63,15 +59,11 @@ def check_header(
         problem = "the schema header is not the first line"
         findings.append(Finding.in_file(name, document.header_line, problem, "Move it there."))
     match = _SCHEMA.fullmatch(document.header)
-    if match is None or match[1] != kind or match[3] != kind:
+    if match is None or match[1] != kind or match[2] != kind:
         advice = f"It has the form https://json-schema.axonivy.com/{kind}/<version>/{kind}.json."
         findings.append(
             Finding.in_file(name, document.header_line, f"'{document.header}' is not a schema of this file", advice)
         )
-    elif _is_newer(match[2], engine_version):
-        problem = f"the schema header is of version {match[2]}, the engine is {engine_version}"
-        advice = "Write the file for this engine; an engine does not migrate backwards."
-        findings.append(Finding.in_file(name, document.header_line, problem, advice))
     return findings
 
 
@@ -130,6 +122,23 @@ def check_renamed(
     return findings
 
 
+def unlisted_keys(path: str, name: str, document: tree.Document, profile: t.Mapping[str, t.Any]) -> list[str]:
+    """Warnings about keys of a section that this range renamed, but that are not in the vendor's list of new names."""
+    if path not in SYSTEM_FILES:
+        return []
+    renamed = [str(rename["from"]) for rename in profile.get("renamed_keys", ())]
+    warnings = []
+    for section in profile.get("renamed_sections", ()):
+        known = (*(str(key) for key in section["new_keys"]), *renamed)
+        warnings += [
+            f"{name}, line {leaf.line}: '{leaf.key}' may have no effect. {section['advice']}"
+            for leaf in document.leaves
+            if tree.has_prefix(leaf.key, str(section["name"]))
+            and not any(tree.has_prefix(leaf.key, key) for key in known)
+        ]
+    return warnings
+
+
 def check_clear_text(
     name: str, text: str, document: tree.Document, from_secrets: t.Container[str] = (), rendered: bool = False
 ) -> list[Finding]:
@@ -163,10 +172,3 @@ def _is_clear(value: str) -> bool:
     if value in ("true", "false"):
         return False
     return not value.startswith("${") or _CLEAR_MACRO.match(value) is not None
-
-
-def _is_newer(schema_version: str, engine_version: str) -> bool:
-    try:
-        return parse_version(schema_version) > parse_version(engine_version)
-    except ProfileError:
-        return False

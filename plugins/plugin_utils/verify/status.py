@@ -100,6 +100,8 @@ def _licence(facts: Snapshot) -> str:
             continue
         if licence:
             nodes = f", {count(licence['nodes'], 'node')}" if licence.get("nodes") else ""
+            if licence.get("valid_in_days"):
+                return f"NOT VALID before {licence['valid_from']}{nodes}"
             left = days(licence.get("days_left"), WARN_DAYS)
             return f"{left}, valid until {licence.get('valid_until') or 'unknown'}{nodes}"
     return "none found"

@@ -19,6 +19,7 @@ LAYERS = {
     "plugin_utils": {"plugin_utils", "module_utils", "modules"},
     "action": {"plugin_utils", "module_utils", "modules"},
     "filter": {"plugin_utils"},
+    "lookup": {"plugin_utils"},
     "doc_fragments": set(),
 }
 # The transport validates the options of a module on the controller before it sends anything.

@@ -40,6 +40,22 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_security_headers": {"Content-Security-Policy": "frame-ancestors 'self' 100%", "X-Frame-Options": ""},
         "haproxy_login_paths": [],
     },
+    "own_health": {"ivy_health_requests": [{"path": "/app/alive?x=1", "status": "200-204,401"}]},
+    "old": {"ivy_engine_version": "12.0.6"},
+    "new": {"ivy_engine_version": "12.0.9"},
+    "sso": {
+        "ivy_shared_config_source": "{{ out }}/source",
+        "ivy_shared_values": {"header": "X-Corp-User"},
+        "haproxy_trusted_proxies": ["192.0.2.1"],
+        "haproxy_removed_request_headers": ["X-Key", "Client-IP"],
+    },
+    "allowed": {
+        "haproxy_allowed_paths": ["/", "/Demo", "/default/demo"],
+        "haproxy_root_redirect": "/demo/home.xhtml",
+    },
+    "only_start_page": {"haproxy_allowed_paths": ["/"], "haproxy_system_paths": []},
+    "bad_redirect": {"haproxy_allowed_paths": ["/"], "haproxy_root_redirect": "/demo"},
+    "own_page": {"haproxy_unavailable_page": "{{ out }}/own.html"},
     "not_reused": {"haproxy_engine_keep_alive": 0},
     "own_sni": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem sni str(nodes.example.com)"]},
     "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
@@ -49,6 +65,9 @@ CASES: dict[str, dict[str, Any]] = {
     "own_name": {"haproxy_backend_lines": ["default-server pool-conn-name req.hdr(host)"]},
     "bad": {
         "haproxy_engine_keep_alive": 1,
+        "haproxy_allowed_paths": ["/a/", "app", "/a/../b", "/demo"],
+        "haproxy_root_redirect": "/demonstration",
+        "ivy_health_requests": [{"path": "/a b", "status": "200-"}, {"path": "app", "status": "200,20"}],
         "haproxy_security_headers": {"X Frame": "1", "X-Two": "a\nb", "X-Number": 5},
         "haproxy_compressed_types": ["text", "text/event-stream"],
         "haproxy_limit_requests": -1,
@@ -78,6 +97,12 @@ PLAY = """
     - ansible.builtin.copy:
         content: "{{ haproxy_option_problems | to_json }}"
         dest: "{{ out }}/{{ inventory_hostname }}.json"
+    - ansible.builtin.copy:
+        content: "{{ __haproxy_error_files | to_json }}"
+        dest: "{{ out }}/{{ inventory_hostname }}.pages"
+    - ansible.builtin.copy:
+        content: "{{ ivy_health | to_json }}"
+        dest: "{{ out }}/{{ inventory_hostname }}.health"
     - ansible.builtin.template:
         src: "{{ root }}/roles/haproxy/templates/haproxy.cfg.j2"
         dest: "{{ out }}/{{ inventory_hostname }}.cfg"
@@ -105,12 +130,27 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "load_balancers": {
                     "hosts": {name: {"ivy_address": "10.0.0.1", **options} for name, options in CASES.items()}
                 },
-                "engine_nodes": {"hosts": {"engine1": {"ivy_address": "10.0.0.2"}}},
+                "engine_nodes": {
+                    "hosts": {
+                        "engine1": {
+                            "ivy_address": "10.0.0.2",
+                            "ivy_shared_values": {"header": "X-Corp-User"},
+                            "ivy_shared_secrets": {"engine_keys": {"SSO.UserHeader": "X-Key"}},
+                            "engine_environment": {"IVY_SECURITYSYSTEMS_A_SSO_USERHEADER": "X-Variable"},
+                        }
+                    }
+                },
                 "database_servers": {"hosts": {"db1": {"ivy_address": "10.0.0.3"}}},
                 "search_servers": {"hosts": {"search1": {"ivy_address": "10.0.0.4"}}},
             },
         }
     }
+    # Where a play finds its templates.
+    (out / "templates").symlink_to(ROOT / "roles/haproxy/templates")
+    (out / "own.html").write_text("<p>Our own page</p>\n", encoding="utf-8")
+    (out / "source/configuration").mkdir(parents=True)
+    template = "SecuritySystems.default.SSO.UserHeader: {{ shared.header }}\n"
+    (out / "source/configuration/ivy.yaml.j2").write_text(template, encoding="utf-8")
     (out / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
     (out / "play.yml").write_text(PLAY, encoding="utf-8")
     done = subprocess.run(
@@ -134,7 +174,7 @@ def problems(rendered: Path, case: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("case", [name for name in CASES if name != "bad"])
+@pytest.mark.parametrize("case", [name for name in CASES if not name.startswith("bad")])
 def test_valid_options_are_accepted(rendered: Path, case: str) -> None:
     assert problems(rendered, case) == []
 
@@ -206,6 +246,11 @@ def test_a_stream_of_events_is_never_compressed(rendered: Path) -> None:
     assert not [name for name in types.split()[2:] if "text/event-stream".startswith(name)]
 
 
+def test_a_redirect_to_a_blocked_path_is_reported(rendered: Path) -> None:
+    (problem,) = problems(rendered, "bad_redirect")
+    assert problem.startswith("haproxy_root_redirect (/demo) is not below one of haproxy_allowed_paths")
+
+
 def test_all_invalid_options_are_reported_together(rendered: Path) -> None:
     text = "\n".join(problems(rendered, "bad"))
     for part in (
@@ -227,6 +272,14 @@ def test_all_invalid_options_are_reported_together(rendered: Path) -> None:
         "haproxy_proxy_protocol_sources: an entry",
         "haproxy_limit_exempt_sources: an entry",
         "haproxy_engine_keep_alive must be 0 or at least 2",
+        "haproxy_allowed_paths contains /a/,",
+        "haproxy_allowed_paths contains app,",
+        "haproxy_allowed_paths contains /a/../b,",
+        "haproxy_root_redirect (/demonstration) is not below one of haproxy_allowed_paths",
+        "ivy_health_requests contains the path /a b.",
+        "ivy_health_requests contains the path app.",
+        "ivy_health_requests contains the status 200-.",
+        "ivy_health_requests contains the status 200,20.",
     ):
         assert part in text, text
 
@@ -290,6 +343,119 @@ def test_a_constant_sni_tells_connections_apart_before_haproxy_3(rendered: Path)
     ]
     assert "http-reuse safe" in lines
     assert "option http-server-close" not in lines
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("plain", [("/", "200,301-303,307-308"), ("/system/info.jsp", "200")]),
+        ("old", [("/", "200,301-303,307-308"), ("/system/engine-cockpit/faces/info.xhtml", "200")]),
+        ("new", [("/system/health", "200"), ("/system/engine-cockpit/faces/info.xhtml", "200")]),
+        ("own_health", [("/app/alive?x=1", "200-204,401")]),
+    ],
+)
+def test_the_balancer_uses_the_same_definition_of_healthy_as_the_gate(
+    rendered: Path, case: str, expected: list[tuple[str, str]]
+) -> None:
+    definition = json.loads((rendered / f"{case}.health").read_text(encoding="utf-8"))
+    assert [(request["path"], request["status"]) for request in definition["requests"]] == expected
+    checks = [line for line in configuration(rendered, case) if line.startswith("http-check")]
+    headers = "".join(f" hdr {name} {value}" for name, value in definition["headers"].items())
+    wanted = []
+    for request in definition["requests"]:
+        wanted += [
+            "http-check connect default",
+            f"http-check send meth GET uri {request['path']} ver HTTP/1.1 hdr Host ivy.example.com{headers}",
+            f"http-check expect status {request['status']}",
+            *(f"http-check expect ! string '{text}'" for text in request.get("reject", [])),
+        ]
+    assert checks == wanted
+
+
+def test_the_header_of_the_single_sign_on_is_removed_unless_a_trusted_proxy_sends_it(rendered: Path) -> None:
+    lines = configuration(rendered, "sso")
+    removed = [line for line in lines if line.startswith("http-request del-header") and " -m " not in line]
+    assert set(removed) == {
+        *(
+            f"http-request del-header {header} unless from_trusted_proxy"
+            for header in ("x-key", "client-ip", "x-corp-user", "x-variable")
+        ),
+        "http-request del-header http2-settings",
+    }
+    # The process reports it, so that a rollout can check a balancer that it does not set up.
+    (description,) = [line for line in lines if line.startswith("description ")]
+    assert description.endswith(' sso:x-corp-user sso:x-key sso:x-variable"')
+
+
+def test_only_allowed_paths_reach_the_engine(rendered: Path) -> None:
+    lines = configuration(rendered, "allowed")
+    redirect = (
+        "http-request redirect code 302 location https://ivy.example.com/demo/home.xhtml if { var(txn.path) -m str / }"
+    )
+    start = lines.index(redirect)
+    assert lines[start + 1 : start + 4] == [
+        "acl allowed_path var(txn.path) -m str / /demo /default/demo",
+        "acl allowed_path var(txn.path) -m beg /demo/ /default/demo/",
+        "http-request deny deny_status 404 if !allowed_path !system_path",
+    ]
+    # After the rule for the administration, to which its own rule applies.
+    assert start > lines.index("http-request deny deny_status 403 if system_path")
+    assert "http-request deny deny_status 404 if !allowed_path" in configuration(rendered, "only_start_page")
+    assert "allowed_path" not in "\n".join(configuration(rendered, "plain"))
+
+
+ERRORS = {
+    "400": "Bad Request",
+    "403": "Forbidden",
+    "404": "Not Found",
+    "413": "Content Too Large",
+    "502": "Bad Gateway",
+    "503": "Service Unavailable",
+    "504": "Gateway Timeout",
+}
+
+
+def pages(rendered: Path, case: str) -> dict[str, str]:
+    found = json.loads((rendered / f"{case}.pages").read_text(encoding="utf-8"))
+    return {Path(path).name: text for path, text in found.items()}
+
+
+def test_users_see_a_readable_page_for_each_error(rendered: Path) -> None:
+    lines, found = configuration(rendered, "plain"), pages(rendered, "plain")
+    assert sorted(found) == sorted([*(f"ivy-cluster-{status}.http" for status in ERRORS), "ivy-cluster-429.html"])
+    for status, reason in ERRORS.items():
+        assert f"errorfile {status} /etc/haproxy/errors/ivy-cluster-{status}.http" in lines
+        head, _blank, body = found[f"ivy-cluster-{status}.http"].partition("\n\n")
+        assert head.splitlines()[0] == f"HTTP/1.1 {status} {reason}"
+        assert "Content-Type: text/html; charset=utf-8" in head.splitlines()
+        assert ("Retry-After: 15" in head.splitlines()) is (status in ("502", "503", "504"))
+        assert "<h1>" in body
+        # With the smallest header limit, HAProxy's buffer has 5 KiB.
+        assert len(found[f"ivy-cluster-{status}.http"]) < 4096
+    assert "<h1>Too many requests</h1>" in found["ivy-cluster-429.html"]
+    limited = [line for line in lines if "deny_status 429" in line]
+    assert len(limited) == 3
+    for line in limited:
+        assert (
+            'content-type "text/html; charset=utf-8" file /etc/haproxy/errors/ivy-cluster-429.html hdr Retry-After'
+            in line
+        )
+
+
+def test_an_own_page_is_shown_while_no_node_answers(rendered: Path) -> None:
+    found = pages(rendered, "own_page")
+    own = {name for name, text in found.items() if "<p>Our own page</p>" in text}
+    assert own == {"ivy-cluster-502.http", "ivy-cluster-503.http", "ivy-cluster-504.http"}
+
+
+def test_only_a_websocket_may_change_the_protocol(rendered: Path) -> None:
+    lines = configuration(rendered, "plain")
+    assert "acl upgrade req.fhdr_cnt(upgrade) gt 0" in lines
+    assert "acl websocket req.fhdr(upgrade) -m str -i websocket" in lines
+    # A condition on a header holds if one of several headers fulfils it, so a second one is rejected.
+    first = lines.index("http-request deny deny_status 400 if upgrade !websocket")
+    assert lines[first + 1] == "http-request deny deny_status 400 if { req.fhdr_cnt(upgrade) gt 1 }"
+    assert "http-response deny deny_status 502 if { status 101 } !{ var(txn.websocket) -m found }" in lines
 
 
 def test_a_path_that_skips_the_normalization_has_only_one_interpretation(rendered: Path) -> None:

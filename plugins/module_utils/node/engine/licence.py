@@ -36,11 +36,16 @@ class LicenceError(ValueError):
 
 
 class Licence(t.NamedTuple):
-    """The content of a licence; ``nodes`` and ``users`` are 0 and ``valid_until`` is empty if there is no limit."""
+    """The content of a licence; limits are 0 and dates empty if it has none.
+
+    Licences of engine 13 and later have no ``valid_from``.
+    """
 
     type: str
     nodes: int
     users: int
+    sessions: int
+    valid_from: str
     valid_until: str
     public_urls: tuple[str, ...]
     key_version: str
@@ -104,6 +109,8 @@ def parse_licence(text: str) -> Licence:
         type=values["licence.type"],
         nodes=_limit(values, "server.nodes.limit"),
         users=_limit(values, "server.users.limit"),
+        sessions=_limit(values, "server.sessions.limit"),
+        valid_from=_date(values, "licence.valid.from"),
         valid_until=_date(values, "licence.valid.until"),
         public_urls=tuple(url.strip() for url in values.get("public.urls", "").split(",") if url.strip()),
         key_version=values.get("licence.keyversion", ""),
@@ -133,11 +140,13 @@ def _date(values: t.Mapping[str, str], key: str) -> str:
 def describe(text: str, today: datetime.date) -> dict[str, t.Any]:
     """The facts of an installed licence. A value that cannot be parsed is None, so that it does not hide the others."""
     values = properties(text)
-    end = day(values.get("licence.valid.until", ""))
+    begin, end = (day(values.get(f"licence.valid.{name}", "")) for name in ("from", "until"))
     nodes = values.get("server.nodes.limit", "")
     return {
         "type": values.get("licence.type"),
         "nodes": int(nodes) if _NUMBER.fullmatch(nodes) else None,
+        "valid_from": begin.isoformat() if begin else None,
+        "valid_in_days": max((begin - today).days, 0) if begin else 0,
         "valid_until": end.isoformat() if end else None,
         "days_left": (end - today).days if end else None,
     }

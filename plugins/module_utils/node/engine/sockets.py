@@ -128,6 +128,26 @@ def of_process(pid: int, proc: str = "/proc") -> list[Socket]:
     return [one for one in found if one.inode in inodes or (one.inode and one.uid in users)]
 
 
+def listens(sockets: t.Iterable[Socket], port: int) -> bool:
+    """Whether one of the sockets accepts connections on a port."""
+    return any(one.state == LISTEN and one.local_port == port for one in sockets)
+
+
+def holders(port: int, proc: str = "/proc") -> list[str]:
+    """The processes of this host that accept connections on a port, as name and process id."""
+    inodes: set[int] = set()
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError), open(f"{proc}/net/{table}", encoding="ascii", errors="replace") as stream:
+            inodes |= {one.inode for one in parse(stream.read()) if one.state == LISTEN and one.local_port == port}
+    found = []
+    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()) if inodes else ():
+        with contextlib.suppress(OSError):
+            if inodes & inodes_of([pid], proc)[0]:
+                with open(f"{proc}/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+                    found.append(f"{stream.read().strip()} (pid {pid})")
+    return found
+
+
 def resolved(host: str) -> set[str]:
     """All addresses of a name; the name itself when it has none."""
     try:

@@ -49,6 +49,7 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
         "restart_reasons": [],
         "interrupted": False,
         "installed_version": None,
+        "shipped_jvm_options": None,
     }
     with Store(store_path) as store, View(settings, store, must_exist=False) as view:
         installed = view.trees["engine"].read("bin/AxonIvyEngine") is not None
@@ -61,6 +62,7 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
             result["installed_version"] = (baseline or {}).get("engine_version") or os.path.basename(
                 view.engine_directory
             )
+        result["shipped_jvm_options"] = _shipped_text(store, baseline, "configuration/jvm.options")
         context = open_context(_request(settings, store_path), store, view, unit)
         result["interrupted"] = context.interrupted and not store.busy()
         if not context.recorded.release:
@@ -74,6 +76,13 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
             "restart_required": state.restart_required,
             "restart_reasons": state.reasons,
         }
+
+
+def _shipped_text(store: Store, baseline: dict[str, t.Any] | None, path: str) -> str | None:
+    """The vendor's content of a file that the cluster replaces; None if it is not known."""
+    item = (baseline or {}).get("files", {}).get(path)
+    data = store.blob_if_sound(str(item["sha256"])) if item else None
+    return None if data is None else data.decode("utf-8", "replace")
 
 
 def process(pid: int, proc: str = "/proc") -> dict[str, t.Any] | None:
@@ -124,6 +133,16 @@ class Scope(t.NamedTuple):
     run_directory: str = run_state.RUN_DIRECTORY
 
 
+def _not_its_port(engine_sockets: t.Sequence[sockets.Socket], port: int) -> str:
+    """Why an answer on the HTTP port would not be the engine's: another program may answer there."""
+    if sockets.listens(engine_sockets, port):
+        return ""
+    others = sockets.holders(port)
+    if not others:
+        return f"the engine does not listen on port {port}"
+    return f"port {port} is held by {', '.join(others)}, which is not the engine. Stop it, or change ivy_http_port."
+
+
 _START = ("state", "reason", "since", "failures")
 
 
@@ -153,11 +172,11 @@ def gather(settings: Settings, store: str, scope: Scope) -> dict[str, t.Any]:
     if scope.health is not None:
         answer = health.Health(0, False, "the engine does not run")
         if running:
-            answer = health.check(
-                scope.http_port,
-                str(scope.health.get("path") or "/"),
-                scope.host_header,
-                scope.health.get("reject") or (),
+            reason = _not_its_port(engine_sockets, scope.http_port)
+            answer = (
+                health.Health(0, False, reason)
+                if reason
+                else health.check(scope.http_port, scope.host_header, scope.health)
             )
         facts["health"] = {"status": answer.status, "ok": answer.ok, "reason": answer.reason}
     facts["peers"] = None

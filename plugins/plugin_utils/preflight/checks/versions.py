@@ -59,8 +59,9 @@ def outside(
         inside = version.isdigit() and int(supported["min"]) <= int(version) <= int(supported["max"])
         table = f"{product} {supported['min']} to {supported['max']}"
     else:
-        inside = version == str(supported["version"]) or version.startswith(f"{supported['version']}.")
-        table = f"{product} {supported['version']}"
+        accepted = [str(supported["version"]), *(str(text) for text in supported.get("accepted", ()))]
+        inside = any(version == text or version.startswith(f"{text}.") for text in accepted)
+        table = f"{product} {' or '.join(accepted)}"
     if inside:
         return []
     problem = f"the vendor supports {table} with engine {inventory.text('ivy_engine_version')}, and this is {version}"

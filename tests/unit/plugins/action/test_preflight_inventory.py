@@ -166,6 +166,20 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         h("engine1", engine_read_only_configuration=True),
         {"not-equal": "engine_read_only_configuration", "release-warning": "stays in clear text"},
     ),
+    "single sign-on with an open port": (
+        {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},
+        {"sso-port-open": "header x-corp-user"},
+    ),
+    "single sign-on with a closed port": (
+        v(engine_http_firewall=True)
+        | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},
+        {},
+    ),
+    "single sign-on behind another firewall": (
+        v(ivy_accept_unsupported=["sso-http-port"])
+        | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},
+        {},
+    ),
     # addresses and names
     "a loopback address": (h("engine2", ivy_address="127.0.1.1"), {"address-loopback": "engine2=127.0.1.1"}),
     "localhost": (h("db1", ivy_address="localhost"), {"address-loopback": "db1=localhost"}),

@@ -19,10 +19,12 @@ TEXT = """[Begin Licence]
 #Licence for the engine
 licence.keyversion=axonivy/11000
 licence.type=Enterprise Edition
+licence.valid.from=2026-11-03
 licence.valid.until=2027-11-03
 licencee.organisation=Caf\\u00e9 \\: Example
 public.urls=ivy.example.com,*.apps.example.com, https://other.example.com:8443/
 server.nodes.limit=3
+server.sessions.limit=12
 server.users.limit=40
 [End Licence]
 [Begin Signature]
@@ -42,6 +44,8 @@ def test_reads_what_matters_and_nothing_of_the_signature() -> None:
         "type": "Enterprise Edition",
         "nodes": 3,
         "users": 40,
+        "sessions": 12,
+        "valid_from": "2026-11-03",
         "valid_until": "2027-11-03",
         "public_urls": ["ivy.example.com", "*.apps.example.com", "https://other.example.com:8443/"],
         "key_version": "axonivy/11000",
@@ -50,7 +54,8 @@ def test_reads_what_matters_and_nothing_of_the_signature() -> None:
 
 def test_a_licence_without_limits() -> None:
     read = parse_licence("licence.type: Enterprise Edition\n")
-    assert (read.nodes, read.users, read.valid_until, read.public_urls) == (0, 0, "", ())
+    assert (read.nodes, read.users, read.sessions, read.valid_until, read.public_urls) == (0, 0, 0, "", ())
+    assert read.valid_from == ""
     assert problems("licence.type=Enterprise Edition\n", nodes=99, host="anything") == []
 
 
@@ -106,7 +111,26 @@ def test_each_problem_is_named() -> None:
     assert "evil.com" in problems(host="evil.com")[0]
     assert problems(today=datetime.date(2027, 11, 4)) == ["the licence ended on 2027-11-03"]
     assert problems(today=datetime.date(2027, 11, 3)) == []
+    assert problems(today=datetime.date(2026, 11, 2)) == ["the licence is not valid before 2026-11-03"]
+    assert problems(today=datetime.date(2026, 11, 3)) == []
     assert "Standard" in problems(TEXT.replace("Enterprise", "Standard"))[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "found"),
+    [
+        ("licence.valid.from=2027-01-11", ("2027-01-11", 10)),
+        ("licence.valid.from=2027-01-01", ("2027-01-01", 0)),
+        ("licence.valid.from=\\\n  11.01.2027 00\\:00", ("2027-01-11", 10)),
+        ("licence.valid.from=", (None, 0)),
+        # Licences of engine 13 and later have none.
+        ("licence.keyversion=axonivy/13000", (None, 0)),
+    ],
+)
+def test_a_node_reports_a_licence_that_is_not_valid_yet(first: str, found: tuple[str | None, int]) -> None:
+    facts = node_licence.describe(f"licence.type=x\n{first}\n", DAY)
+    assert (facts["valid_from"], facts["valid_in_days"]) == found
+    assert parse_licence(f"licence.type=x\n{first}\n").valid_from == (found[0] or "")
 
 
 def test_warnings() -> None:

@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import health
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import (
     ProfileError,
     parse_version,
@@ -63,6 +64,29 @@ def test_each_version_has_its_range(ranges: Ranges, version: str, name: str) -> 
     assert resolve_profile(ranges, version)["name"] == name
 
 
+def requests(profile: dict[str, t.Any]) -> dict[str, str]:
+    return {request["path"]: request["status"] for request in profile["health"]["requests"]}
+
+
+@pytest.mark.parametrize(
+    ("version", "info"),
+    [
+        *((version, "/system/info.jsp") for version in ("10.0.20", "11.1.0", "11.3.0")),
+        *((version, "/system/engine-cockpit/faces/info.xhtml") for version in ("12.0.0", "12.0.6", "13.1.1")),
+    ],
+)
+def test_an_engine_without_a_health_address_may_redirect_and_is_judged_by_its_info_page(
+    ranges: Ranges, version: str, info: str
+) -> None:
+    profile = resolve_profile(ranges, version)
+    assert health.accepts(requests(profile)["/"], 302)
+    assert requests(profile)[info] == "200"
+    first, second = profile["health"]["requests"]
+    assert {"demo-portal", "Demo Mode", "Maintenance Mode"} <= set(second["reject"])
+    # A redirect has no text in which HAProxy could search.
+    assert "reject" not in first
+
+
 def test_the_ranges_leave_no_gap(ranges: Ranges) -> None:
     bounds = [entry["versions"] for entry in ranges]
     assert [bound["max"] for bound in bounds[:-1]] == [bound["min"] for bound in bounds[1:]]
@@ -89,7 +113,8 @@ def test_what_differs_between_the_lines(ranges: Ranges) -> None:
     assert old["settings"]["http_port"] == {"file": "configuration/ivy.webserver.yaml", "key": "Connector.HTTP.Port"}
     assert new["settings"]["http_port"] == {"file": "configuration/ivy.yaml", "key": "Connector.HTTP.Port"}
     assert (old["transport"], new["transport"]) == ("multicast", "tcp")
-    assert (old["health"]["path"], new["health"]["path"]) == ("/", "/system/health")
+    assert requests(old) == {"/": "200,301-303,307-308", "/system/info.jsp": "200"}
+    assert requests(new) == {"/system/health": "200", "/system/engine-cockpit/faces/info.xhtml": "200"}
     assert (old["search"]["product"], new["search"]["product"]) == ("elasticsearch", "opensearch")
     assert {"from": "Elasticsearch", "to": "SearchEngine"} in new["renamed_keys"]
     assert {"from": "SearchEngine", "to": "Elasticsearch"} in old["renamed_keys"]
@@ -98,7 +123,7 @@ def test_what_differs_between_the_lines(ranges: Ranges) -> None:
 
 def test_13_1_does_not_inherit_what_came_with_12_0_7(ranges: Ranges) -> None:
     profile = resolve_profile(ranges, "13.1.0")
-    assert profile["health"]["path"] == "/"
+    assert requests(profile) == {"/": "200,301-303,307-308", "/system/engine-cockpit/faces/info.xhtml": "200"}
     assert profile["transport"] == "multicast"
     assert profile["enterprise_native"] is False
 
@@ -108,8 +133,22 @@ def test_a_fact_with_since_holds_from_that_version_on(ranges: Ranges) -> None:
     assert resolve_profile(ranges, "11.3.0")["read_only_config"] is True
     assert resolve_profile(ranges, "11.2.0")["read_only_copy"] == ""
     assert resolve_profile(ranges, "13.2.0")["read_only_copy"] == "work/configuration"
-    assert resolve_profile(ranges, "11.1.0")["schema_header"]["required"] is False
-    assert resolve_profile(ranges, "11.2.0")["schema_header"]["required"] is True
+    assert resolve_profile(ranges, "11.2.9")["schema_header"]["ivy"] == ""
+    assert resolve_profile(ranges, "11.3.0")["schema_header"]["ivy"] != ""
+
+
+def test_no_schema_is_made_of_the_version_of_the_engine(ranges: Ranges) -> None:
+    for entry in ranges:
+        header = resolve_profile(ranges, entry["versions"]["min"])["schema_header"]
+        assert "{" not in header["ivy"] + header["app"]
+
+
+def test_applications_are_not_shared_if_that_is_not_wanted(ranges: Ranges) -> None:
+    shared, separate = (resolve_profile(ranges, "12.0.9", share) for share in (True, False))
+    assert (shared["applications_shared"], shared["runtime_deployment"]) == (True, True)
+    assert (separate["applications_shared"], separate["runtime_deployment"]) == (False, False)
+    assert {**separate, "applications_shared": True, "runtime_deployment": True} == shared
+    assert resolve_profile(ranges, "12.0.8", False) == resolve_profile(ranges, "12.0.8")
 
 
 def test_an_unknown_version_names_the_known_ranges(ranges: Ranges) -> None:

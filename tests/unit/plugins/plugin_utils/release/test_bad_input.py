@@ -73,7 +73,7 @@ def test_all_kinds_of_faults_are_in_one_message(tmp_path: Path, profile_11: dict
             "configuration/ivy.yaml": HEADER
             + "SystemDb:\n  Url: jdbc:postgresql://elsewhere/x\nA: 1\nA: 2\nSearchEngine.X: 1\nMail.Password: canary\n",
             f"{APPS}/broken/app.yaml": APP_HEADER + "a: [\n",
-            f"{APPS}/headless/app.yaml": "a: 1\n",
+            f"{APPS}/headless/app.yaml": "# ours\n" + APP_HEADER + "a: 1\n",
             f"{APPS}/wrong/app.yaml": "# yaml-language-server: $schema=https://example.com/x.json\na: 1\n",
             f"{APPS}/latin/app.yaml": b"a: \xe4\n",
             f"{APPS}/names/app.yaml.j2": APP_HEADER
@@ -109,7 +109,7 @@ def test_all_kinds_of_faults_are_in_one_message(tmp_path: Path, profile_11: dict
         ("", 0, "ivy_shared_secrets.mail is not the same on every node"),
         ("configuration/...j2", 0, "on a node its name would be none"),
         (f"{APPS}/broken/app.yaml", 3, "it is not YAML"),
-        (f"{APPS}/headless/app.yaml", 1, "it has no schema header"),
+        (f"{APPS}/headless/app.yaml", 2, "the schema header is not the first line"),
         (f"{APPS}/wrong/app.yaml", 1, ""),
         (f"{APPS}/latin/app.yaml", 1, "it is not UTF-8"),
         (f"{APPS}/names/app.yaml.j2", 2, "'shared.hots' is not defined"),

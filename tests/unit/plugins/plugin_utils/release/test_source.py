@@ -108,11 +108,35 @@ def test_leftovers_of_editors_are_not_taken_and_named(source: Path, name: str) -
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "webapps/ivy/error-404.xhtml",
+        "webapps/ivy/error-500.xhtml.j2",
+        "system/lib/agent/opentelemetry-javaagent.jar",
+    ],
+)
+def test_error_pages_and_agents_are_taken(source: Path, name: str) -> None:
+    put(source, name)
+    assert name in paths(source)
+    assert place_problem(name) is None
+    assert node_path_problem(name) is None
+
+
+@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("bin/AxonIvyEngine", "outside the managed directories"),
         ("ivy.yaml", "outside the managed directories"),
         ("data/x", "outside the managed directories"),
+        ("webapps/ivy/index.xhtml", "outside the managed directories"),
+        ("webapps/ivy/error-404.xhtml.bak.j2", "outside the managed directories"),
+        ("webapps/ivy/error-404/x.xhtml", "outside the managed directories"),
+        ("webapps/other/error-404.xhtml", "outside the managed directories"),
+        ("webapps/ivy/a/error-404.xhtml", "outside the managed directories"),
+        ("system/lib/agent/a/b.jar", "outside the managed directories"),
+        ("system/lib/agent/agent.properties", "outside the managed directories"),
+        ("system/lib/ivy.jar", "outside the managed directories"),
+        ("system/lib/agent/.hidden.jar", "begins with a dot"),
         ("configuration/reference/ivy.yaml", "belongs to the vendor"),
         ("configuration/templates/x.yaml", "belongs to the vendor"),
         ("configuration/jvm.options", "node file"),

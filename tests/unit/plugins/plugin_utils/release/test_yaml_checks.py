@@ -17,41 +17,72 @@ APP = "configuration/applications/demo/app.yaml"
 HEADER = "# yaml-language-server: $schema=https://json-schema.axonivy.com/{kind}/{version}/{kind}.json\n"
 
 
-def header_problems(path: str, text: str, profile: Profile, version: str) -> list[tuple[int, str]]:
-    findings = yaml_checks.check_header(path, path, parse(text), profile, version)
+def header_problems(path: str, text: str, profile: Profile) -> list[tuple[int, str]]:
+    findings = yaml_checks.check_header(path, path, parse(text), profile)
     return [(finding.line, finding.message) for finding in findings]
 
 
-def test_a_good_header(profile_11: Profile) -> None:
-    for version in ("11.2.0", "11.3.0"):
-        text = HEADER.format(kind="ivy", version=version)
-        assert header_problems(IVY, text, profile_11, "11.3.0") == []
-    assert header_problems(APP, HEADER.format(kind="app", version="0.0.1"), profile_11, "11.3.0") == []
+@pytest.mark.parametrize(
+    ("engine", "kind", "version"),
+    [
+        ("11.3.0", "ivy", "11.3.9"), ("11.3.0", "ivy", "11.2.0"), ("12.0.0", "ivy", "12.0.6"),
+        ("13.2.0", "ivy", "13.2.9"), ("14.0.0", "ivy", "13.2.9"), ("14.0.0", "app", "13.2.1"),
+        *(("12.0.9", "app", version) for version in ("0.0.1", "11.3.0", "11.4.1", "12.0.0", "13.1.0", "13.2.1")),
+    ],
+)  # fmt: skip
+def test_the_version_of_a_schema_does_not_depend_on_the_engine(
+    ranges: list[Profile], engine: str, kind: str, version: str
+) -> None:
+    profile = resolve_profile(ranges, engine)
+    for text in (
+        HEADER.format(kind=kind, version=version),
+        HEADER.format(kind=kind, version=version).replace("axonivy.com", "ivyteam.ch"),
+    ):
+        assert header_problems(IVY if kind == "ivy" else APP, text, profile) == []
 
 
-def test_a_missing_header_says_what_to_write(profile_11: Profile) -> None:
-    (finding,) = yaml_checks.check_header(IVY, "x", parse("a: 1\n"), profile_11, "11.3.0.123")
+@pytest.mark.parametrize(
+    ("engine", "required"),
+    [("10.0.2", False), ("11.2.0", False), ("11.3.0", False), ("12.0.15", False), ("13.1.0", False), ("13.2.0", True)],
+)
+def test_a_header_is_required_since_13_2(ranges: list[Profile], engine: str, required: bool) -> None:
+    profile = resolve_profile(ranges, engine)
+    assert bool(header_problems(IVY, "a: 1\n", profile)) is required
+    assert header_problems("configuration/ivy.webserver.yaml", "a: 1\n", profile) == []
+    assert header_problems("configuration/other.yaml", "a: 1\n", profile) == []
+
+
+def test_a_missing_header_says_what_to_write(ranges: list[Profile]) -> None:
+    (finding,) = yaml_checks.check_header(IVY, "x", parse("a: 1\n"), resolve_profile(ranges, "13.2.0"))
     assert finding.line == 1
-    assert "$schema=https://json-schema.axonivy.com/ivy/11.3.0/ivy.json" in finding.fix
+    assert "$schema=https://json-schema.axonivy.com/ivy/13.2.9/ivy.json" in finding.fix
 
 
-def test_where_no_header_is_needed(profile_11: Profile, ranges: list[Profile]) -> None:
-    assert header_problems("configuration/ivy.webserver.yaml", "a: 1\n", profile_11, "11.3.0") == []
-    assert header_problems("configuration/other.yaml", "a: 1\n", profile_11, "11.3.0") == []
-    assert header_problems(IVY, "a: 1\n", resolve_profile(ranges, "10.0.2"), "10.0.2") == []
+@pytest.mark.parametrize(
+    ("engine", "header"),
+    [
+        ("11.2.0", ""),
+        ("11.3.0", HEADER.format(kind="ivy", version="11.3.9")),
+        ("12.0.15", HEADER.format(kind="ivy", version="12.0.6")),
+        ("13.2.0", HEADER.format(kind="ivy", version="13.2.9")),
+        ("14.0.1", HEADER.format(kind="ivy", version="13.2.9")),
+    ],
+)
+def test_a_new_file_has_a_schema_that_is_known(ranges: list[Profile], engine: str, header: str) -> None:
+    assert yaml_checks.header_line(IVY, resolve_profile(ranges, engine)) == header.rstrip()
 
 
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        (HEADER.format(kind="ivy", version="12.0.6"), 1, "is of version 12.0.6, the engine is 11.3.0"),
+        (HEADER.format(kind="ivy", version="11.3.0").replace("axonivy.com", "example.com"), 1, "is not a schema"),
         ("# ours\n" + HEADER.format(kind="ivy", version="11.3.0"), 2, "not the first line"),
         (HEADER.format(kind="app", version="0.0.1"), 1, "is not a schema of this file"),
         ("# yaml-language-server: $schema=./local.json\n", 1, "is not a schema of this file"),
     ],
 )
 def test_a_bad_header(profile_11: Profile, text: str, line: int, problem: str) -> None:
-    ((found_line, found),) = header_problems(IVY, text, profile_11, "11.3.0")
+    ((found_line, found),) = header_problems(IVY, text, profile_11)
     assert found_line == line
     assert problem in found
 
@@ -94,6 +125,19 @@ def test_renamed_keys_backward(profile_11: Profile) -> None:
     ((_line, text),) = renamed(IVY, "SearchEngine.ExternalServer.Url: x\n", profile_11, "11.3.0")
     assert "Its name is 'Elasticsearch.ExternalServer.Url'" in text
     assert renamed(IVY, "Elasticsearch.ExternalServer.Url: x\nElasticsearchX: 1\n", profile_11, "11.3.0") == []
+
+
+def test_other_keys_of_a_renamed_section_are_warned_of(ranges: list[Profile]) -> None:
+    text = (
+        "Connector:\n  HTTPS:\n    Port: 8443\n    Ciphers: x\n    KeystoreFile: y\n    SslHostConfig:\n      A: z\n"
+        "  HTTP.Port: 1\n"
+    )
+    new = resolve_profile(ranges, "14.0.0")
+    (warning,) = yaml_checks.unlisted_keys(IVY, "ivy.yaml", parse(text), new)
+    assert warning.startswith("ivy.yaml, line 4: 'Connector.HTTPS.Ciphers' may have no effect.")
+    assert [line for line, _text in renamed(IVY, text, new, "14.0.0")] == [5]
+    assert yaml_checks.unlisted_keys(APP, "app.yaml", parse(text), new) == []
+    assert yaml_checks.unlisted_keys(IVY, "ivy.yaml", parse(text), resolve_profile(ranges, "13.2.0")) == []
 
 
 def test_a_file_that_is_no_longer_read(profile_12: Profile) -> None:

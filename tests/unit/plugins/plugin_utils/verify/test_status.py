@@ -161,6 +161,19 @@ def test_an_expiry_is_highlighted_long_before_its_date() -> None:
     assert line(text, "lb1").endswith("certificate 29 days - RENEW SOON, authority 89 days - RENEW SOON")
 
 
+def test_a_licence_that_is_not_valid_yet_is_highlighted() -> None:
+    given = hosts()
+    for node in ("engine1", "engine2"):
+        given[node]["results"]["engine"]["engine"]["licence"] = {
+            "nodes": 5,
+            "valid_from": "2026-11-03",
+            "valid_in_days": 3,
+            "valid_until": "2027-11-03",
+            "days_left": 368,
+        }
+    assert line(sut.from_facts(observed(given)).text, "licence").endswith("NOT VALID before 2026-11-03, 5 nodes")
+
+
 def test_an_unreachable_node_is_listed_and_hides_no_other() -> None:
     away = {"address": "192.0.2.22", "reach": {"unreachable": True, "msg": "No route to host\nmore"}, "results": {}}
     text = sut.from_facts(observed(hosts(engine2=away), proceed_without=["engine2"])).text

@@ -139,6 +139,8 @@ def test_what_is_not_yaml_is_an_error(broken: str | bytes) -> None:
 
 REWRITINGS = [
     ("Databases.d.Password", "${encrypt:clear}", "${decrypt:\u00e5\u0001x}", True),
+    ("Databases.d.Password", "${encrypt:clear}", "${decrypt:ab+/cd==}", True),
+    ("X.Url", "http://u:${encrypt:p}@h", "http://u:${decrypt:ab+/c===}@h", True),
     ("Databases.d.Password", "${encrypt:cl}ear}", "${decrypt:abc}", True),
     ("Databases.d.Password", "${encrypt:$HOME ${x} %h}", "${decrypt:abc}", True),
     ("Databases.d.Password", "${encrypt:$HOME ${x} %h ${y}}", "${decrypt:abc}", True),

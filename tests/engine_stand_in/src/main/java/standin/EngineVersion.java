@@ -3,6 +3,7 @@ package standin;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Properties;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -45,11 +46,11 @@ public record EngineVersion(int major, int minor, int patch) {
     return atLeast(12, 0, 0) ? "opensearch" : "elasticsearch";
   }
 
-  public String searchVersion() {
+  public List<String> searchVersions() {
     if (!atLeast(12, 0, 0)) {
-      return "7.17";
+      return List.of("7.17");
     }
-    return atLeast(13, 1, 0) ? "2.19" : "2.18";
+    return atLeast(13, 1, 0) ? List.of("2.19") : List.of("2.18", "2.19");
   }
 
   public String filesDirectoryKey() {
@@ -68,8 +69,21 @@ public record EngineVersion(int major, int minor, int patch) {
     return atLeast(12, 0, 7) && !is(13, 1);
   }
 
+  /** Without a health page: {@code /} leads to the info page. */
+  public boolean redirectsHome() {
+    return !hasHealthPage();
+  }
+
+  public String infoPage() {
+    return atLeast(12, 0, 0) ? "/system/engine-cockpit/faces/info.xhtml" : "/system/info.jsp";
+  }
+
   public boolean countsChecksAsSessions() {
     return !atLeast(11, 1, 0);
+  }
+
+  public boolean writesBase64() {
+    return atLeast(12, 0, 0);
   }
 
   public boolean readsReadOnlyConfiguration() {

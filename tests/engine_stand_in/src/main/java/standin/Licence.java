@@ -49,6 +49,10 @@ public final class Licence {
     if (!keyVersion.equals(version.licenceKeyVersion())) {
       return Optional.of("the licence is for " + keyVersion + ", this engine needs " + version.licenceKeyVersion());
     }
+    String validFrom = fields.getProperty("licence.valid.from", "").trim();
+    if (!validFrom.isEmpty() && LocalDate.parse(validFrom).isAfter(LocalDate.now())) {
+      return Optional.of("the licence is not valid before " + validFrom);
+    }
     try {
       LocalDate validUntil = LocalDate.parse(validUntil());
       return validUntil.isBefore(LocalDate.now()) ? Optional.of("the licence expired on " + validUntil)

@@ -124,6 +124,8 @@ def test_a_licence() -> None:
     assert licence.describe(LICENCE, datetime.date(2027, 10, 3)) == {
         "type": "Enterprise Edition",
         "nodes": 5,
+        "valid_from": None,
+        "valid_in_days": 0,
         "valid_until": "2027-11-03",
         "days_left": 31,
     }
@@ -136,6 +138,8 @@ def test_a_licence_that_says_little() -> None:
     assert licence.describe("", datetime.date(2027, 10, 3)) == {
         "type": None,
         "nodes": None,
+        "valid_from": None,
+        "valid_in_days": 0,
         "valid_until": None,
         "days_left": None,
     }
@@ -168,30 +172,60 @@ def server(status: t.Any, body: t.Any, seen: t.Any) -> t.Any:
     made.server_close()
 
 
+def definition(*requests: tuple[str, str], reject: t.Sequence[str] = ("demo-portal",)) -> dict[str, t.Any]:
+    return {
+        "requests": [{"path": path, "status": status, "reject": list(reject)} for path, status in requests],
+        "headers": {"X-Forwarded-Proto": "https"},
+    }
+
+
 @pytest.mark.parametrize(
-    ("status", "body", "ok", "reason"),
+    ("accepted", "status", "body", "ok", "reason"),
     [
-        (200, b"welcome", True, ""),
-        (200, b"the demo-portal", False, "demo"),
-        (503, b"", False, "no licence"),
-        (404, b"", False, "404"),
-        (302, b"", True, ""),
-        (200, b"\xff\xfe", True, ""),
+        ("200", 200, b"welcome", True, ""),
+        ("200", 200, b"the demo-portal", False, "demo"),
+        ("200", 503, b"", False, "no licence"),
+        ("200", 404, b"", False, "404"),
+        # The balancer would not accept it, so the gate must not either.
+        ("200", 302, b"", False, "302"),
+        ("200,301-303,307-308", 302, b"moved", True, ""),
+        # HAProxy does not accept it if it has to search for a text.
+        ("200,301-303,307-308", 302, b"", False, "without a text"),
+        ("200,301-303,307-308", 302, b"see the demo-portal", False, "demo"),
+        ("200,301-303,307-308", 304, b"", False, "304"),
+        ("200,301-303,307-308", 308, b"moved", True, ""),
+        ("200", 200, b"\xff\xfe", True, ""),
     ],
 )
-def test_health(status: t.Any, body: t.Any, ok: t.Any, reason: t.Any) -> None:
+def test_health(accepted: str, status: t.Any, body: t.Any, ok: t.Any, reason: t.Any) -> None:
     seen: list[t.Any] = []
     with server(status, body, seen) as port:
-        answer = health.check(port, "/system/health", "ivy.example.com", ["demo-portal"])
+        answer = health.check(port, "ivy.example.com", definition(("/system/health", accepted)))
     assert (answer.status, answer.ok) == (status, ok)
     assert reason in answer.reason
     assert seen == [("/system/health", "ivy.example.com")]
 
 
+def test_each_request_of_the_definition_must_be_answered_as_expected() -> None:
+    seen: list[t.Any] = []
+    with server(302, b"", seen) as port:
+        answer = health.check(port, "h", definition(("/", "200,302"), ("/info", "200"), ("/more", "302"), reject=[]))
+    assert not answer.ok
+    assert "GET /info answered 302" in answer.reason
+    assert [path for path, _host in seen] == ["/", "/info"]
+    assert not health.check(1, "h", definition()).ok
+
+
+@given(st.integers(100, 599), st.lists(st.tuples(st.integers(100, 599), st.integers(0, 20)), min_size=1, max_size=4))
+def test_statuses_are_read_as_haproxy_reads_them(status: int, ranges: list[tuple[int, int]]) -> None:
+    text = ",".join(f"{first}-{first + more}" if more else str(first) for first, more in ranges)
+    assert health.accepts(text, status) == any(first <= status <= first + more for first, more in ranges)
+
+
 def test_health_of_nobody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    answer = health.check(port, "/", "h", [])
+    answer = health.check(port, "h", definition(("/", "200")))
     assert (answer.status, answer.ok) == (0, False)
     assert str(port) in answer.reason
 

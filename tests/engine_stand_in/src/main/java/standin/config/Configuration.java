@@ -35,6 +35,7 @@ public final class Configuration {
   /** @param copies name of the directory in work/ for copies of read-only files; each process needs its own */
   public Configuration(Home home, EngineVersion version, String copies) throws IOException, ConfigurationException {
     this.version = version;
+    Macros.writeForm(version);
     this.files = new ConfigurationFiles(home, version, copies);
     this.overrides = Overrides.ofProcess();
     this.main = new YamlFile(files.file("ivy.yaml"));

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -17,16 +18,25 @@ import org.snakeyaml.engine.v2.common.ScalarStyle;
 import org.snakeyaml.engine.v2.events.Event;
 import org.snakeyaml.engine.v2.events.ScalarEvent;
 import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
+import standin.EngineVersion;
 
 /** {@code ${encrypt:}} and {@code ${hash:}}, which the engine replaces in the file itself when it loads it. */
 final class Macros {
   private static final Pattern CLEAR = Pattern.compile("\\$\\{(encrypt|hash):(.*)}", Pattern.DOTALL);
   private static final Pattern SECRET = Pattern.compile("\\$\\{decrypt:(.*)}", Pattern.DOTALL);
+  private static final Pattern BASE64 = Pattern.compile("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?");
   private static final Pattern ESCAPE = Pattern.compile("\\\\u([0-9a-fA-F]{4})");
 
   private record Replacement(int start, int end, String text) {}
 
+  private static volatile boolean writesBase64;
+
   private Macros() {}
+
+  /** There are two forms of an encrypted value. Both can be read. */
+  static void writeForm(EngineVersion version) {
+    writesBase64 = version.writesBase64();
+  }
 
   /**
    * Writes the file in place, so that watchers see a modification. The file is never empty in between, since another
@@ -97,8 +107,12 @@ final class Macros {
     if (macro.equals("hash")) {
       return Cipher.hash(clear);
     }
+    byte[] secret = Cipher.encrypt(clear);
+    if (writesBase64) {
+      return "${decrypt:" + Base64.getEncoder().encodeToString(secret) + "}";
+    }
     var escaped = new StringBuilder("${decrypt:");
-    for (byte b : Cipher.encrypt(clear)) {
+    for (byte b : secret) {
       escaped.append(String.format("\\u%04x", b & 0xff));
     }
     return escaped.append('}').toString();
@@ -106,6 +120,9 @@ final class Macros {
 
   /** YAML has already resolved escapes in a double-quoted scalar, but not in others. */
   private static byte[] bytes(String secret) {
+    if (BASE64.matcher(secret).matches()) {
+      return Base64.getDecoder().decode(secret);
+    }
     String plain = ESCAPE.matcher(secret)
         .replaceAll(match -> Matcher.quoteReplacement(Character.toString(Integer.parseInt(match.group(1), 16))));
     byte[] bytes = new byte[plain.length()];

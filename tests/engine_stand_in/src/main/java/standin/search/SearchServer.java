@@ -99,8 +99,9 @@ public final class SearchServer {
       if (!available) {
         createIndex();
       }
-      boolean supported = String.valueOf(version.get("number")).startsWith(engine.searchVersion() + ".");
-      set(true, found + (supported ? "" : " (not supported, " + engine.searchVersion() + " is)"));
+      String number = String.valueOf(version.get("number"));
+      boolean supported = engine.searchVersions().stream().anyMatch(each -> number.startsWith(each + "."));
+      set(true, found + (supported ? "" : " (not supported, " + String.join(" or ", engine.searchVersions()) + " is)"));
     } catch (IOException e) {
       set(false, "not available at " + url + ": " + e);
     }

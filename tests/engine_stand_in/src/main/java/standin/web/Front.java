@@ -46,6 +46,9 @@ public final class Front implements Handler {
       Log.warn("The licence does not allow the host " + request.host());
       return Response.text(403, "The licence does not allow access by the host name " + request.host());
     }
+    if (path.equals(node.version().infoPage())) {
+      return home.info(request);
+    }
     if (path.equals("/system") || path.startsWith("/system/")) {
       return cockpit.handle(request);
     }

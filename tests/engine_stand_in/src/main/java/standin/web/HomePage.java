@@ -7,7 +7,7 @@ import standin.Node;
 import standin.http.Request;
 import standin.http.Response;
 
-/** The page at {@code /}, which older versions also use as their health check. */
+/** The info page, and {@code /}, which leads to it in older versions. Their health is checked at both. */
 final class HomePage {
   private final Node node;
 
@@ -19,16 +19,24 @@ final class HomePage {
     if (Faults.healthFails()) {
       return Response.text(503, "Failure asked for by standin.health");
     }
+    if (!node.mode().isMaintenance() && !node.database().isAvailable()) {
+      return Response.text(503, "The system database is not available");
+    }
+    return node.version().redirectsHome() ? withSession(request, Response.redirect(node.version().infoPage())) : info(request);
+  }
+
+  /** The page whose text shows the mode. Visitors need no account. */
+  Response info(Request request) throws IOException {
     if (node.mode().isMaintenance()) {
       // As far as known, only the text shows this mode, not the status.
       return maintenance(200);
     }
-    if (!node.database().isAvailable()) {
-      return Response.text(503, "The system database is not available");
-    }
-    Response page = Html.page(200, "Axon Ivy Engine", body());
+    return withSession(request, Html.page(200, "Axon Ivy Engine", body()));
+  }
+
+  private Response withSession(Request request, Response response) {
     return node.version().countsChecksAsSessions()
-        ? node.sessions().attach(node.sessions().of(request), request, page) : page;
+        ? node.sessions().attach(node.sessions().of(request), request, response) : response;
   }
 
   Response maintenance(int status) throws IOException {

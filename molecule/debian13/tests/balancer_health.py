@@ -1,0 +1,1 @@
+../../default/tests/balancer_health.py

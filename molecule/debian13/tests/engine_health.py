@@ -1,0 +1,1 @@
+../../default/tests/engine_health.py

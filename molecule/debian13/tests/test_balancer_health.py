@@ -1,0 +1,1 @@
+../../default/tests/test_balancer_health.py

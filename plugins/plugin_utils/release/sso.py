@@ -1,0 +1,108 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The headers in which the engine takes the name of a user from the proxy (single sign-on).
+
+Whoever can send such a header is that user, so the balancer removes it from requests of everybody else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from pathlib import Path
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source, templates, yaml_checks
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
+
+# SSO.UserHeader up to 11, SecuritySystems.<name>.SSO.UserHeader from 12 on.
+_KEY = re.compile(r"(?:.*\.)?SSO\.UserHeader", re.IGNORECASE | re.DOTALL)
+_VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_USERHEADER", re.IGNORECASE | re.DOTALL)
+_HEADER = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class SsoError(Exception):
+    """The headers cannot be determined. The text is a message for users."""
+
+
+def is_header_key(key: str) -> bool:
+    return _KEY.fullmatch(key) is not None
+
+
+def of_document(name: str, document: tree.Document) -> tuple[list[str], list[Finding]]:
+    """The headers that a file of the engine names."""
+    headers: list[str] = []
+    findings: list[Finding] = []
+    for leaf in document.leaves:
+        if not is_header_key(leaf.key) or (leaf.value.kind == "text" and not leaf.value.text):
+            continue
+        if leaf.value.kind == "text" and _HEADER.fullmatch(leaf.value.text):
+            headers.append(leaf.value.text)
+        elif leaf.value.kind != "null":
+            problem = f"the value of '{leaf.key}' is not the name of a header"
+            advice = "Write the name itself, with letters, digits and dashes: the balancer removes this header."
+            findings.append(Finding.in_file(name, leaf.line, problem, advice))
+    return headers, findings
+
+
+def of_values(values: t.Mapping[str, t.Any], variables: bool = False) -> tuple[list[str], list[Finding]]:
+    """The same of keys that are in no file, or with ``variables`` of the environment's variables."""
+    headers: list[str] = []
+    findings: list[Finding] = []
+    for key, value in values.items():
+        if not (_VARIABLE.fullmatch(str(key)) if variables else is_header_key(str(key))) or value in (None, ""):
+            continue
+        if _HEADER.fullmatch(str(value)):
+            headers.append(str(value))
+        else:
+            advice = "Write the name with letters, digits and dashes: the balancer removes this header."
+            findings.append(Finding.in_file("", 0, f"the value of '{key}' is not the name of a header", advice))
+    return headers, findings
+
+
+def of_source(
+    directory: str,
+    shared: t.Mapping[str, t.Any],
+    secret: t.Mapping[str, t.Any],
+    decrypt: t.Callable[[bytes], bytes],
+) -> list[str]:
+    """The headers of a release that is built from this source and these values, without building it."""
+    renderer = templates.Renderer(shared, {key: value for key, value in secret.items() if key != "engine_keys"})
+    headers: list[str] = []
+    for path, name in _engine_files(Path(directory)):
+        data = path.read_bytes()
+        try:
+            text = (decrypt(data) if data.startswith(source.VAULT_HEADER) else data).decode("utf-8")
+            if name.endswith(source.TEMPLATE_SUFFIX):
+                rendered, problems = renderer.render(name, text)
+                if rendered is None:
+                    raise SsoError("; ".join(str(problem) for problem in problems))
+                text = rendered.text
+            found, findings = of_document(name, tree.parse(text))
+        except (source.DecryptError, UnicodeDecodeError, tree.YamlError) as error:
+            raise SsoError(f"{name} cannot be read: {error}") from error
+        if findings:
+            raise SsoError("; ".join(str(finding) for finding in findings))
+        headers += found
+    engine_keys = secret.get("engine_keys")
+    if isinstance(engine_keys, t.Mapping):
+        found, findings = of_values(engine_keys)
+        if findings:
+            raise SsoError("; ".join(str(finding) for finding in findings))
+        headers += found
+    return headers
+
+
+def unique(headers: t.Iterable[str]) -> tuple[str, ...]:
+    """Each header once, in lower case: the case of a header's name has no meaning."""
+    return tuple(sorted({header.lower() for header in headers}))
+
+
+def _engine_files(base: Path) -> t.Iterator[tuple[Path, str]]:
+    for top, _directories, names in os.walk(base / "configuration"):
+        for name in names:
+            path = Path(top, name)
+            relative = path.relative_to(base).as_posix()
+            if yaml_checks.is_engine_yaml(relative.removesuffix(source.TEMPLATE_SUFFIX)) and path.is_file():
+                yield path, relative

@@ -1,0 +1,40 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleLookupError
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
+
+
+def headers(source: Path, **options: t.Any) -> list[str]:
+    plugin = lookup_loader.get("ivy.cluster.sso_headers", loader=DataLoader())
+    found: list[str] = plugin.run([str(source)], variables={}, **options)
+    return found
+
+
+def test_headers_of_source_secrets_and_environments(tmp_path: Path) -> None:
+    (tmp_path / "configuration").mkdir()
+    (tmp_path / "configuration/ivy.yaml.j2").write_text("SSO.UserHeader: {{ shared.name }}\n", encoding="utf-8")
+    found = headers(
+        tmp_path,
+        values={"name": "X-Corp-User"},
+        secrets={"engine_keys": {"SSO.UserHeader": "X-Key"}},
+        environments=[{"IVY_SSO_USERHEADER": "x-corp-user"}, {"IVY_SSO_USERHEADER": "X-Other", "A": "b"}],
+    )
+    assert found == ["x-corp-user", "x-key", "x-other"]
+    assert headers(tmp_path / "none") == []
+
+
+def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "configuration").mkdir()
+    (tmp_path / "configuration/ivy.yaml.j2").write_text("SSO.UserHeader: {{ shared.name }}\n", encoding="utf-8")
+    with pytest.raises(AnsibleLookupError, match="not known"):
+        headers(tmp_path)
+    with pytest.raises(AnsibleLookupError, match="IVY_SSO_USERHEADER"):
+        headers(tmp_path / "none", environments=[{"IVY_SSO_USERHEADER": "X Y"}])
