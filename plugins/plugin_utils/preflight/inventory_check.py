@@ -327,8 +327,10 @@ class Look:
             built = inputs.build(arguments, by_node, found, self._loader)
         except FindingsError as error:
             return [finding for finding in error.findings if not finding.file.endswith(".lic")]
-        except (ProfileError, TypeError, ValueError) as error:
-            problem = f"it cannot be built ({masking.mask('', str(error).splitlines()[0])})"
+        except Exception as error:
+            # Whatever it is, the report of everything else must not be lost. Its message may quote a secret.
+            reason = inputs.first_line(error) if isinstance(error, ProfileError) else type(error).__name__
+            problem = f"it cannot be built ({reason})"
             return [Finding("release", "Shared configuration", "", problem, "Correct the options that it is made of.")]
         return [
             Finding("release-warning", "Shared configuration", "", text, "", WARNING)

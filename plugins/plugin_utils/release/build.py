@@ -171,7 +171,13 @@ def _read_files(given: ReleaseInput, findings: list[Finding]) -> dict[str, _File
             continue
         made = _from_template(renderer, source, path, findings) if is_template else _from_file(source, path)
         if made is not None:
-            files[path] = _checked(made, is_template, source.was_encrypted, given, findings)
+            try:
+                files[path] = _checked(made, is_template, source.was_encrypted, given, findings)
+            except Exception as error:
+                # One file must not hide what is wrong with the others. The message of an error may quote a secret.
+                problem = f"it cannot be checked ({type(error).__name__})"
+                advice = "Correct it, or report this as an error of ivy.cluster if the engine reads the file."
+                findings.append(Finding.in_file(source.path, 0, problem, advice))
     return files
 
 
