@@ -147,6 +147,11 @@ class Context:
     def of(self, path: str) -> source_tree.SourceFile | None:
         return self.source.get(path) or self.source.get(path + source_tree.TEMPLATE_SUFFIX)
 
+    def on_disk(self, path: str) -> str:
+        """The path in the source's directory of a file that is there or is to be created."""
+        file = self.source.get(path)
+        return file.on_disk if file is not None else source_tree.new_on_disk(path, self.source.values())
+
     def shows_secret(self, text: str) -> bool:
         return masking.scrub(text, self.secrets) != text
 
@@ -237,7 +242,7 @@ def _missing(finding: NodeChange, source: source_tree.SourceFile | None, result:
         advice = "Remove it yourself if no node is to have it."
         result.name(finding.path, "", "it is missing on the node, and encrypted by the vault in the source", advice)
     else:
-        edit = FileEdit(source.path, source.data, None)
+        edit = FileEdit(source.on_disk, source.data, None)
         result.take(Taken(finding.path, source.path, "deleted", (), edit))
 
 
@@ -273,7 +278,7 @@ def _whole(finding: NodeChange, source: source_tree.SourceFile | None, context: 
         result.name(finding.path, "", "it was changed in the source too since the last rollout", advice)
         return
     path = source.path if source is not None else finding.path
-    edit = FileEdit(path, source.data if source is not None else None, data)
+    edit = FileEdit(context.on_disk(path), source.data if source is not None else None, data)
     result.take(Taken(finding.path, path, "created" if source is None else "replaced", (), edit))
 
 
@@ -360,7 +365,8 @@ def _yaml(
     if not keys:
         return
     text = guard.edited(keys)
-    edit = FileEdit(guard.name, source.data if source is not None else None, text.encode("utf-8"))
+    before = source.data if source is not None else None
+    edit = FileEdit(context.on_disk(guard.name), before, text.encode("utf-8"))
     how: t.Literal["created", "edited"] = "created" if source is None else "edited"
     result.take(Taken(path, guard.name, how, tuple(keys), edit))
 

@@ -8,6 +8,7 @@ import base64
 import re
 import subprocess
 import typing as t
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -375,6 +376,42 @@ class TestWriting:
         with pytest.raises(adopt_write.WriteError, match="symbolic link"):
             adopt_write.write(tmp_path, edits, check=False)
         assert not (tmp_path / "configuration/new").exists()
+
+    @pytest.mark.parametrize("form", ["NFC", "NFD"])
+    def test_the_file_that_is_there_is_edited_however_its_name_is_spelled(self, tmp_path: Path, form: t.Any) -> None:
+        """A release has composed names; a source that came from macOS has decomposed ones on disk."""
+        directory = tmp_path / "source"
+        apps = "configuration/applications/Bücher"
+        names = {name: unicodedata.normalize(form, f"{apps}/{name}") for name in ("app.yaml", "é.xml", "ö.jar")}
+        contents = {"app.yaml": b"A: 1  # kept\n", "é.xml": b"<a/>", "ö.jar": b"\0"}
+        for name, place in names.items():
+            (directory / place).parent.mkdir(parents=True, exist_ok=True)
+            (directory / place).write_bytes(contents[name])
+        git(directory, "init", "-q")
+        source = source_tree.read_source(directory)
+        assert source.findings == ()
+        result = plan(
+            modified(f"{apps}/app.yaml", contents["app.yaml"], "A: 2\n"),
+            modified(f"{apps}/é.xml", contents["é.xml"], "<b/>"),
+            NodeChange("engine", f"{apps}/ö.jar", "missing", origin="release"),
+            NodeChange("engine", f"{apps}/new.txt", "extra", after=b"new"),
+            what=Context({file.path: file for file in source.files}, {}, (), render),
+        )
+        assert result.named == []
+        edits = [one.edit for one in result.taken]
+        (directory / "p").write_text(adopt_patch.render(edits), encoding="utf-8", newline="")
+        git(directory, "apply", "--check", "p")
+        (directory / "p").unlink()
+        adopt_write.write(directory, edits, check=False)
+        expected = {names["app.yaml"]: b"A: 2  # kept\n", names["é.xml"]: b"<b/>"}
+        expected[unicodedata.normalize(form, f"{apps}/new.txt")] = b"new"
+        found = {
+            path.relative_to(directory).as_posix(): path.read_bytes()
+            for path in (directory / "configuration").rglob("*")
+            if path.is_file()
+        }
+        assert found == expected
+        assert source_tree.read_source(directory).findings == ()
 
     def test_a_patch_is_written_once_and_for_its_owner_only(self, tmp_path: Path) -> None:
         file = tmp_path / "p"
