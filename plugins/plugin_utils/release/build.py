@@ -131,6 +131,8 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
         findings.append(
             Finding.in_file("", 0, f"ivy_cluster_key is shorter than {SHORTEST_CLUSTER_KEY} characters", advice)
         )
+    findings += _nulls("ivy_shared_values", given.shared)
+    findings += _nulls("ivy_shared_secrets", {key: item for key, item in given.secret.items() if key != ENGINE_KEYS})
     files = _read_files(given, findings)
     existing = {
         path: placement.Existing(files[path].name, files[path].text or "", document)
@@ -151,6 +153,17 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
     if findings:
         raise FindingsError(_scrubbed(findings, given.secret))
     return _assemble(given, files, secrets, tuple(warnings))
+
+
+def _nulls(variable: str, values: t.Any) -> list[Finding]:
+    """Shared values and secrets without a value, wherever in them: used as a text, each would be the word None."""
+    if isinstance(values, t.Mapping):
+        return [finding for key, item in values.items() for finding in _nulls(f"{variable}.{key}", item)]
+    if isinstance(values, (list, tuple)):
+        return [finding for index, item in enumerate(values) for finding in _nulls(f"{variable}[{index}]", item)]
+    if values is not None:
+        return []
+    return [Finding.in_file("", 0, f"{variable} has no value (null)", "Give it one, write '' for none, or remove it.")]
 
 
 def release_id(manifest: t.Mapping[str, t.Any], digest: restart.KeyedDigest) -> str:

@@ -216,6 +216,23 @@ def test_templates_do_not_see_engine_keys(build: Builder) -> None:
     assert "'secret.engine_keys' is not defined" in problem
 
 
+def test_null_in_shared_values_and_secrets_is_a_finding_wherever_it_is(build: Builder) -> None:
+    template = HEADER + "A: {{ shared.a }}\nB: {{ ('${encrypt:' ~ secret.b.c ~ '}') | to_json }}\n"
+    problems = build.problems(
+        {f"{IVY}.j2": template},
+        shared={"a": None, "list": ["x", {"deep": None}], "empty": "", "zero": 0, "no": False, "none": []},
+        secret={"b": {"c": None}, "unused": None, "engine_keys": {}},
+    )
+    assert [problem.split(". ")[0] for problem in problems] == [
+        "ivy_shared_secrets.b.c has no value (null)",
+        "ivy_shared_secrets.unused has no value (null)",
+        "ivy_shared_values.a has no value (null)",
+        "ivy_shared_values.list[1].deep has no value (null)",
+        f"{IVY}.j2:2: the template uses a value that is null, and would write 'None'",
+        f"{IVY}.j2:3: the template uses a value that is null, and would write 'None'",
+    ]
+
+
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
