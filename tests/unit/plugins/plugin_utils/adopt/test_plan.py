@@ -163,6 +163,16 @@ class TestKeys:
         assert self.taken(after, keys=("*.Port",)).taken[0].keys == ("EMail.Server.Port",)
         assert self.taken(after, files=("configuration/*.xml",)).taken == []
 
+    def test_a_tab_on_the_node_or_in_the_source_is_named_with_its_line(self) -> None:
+        tabs = "A: 1\nB:\t2\n"
+        result = plan(modified(APP, "A: 1\nB: 2\n", tabs), what=context(app=b"A: 1\nB: 2\n"))
+        assert named(result) == {APP: "it is not YAML on the node: line 2: a tab; use spaces"}
+        result = plan(modified(APP, "A: 1\nB: 2\n", "A: 3\nB: 2\n"), what=context(app=tabs.encode()))
+        assert named(result) == {APP: "its source cannot be edited: line 2: a tab; use spaces"}
+        template = b"A: {{ shared.host }}\nB:\t2\n"
+        result = plan(modified(IVY, "A: 1\nB: 2\n", "A: 1\nB: 3\n"), what=context(template=template))
+        assert named(result) == {IVY: "its source cannot be edited: line 2: a tab; use spaces"}
+
     def test_a_key_that_would_cost_a_comment_is_named_and_the_others_are_taken(self) -> None:
         text = "A: {x: 1,  # about x\n  y: 2}\n# about B\nB: 1\nC: 1\n"
         result = plan(modified(IVY, text, "A: {y: 2}\nC: 2\n"), what=context(ivy=text.encode()))

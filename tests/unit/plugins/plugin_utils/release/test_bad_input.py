@@ -145,6 +145,22 @@ def test_all_kinds_of_faults_are_in_one_message(tmp_path: Path, profile_11: dict
     assert [problem for _file, _line, problem in left] == ["its name is not UTF-8"]
 
 
+@pytest.mark.parametrize("name", ["configuration/ivy.yaml", f"{APPS}/demo/app.yaml", "configuration/other.yaml"])
+def test_a_tab_is_the_same_problem_in_every_file(tmp_path: Path, profile_11: dict[str, t.Any], name: str) -> None:
+    header = APP_HEADER if name.endswith("app.yaml") else HEADER
+    source = put(tmp_path, {"configuration/ivy.yaml": HEADER, name: f"{header}A:\n  B: 1\n  C:\t2  # note\n"})
+    assert problems(read_source(source), profile_11) == [(name, 4, "it is not YAML: a tab; use spaces")]
+
+
+def test_line_breaks_that_cannot_be_edited_are_named_and_no_section_is_blamed(
+    tmp_path: Path, profile_11: dict[str, t.Any]
+) -> None:
+    source = put(tmp_path, {"configuration/ivy.yaml": HEADER.encode() + b"A: 1\r\nB: 2\n"})
+    ((file, line, problem),) = problems(read_source(source), profile_11)
+    assert (file, line) == ("configuration/ivy.yaml", 1)
+    assert problem == "the inventory's settings cannot be added: it holds line breaks of several kinds"
+
+
 def test_an_error_while_one_file_is_checked_hides_no_other_finding(
     tmp_path: Path, profile_11: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
