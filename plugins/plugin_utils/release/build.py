@@ -7,6 +7,7 @@ Everything here is a function of its input, so two controllers build the same id
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import datetime
 import hashlib
@@ -27,6 +28,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     jgroups,
     placement,
     restart,
+    secret_checks,
     templates,
     yaml_checks,
 )
@@ -185,6 +187,8 @@ def _read_files(given: ReleaseInput, findings: list[Finding]) -> dict[str, _File
         made = _from_template(renderer, source, path, findings) if is_template else _from_file(source, path)
         if made is not None:
             try:
+                files[path] = made
+                _check_secrets(made, source, is_template, findings)
                 files[path] = _checked(made, is_template, source.was_encrypted, given, findings)
             except Exception as error:
                 # One file must not hide what is wrong with the others. The message of an error may quote a secret.
@@ -231,6 +235,26 @@ def _secret_keys(rendered: templates.Rendered) -> tuple[str, ...]:
     except yaml_tree.YamlError:
         return ()
     return tuple(sorted(key for key in real if real[key] != other.get(key)))
+
+
+def _check_secrets(made: _File, source: source_tree.SourceFile, is_template: bool, findings: list[Finding]) -> None:
+    """Secrets in clear text; the engine's own YAML files have checks by keys."""
+    if source.was_encrypted or made.path.endswith(".lic"):
+        return
+    if secret_checks.is_key_store(made.path, source.data):
+        findings.append(
+            Finding.in_file(
+                made.name, 0, "it is a key store or a private key", "Encrypt it: ansible-vault encrypt <file>."
+            )
+        )
+        return
+    text = _text(source.data)
+    if text is None and source.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = source.data.decode("utf-16", "replace")
+    elif text is None and b"\0" not in source.data:
+        text = source.data.decode("latin-1")
+    if text is not None and not yaml_checks.is_engine_yaml(made.path):
+        findings += secret_checks.check_text(made.name, text, is_template)
 
 
 def _checked(made: _File, is_template: bool, encrypted: bool, given: ReleaseInput, findings: list[Finding]) -> _File:

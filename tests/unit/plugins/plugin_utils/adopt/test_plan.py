@@ -34,6 +34,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import templates
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.placement import NOTE
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.source import SourceFile
+from ansible_collections.ivy.cluster.tests import canaries
 
 IVY = "configuration/ivy.yaml"
 APP = "configuration/applications/demo/app.yaml"
@@ -234,6 +235,28 @@ class TestFiles:
         assert result.taken == []
         assert "hunter2" not in str(result.named)
         assert CANARY not in str(result.named)
+
+    @pytest.mark.parametrize("kind", canaries.ALL)
+    def test_a_secret_of_any_kind_is_not_written(self, kind: str) -> None:
+        text = canaries.ALL[kind].format("cAnary7f3aB")
+        for path in (WEB, "configuration/a.properties", "configuration/a.pem", "configuration/other.yaml"):
+            for finding in (
+                modified(path, "before\n", f"before\n{text}\n", yaml=False),
+                NodeChange("engine", path, "extra", after=f"before\n{text}\n".encode()),
+            ):
+                result = plan(finding, what=Context({path: SourceFile(path, b"before\n")}, {}, (), render))
+                assert result.taken == [], (kind, path)
+                assert "cAnary" not in str(result.named)
+
+    def test_a_changed_line_in_the_middle_of_a_private_key_is_one(self) -> None:
+        lines = ["-----BEGIN PRIVATE KEY-----", *(f"line{n}" for n in range(20)), "-----END PRIVATE KEY-----", ""]
+        before = "\n".join(lines)
+        finding = modified(WEB, before, before.replace("line10", "cAnary"))
+        assert named(plan(finding, what=context(web=before.encode()))) == {
+            WEB: "line 12 contains what looks like a secret in clear text"
+        }
+        taken = adopt.Taken(WEB, WEB, "replaced", (), FileEdit(WEB, before.encode(), finding.after))
+        assert "line" not in adopt_write.shown([taken], ()).replace("(only secrets differ)", "")
 
     def test_a_line_that_is_already_in_the_source_is_not_a_new_secret(self) -> None:
         old, new = '<a token="x"/>\n<b/>', '<a token="x"/>\n<c/>'
@@ -527,6 +550,15 @@ class TestFirstSource:
         later = plan(NodeChange("engine", WEB, "extra", after=f"{text}\u00fc\n".encode(encoding)), what=context())
         assert later.taken == []
         assert WEB in named(later)
+
+    @pytest.mark.parametrize("kind", canaries.ALL)
+    def test_a_secret_of_any_kind_is_not_in_the_first_source(self, kind: str) -> None:
+        text = f"first\n{canaries.ALL[kind].format('cAnary7f3aB')}\nlast\n".encode()
+        paths = (WEB, "configuration/a.properties", "configuration/other.txt", "configuration/a")
+        found = [NodeChange("engine", path, "extra", after=text) for path in paths]
+        result, _secrets = bootstrap.first_source(found, [], Selection(), self.PROFILE)
+        assert b"cAnary" not in b"".join(one.edit.after or b"" for one in result.taken)
+        assert "cAnary" not in str(result.named)
 
     def test_comments_keep_no_secret(self) -> None:
         text = b'# about\n# Password: hunter1\n# Token: ""\nA: "1 # 2"\nB: 2 # token=hunter2\n'

@@ -26,6 +26,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import (
     release_id,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.source import Source, SourceFile
+from ansible_collections.ivy.cluster.tests import canaries
 
 Profile = dict[str, t.Any]
 
@@ -346,6 +347,43 @@ def test_files_of_the_vault_are_secret_and_may_hold_clear_text(build: Builder) -
     built = build({IVY: HEADER, APP: APP_HEADER + "X:\n  Password: canary\n"}, encrypted=(APP,))
     assert entry(built, APP)["secret"] is True
     assert entry(built, APP)["secret_keys"] == ["X.Password"]
+
+
+@pytest.mark.parametrize("kind", canaries.CERTAIN)
+def test_a_secret_in_clear_text_in_any_file_is_refused(build: Builder, kind: str) -> None:
+    text = canaries.CERTAIN[kind].format("cAnary7f3aB")
+    yaml_text = "Note: |\n  " + text.replace("\n", "\n  ") + "\n"
+    files = {
+        "configuration/a.properties": f"{text}\n",
+        "configuration/a.txt.j2": f"{text.replace('{', '[').replace('}', ']')}\n",
+        "configuration/utf-16.txt": f"{text}\n".encode("utf-16"),
+        "configuration/latin.txt": f"é {text}\n".encode("latin-1"),
+        "configuration/other.yaml": yaml_text,
+    }
+    problems = build.problems({IVY: HEADER, **files})
+    for name in files:
+        assert any(problem.startswith(f"{name}:") and "in clear text" in problem for problem in problems), (
+            name,
+            problems,
+        )
+    assert "cAnary" not in str(problems)
+    build({IVY: HEADER, **{name: data for name, data in files.items() if ".j2" not in name}}, encrypted=tuple(files))
+
+
+def test_a_secret_by_its_form_in_the_engines_own_files(build: Builder) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\n  cAnary\n  -----END PRIVATE KEY-----"
+    problems = build.problems({IVY: HEADER + f"A: https://h/x?sig=cAnary1234\nB: |\n  {key}\nLdap.BindPw: cAnary\n"})
+    assert [problem.split(". ")[0].split(": ", 1)[1] for problem in problems] == [
+        "'A' holds a secret in clear text",
+        "'B' holds a private key in clear text",
+        "'Ldap.BindPw' holds a secret in clear text",
+    ]
+
+
+def test_key_stores_come_from_the_vault(build: Builder) -> None:
+    store = {"configuration/x.p12": b"\x30\x82\x0a\x1b\x02\x01\x03\x30\x82"}
+    assert "ansible-vault encrypt" in build.problems({IVY: HEADER, **store})[0]
+    assert entry(build({IVY: HEADER, **store}, encrypted=tuple(store)), "configuration/x.p12")["secret"]
 
 
 def test_the_licence(build: Builder) -> None:
