@@ -166,6 +166,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         h("engine1", engine_read_only_configuration=True),
         {"not-equal": "engine_read_only_configuration", "release-warning": "stays in clear text"},
     ),
+    "a password that is rendered into another one": (
+        v(ivy_database_password="CANARY{#1#}{{ 7*7 }}-long-enough"),
+        {"secret-rendered": "put !unsafe before it"},
+    ),
     "values without a value": (
         v(ivy_shared_values={"mail_host": None}, ivy_shared_secrets={"mail_password": "CANARY-mail", "more": [None]}),
         {"release": "ivy_shared_secrets.more[0] has no value (null)"},
