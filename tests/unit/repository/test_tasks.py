@@ -139,6 +139,23 @@ def test_no_log_of_a_host_is_printed_with_its_secrets(path: Path) -> None:
     assert prints_raw(load(path)) == []
 
 
+def test_what_the_engines_own_tool_rewrites_is_accepted_before_the_engine_starts() -> None:
+    """Otherwise the start is recorded with other content than the release has, and a hot change restarts the engine."""
+    found = []
+    for path in FILES:
+        tasks = load(path)
+        for number, task in enumerate(tasks):
+            if "bin/EngineConfigCli" in str(task.keys.get("ansible.builtin.command", "")):
+                later = [
+                    one
+                    for one in tasks[number + 1 :]
+                    if one.keys.get("ansible.builtin.include_tasks") == "set_configuration.yml"
+                    and (one.keys.get("vars") or {}).get("__rollout_configuration_state") == "accepted"
+                ]
+                found.append((path.name, len(later), [one.keys.get("run_once") for one in later]))
+    assert found == [("create_schema.yml", 1, [True])]
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_task_becomes_an_unprivileged_user(path: Path) -> None:
     assert [task.name for task in load(path) if unprivileged(task)] == []
