@@ -80,7 +80,7 @@ POSSIBLE = {
 
 ALL = {**CERTAIN, **POSSIBLE}
 
-# Where such a text stands in what is printed.
+# What surrounds such a text where it is printed.
 AROUND = {
     "alone": "{}",
     "log": "2026-11-28 12:00:00,123 ERROR [main] (Connector.java:12) cannot connect:\n{}\n\tat a.b.C(D.java:1)\n",

@@ -284,7 +284,7 @@ def test_4_the_evidence_of_a_failed_start_shows_no_secret(lab: Lab, canaries: Ca
     node.check_output(f"printf %s {shlex.quote(text)} >> /opt/ivy/current/logs/ivy.log")
 
     # The engine appends some lines, so that the secrets are in the last ones.
-    values = {"engine_jvm_options": ["-Dstandin.crash=start"], "engine_start_timeout": 20}
+    values = {"engine_jvm_options": ["-Dstandin.crash=start"], "engine_start_timeout": 60}
     run = lab.playbook("playbooks/rollout.yml", *arguments(values, tmp_path))
     clean = lab.roll_out("-vvv", "--diff")
 

@@ -109,5 +109,5 @@ def _names_in(part: t.Sequence[tuple[str, str]]) -> list[str]:
     return [
         token
         for (_kind, previous), (kind, token) in zip(before, part)
-        if kind == "name" and previous not in (".", "|", "is") and token not in _WORDS
+        if kind == "name" and previous not in (".", "|", "is", "set", "for") and token not in _WORDS
     ]

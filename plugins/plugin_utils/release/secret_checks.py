@@ -31,12 +31,12 @@ _DER = re.compile(
 )
 _ADVICE = (
     "Put it into ivy_shared_secrets (from the vault), rename the file to .j2 and write {{ secret.<name> }}; or encrypt "
-    f"the file with ansible-vault. If it is none, write a comment with '{NOT_A_SECRET}' in the line or above it."
+    f"the file with ansible-vault. If it is not one, write a comment with '{NOT_A_SECRET}' there or above."
 )
 
 
 def is_key_store(path: str, data: bytes) -> bool:
-    """Whether a file holds keys in a binary form. A store of certificates to be trusted is none, by its name."""
+    """Whether a file holds keys in a binary form. By its name, a store of trusted certificates is not one."""
     if "trust" in path.rsplit("/", 1)[-1].lower() or path.endswith((".jar", ".zip", ".iar")):
         return False
     return data.startswith(_KEY_STORES) or _DER.match(data) is not None
@@ -67,7 +67,7 @@ def kind_of_secret_in(value: str) -> str | None:
 def check_text(name: str, text: str, is_template: bool = False) -> list[Finding]:
     """Values in a file of the source that can only be secrets; of a template, in its own text."""
     if is_template:
-        # What comes from the inventory is a reference, and a statement is no value.
+        # What comes from the inventory is a reference, and a statement has no value.
         text = _JINJA.sub(lambda match: "{{}}" + "\n" * match[0].count("\n"), text)
     comments = [match.span() for match in _COMMENT_IN_MARKUP.finditer(text)]
     findings = []

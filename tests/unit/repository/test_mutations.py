@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The listed mutations can still be applied, and tools/mutate.py tells those that survive from those that are found."""
+"""The listed mutations can still be applied, and tools/mutate.py reports which of them survive."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ LISTS: t.Mapping[str, t.Mapping[str, bool]] = {
     },
     ENGINES: {"engine_allowed_extra": True},
 }
-# Options with addresses to listen on, as a list or as one text. Special words of a service are no addresses.
+# Options with addresses to listen on, as a list or as one text. Special words of a service are not judged.
 LISTENING: t.Mapping[str, t.Sequence[str]] = {
     BALANCERS: ("haproxy_bind_addresses", "haproxy_metrics_address"),
     DATABASES: ("postgres_listen_addresses",),

@@ -109,7 +109,7 @@ def ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def odd_spelling(address: str) -> str:
-    """What is wrong with how an address is written; empty if it is in its only form, or is none.
+    """What is wrong with how an address is written; empty if it is in its only form, or is a name.
 
     Templates, digests and comparisons with what hosts report take addresses as texts, and put brackets around IPv6
     addresses where a port follows.

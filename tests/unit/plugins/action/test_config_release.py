@@ -203,7 +203,7 @@ def test_a_secret_that_ansible_renders_is_a_problem(site: Site, value: str, encr
         ),
     ],
 )
-def test_a_secret_that_means_something_else_is_none(site: Site, value: str) -> None:
+def test_references_and_texts_marked_as_unsafe_are_accepted(site: Site, value: str) -> None:
     vault_variables(site, f"vault_mail: {value}\nvault_other: abc\n")
     site.write("inventory/group_vars/engine_nodes/x.yml", "ivy_shared_secrets: {mail: '{{ vault_mail }}'}\n")
     site.build()

@@ -155,7 +155,7 @@ def test_a_tab_is_the_same_problem_in_every_file(tmp_path: Path, profile_11: dic
 def test_line_breaks_that_cannot_be_edited_are_named_and_no_section_is_blamed(
     tmp_path: Path, profile_11: dict[str, t.Any]
 ) -> None:
-    source = put(tmp_path, {"configuration/ivy.yaml": HEADER.encode() + b"A: 1\r\nB: 2\n"})
+    source = put(tmp_path, {"configuration/ivy.yaml": HEADER + "A: 1\x85B: 2\n"})
     ((file, line, problem),) = problems(read_source(source), profile_11)
     assert (file, line) == ("configuration/ivy.yaml", 1)
     assert problem == "the inventory's settings cannot be added: it holds line breaks of several kinds"

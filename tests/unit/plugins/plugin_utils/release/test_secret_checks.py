@@ -23,7 +23,7 @@ def test_a_secret_of_any_kind_in_a_file_of_any_kind(kind: str, name: str) -> Non
 
 
 @pytest.mark.parametrize("text", canaries.HARMLESS)
-def test_what_is_none(text: str) -> None:
+def test_harmless_texts(text: str) -> None:
     assert check_text(XML, text) == []
 
 

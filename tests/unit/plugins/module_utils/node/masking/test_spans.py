@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No secret of any kind is left in a masked text, and what is none stays readable."""
+"""No secret of any kind is left in a masked text, and everything else stays readable."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_what_can_only_be_a_secret_is_certain(kind: str) -> None:
 
 
 @pytest.mark.parametrize("text", canaries.HARMLESS)
-def test_what_is_no_secret_stays_readable(text: str) -> None:
+def test_everything_else_stays_readable(text: str) -> None:
     assert masked(text) == text
     assert masked(f"before\n{text}\nafter") == f"before\n{text}\nafter"
 
