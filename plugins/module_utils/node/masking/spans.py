@@ -199,10 +199,10 @@ def _in_markup(text: str) -> t.Iterator[Span]:
             if is_secret_key(match["key"]):
                 yield Span(*match.span("value"), match["key"], True, must_be_secret(match["key"]))
     position = 0
-    while (match := _NESTED.search(text, position)) is not None:
-        position = match.start("value")
-        if is_secret_key(match["key"]):
-            yield Span(*match.span("value"), match["key"], exact=False)
+    while (nested := _NESTED.search(text, position)) is not None:
+        position = nested.start("value")
+        if is_secret_key(nested["key"]):
+            yield Span(*nested.span("value"), nested["key"], exact=False)
 
 
 # --- names with values

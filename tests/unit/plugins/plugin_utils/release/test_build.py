@@ -353,7 +353,7 @@ def test_files_of_the_vault_are_secret_and_may_hold_clear_text(build: Builder) -
 def test_a_secret_in_clear_text_in_any_file_is_refused(build: Builder, kind: str) -> None:
     text = canaries.CERTAIN[kind].format("cAnary7f3aB")
     yaml_text = "Note: |\n  " + text.replace("\n", "\n  ") + "\n"
-    files = {
+    files: dict[str, str | bytes] = {
         "configuration/a.properties": f"{text}\n",
         "configuration/a.txt.j2": f"{text.replace('{', '[').replace('}', ']')}\n",
         "configuration/utf-16.txt": f"{text}\n".encode("utf-16"),
