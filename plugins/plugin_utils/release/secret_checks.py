@@ -21,7 +21,7 @@ _COMMENT_LINE = re.compile(r"\s*(?:[#!;]|//)")
 _COMMENT_IN_MARKUP = re.compile(r"<!--.*?-->", re.DOTALL)
 # In program text, a name with a value is mostly a variable or a label.
 _PROGRAMS = (".js", ".mjs", ".ts", ".map", ".css", ".html", ".htm", ".xhtml", ".jsp", ".md", ".svg", ".java", ".groovy")
-_KEY_STORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
+_KEY_STORES = (b"\xfe\xed\xfe\xed\0\0\0", b"\xce\xce\xce\xce\0\0\0")
 # How PKCS#12 (version 3), PKCS#8 (0, then an algorithm), PKCS#1 (0, then a number) and SEC 1 (1, then a key) begin,
 # behind the length of the whole.
 _DER = re.compile(
