@@ -58,7 +58,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "rollback_choice",
         ),
         "probes": ("*_probe", "connections_info", "deployments_info", "licence"),
-        "reports": ("*_report", "report", "adopt_differences", "config_adopt"),
+        "reports": ("*_report", "report", "adopt_differences", "config_adopt", "masked"),
     },
     {
         "common": ("common", "report"),
@@ -73,7 +73,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "preflight": ("preflight",),
         "node.config": ("node.config",),
-        "node.files, node.store": ("node", "node.files", "node.store"),
+        "node.files, node.store": ("node", "node.files", "node.masking", "node.store"),
         "node.cluster, node.engine": ("node.cluster", "node.engine", "node.gate"),
         "node.agent, node.probes": ("node.agent", "node.probes"),
         "host_state, haproxy, probes": ("host_state", "haproxy", "probes"),

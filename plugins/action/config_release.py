@@ -14,7 +14,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding, FindingsError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import build as release
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, rendered_secrets
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import (
     CacheError,
     prune,
@@ -69,6 +69,7 @@ class ActionModule(ActionBase):
         manager = self._task.get_variable_manager()
         resolved: dict[str, dict[str, native.Plain]] = {name: {} for name in names}
         failed: dict[str, list[str]] = {}
+        raw: dict[str, dict[str, t.Any]] = {}
         if not nodes:
             findings.append(Finding.in_file("", 0, "there is no engine node", "Put hosts into the group engine_nodes."))
         for node in nodes:
@@ -80,6 +81,7 @@ class ActionModule(ActionBase):
                 continue
             # hostvars would lack the defaults of the role that this task belongs to.
             seen = manager.get_vars(play=self._task.play, host=host, task=self._task)
+            raw[node] = seen
             templar = Templar(loader=self._loader, variables=seen)
             for name in names:
                 value, reason = inputs.value_of(templar, name)
@@ -89,7 +91,7 @@ class ActionModule(ActionBase):
                     resolved[name][node] = value
         for reason, where in failed.items():
             problem = f"{reason} (on {', '.join(where)})"
-            findings.append(
-                Finding.in_file("", 0, problem, "Correct the variable; give the vault's password if it needs one.")
-            )
+            findings.append(Finding.in_file("", 0, problem, inputs.advice_for_unusable(reason)))
+        secrets = (names[1], "ivy_database_password", "ivy_search_password", "ivy_cluster_key")
+        findings += [rendered_secrets.problem_of(path) for path, _hosts in rendered_secrets.findings(raw, secrets)]
         return resolved

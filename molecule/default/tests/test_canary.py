@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import shared_source
 
+from ansible_collections.ivy.cluster.tests import canaries as kinds
+
 if TYPE_CHECKING:
     from conftest import Lab
 
@@ -256,3 +258,38 @@ def test_3_the_report_of_local_changes_shows_no_secret(lab: Lab, canaries: Canar
     assert canaries.found_in(run.output) == []
     assert not node.file(f"{APP}/canary.properties").exists
     assert "IVY_X" not in node.file("/etc/ivy-cluster/shared.env").content_string
+
+
+# Kinds that fit into the last lines of a log; unit tests have them all.
+LOGGED = (
+    *("url-slash", "url-at", "url-token", "api-key", "sas", "account-key", "jdbc-oracle", "name-pw", "xml-attribute"),
+    *("json", "bearer", "pem"),
+)
+
+
+def test_4_the_evidence_of_a_failed_start_shows_no_secret(lab: Lab, canaries: Canaries, tmp_path: Path) -> None:
+    """An engine writes secrets of all kinds into its log and its journal, and does not start."""
+    name = lab.nodes[0]
+    node = lab.host(name)
+    secret = new_secret("log")
+    known = canaries.kept["mail_password"]
+    text = "".join(f"{one}\n" for _kind, one in kinds.texts(secret, {kind: kinds.ALL[kind] for kind in LOGGED}))
+    text += f"the password is {known}\n"
+    for line in text.splitlines():
+        # Journald takes such a message for one of the unit if root sends it.
+        message = f"MESSAGE={line}\nOBJECT_SYSTEMD_UNIT=axonivy-engine.service\n"
+        node.check_output(f"printf %s {shlex.quote(message)} | logger --journald")
+    node.check_output(f"printf %s {shlex.quote(text)} >> /opt/ivy/current/logs/ivy.log")
+
+    # The engine appends some lines, so that the secrets are in the last ones.
+    values = {"engine_jvm_options": ["-Dstandin.crash=start"], "engine_start_timeout": 60}
+    run = lab.playbook("playbooks/rollout.yml", *arguments(values, tmp_path))
+    clean = lab.roll_out("-vvv", "--diff")
+
+    assert run.status != 0
+    assert "did not pass the gate" in run.output
+    assert "Crash requested" in run.output
+    assert "elastic:********@search" in run.output
+    assert secret not in run.output
+    assert known not in run.output
+    assert secret not in clean.succeeded().output

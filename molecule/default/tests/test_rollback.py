@@ -97,11 +97,16 @@ def test_2_the_release_is_pinned_until_unpin(lab: Lab, before: Before, nothing: 
     assert "playbooks/unpin.yml -e" in refused.output
     assert refused.changed() == []
 
-    unknown = lab.playbook("playbooks/rollback.yml", *nothing, "-e", "rollback_release=feed")
+    unknown = lab.playbook("playbooks/rollback.yml", *nothing, "-e", "rollback_release=feed", "-e", "rollback_reason=x")
     assert unknown.status != 0
     assert "There is no release feed" in unknown.output
     assert before.release in unknown.output
     assert unknown.changed() == []
+    for playbook in ("rollback", "unpin"):
+        without = lab.playbook(f"playbooks/{playbook}.yml", *nothing)
+        assert without.status != 0
+        assert "rollback_reason is empty" in without.output
+        assert "No host was contacted" in without.output
     assert lab.pids() == pids
 
     lab.playbook("playbooks/unpin.yml", "-e", "rollback_reason='a better greeting'").succeeded()

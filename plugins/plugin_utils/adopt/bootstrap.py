@@ -32,6 +32,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     source as source_tree,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.secret_checks import is_harmless, is_key_store
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import (
     edit as adopt_yaml,
 )
@@ -98,7 +99,7 @@ def _plan_file(finding: NodeChange, profile: t.Mapping[str, t.Any], names: _Name
         result.name(
             path, "", finding.detail if finding.irregular else "it is too long", "Copy it by hand if it is needed."
         )
-    elif path.endswith(_SECRET_FILES):
+    elif path.endswith(_SECRET_FILES) or is_key_store(path, data):
         advice = "Copy it into the source by hand, encrypted by the vault; a licence is named by ivy_licence_file."
         result.name(path, "", "it is a secret", advice)
     elif path.endswith(source_tree.TEMPLATE_SUFFIX):
@@ -198,7 +199,7 @@ def _placed(path: str, profile: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
 def _lines(path: str, text: str, names: _Names, secrets: list[str]) -> str:
     def named(span: masking.Span, value: str) -> str:
         quote, inner = _unquoted(span, value)
-        if _is_harmless(inner):
+        if is_harmless(inner):
             return value
         if not span.exact and _MAY_END.search(inner):
             line = text.count("\n", 0, span.start) + 1
@@ -210,18 +211,13 @@ def _lines(path: str, text: str, names: _Names, secrets: list[str]) -> str:
 
 
 def _holds_secret(text: str) -> bool:
-    return any(not _is_harmless(_unquoted(span, text[span.start : span.end])[1]) for span in masking.secret_spans(text))
+    return any(not is_harmless(_unquoted(span, text[span.start : span.end])[1]) for span in masking.secret_spans(text))
 
 
 def _unquoted(span: masking.Span, value: str) -> tuple[str, str]:
     """The quotation mark, where there is one, and what stands between the two."""
     quote = value[0] if span.exact and len(value) > 1 and value[0] in "\"'" and value[0] == value[-1] else ""
     return quote, value[len(quote) : len(value) - len(quote)]
-
-
-def _is_harmless(value: str) -> bool:
-    """Nothing at all, a switch, or a reference to a value that stands elsewhere."""
-    return value.strip() in _NOT_SECRET or (value.startswith("${") and not value.startswith(("${encrypt:", "${hash:")))
 
 
 def _quiet_comments(text: str) -> str:

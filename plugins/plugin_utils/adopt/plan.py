@@ -18,7 +18,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import Fil
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.template_mask import Disguise
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.result import masked_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     jgroups,
     yaml_checks,
@@ -26,6 +25,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     source as source_tree,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.secret_checks import is_key_store
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import (
     edit as adopt_yaml,
 )
@@ -147,6 +147,11 @@ class Context:
     def of(self, path: str) -> source_tree.SourceFile | None:
         return self.source.get(path) or self.source.get(path + source_tree.TEMPLATE_SUFFIX)
 
+    def on_disk(self, path: str) -> str:
+        """The path in the source's directory of a file that is there or is to be created."""
+        file = self.source.get(path)
+        return file.on_disk if file is not None else source_tree.new_on_disk(path, self.source.values())
+
     def shows_secret(self, text: str) -> bool:
         return masking.scrub(text, self.secrets) != text
 
@@ -237,7 +242,7 @@ def _missing(finding: NodeChange, source: source_tree.SourceFile | None, result:
         advice = "Remove it yourself if no node is to have it."
         result.name(finding.path, "", "it is missing on the node, and encrypted by the vault in the source", advice)
     else:
-        edit = FileEdit(source.path, source.data, None)
+        edit = FileEdit(source.on_disk, source.data, None)
         result.take(Taken(finding.path, source.path, "deleted", (), edit))
 
 
@@ -273,12 +278,14 @@ def _whole(finding: NodeChange, source: source_tree.SourceFile | None, context: 
         result.name(finding.path, "", "it was changed in the source too since the last rollout", advice)
         return
     path = source.path if source is not None else finding.path
-    edit = FileEdit(path, source.data if source is not None else None, data)
+    edit = FileEdit(context.on_disk(path), source.data if source is not None else None, data)
     result.take(Taken(finding.path, path, "created" if source is None else "replaced", (), edit))
 
 
 def _secrets_in(finding: NodeChange, context: Context) -> str:
     """What of a file's content may be a secret that the source does not hold in the same form already."""
+    if is_key_store(finding.path, finding.after or b""):
+        return "it is a key store or holds a private key"
     text = searchable(finding.after)
     if text is None:
         return ""
@@ -287,13 +294,14 @@ def _secrets_in(finding: NodeChange, context: Context) -> str:
     if any(macro in text for macro in _MACROS):
         return "it holds a value that the engine encrypts"
     known = set((searchable(finding.before) or "").splitlines())
-    lines = [
-        number
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line not in known and masked_text(line, ()) != line
-    ]
-    if lines:
-        return f"line {lines[0]} contains what looks like a secret in clear text"
+    for span in masking.secret_spans(text):
+        # A private key goes over several lines, and the one that changed need not be its first.
+        start, stop = text.rfind("\n", 0, span.start) + 1, text.find("\n", span.end)
+        lines = text[start : stop if stop >= 0 else len(text)].splitlines()
+        number = next((number for number, line in enumerate(lines) if line not in known), None)
+        if number is not None:
+            line_number = text.count("\n", 0, start) + 1 + number
+            return f"line {line_number} contains what looks like a secret in clear text"
     if finding.path.endswith((".yaml", ".yml")):
         try:
             tree = yaml_tree.parse(text).tree()
@@ -360,7 +368,8 @@ def _yaml(
     if not keys:
         return
     text = guard.edited(keys)
-    edit = FileEdit(guard.name, source.data if source is not None else None, text.encode("utf-8"))
+    before = source.data if source is not None else None
+    edit = FileEdit(context.on_disk(guard.name), before, text.encode("utf-8"))
     how: t.Literal["created", "edited"] = "created" if source is None else "edited"
     result.take(Taken(path, guard.name, how, tuple(keys), edit))
 

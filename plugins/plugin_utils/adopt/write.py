@@ -13,8 +13,8 @@ from pathlib import Path
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import FileEdit, hunks, is_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.plan import Taken
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import atomic_files
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.masking import masked
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.result import masked_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.source import place_problem
 
 _FILE_MODE = 0o644
@@ -90,10 +90,19 @@ def shown(taken: t.Iterable[Taken], secrets: t.Sequence[str]) -> str:
         keys = f": {', '.join(one.keys)}" if one.keys else ""
         lines.append(f"{plain_text(one.source)} ({one.how}{keys})")
         if is_text(one.edit.before) and is_text(one.edit.after):
-            lines.append(masked_text("".join(hunks(one.edit)), secrets).rstrip("\n"))
+            lines.append("".join(hunks(_shown_edit(one.edit, secrets))).rstrip("\n") or "(only secrets differ)")
         else:
             lines.append(f"(binary, {len(one.edit.after or b'')} bytes)")
     return "\n".join(lines)
+
+
+def _shown_edit(edit: FileEdit, secrets: t.Sequence[str]) -> FileEdit:
+    """Both sides are masked as a whole: of a secret with several lines, a difference could show single ones."""
+    before, after = (
+        None if data is None else masked(data.decode("utf-8"), secrets).encode("utf-8")
+        for data in (edit.before, edit.after)
+    )
+    return FileEdit(edit.path, before, after)
 
 
 def _check(base: Path, edit: FileEdit) -> None:

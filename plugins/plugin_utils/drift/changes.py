@@ -295,6 +295,12 @@ def steps(report: Report, change: Change) -> list[Step]:
         found.append(Step("To keep the node's value, make the same change in the source by hand."))
     elif change.kind == "extra" and (refused := source.node_path_problem(change.path)) is not None:
         found.append(Step(f"Adopt rejects it: {refused[0]}. To keep it on the node, list it in engine_drift_ignore."))
+    elif change.kind == "missing":
+        # Whether the source has it is not known here, and adopt takes nothing else away.
+        text = (
+            "To keep it away from all nodes, remove it from the source. What the vendor delivers or the inventory makes"
+        )
+        found.append(Step(f"{text} comes back with the next rollout."))
     elif change.kind != "attributes":
         adopt = _adopt(report, change)
         if adopt:

@@ -32,11 +32,6 @@ def decoded(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text)
 
 
-def masked_text(text: str, secrets: t.Sequence[str]) -> str:
-    """A text file without known secrets and without the values of names that sound like secrets."""
-    return masking.replaced(masking.scrub(text, secrets), lambda _span, _value: masking.MASK)
-
-
 # --- one YAML file
 
 

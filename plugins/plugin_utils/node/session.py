@@ -291,7 +291,7 @@ class SharedConfigCall:
                 sides[name] = ""
                 continue
             try:
-                sides[name] = node_result.masked_text(data.decode("utf-8"), self.secrets)
+                sides[name] = masking.masked(data.decode("utf-8"), self.secrets)
             except UnicodeDecodeError:
                 sides[name] = f"(binary, {len(data)} bytes)\n"
         if sides["before"] == sides["after"] and before != after:

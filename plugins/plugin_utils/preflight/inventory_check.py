@@ -47,7 +47,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.invent
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import TOPOLOGY, Role
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.variables import Values, Variables
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, source
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, rendered_secrets, source
 
 INVENTORY = "inventory"
 OPTIONS = "options"
@@ -100,6 +100,7 @@ class Look:
             )
             findings += self._check_cluster(secret_options)
             findings += secrets.check(self._inventory, secret_options)
+            findings += self._check_rendered(secret_options)
             findings += finding_codes.check(self._inventory)
             findings += self._check_archives()
             findings += self._check_certificates()
@@ -147,6 +148,19 @@ class Look:
             *topology.check(self._inventory, self._roles[TOPOLOGY].options, secret_options),
             *addresses.check(self._inventory),
             *versions.check(self._inventory),
+        ]
+
+    def _check_rendered(self, secret_options: t.Sequence[str]) -> list[Finding]:
+        raw = {host: values.variables for host, values in self._variables.values.items()}
+        found = rendered_secrets.findings(raw, ["ivy_shared_secrets", *secret_options])
+        return [
+            dataclasses.replace(
+                rendered_secrets.problem_of("it"),
+                code="secret-rendered",
+                area="Secrets",
+                subject=self._inventory.place(path, hosts),
+            )
+            for path, hosts in found
         ]
 
     def _check_licence(self) -> list[Finding]:
@@ -329,8 +343,10 @@ class Look:
             built = inputs.build(arguments, by_node, found, self._loader)
         except FindingsError as error:
             return [finding for finding in error.findings if not finding.file.endswith(".lic")]
-        except (ProfileError, TypeError, ValueError) as error:
-            problem = f"it cannot be built ({masking.mask('', str(error).splitlines()[0])})"
+        except Exception as error:
+            # Whatever it is, the report of everything else must not be lost. Its message may quote a secret.
+            reason = inputs.first_line(error) if isinstance(error, ProfileError) else type(error).__name__
+            problem = f"it cannot be built ({reason})"
             return [Finding("release", "Shared configuration", "", problem, "Correct the options that it is made of.")]
         return self._check_sso(built.sso_headers) + [
             Finding("release-warning", "Shared configuration", "", text, "", WARNING)
@@ -391,7 +407,7 @@ class Look:
                 preflight_options.AREA,
                 self._inventory.place(name, failures[name, reason]),
                 masking.scrub(reason.removeprefix(f"{name} "), known),
-                _advice_for_unusable(reason),
+                inputs.advice_for_unusable(reason),
             )
             for name, reason in causes
         ]
@@ -405,14 +421,6 @@ class Look:
             for name in options | own:
                 found += masking.leaves(host.values.get(name))
         return [text for text in set(found) if len(text) >= _SHORTEST_SCRUBBED]
-
-
-def _advice_for_unusable(reason: str) -> str:
-    advice = "Correct the variable; give the vault's password if it needs one."
-    # What a password that is taken for a template leads to.
-    if "emplate" in reason or "is undefined" in reason:
-        advice += " If it is a text that contains {{, {% or {#, and not a template, put !unsafe before it."
-    return advice
 
 
 def _without_consequences(findings: t.Sequence[Finding]) -> list[Finding]:

@@ -7,6 +7,7 @@ Everything here is a function of its input, so two controllers build the same id
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import datetime
 import hashlib
@@ -27,6 +28,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     jgroups,
     placement,
     restart,
+    secret_checks,
     sso,
     templates,
     yaml_checks,
@@ -135,6 +137,8 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
         findings.append(
             Finding.in_file("", 0, f"ivy_cluster_key is shorter than {SHORTEST_CLUSTER_KEY} characters", advice)
         )
+    findings += _nulls("ivy_shared_values", given.shared)
+    findings += _nulls("ivy_shared_secrets", {key: item for key, item in given.secret.items() if key != ENGINE_KEYS})
     files = _read_files(given, findings)
     for path, file in files.items():
         if file.document is not None:
@@ -174,6 +178,17 @@ def _sso_headers(
     return sso.unique(headers)
 
 
+def _nulls(variable: str, values: t.Any) -> list[Finding]:
+    """Shared values and secrets without a value, wherever in them: used as a text, each would be the word None."""
+    if isinstance(values, t.Mapping):
+        return [finding for key, item in values.items() for finding in _nulls(f"{variable}.{key}", item)]
+    if isinstance(values, (list, tuple)):
+        return [finding for index, item in enumerate(values) for finding in _nulls(f"{variable}[{index}]", item)]
+    if values is not None:
+        return []
+    return [Finding.in_file("", 0, f"{variable} has no value (null)", "Give it one, write '' for none, or remove it.")]
+
+
 def release_id(manifest: t.Mapping[str, t.Any], digest: restart.KeyedDigest) -> str:
     """The keyed digest of everything in the manifest but the id itself."""
     return digest({key: value for key, value in manifest.items() if key != "id"})[:32]
@@ -196,7 +211,15 @@ def _read_all(given: ReleaseInput, renderer: BoundedRenderer, findings: list[Fin
             continue
         made = _from_template(renderer, source, path, findings) if is_template else _from_file(source, path)
         if made is not None:
-            files[path] = _checked(made, is_template, source.was_encrypted, given, findings)
+            try:
+                files[path] = made
+                _check_secrets(made, source, is_template, findings)
+                files[path] = _checked(made, is_template, source.was_encrypted, given, findings)
+            except Exception as error:
+                # One file must not hide what is wrong with the others. The message of an error may quote a secret.
+                problem = f"it cannot be checked ({type(error).__name__})"
+                advice = "Correct it, or report this as an error of ivy.cluster if the engine reads the file."
+                findings.append(Finding.in_file(source.path, 0, problem, advice))
     return files
 
 
@@ -237,6 +260,26 @@ def _secret_keys(rendered: templates.Rendered) -> tuple[str, ...]:
     except yaml_tree.YamlError:
         return ()
     return tuple(sorted(key for key in real if real[key] != other.get(key)))
+
+
+def _check_secrets(made: _File, source: source_tree.SourceFile, is_template: bool, findings: list[Finding]) -> None:
+    """Secrets in clear text; the engine's own YAML files have checks by keys."""
+    if source.was_encrypted or made.path.endswith(".lic"):
+        return
+    if secret_checks.is_key_store(made.path, source.data):
+        findings.append(
+            Finding.in_file(
+                made.name, 0, "it is a key store or a private key", "Encrypt it: ansible-vault encrypt <file>."
+            )
+        )
+        return
+    text = _text(source.data)
+    if text is None and source.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = source.data.decode("utf-16", "replace")
+    elif text is None and b"\0" not in source.data:
+        text = source.data.decode("latin-1")
+    if text is not None and not yaml_checks.is_engine_yaml(made.path):
+        findings += secret_checks.check_text(made.name, text, is_template)
 
 
 def _checked(made: _File, is_template: bool, encrypted: bool, given: ReleaseInput, findings: list[Finding]) -> _File:

@@ -21,6 +21,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     node_values,
+    rendered_secrets,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     source as source_tree,
@@ -93,6 +94,15 @@ def value_of(templar: Templar, name: str) -> tuple[native.Plain, str]:
 def first_line(error: Exception) -> str:
     """Why something failed, without the excerpt of the file that Ansible adds to its messages."""
     return masking.mask("", (str(error).splitlines() or [type(error).__name__])[0]) or ""
+
+
+def advice_for_unusable(reason: str) -> str:
+    """What to do about a variable that has no value."""
+    advice = "Correct the variable; give the vault's password if it needs one."
+    # What a password that is taken for a template leads to.
+    if "emplate" in reason or "is undefined" in reason:
+        advice += f" {rendered_secrets.UNSAFE_ADVICE}"
+    return advice
 
 
 def _common(name: str, by_node: ByNode, findings: list[Finding], *, secret: bool) -> dict[str, native.Plain]:

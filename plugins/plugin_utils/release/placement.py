@@ -153,6 +153,9 @@ def _add(
         return
     try:
         result.texts[path] = edit.add(text, keys, NOTE)
-    except (edit.EditError, tree.YamlError) as error:
+    except tree.YamlError as error:
+        problem = f"the inventory's settings cannot be added: {error.problem}"
+        result.findings.append(Finding.in_file(name, error.line, problem, "Correct that in the file."))
+    except edit.EditError as error:
         advice = "Check whether a section has a value instead of keys. Write 'Name:' and its keys on the lines below."
         result.findings.append(Finding.in_file(name, 0, f"the inventory's settings cannot be added: {error}", advice))

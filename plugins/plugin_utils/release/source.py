@@ -72,6 +72,13 @@ class SourceFile:
     was_encrypted: bool = False
     # Has the content instead of data.
     large: LargeFile | None = None
+    # The name in the directory where it is not composed, as file managers and archives of macOS make them.
+    name_on_disk: str = ""
+
+    @property
+    def on_disk(self) -> str:
+        """Its path as the file system has it: the one to read, write and patch."""
+        return self.name_on_disk or self.path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +144,7 @@ def read_source(
             problem = f"it is encrypted by the vault and cannot be decrypted ({error})"
             findings.append(Finding.in_file(composed, 0, problem, "Give the vault's password to this run."))
         else:
-            files.append(file)
+            files.append(file if composed == relative else dataclasses.replace(file, name_on_disk=relative))
     if not files and not findings:
         advice = "Put at least configuration/ivy.yaml there; as it is, every node would lose its configuration."
         findings.append(Finding.in_file(str(base), 0, "the source has no files", advice))
@@ -257,10 +264,23 @@ def node_path_problem(relative: str) -> tuple[str, str] | None:
     problem = place_problem(relative)
     if problem is not None:
         return problem[0], _NODE_ADVICE
+    if unicodedata.normalize("NFC", relative) != relative:
+        return "its name is in Unicode's decomposed form, and a release has composed names only", _NODE_ADVICE
     name = relative.rpartition("/")[2]
     if _is_repository_file(name) or _is_leftover(name):
         return "the source leaves out files of this name", _NODE_ADVICE
     return None
+
+
+def new_on_disk(path: str, files: t.Iterable[SourceFile]) -> str:
+    """Where a new file belongs: in the directories that are there, however their names are spelled."""
+    spelled: dict[str, str] = {}
+    for file in files:
+        composed, there = file.path.split("/"), file.on_disk.split("/")
+        for depth in range(1, len(composed)):
+            spelled["/".join(composed[:depth])] = "/".join(there[:depth])
+    above = max((directory for directory in directories_of(path) if directory in spelled), key=len, default="")
+    return spelled[above] + path[len(above) :] if above else path
 
 
 def directories_of(path: str) -> set[str]:

@@ -45,6 +45,9 @@ _PER_NODE = ("inventory_hostname", "inventory_hostname_short", "hostvars", "grou
 _SANDBOX_ADVICE = "Use plain values and filters."
 # How Python writes what has no text of its own.
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
+_NULL = "null"
+# With a space, so that no template can use this name.
+_NOT_NULL = "not null"
 _LOOKUPS = ("lookup", "query", "q", "now", "omit", "undef")
 
 
@@ -81,7 +84,7 @@ class Renderer:
         try:
             tree = environment.parse(source)
             findings = _unknown_names(path, tree, jinja2.meta.find_undeclared_variables(tree))
-            code = environment.compile(source, path, path)
+            code = environment.compile(_with_null_checks(tree), path, path)
             template = environment.template_class.from_code(environment, code, {**environment.globals})
         except jinja2.TemplateSyntaxError as error:
             problem = f"the template is not valid: {error.message}"
@@ -98,6 +101,9 @@ class Renderer:
         findings += [_odd_finding(path, line, kind) for line, kind in odd]
         if text is not None and not findings and set(_ADDRESS.findall(text)) - set(_ADDRESS.findall(source)):
             findings.append(_odd_finding(path, 0, "object"))
+        # What Jinja notices before it renders has no line, and is noticed again with one.
+        placed = {finding.message for finding in findings if finding.line}
+        findings = [finding for finding in findings if finding.line or finding.message not in placed]
         return (None, sorted_by_location(findings)) if findings else (text, [])
 
 
@@ -193,10 +199,19 @@ def _environment(missing: list[_Missing], odd: list[tuple[int, str]]) -> t.Any:
             self._note()
             return 0.0
 
-    def only_plain(value: t.Any) -> t.Any:
+    # With the context as an argument, Jinja calls these while it renders, when the line is known.
+    @jinja2.pass_context
+    def only_plain(_context: t.Any, value: t.Any) -> t.Any:
         kind = _odd_kind(value)
         if kind:
             odd.append((_line(sys._getframe()), kind))
+        return value
+
+    @jinja2.pass_context
+    def not_null(_context: t.Any, value: t.Any) -> t.Any:
+        if value is None:
+            odd.append((_line(sys._getframe()), _NULL))
+            return ""
         return value
 
     environment = _Environment(undefined=Collecting, keep_trailing_newline=True, autoescape=False, finalize=only_plain)
@@ -206,12 +221,31 @@ def _environment(missing: list[_Missing], odd: list[tuple[int, str]]) -> t.Any:
         environment.filters.pop(name, None)
     environment.filters["to_json"] = _to_json
     environment.filters["b64encode"] = _b64encode
+    environment.filters[_NOT_NULL] = not_null
     return environment
 
 
+def _with_null_checks(tree: t.Any) -> t.Any:
+    """The parsed template with a check wherever an operation or a filter would make the text None of a null."""
+
+    def checked(node: t.Any) -> t.Any:
+        return jinja2.nodes.Filter(node, _NOT_NULL, [], [], None, None, lineno=node.lineno)
+
+    for node in list(tree.find_all((jinja2.nodes.Concat, jinja2.nodes.Filter, jinja2.nodes.Mod))):
+        if isinstance(node, jinja2.nodes.Concat):
+            node.nodes = [checked(one) for one in node.nodes]
+        elif isinstance(node, jinja2.nodes.Mod):
+            node.right = checked(node.right)
+        elif node.node is not None and node.name not in ("default", "d"):
+            node.node = checked(node.node)
+    return tree
+
+
 def _odd_kind(value: t.Any) -> str:
-    """What a value is when its text would be an address in memory, which differs from run to run; else empty."""
-    if value is None or isinstance(value, (str, int, float, jinja2.Undefined)):
+    """What a value is when its text would be an address in memory, which differs from run to run, or the word None."""
+    if value is None:
+        return _NULL
+    if isinstance(value, (str, int, float, jinja2.Undefined)):
         return ""
     if isinstance(value, dict):
         return next(filter(None, (_odd_kind(item) for item in value.values())), "")
@@ -221,6 +255,9 @@ def _odd_kind(value: t.Any) -> str:
 
 
 def _odd_finding(path: str, line: int, kind: str) -> Finding:
+    if kind == _NULL:
+        advice = "Give it a value, or write {{ ... | default('', true) }} if it may be empty."
+        return Finding.in_file(path, line, "the template uses a value that is null, and would write 'None'", advice)
     if kind in ("generator", "map", "filter", "object", "dict_items", "dict_keys", "dict_values", "range"):
         advice = "Write it as a list or a text: {{ ... | list }}, or {{ ... | join(', ') }}."
     else:

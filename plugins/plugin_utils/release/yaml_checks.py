@@ -9,21 +9,19 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import secret_checks
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
 
 IVY_YAML = "configuration/ivy.yaml"
 WEBSERVER_YAML = "configuration/ivy.webserver.yaml"
 SYSTEM_FILES = (IVY_YAML, WEBSERVER_YAML)
 
-# At the end of a line: the value only looks like a secret.
-NOT_A_SECRET = "not a secret"
-
 _APP_YAML = re.compile(r"configuration/applications/(?:.+/)?app\.yaml")
 # The vendor publishes schemas at both addresses. Their versions are a series of their own: one that is newer than the
 # engine is ordinary, for example 13.2.9 with engine 13.2.0.
 _SCHEMA = re.compile(r"https://json-schema\.(?:axonivy\.com|ivyteam\.ch)/(\w+)/[^/]+/(\w+)\.json")
 _CLEAR_MACRO = re.compile(r"\$\{(?:encrypt|hash):")
-_NOT_SECRET_COMMENT = re.compile(rf"#.*\b{NOT_A_SECRET}\b", re.IGNORECASE)
+_NOT_SECRET_COMMENT = re.compile(rf"#.*\b{secret_checks.NOT_A_SECRET}\b", re.IGNORECASE)
 
 
 def is_engine_yaml(path: str) -> bool:
@@ -158,12 +156,12 @@ def check_clear_text(
                 "Put it into ivy_shared_secrets (from the vault), rename the file to .j2 and write "
                 "{{ ('${encrypt:' ~ secret.<name> ~ '}') | to_json }} - or, for a key of ivy.yaml, remove it here "
                 "and add it to ivy_shared_secrets.engine_keys. "
-                f"If it is not a secret, end the line with '# {NOT_A_SECRET}'."
+                f"If it is not a secret, end the line with '# {secret_checks.NOT_A_SECRET}'."
             )
             findings.append(Finding.in_file(name, leaf.line, problem, advice))
-        elif "${" not in value and masking.mask("", value) != value:
-            problem = f"'{leaf.key}' is an address with a password in clear text{place}"
-            advice = "Rename the file to .j2 and take the password from ivy_shared_secrets with {{ secret.<name> }}."
+        elif (kind := secret_checks.kind_of_secret_in(value)) is not None:
+            problem = f"'{leaf.key}' {kind} in clear text{place}"
+            advice = "Rename the file to .j2 and take the secret from ivy_shared_secrets with {{ secret.<name> }}."
             findings.append(Finding.in_file(name, leaf.line, problem, advice))
     return findings
 

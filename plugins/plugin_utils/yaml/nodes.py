@@ -8,7 +8,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.tree import YamlError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.tree import YamlError, error_in
 
 try:
     import yaml
@@ -72,8 +72,7 @@ def parse(text: str) -> Node | None:
     try:
         return _Reader(text).root()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise YamlError(mark.line + 1 if mark else 1, error.problem or "it is not YAML") from None
+        raise error_in(text, error) from None
     except (yaml.YAMLError, RecursionError):
         raise YamlError(1, "it cannot be read") from None
 

@@ -289,6 +289,7 @@ class Cluster:
             "rollout_plan": {"start": False, "restart": True, "first": False},
             "preflight_host_facts": {"seen": {}},
             "rollback_choice": {"release": "1"},
+            "rollback_reason": "a test",
             "rollout_release": "1",
             "rollout_required": True,
             "ivy_cluster_name": "test",

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,34 @@ def fails_without_unit(task: Task) -> bool:
     )
 
 
+# Commands whose output is a log or an error message of a service.
+_WITH_SECRETS = ("journalctl", "EngineConfigCli", ".log")
+
+
+def prints_raw(tasks: list[Task]) -> list[str]:
+    """Tasks that read a log and let Ansible print it, and messages that contain a log without the filter masked."""
+    found, registered = [], []
+    for task in tasks:
+        command = str({name: value for name, value in task.keys.items() if name.endswith((".command", ".shell"))})
+        if any(word in command for word in _WITH_SECRETS):
+            registered.append(str(task.keys.get("register", "")))
+            if task.keys.get("no_log") is not True:
+                found.append(task.name)
+    for task in tasks:
+        for arguments in task.keys.values():
+            if isinstance(arguments, dict) and "msg" in arguments:
+                expressions = re.findall(r"\{\{.*?\}\}", str(arguments["msg"]), re.DOTALL)
+                # What a module reports of an error may be the output of a program.
+                raw = (*(f"{name}.std" for name in registered if name), "ansible_failed_result.msg")
+                found += [
+                    task.name
+                    for expression in expressions
+                    if any(name in expression for name in raw)
+                    and "ivy.cluster.masked(ivy_known_secrets)" not in expression
+                ]
+    return found
+
+
 def load(path: Path) -> list[Task]:
     return list(tasks_in(yaml.safe_load(path.read_text(encoding="utf-8"))))
 
@@ -86,6 +115,45 @@ def test_violations_are_found() -> None:
     assert [fails_without_unit(task) for task in (play, block, first, second)] == [False, False, False, True]
     assert second.conditions == ("there",)
     assert not fails_without_unit(Task(second.keys, ("not ansible_check_mode",)))
+
+
+def test_raw_logs_are_found() -> None:
+    text = """
+        - name: read
+          ansible.builtin.command: {argv: [journalctl, -u, x]}
+          register: log
+        - name: silent
+          ansible.builtin.command: {argv: [journalctl, -u, x]}
+          no_log: true
+          register: more
+        - name: print
+          ansible.builtin.fail: {msg: "{{ log.stdout }} {{ more.stdout | ivy.cluster.masked(ivy_known_secrets) }}"}
+        - name: failed
+          ansible.builtin.fail: {msg: "{{ ansible_failed_result.msg }}"}
+    """
+    assert prints_raw(list(tasks_in(yaml.safe_load(text)))) == ["read", "print", "failed"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_log_of_a_host_is_printed_with_its_secrets(path: Path) -> None:
+    assert prints_raw(load(path)) == []
+
+
+def test_what_the_engines_own_tool_rewrites_is_accepted_before_the_engine_starts() -> None:
+    """Otherwise the start is recorded with other content than the release has, and a hot change restarts the engine."""
+    found = []
+    for path in FILES:
+        tasks = load(path)
+        for number, task in enumerate(tasks):
+            if "bin/EngineConfigCli" in str(task.keys.get("ansible.builtin.command", "")):
+                later = [
+                    one
+                    for one in tasks[number + 1 :]
+                    if one.keys.get("ansible.builtin.include_tasks") == "set_configuration.yml"
+                    and (one.keys.get("vars") or {}).get("__rollout_configuration_state") == "accepted"
+                ]
+                found.append((path.name, len(later), [one.keys.get("run_once") for one in later]))
+    assert found == [("create_schema.yml", 1, [True])]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -18,6 +18,7 @@ import typing as t
 from ..files.atomic import Tree, discard_at, lstat_at, prepare_at, temporary_name, write_at
 from ..files.digest import sha256
 from ..files.errors import NodeError
+from ..masking.text import masked_lines
 from ..store.store import Store, timestamp
 
 DEPLOYED, FAILED, WAITING, ABSENT = "deployed", "failed", "waiting", "absent"
@@ -88,7 +89,7 @@ def log_of(tree: Tree, artefact: Artefact) -> list[str]:
             end = tree.read_end(artefact.name + suffix, 16384)
             if end is not None:
                 lines.extend(end.decode("utf-8", "replace").splitlines()[-30:])
-    return lines
+    return masked_lines(lines)
 
 
 def is_placed(store: Store, tree: Tree, artefact: Artefact, digest: str) -> bool:

@@ -19,6 +19,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.invent
     Inventory,
     ip,
     is_loopback,
+    odd_spelling,
 )
 
 # What listens on the hosts of a group, and the option that says where.
@@ -47,6 +48,12 @@ LISTS: t.Mapping[str, t.Mapping[str, bool]] = {
     },
     ENGINES: {"engine_allowed_extra": True},
 }
+# Options with addresses to listen on, as a list or as one text. Special words of a service are not judged.
+LISTENING: t.Mapping[str, t.Sequence[str]] = {
+    BALANCERS: ("haproxy_bind_addresses", "haproxy_metrics_address"),
+    DATABASES: ("postgres_listen_addresses",),
+    SEARCHES: ("elasticsearch_bind_addresses",),
+}
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 
 
@@ -56,6 +63,7 @@ def check(inventory: Inventory) -> list[Finding]:
         *check_connections(inventory),
         *check_ports(inventory),
         *check_lists(inventory),
+        *check_listening(inventory),
     ]
 
 
@@ -69,7 +77,7 @@ def check_addresses(inventory: Inventory) -> list[Finding]:
         place = inventory.place("ivy_address", [host.name for host in loopback])
         findings.append(Finding("address-loopback", area, place, problem, advice))
     for host in inventory.hosts:
-        if host in loopback or not (problem := _bad_address(host.address)):
+        if host in loopback or not (problem := _bad_address(host.raw_address)):
             continue
         code = "address-underscore" if "underscore" in problem else "address-invalid"
         advice = "Set ivy_address to an IP address or to a name that DNS allows."
@@ -89,6 +97,9 @@ def check_addresses(inventory: Inventory) -> list[Finding]:
 
 
 def _bad_address(address: str) -> str:
+    spelling = odd_spelling(address)
+    if spelling:
+        return f"'{address}' cannot be used as it is written: {spelling}"
     found = ip(address)
     if found is not None:
         if found.is_unspecified or found.is_multicast or found.is_link_local:
@@ -96,10 +107,9 @@ def _bad_address(address: str) -> str:
         return ""
     if re.fullmatch(r"[0-9.]+", address):
         return f"'{address}' is not an IP address"
-    name = address.rstrip(".")
-    if all(_LABEL.fullmatch(label) for label in name.split(".")) and len(name) < 254:
+    if all(_LABEL.fullmatch(label) for label in address.split(".")) and len(address) < 254:
         return ""
-    if all(_LABEL.fullmatch(label.replace("_", "x")) for label in name.split(".")):
+    if all(_LABEL.fullmatch(label.replace("_", "x")) for label in address.split(".")):
         return f"'{address}' has an underscore, which cannot be part of a certificate or of the Host of a request"
     return f"'{address}' is neither an IP address nor a name"
 
@@ -164,6 +174,23 @@ def check_lists(inventory: Inventory) -> list[Finding]:
                 finding = Finding("address-list", "Options", option, problem, advice)
                 if finding not in findings:
                     findings.append(finding)
+    return findings
+
+
+def check_listening(inventory: Inventory) -> list[Finding]:
+    findings: list[Finding] = []
+    for group, options in LISTENING.items():
+        for option in options:
+            for host in inventory.of(group):
+                # What is derived from ivy_address is reported as that.
+                given = host.values.get(option) if option in host.given else None
+                entries = given if isinstance(given, (list, tuple)) else [given]
+                for entry in entries:
+                    spelling = odd_spelling(entry) if isinstance(entry, str) else ""
+                    problem = f"'{entry}' cannot be used as it is written: {spelling}"
+                    finding = Finding("address-list", "Options", option, problem, "Correct it.")
+                    if spelling and finding not in findings:
+                        findings.append(finding)
     return findings
 
 

@@ -74,5 +74,6 @@ def _leaves(tree: t.Any, path: str) -> t.Iterator[tuple[str, str]]:
     elif isinstance(tree, list):
         for index, item in enumerate(tree):
             yield from _leaves(item, f"{path}[{index}]")
-    elif tree is None or isinstance(tree, str):
-        yield path, tree or ""
+    elif isinstance(tree, str):
+        # What is null is reported by the build.
+        yield path, tree

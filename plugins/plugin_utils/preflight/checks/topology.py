@@ -24,6 +24,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.invent
     SEARCHES,
     Inventory,
     is_loopback,
+    odd_spelling,
 )
 
 # The only cluster-wide options that may differ between hosts.
@@ -295,7 +296,11 @@ def _check_host(inventory: Inventory, where: str, host: str, service: str, group
         problem = f"'{host}' is a loopback address, which is another server on every node"
         advice = "Use an address that leads to the same server from everywhere."
         return [Finding(f"{service}-loopback", "Inventory", where, problem, advice)]
-    if not re.fullmatch(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?", host):
+    spelling = odd_spelling(host)
+    if spelling:
+        problem = f"'{masking.mask('', host)}' cannot be used as it is written: {spelling}"
+        return [Finding(f"{service}-address", "Inventory", where, problem, "Correct it.")]
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", host):
         problem = f"'{masking.mask('', host)}' is neither a name nor an address"
         advice = "Write it without scheme, port, path and spaces."
         return [Finding(f"{service}-address", "Inventory", where, problem, advice)]

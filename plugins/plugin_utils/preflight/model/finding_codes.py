@@ -128,6 +128,7 @@ KINDS = frozenset(
         "secret-empty",
         "secret-in-url",
         "secret-placeholder",
+        "secret-rendered",
         "share-locks-local",
         "share-not-mounted",
         "share-not-shared",

@@ -56,7 +56,15 @@ class Host:
 
     @property
     def address(self) -> str:
-        return self.text("ivy_address") or self.text("ansible_host") or self.name
+        return self.raw_address.strip()
+
+    @property
+    def raw_address(self) -> str:
+        """The address as it is written, which is how templates get it."""
+        for name in ("ivy_address", "ansible_host"):
+            if self.text(name):
+                return str(self.values[name])
+        return self.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +106,28 @@ def ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(address.strip().strip("[]"))
     except ValueError:
         return None
+
+
+def odd_spelling(address: str) -> str:
+    """What is wrong with how an address is written; empty if it is in its only form, or is a name.
+
+    Templates, digests and comparisons with what hosts report take addresses as texts, and put brackets around IPv6
+    addresses where a port follows.
+    """
+    text = address.strip()
+    if text != address:
+        return "there are spaces around it"
+    if text.startswith("[") or text.endswith("]"):
+        return "it has brackets, which are added where they are needed"
+    found = ip(text)
+    if found is None:
+        return "it ends with a dot" if text.rstrip(".") not in ("", text) else ""
+    if "%" in text:
+        return "it has a zone, which means something else on each host"
+    mapped = getattr(found, "ipv4_mapped", None)
+    if mapped is not None:
+        return f"it is another form of {mapped}"
+    return "" if str(found) == text else f"its usual form is {found}"
 
 
 def is_loopback(address: str) -> bool:

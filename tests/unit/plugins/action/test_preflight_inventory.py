@@ -180,6 +180,14 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},
         {},
     ),
+    "a password that is rendered into another one": (
+        v(ivy_database_password="CANARY{#1#}{{ 7*7 }}-long-enough"),
+        {"secret-rendered": "put !unsafe before it"},
+    ),
+    "values without a value": (
+        v(ivy_shared_values={"mail_host": None}, ivy_shared_secrets={"mail_password": "CANARY-mail", "more": [None]}),
+        {"release": "ivy_shared_secrets.more[0] has no value (null)"},
+    ),
     # addresses and names
     "a loopback address": (h("engine2", ivy_address="127.0.1.1"), {"address-loopback": "engine2=127.0.1.1"}),
     "localhost": (h("db1", ivy_address="localhost"), {"address-loopback": "db1=localhost"}),
@@ -188,6 +196,37 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "no address": (h("engine2", ivy_address="192.0.2.300"), {"address-invalid": "not an IP address"}),
     "an address with a port": (h("engine2", ivy_address="192.0.2.22:22"), {"address-invalid": "neither"}),
     "an address for all": (h("engine2", ivy_address="0.0.0.0"), {"address-invalid": "0.0.0.0"}),
+    "an address in brackets": (h("engine2", ivy_address="[2001:db8::21]"), {"address-invalid": "it has brackets"}),
+    "an address of SSH in brackets": (h("engine2", ansible_host="[2001:db8::21]"), {"address-invalid": "brackets"}),
+    "an address with a zone": (h("engine2", ivy_address="2001:db8::21%eth0"), {"address-invalid": "it has a zone"}),
+    "an address in another form": (
+        h("engine2", ivy_address="2001:DB8:0::21"),
+        {"address-invalid": "its usual form is 2001:db8::21"},
+    ),
+    "an IPv4 address as one of IPv6": (
+        h("engine2", ivy_address="::ffff:192.0.2.22"),
+        {"address-invalid": "it is another form of 192.0.2.22"},
+    ),
+    "an address with leading zeros": (h("engine2", ivy_address="192.000.002.022"), {"address-invalid": "not an IP"}),
+    "a name with a dot at its end": (h("engine2", ivy_address="engine2.acme.ch."), {"address-invalid": "with a dot"}),
+    "an address with spaces": (h("engine2", ivy_address=" 192.0.2.22"), {"address-invalid": "spaces around it"}),
+    "an address of IPv6": (h("engine2", ivy_address="2001:db8::21"), {}),
+    "servers in brackets": (
+        {
+            "groups": {"database_servers": {}, "search_servers": {}},
+            **v(ivy_database_host="[2001:db8::31]", ivy_search_url="http://[2001:db8:0::41]:9200"),
+        },
+        {"database-address": "it has brackets", "search-address": "its usual form is 2001:db8::41"},
+    ),
+    "addresses to listen on in brackets": (
+        v(
+            haproxy_bind_addresses=["*", "[2001:db8::1]"],
+            haproxy_metrics_address="[2001:db8::2]",
+            postgres_listen_addresses=["localhost", "2001:DB8::3"],
+            elasticsearch_bind_addresses=["_site_", "[::1]"],
+        ),
+        {"address-list": "'[2001:db8::2]' cannot be used as it is written: it has brackets"},
+    ),
     "hosts on the controller": (
         {"hosts": {"engine1": {"ansible_connection": "local"}, "engine2": {"ansible_connection": "local"}}},
         {"same-machine": "engine1, engine2"},
@@ -331,7 +370,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "a share that is everything": (v(ivy_share_directory="/"), {"directory": "ivy_share_directory: '/'"}),
     "one address in two spellings": (
         {"hosts": {"engine1": {"ansible_host": "2001:db8::1"}, "engine2": {"ansible_host": "2001:DB8:0::1"}}},
-        {"address-twice": "engine2=2001:DB8:0::1"},
+        {"address-twice": "engine2=2001:DB8:0::1", "address-invalid": "its usual form is 2001:db8::1"},
     ),
     "a dictionary as text": (v(engine_environment="A=b"), {"option": "where a dictionary is needed"}),
     "a long list of what belongs into none": (

@@ -213,6 +213,16 @@ def test_without_a_host_the_command_line_is_validated_too(tmp_path: Path) -> Non
 ROLLOUT = ["-e", json.dumps({"validated_roles": ["topology", "engine", "rollout"], "changes_cluster": True})]
 
 
+@pytest.mark.parametrize("playbook", ["rollback", "unpin"])
+@pytest.mark.parametrize("reason", [[], ["-e", "rollback_reason="], ["-e", "{rollback_reason: '  '}"]])
+def test_a_reason_is_required_before_any_host_is_contacted(tmp_path: Path, playbook: str, reason: list[str]) -> None:
+    hosts = site.write_site(tmp_path / "inventory", {})
+    ended = play(hosts, "-i", str(hosts), *reason, playbook=f"playbooks/{playbook}.yml")
+    assert ended.returncode != 0
+    assert "rollback_reason is empty" in printed(ended)
+    assert "unreachable=1" not in printed(ended)
+
+
 def test_a_rollback_needs_neither_licence_nor_archive_nor_source(tmp_path: Path) -> None:
     missing = ("ivy_licence_file", "engine_archive", "ivy_shared_config_source")
     hosts = site.write_site(tmp_path / "inventory", {"vars": dict.fromkeys(missing, "/nowhere")})

@@ -8,6 +8,7 @@ import base64
 import re
 import subprocess
 import typing as t
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import templates
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.placement import NOTE
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.source import SourceFile
+from ansible_collections.ivy.cluster.tests import canaries
 
 IVY = "configuration/ivy.yaml"
 APP = "configuration/applications/demo/app.yaml"
@@ -162,6 +164,16 @@ class TestKeys:
         assert self.taken(after, keys=("*.Port",)).taken[0].keys == ("EMail.Server.Port",)
         assert self.taken(after, files=("configuration/*.xml",)).taken == []
 
+    def test_a_tab_on_the_node_or_in_the_source_is_named_with_its_line(self) -> None:
+        tabs = "A: 1\nB:\t2\n"
+        result = plan(modified(APP, "A: 1\nB: 2\n", tabs), what=context(app=b"A: 1\nB: 2\n"))
+        assert named(result) == {APP: "it is not YAML on the node: line 2: a tab; use spaces"}
+        result = plan(modified(APP, "A: 1\nB: 2\n", "A: 3\nB: 2\n"), what=context(app=tabs.encode()))
+        assert named(result) == {APP: "its source cannot be edited: line 2: a tab; use spaces"}
+        template = b"A: {{ shared.host }}\nB:\t2\n"
+        result = plan(modified(IVY, "A: 1\nB: 2\n", "A: 1\nB: 3\n"), what=context(template=template))
+        assert named(result) == {IVY: "its source cannot be edited: line 2: a tab; use spaces"}
+
     def test_a_key_that_would_cost_a_comment_is_named_and_the_others_are_taken(self) -> None:
         text = "A: {x: 1,  # about x\n  y: 2}\n# about B\nB: 1\nC: 1\n"
         result = plan(modified(IVY, text, "A: {y: 2}\nC: 2\n"), what=context(ivy=text.encode()))
@@ -223,6 +235,28 @@ class TestFiles:
         assert result.taken == []
         assert "hunter2" not in str(result.named)
         assert CANARY not in str(result.named)
+
+    @pytest.mark.parametrize("kind", canaries.ALL)
+    def test_a_secret_of_any_kind_is_not_written(self, kind: str) -> None:
+        text = canaries.ALL[kind].format("cAnary7f3aB")
+        for path in (WEB, "configuration/a.properties", "configuration/a.pem", "configuration/other.yaml"):
+            for finding in (
+                modified(path, "before\n", f"before\n{text}\n", yaml=False),
+                NodeChange("engine", path, "extra", after=f"before\n{text}\n".encode()),
+            ):
+                result = plan(finding, what=Context({path: SourceFile(path, b"before\n")}, {}, (), render))
+                assert result.taken == [], (kind, path)
+                assert "cAnary" not in str(result.named)
+
+    def test_a_changed_line_in_the_middle_of_a_private_key_is_one(self) -> None:
+        lines = ["-----BEGIN PRIVATE KEY-----", *(f"line{n}" for n in range(20)), "-----END PRIVATE KEY-----", ""]
+        before = "\n".join(lines)
+        finding = modified(WEB, before, before.replace("line10", "cAnary"))
+        assert named(plan(finding, what=context(web=before.encode()))) == {
+            WEB: "line 12 contains what looks like a secret in clear text"
+        }
+        taken = adopt.Taken(WEB, WEB, "replaced", (), FileEdit(WEB, before.encode(), finding.after))
+        assert "line" not in adopt_write.shown([taken], ()).replace("(only secrets differ)", "")
 
     def test_a_line_that_is_already_in_the_source_is_not_a_new_secret(self) -> None:
         old, new = '<a token="x"/>\n<b/>', '<a token="x"/>\n<c/>'
@@ -376,6 +410,42 @@ class TestWriting:
             adopt_write.write(tmp_path, edits, check=False)
         assert not (tmp_path / "configuration/new").exists()
 
+    @pytest.mark.parametrize("form", ["NFC", "NFD"])
+    def test_the_file_that_is_there_is_edited_however_its_name_is_spelled(self, tmp_path: Path, form: t.Any) -> None:
+        """A release has composed names; a source that came from macOS has decomposed ones on disk."""
+        directory = tmp_path / "source"
+        apps = "configuration/applications/Bücher"
+        names = {name: unicodedata.normalize(form, f"{apps}/{name}") for name in ("app.yaml", "é.xml", "ö.jar")}
+        contents = {"app.yaml": b"A: 1  # kept\n", "é.xml": b"<a/>", "ö.jar": b"\0"}
+        for name, place in names.items():
+            (directory / place).parent.mkdir(parents=True, exist_ok=True)
+            (directory / place).write_bytes(contents[name])
+        git(directory, "init", "-q")
+        source = source_tree.read_source(directory)
+        assert source.findings == ()
+        result = plan(
+            modified(f"{apps}/app.yaml", contents["app.yaml"], "A: 2\n"),
+            modified(f"{apps}/é.xml", contents["é.xml"], "<b/>"),
+            NodeChange("engine", f"{apps}/ö.jar", "missing", origin="release"),
+            NodeChange("engine", f"{apps}/new.txt", "extra", after=b"new"),
+            what=Context({file.path: file for file in source.files}, {}, (), render),
+        )
+        assert result.named == []
+        edits = [one.edit for one in result.taken]
+        (directory / "p").write_text(adopt_patch.render(edits), encoding="utf-8", newline="")
+        git(directory, "apply", "--check", "p")
+        (directory / "p").unlink()
+        adopt_write.write(directory, edits, check=False)
+        expected = {names["app.yaml"]: b"A: 2  # kept\n", names["é.xml"]: b"<b/>"}
+        expected[unicodedata.normalize(form, f"{apps}/new.txt")] = b"new"
+        found = {
+            path.relative_to(directory).as_posix(): path.read_bytes()
+            for path in (directory / "configuration").rglob("*")
+            if path.is_file()
+        }
+        assert found == expected
+        assert source_tree.read_source(directory).findings == ()
+
     def test_a_patch_is_written_once_and_for_its_owner_only(self, tmp_path: Path) -> None:
         file = tmp_path / "p"
         assert adopt_write.write_patch(file, "x", check=True)
@@ -480,6 +550,15 @@ class TestFirstSource:
         later = plan(NodeChange("engine", WEB, "extra", after=f"{text}\u00fc\n".encode(encoding)), what=context())
         assert later.taken == []
         assert WEB in named(later)
+
+    @pytest.mark.parametrize("kind", canaries.ALL)
+    def test_a_secret_of_any_kind_is_not_in_the_first_source(self, kind: str) -> None:
+        text = f"first\n{canaries.ALL[kind].format('cAnary7f3aB')}\nlast\n".encode()
+        paths = (WEB, "configuration/a.properties", "configuration/other.txt", "configuration/a")
+        found = [NodeChange("engine", path, "extra", after=text) for path in paths]
+        result, _secrets = bootstrap.first_source(found, [], Selection(), self.PROFILE)
+        assert b"cAnary" not in b"".join(one.edit.after or b"" for one in result.taken)
+        assert "cAnary" not in str(result.named)
 
     def test_comments_keep_no_secret(self) -> None:
         text = b'# about\n# Password: hunter1\n# Token: ""\nA: "1 # 2"\nB: 2 # token=hunter2\n'

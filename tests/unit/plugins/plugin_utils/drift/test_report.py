@@ -412,3 +412,12 @@ def test_a_file_that_adopt_never_takes_is_reported_without_that_advice(path: str
     assert change.path == path
     assert not any("ivy.cluster.adopt" in text for text in texts)
     assert "engine_drift_ignore" in texts[-1]
+
+
+def test_a_missing_file_is_not_to_be_adopted() -> None:
+    """Adopt refuses to remove what the vendor delivers or the inventory makes, so the advice led nowhere."""
+    report = build(engine1=inspected(drift=[item("configuration/web.xml", kind="missing")]))
+    (change,) = report.changes
+    texts = [f"{step.text} {step.command}" for step in changes.steps(report, change)]
+    assert not any("ivy.cluster.adopt" in text for text in texts)
+    assert "remove it from the source" in texts[-1]

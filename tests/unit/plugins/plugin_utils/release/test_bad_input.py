@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import FindingsError
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import node_values
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import file_checks, node_values
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import (
     JGroups,
     ReleaseInput,
@@ -81,6 +81,8 @@ def test_all_kinds_of_faults_are_in_one_message(tmp_path: Path, profile_11: dict
             "d: {{ inventory_hostname }}\ne: {{ [1] | map('string') }}\n",
             "configuration/web.xml": "<a>\n<b></a>",
             "configuration/entity.xml": '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/shadow">]><a>&x;</a>',
+            "configuration/misspelled.xml": '<?xml version="1.0" encoding="UFT-8"?><a/>',
+            "configuration/chinese.xml": '<?xml version="1.0" encoding="GB2312"?><a/>',
             "configuration/variables.json": '{"a": 1,\n "a": 2}',
             "configuration/own.lic": LICENCE,
             "configuration/...j2": "x",
@@ -117,6 +119,8 @@ def test_all_kinds_of_faults_are_in_one_message(tmp_path: Path, profile_11: dict
         (f"{APPS}/names/app.yaml.j2", 4, "'lookup' is not known"),
         (f"{APPS}/names/app.yaml.j2", 5, "'inventory_hostname' is not known"),
         (f"{APPS}/names/app.yaml.j2", 6, "the template writes a 'generator'"),
+        ("configuration/chinese.xml", 1, "it declares the encoding 'GB2312'"),
+        ("configuration/misspelled.xml", 1, "it declares the encoding 'UFT-8'"),
         ("configuration/entity.xml", 1, "it has a document type"),
         (ivy, 3, "'SystemDb.Url'"),
         (ivy, 5, "the key 'A' is there twice"),
@@ -139,6 +143,36 @@ def test_all_kinds_of_faults_are_in_one_message(tmp_path: Path, profile_11: dict
         assert match, f"{file}:{line}: {text} is not among:\n" + "\n".join(map(str, reported))
         left.remove(match)
     assert [problem for _file, _line, problem in left] == ["its name is not UTF-8"]
+
+
+@pytest.mark.parametrize("name", ["configuration/ivy.yaml", f"{APPS}/demo/app.yaml", "configuration/other.yaml"])
+def test_a_tab_is_the_same_problem_in_every_file(tmp_path: Path, profile_11: dict[str, t.Any], name: str) -> None:
+    header = APP_HEADER if name.endswith("app.yaml") else HEADER
+    source = put(tmp_path, {"configuration/ivy.yaml": HEADER, name: f"{header}A:\n  B: 1\n  C:\t2  # note\n"})
+    assert problems(read_source(source), profile_11) == [(name, 4, "it is not YAML: a tab; use spaces")]
+
+
+def test_line_breaks_that_cannot_be_edited_are_named_and_no_section_is_blamed(
+    tmp_path: Path, profile_11: dict[str, t.Any]
+) -> None:
+    source = put(tmp_path, {"configuration/ivy.yaml": HEADER + "A: 1\x85B: 2\n"})
+    ((file, line, problem),) = problems(read_source(source), profile_11)
+    assert (file, line) == ("configuration/ivy.yaml", 1)
+    assert problem == "the inventory's settings cannot be added: it holds line breaks of several kinds"
+
+
+def test_an_error_while_one_file_is_checked_hides_no_other_finding(
+    tmp_path: Path, profile_11: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_path: str, _data: bytes) -> t.NoReturn:
+        raise LookupError("canary")
+
+    monkeypatch.setattr(file_checks, "check_xml", fails)
+    source = put(tmp_path, {"configuration/ivy.yaml": "A: 1\n", "configuration/a.xml": "<a/>"})
+    assert [problem[:2] for problem in problems(read_source(source), profile_11)] == [
+        ("configuration/a.xml", 0),
+        ("configuration/ivy.yaml", 1),
+    ]
 
 
 @pytest.mark.parametrize(

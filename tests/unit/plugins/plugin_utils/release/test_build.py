@@ -10,14 +10,14 @@ import typing as t
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import manifest
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding, FindingsError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import resolve_profile
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import restart
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import restart, secret_checks
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import (
     BuiltRelease,
     JGroups,
@@ -26,6 +26,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import (
     release_id,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.source import Source, SourceFile
+from ansible_collections.ivy.cluster.tests import canaries
 
 Profile = dict[str, t.Any]
 
@@ -227,6 +228,23 @@ def test_templates_do_not_see_engine_keys(build: Builder) -> None:
     assert "'secret.engine_keys' is not defined" in problem
 
 
+def test_null_in_shared_values_and_secrets_is_a_finding_wherever_it_is(build: Builder) -> None:
+    template = HEADER + "A: {{ shared.a }}\nB: {{ ('${encrypt:' ~ secret.b.c ~ '}') | to_json }}\n"
+    problems = build.problems(
+        {f"{IVY}.j2": template},
+        shared={"a": None, "list": ["x", {"deep": None}], "empty": "", "zero": 0, "no": False, "none": []},
+        secret={"b": {"c": None}, "unused": None, "engine_keys": {}},
+    )
+    assert [problem.split(". ")[0] for problem in problems] == [
+        "ivy_shared_secrets.b.c has no value (null)",
+        "ivy_shared_secrets.unused has no value (null)",
+        "ivy_shared_values.a has no value (null)",
+        "ivy_shared_values.list[1].deep has no value (null)",
+        f"{IVY}.j2:2: the template uses a value that is null, and would write 'None'",
+        f"{IVY}.j2:3: the template uses a value that is null, and would write 'None'",
+    ]
+
+
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
@@ -341,6 +359,43 @@ def test_files_of_the_vault_are_secret_and_may_hold_clear_text(build: Builder) -
     assert entry(built, APP)["secret_keys"] == ["X.Password"]
 
 
+@pytest.mark.parametrize("kind", canaries.CERTAIN)
+def test_a_secret_in_clear_text_in_any_file_is_refused(build: Builder, kind: str) -> None:
+    text = canaries.CERTAIN[kind].format("cAnary7f3aB")
+    yaml_text = "Note: |\n  " + text.replace("\n", "\n  ") + "\n"
+    files: dict[str, str | bytes] = {
+        "configuration/a.properties": f"{text}\n",
+        "configuration/a.txt.j2": f"{text.replace('{', '[').replace('}', ']')}\n",
+        "configuration/utf-16.txt": f"{text}\n".encode("utf-16"),
+        "configuration/latin.txt": f"é {text}\n".encode("latin-1"),
+        "configuration/other.yaml": yaml_text,
+    }
+    problems = build.problems({IVY: HEADER, **files})
+    for name in files:
+        assert any(problem.startswith(f"{name}:") and "in clear text" in problem for problem in problems), (
+            name,
+            problems,
+        )
+    assert "cAnary" not in str(problems)
+    build({IVY: HEADER, **{name: data for name, data in files.items() if ".j2" not in name}}, encrypted=tuple(files))
+
+
+def test_a_secret_by_its_form_in_the_engines_own_files(build: Builder) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\n  cAnary\n  -----END PRIVATE KEY-----"
+    problems = build.problems({IVY: HEADER + f"A: https://h/x?sig=cAnary1234\nB: |\n  {key}\nLdap.BindPw: cAnary\n"})
+    assert [problem.split(". ")[0].split(": ", 1)[1] for problem in problems] == [
+        "'A' holds a secret in clear text",
+        "'B' holds a private key in clear text",
+        "'Ldap.BindPw' holds a secret in clear text",
+    ]
+
+
+def test_key_stores_come_from_the_vault(build: Builder) -> None:
+    store = {"configuration/x.p12": b"\x30\x82\x0a\x1b\x02\x01\x03\x30\x82"}
+    assert "ansible-vault encrypt" in build.problems({IVY: HEADER, **store})[0]
+    assert entry(build({IVY: HEADER, **store}, encrypted=tuple(store)), "configuration/x.p12")["secret"]
+
+
 def test_the_licence(build: Builder) -> None:
     built = build(licence=("demo.lic", LICENCE))
     item = entry(built, "configuration/demo.lic")
@@ -448,6 +503,9 @@ def test_a_message_never_quotes_a_secret(build: Builder) -> None:
     )
 )
 def test_any_file_comes_out_as_it_went_in(profile_11: Profile, files: dict[str, bytes]) -> None:
+    # What is refused has tests of its own.
+    assume(not any(secret_checks.is_key_store(path, data) for path, data in files.items()))
+    assume(not any(secret_checks.check_text(path, data.decode("latin-1")) for path, data in files.items()))
     built = Builder(profile_11)({IVY: HEADER, **files})
     by_digest = {hashlib.sha256(blob).hexdigest(): blob for blob in built.blobs}
     for path, data in files.items():

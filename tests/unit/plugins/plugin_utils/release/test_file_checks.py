@@ -30,6 +30,27 @@ def test_bad_xml(data: bytes, line: int, problem: str) -> None:
     assert problem in finding.message
 
 
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        *("UFT-8", "GB2312", "Shift_JIS", "Big5", "EUC-JP", "UTF-7", "UTF-32", "cp037", "rot13", "hex", "idna"),
+        *("punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "iso-8859-99", "x" * 5000),
+    ],
+)
+def test_an_encoding_that_the_parser_cannot_read_is_a_finding(encoding: str) -> None:
+    for content in (b"x", "é".encode()):
+        data = b'<?xml version="1.0" encoding="' + encoding.encode() + b'"?>\n<a>' + content + b"</a>"
+        (finding,) = check_xml("a.xml", data)
+        assert (finding.file, finding.line) == ("a.xml", 1)
+        assert "encoding" in finding.message
+        assert len(finding.message) < 200
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "utf-16", "US-ASCII", "ISO-8859-15", "windows-1252", "Windows-1250"])
+def test_an_encoding_that_everybody_reads(encoding: str) -> None:
+    assert check_xml("a.xml", f'<?xml version="1.0" encoding="{encoding}"?><a>x</a>'.encode(encoding)) == []
+
+
 def test_json() -> None:
     assert check_json("a.json", '{"a": [1, {"b": null}]}') == []
     (finding,) = check_json("a.json", '{\n"a": 1,\n}')
@@ -38,3 +59,4 @@ def test_json() -> None:
     assert "'a' is there twice" in finding.message
     (finding,) = check_json("a.json", "[" * 100000)
     assert "too deeply" in finding.message
+    assert check_json("a.json", '{"a": ' + "1" * 10000 + ', "b": 1e999}') == []

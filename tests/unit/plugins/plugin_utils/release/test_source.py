@@ -64,8 +64,10 @@ def test_any_file_at_any_depth_in_a_fixed_order(source: Path) -> None:
 
 
 def test_names_are_composed(source: Path) -> None:
-    put(source, "configuration/" + unicodedata.normalize("NFD", "é.txt"))
+    decomposed = unicodedata.normalize("NFD", "configuration/é.txt")
+    put(source, decomposed)
     assert paths(source) == ["configuration/ivy.yaml", "configuration/é.txt"]
+    assert [file.on_disk for file in read_source(source).files] == ["configuration/ivy.yaml", decomposed]
     put(source, "configuration/é.txt")
     assert "spelled with other Unicode characters" in problem(source)
 
@@ -257,6 +259,9 @@ def test_without_templates(source: Path) -> None:
         "configuration/.DS_Store",
         "configuration/Thumbs.db",
         "configuration/.gitignore",
+        # A release would bring the composed name, and the node would have both.
+        "configuration/e\u0301.txt",
+        "configuration/applications/u\u0308ber/app.yaml",
     ],
 )
 def test_no_file_of_a_node_comes_into_the_source_by_such_a_path(path: str) -> None:

@@ -98,7 +98,7 @@ def test_asking_whether_something_is_defined_is_fine() -> None:
         ("{{ 1 | random }}", 1, "random"),
         ("{{ lipsum() }}", 1, "'lipsum' is not known"),
         ("a\n{% include 'other' %}", 2, "cannot include"),
-        ("{{ ''.__class__.__mro__ }}", 0, "sandbox"),
+        ("{{ ''.__class__.__mro__ }}", 1, "sandbox"),
         ("{{ shared.update({'a': 1}) }}", 1, "sandbox"),
         ("{{ shared.mail.__class__ }}", 1, "sandbox"),
         ("a\nb\n{{ secret.password + 1 }}", 3, "TypeError"),
@@ -164,7 +164,35 @@ def test_what_differs_from_run_to_run_is_refused(source: str, line: int, kind: s
 
 
 def test_plain_values_are_written_as_ever() -> None:
-    assert text_of("{{ [1, 'a', {'b': none}] }} {{ 1.5 }} {{ true }} {{ (1, 2) }}") == (
-        "[1, 'a', {'b': None}] 1.5 True (1, 2)"
+    assert (
+        text_of("{{ [1, 'a', {'b': ''}] }} {{ 1.5 }} {{ true }} {{ (1, 2) }}") == "[1, 'a', {'b': ''}] 1.5 True (1, 2)"
     )
     assert text_of("<x at 0x7f0000000000> {{ 1 }}") == "<x at 0x7f0000000000> 1"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("null", "none", "nested.get('nothing')", "[null]", "{'a': [{'b': null}]}"),
+        *("'Host: ' ~ null", "'${encrypt:' ~ null ~ '}'", "'a' ~ nested.get('nothing')", "'%s' % null"),
+        *("null | upper", "null | string", "null | to_json", "null | b64encode", "null | trim | length"),
+        *("null | default('x')", "null if true else ''", "(null | default(none, true)) ~ ''"),
+    ],
+)
+def test_a_null_is_never_written(expression: str) -> None:
+    source = "first\n{% set null = none %}{% set nested = {} %}\n{{ " + expression + " }}"
+    _rendered, findings = Renderer({}, {}).render("x.j2", source)
+    assert findings, expression
+    assert all(finding.line == 3 and "null" in finding.message for finding in findings), findings
+    assert all("None" not in finding.fix for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        *(("null | default('x', true)", "x"), ("null | d('', true) ~ 'y'", "y"), ("null or 'x'", "x")),
+        *(("'a' if not null else 'b'", "a"), ("{'a': null} | to_json", '{"a": null}')),
+    ],
+)
+def test_a_null_that_is_dealt_with(expression: str, text: str) -> None:
+    assert text_of("{% set null = none %}{{ " + expression + " }}") == text

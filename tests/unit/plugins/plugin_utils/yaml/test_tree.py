@@ -10,11 +10,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import edit, nodes
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree as yaml_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.tree import (
     SeveralDocumentsError,
     Value,
     YamlError,
+    compose,
     has_prefix,
     parse,
     read_header,
@@ -110,6 +112,64 @@ def test_errors_have_a_line(text: str, line: int) -> None:
     with pytest.raises(YamlError) as caught:
         parse(text)
     assert caught.value.line == line
+
+
+TABS = {
+    "after a colon": "B:\tb",
+    "before a comment": "B: b\t# note",
+    "before a comment, with spaces": "B: b \t # note",
+    "at a line's end": "B: b\t",
+    "after a key without value": "B:\t",
+    "in a flow mapping": "B: {C:\tb}",
+    "in a flow list": "B: [b,\tc]",
+    "after a dash": "B:\n-\tb",
+    "as indentation": "B:\n\tC: b",
+    "in a plain value": "B: b\tc",
+    "after an anchor": "B: &x\tb",
+    "after a tag": "B: !!str\tb",
+    "behind the sign of a block text": "B: |\t\n  b",
+    "alone on a line": "B: b\n\t",
+    "before a comment on a line of its own": "B: b\n\t# note",
+    "before a comment after quotes": "B: 'b'\t# note",
+}
+TABS_OF_A_VALUE = {
+    "in double quotes": 'B: "b\tc"',
+    "in single quotes": "B: 'b\tc'",
+    "in a block text": "B: |\n  b\tc\n  \td",
+    "in a comment": "B: b # a\tnote",
+    "in a quoted value of two lines": "B: 'b\n\tc'",
+}
+
+
+@pytest.mark.parametrize("place", TABS)
+def test_a_tab_between_values_is_refused_by_every_reader_in_the_same_words(place: str) -> None:
+    text = f"A: 1\n{TABS[place]}\nZ: 2\n"
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if "\t" in one)
+    for read in (parse, compose, nodes.parse):
+        with pytest.raises(YamlError) as caught:
+            read(text)
+        assert str(caught.value) == f"line {line}: a tab; use spaces"
+
+
+@pytest.mark.parametrize("place", TABS_OF_A_VALUE)
+def test_a_tab_of_a_value_is_taken_by_every_reader(place: str) -> None:
+    text = f"A: 1\n{TABS_OF_A_VALUE[place]}\nZ: 2\n"
+    assert parse(text).tree()["Z"] == Value("text", "2")
+    assert nodes.parse(text) is not None
+    assert parse(edit.add(text, {"Y": 1})).tree() == {**parse(text).tree(), "Y": Value("text", "1")}
+
+
+@pytest.mark.parametrize("place", [*TABS, *TABS_OF_A_VALUE])
+def test_the_parser_of_long_texts_answers_the_same_about_tabs(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"A: 1\n{TABS.get(place) or TABS_OF_A_VALUE[place]}\nZ: 2\n"
+    answers = []
+    for limit in (yaml_tree._SMALL, 0):
+        monkeypatch.setattr(yaml_tree, "_SMALL", limit)
+        try:
+            answers.append(str(parse(text).tree()))
+        except YamlError as error:
+            answers.append(str(error))
+    assert answers[0] == answers[1]
 
 
 def test_an_error_never_quotes_the_text() -> None:

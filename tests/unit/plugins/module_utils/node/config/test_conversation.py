@@ -24,7 +24,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.config import (
     request,
 )
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node import result as node_result
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import session
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import cache
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
@@ -670,9 +670,9 @@ def test_a_manifest_that_lies_about_its_bytes_is_refused_on_the_node(site: t.Any
     ],
 )
 def test_texts_are_shown_without_secrets(text: str, hidden: str) -> None:
-    assert hidden not in node_result.masked_text(text, [CANARY])
+    assert hidden not in masking.masked(text, [CANARY])
 
 
 def test_texts_are_shown_otherwise_as_they_are() -> None:
     text = "timeout=30\n<session-timeout>30</session-timeout>\n"
-    assert node_result.masked_text(text, []) == text
+    assert masking.masked(text, []) == text

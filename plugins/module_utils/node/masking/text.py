@@ -1,0 +1,53 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A text as it may be shown."""
+
+from __future__ import annotations
+
+import html
+import json
+import typing as t
+import urllib.parse
+
+from .spans import Span, replaced
+
+MASK = "********"
+# Shorter ones would be found inside harmless words.
+_SHORTEST = 3
+_LONG = 16
+
+
+def masked(text: str, secrets: t.Iterable[str] = ()) -> str:
+    """A text of any kind as it may be shown: without known secrets, and without what may be one.
+
+    The only function for texts that a node or another program made: logs, journals, messages and files.
+    """
+    return replaced(scrub(text, secrets), _in_its_place)
+
+
+def _in_its_place(_span: Span, value: str) -> str:
+    is_quoted = len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]
+    return f"{value[0]}{MASK}{value[0]}" if is_quoted else MASK
+
+
+def masked_lines(lines: t.Sequence[str], secrets: t.Iterable[str] = ()) -> list[str]:
+    """Lines of one text, masked together, since a secret can go over several of them."""
+    return masked("\n".join(lines), secrets).split("\n") if lines else []
+
+
+def scrub(text: str, secrets: t.Iterable[str]) -> str:
+    """Take known secret values out of a text that other software made, such as a parser's message."""
+    known = {form for secret in secrets for form in _forms(secret) if len(form) >= _SHORTEST}
+    for secret in sorted(known, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _forms(secret: str) -> t.Iterator[str]:
+    """The ways in which other software writes a text; of one with several lines, each that is long, too."""
+    yield secret
+    yield urllib.parse.quote(secret, safe="", errors="replace")
+    yield urllib.parse.quote_plus(secret, errors="replace")
+    yield html.escape(secret)
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield from (line for line in secret.splitlines() if len(line) >= _LONG)

@@ -1,0 +1,133 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No secret of any kind is left in a masked text, and everything else stays readable."""
+
+from __future__ import annotations
+
+import base64
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.names import is_secret_key, must_be_secret
+from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.spans import secret_spans
+from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import MASK, masked, masked_lines, scrub
+from ansible_collections.ivy.cluster.tests import canaries
+
+CANARY = "cAnary7f3aB"
+
+
+@pytest.mark.parametrize("around", canaries.AROUND)
+@pytest.mark.parametrize("kind", canaries.ALL)
+def test_a_secret_of_any_kind_is_masked_wherever_it_is(kind: str, around: str) -> None:
+    text = canaries.AROUND[around].format(canaries.ALL[kind].format(CANARY))
+    shown = masked(text)
+    assert CANARY not in shown
+    assert MASK in shown
+    assert masked(shown) == shown
+
+
+@pytest.mark.parametrize("kind", canaries.CERTAIN)
+def test_what_can_only_be_a_secret_is_certain(kind: str) -> None:
+    text = canaries.CERTAIN[kind].format(CANARY)
+    at = text.index(CANARY)
+    assert any(span.certain and span.start <= at < span.end for span in secret_spans(text))
+
+
+@pytest.mark.parametrize("text", canaries.HARMLESS)
+def test_everything_else_stays_readable(text: str) -> None:
+    assert masked(text) == text
+    assert masked(f"before\n{text}\nafter") == f"before\n{text}\nafter"
+
+
+VISIBLE = st.text(st.sampled_from([c for c in string.printable if not c.isspace()]), min_size=8, max_size=30)
+
+
+@given(VISIBLE)
+@example("pa/ss@w:rd")
+@example("8080/a@b.c")
+@example("://x:y@")
+@example("%40a%2Fb@@")
+@example("\"'<>`{}[]|")
+def test_any_password_in_a_url(password: str) -> None:
+    """Whatever ends the host in a well-formed URL may be a part of a password in a malformed one."""
+    shown = masked(f"cannot connect to https://me:{password}@host/path: refused")
+    assert password not in shown
+    assert shown.startswith("cannot connect to https://me:")
+
+
+@given(VISIBLE, st.sampled_from(["api_key", "sig", "password", "access_token"]))
+def test_any_value_of_a_parameter(value: str, name: str) -> None:
+    assert f"={value}" not in masked(f"GET https://host/x?{name}={value} 403")
+
+
+@given(st.text(string.ascii_letters + string.digits + "+/=-_", min_size=8, max_size=40))
+def test_any_token_in_a_url(token: str) -> None:
+    token = token.lstrip("/") or "x"
+    assert f"//{token}@" not in masked(f"clone https://{token}@git.acme.ch/x.git")
+
+
+@given(st.text(max_size=300))
+@example("<" * 200)
+@example("password:" * 30)
+@example("password: [" * 30)
+@example("-----BEGIN PRIVATE KEY-----" * 3)
+@example("://:@" * 20)
+def test_any_text_gives_an_answer(text: str) -> None:
+    for span in secret_spans(text):
+        assert 0 <= span.start <= span.end <= len(text)
+    spans = secret_spans(text)
+    assert all(one.end <= other.start for one, other in zip(spans, spans[1:]))
+    masked(text)
+
+
+def body(lines: int) -> list[str]:
+    data = base64.b64encode(bytes(range(1, 256)) * 20).decode()
+    return [data[start : start + 64] for start in range(0, 64 * lines, 64)]
+
+
+def test_the_middle_of_a_key_is_masked_when_the_tail_of_a_log_begins_and_ends_in_it() -> None:
+    for prefix in ("", "Nov 28 engine1 java[7]: "):
+        lines = [prefix + line for line in body(20)]
+        shown = masked_lines(lines)
+        assert not any(line in "\n".join(shown) for line in body(20))
+
+
+def test_a_public_certificate_stays_readable() -> None:
+    text = "\n".join(["-----BEGIN CERTIFICATE-----", *body(5), "-----END CERTIFICATE-----"])
+    assert masked(text) == text
+
+
+def test_a_key_that_is_encoded_is_recognized() -> None:
+    pem = f"-----BEGIN PRIVATE KEY-----\n{CANARY * 3}\n-----END PRIVATE KEY-----"
+    encoded = base64.b64encode(pem.encode()).decode()
+    assert encoded[60:] not in masked(f"tls.key: {encoded}")
+    other = base64.b64encode(b"-----BEGIN CERTIFICATE-----\n" + b"a" * 90).decode()
+    assert masked(f"tls.crt: {other}") == f"tls.crt: {other}"
+
+
+def test_known_secrets_are_found_in_the_forms_that_programs_write() -> None:
+    secret = 'pa ss"w/ö&'
+    for text in (secret, "pa%20ss%22w%2F%C3%B6%26", "pa+ss%22w%2F%C3%B6%26", "pa ss&quot;w/ö&amp;", 'pa ss\\"w/ö&'):
+        assert masked(f"x {text} y", [secret]) == f"x {MASK} y"
+    key = "\n".join(body(4))
+    assert scrub(f"java: {body(4)[2]}", [key]) == f"java: {MASK}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["Pass", "Pw", "BindPw", "bindpw", "X.UserPass", "DB_PASS", "ldap.bind-pw", "AccountKey", "SharedAccessKey", "psk"],
+)
+def test_short_names_of_secrets(key: str) -> None:
+    assert is_secret_key(key)
+    assert must_be_secret(key)
+
+
+@pytest.mark.parametrize(
+    "key", ["Bypass", "X.ByPass", "compass", "PassThrough", "Passive", "pwa", "X.Keys", "highPass"]
+)
+def test_names_that_contain_such_a_word(key: str) -> None:
+    assert not is_secret_key(key)
+    assert not must_be_secret(key)
