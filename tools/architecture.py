@@ -3,7 +3,7 @@
 """Draws docs/images/architecture.svg from the imports and calls in the repository.
 
 `GROUPS` says which playbooks, roles, modules and packages share a box. Every arrow is computed. A playbook, role,
-module, filter or package that no box contains is an error, so the picture cannot become incomplete.
+module, plugin or package that no box contains is an error, so the picture cannot become incomplete.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = "docs/images/architecture.svg"
 COLLECTION = "ansible_collections.ivy.cluster.plugins."
 
-COLUMNS = ("playbooks", "roles", "modules and filters", "plugin_utils", "module_utils", "hosts")
+COLUMNS = ("playbooks", "roles", "modules and plugins", "plugin_utils", "module_utils", "hosts")
 # Per column, from top to bottom: the title of a box and what it contains, as patterns of names.
 GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
@@ -45,7 +45,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "call": ("validate_run", "playbook_command", "run_summary", "addresses", "profile"),
         "preflight": ("preflight_*",),
-        "release": ("config_release",),
+        "release": ("config_release", "shipped_jvm_options", "sso_headers"),
         "shared configuration": ("shared_config*", "node_releases"),
         "host state": ("host_state*", "file_sha256"),
         "cluster": (
@@ -194,7 +194,7 @@ class Repository:
         self.playbooks = {path.stem: path for path in sorted((root / "playbooks").glob("*.yml"))}
         self.roles = {path.name: path for path in sorted((root / "roles").iterdir()) if path.is_dir()}
         plugins = root / "plugins"
-        files = [*(plugins / "modules").glob("*.py"), *(plugins / "filter").glob("*.py")]
+        files = [path for kind in ("modules", "filter", "lookup") for path in (plugins / kind).glob("*.py")]
         self.modules = {path.stem for path in files}
         self.files = [path for path in sorted(plugins.rglob("*.py")) if "__pycache__" not in path.parts]
 
@@ -250,7 +250,7 @@ class Repository:
 
     def packages(self, module: str, layer: str) -> set[str]:
         plugins = self.root / "plugins"
-        files = [plugins / kind / f"{module}.py" for kind in ("modules", "action", "filter")]
+        files = [plugins / kind / f"{module}.py" for kind in ("modules", "action", "filter", "lookup")]
         return {name for file in files for package in imports(file) if (name := short(package, layer))}
 
 

@@ -214,7 +214,7 @@ probe:
   description: The file that was written to the share and locked, or the errors.
   returned: with O(share)
   type: dict
-  sample: {directory: /srv/ivy/data, path: /srv/ivy/data/.ivy-preflight-q7x1-engine1, uid: 1200, gid: 1200, error: "", lock_error: ""}
+  sample: {directory: /srv/ivy/data, path: /srv/ivy/data/.ivy-q7x1-e1, uid: 1200, gid: 1200, error: "", lock_error: ""}
 firewall:
   description: TCP ports that the role P(ivy.cluster.firewall#role) has restricted, and the addresses that may connect.
   returned: always

@@ -8,7 +8,6 @@ import json
 import shlex
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
