@@ -63,6 +63,12 @@ def fails_without_unit(task: Task) -> bool:
     )
 
 
+def delegates_to_a_missing_host(task: Task) -> bool:
+    """Whether an empty list fails the task although its condition skips it: delegate_to is evaluated first."""
+    host = str(task.keys.get("delegate_to", ""))
+    return "| first" in host and "default(" not in host
+
+
 # Commands whose output is a log or an error message of a service.
 _WITH_SECRETS = ("journalctl", "EngineConfigCli", ".log")
 
@@ -115,6 +121,8 @@ def test_violations_are_found() -> None:
     assert [fails_without_unit(task) for task in (play, block, first, second)] == [False, False, False, True]
     assert second.conditions == ("there",)
     assert not fails_without_unit(Task(second.keys, ("not ansible_check_mode",)))
+    assert delegates_to_a_missing_host(Task({"delegate_to": "{{ nodes | first }}"}, ()))
+    assert not delegates_to_a_missing_host(Task({"delegate_to": "{{ nodes | first | default('x') }}"}, ()))
 
 
 def test_raw_logs_are_found() -> None:
@@ -164,3 +172,8 @@ def test_no_task_becomes_an_unprivileged_user(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_check_mode_works_before_a_unit_exists(path: Path) -> None:
     assert [task.name for task in load(path) if fails_without_unit(task)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_skipped_task_needs_no_host_to_delegate_to(path: Path) -> None:
+    assert [task.name for task in load(path) if delegates_to_a_missing_host(task)] == []

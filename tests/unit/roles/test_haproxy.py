@@ -213,8 +213,8 @@ def test_each_limit_has_its_table_and_its_rule(rendered: Path) -> None:
 def test_disabled_features_are_not_in_the_configuration(rendered: Path) -> None:
     text = "\n".join(configuration(rendered, "off"))
     for word in (
-        "429",
-        "413",
+        "deny_status 429",
+        "deny_status 413",
         "track-sc",
         "stick-table",
         "compression",
