@@ -7,13 +7,23 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible import constants
 from ansible.errors import AnsibleLookupError
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import lookup_loader
+
+from ansible_collections.ivy.cluster.plugins.lookup import sso_headers
+
+NAME = "ivy.cluster.sso_headers"
 
 
 def headers(source: Path, **options: t.Any) -> list[str]:
-    plugin = lookup_loader.get("ivy.cluster.sso_headers", loader=DataLoader())
+    # As Ansible's loader does, which finds no collection under pytest.
+    constants.config.initialize_plugin_configuration_definitions(
+        "lookup", NAME, yaml.safe_load(sso_headers.DOCUMENTATION)["options"]
+    )
+    plugin = sso_headers.LookupModule(loader=DataLoader())
+    plugin._load_name = NAME
     found: list[str] = plugin.run([str(source)], variables={}, **options)
     return found
 
