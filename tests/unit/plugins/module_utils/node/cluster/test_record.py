@@ -434,7 +434,8 @@ class TestFenceAtTheStart:
         assert "damaged" in node.start(fence=True)
 
     def test_a_node_to_which_nothing_was_applied(self, node: t.Any) -> None:
-        node.environment.mkdir()
+        self.apply(node)
+        (node.store / "applied.json").unlink()
         assert "No release was ever applied" in node.start()
 
 
