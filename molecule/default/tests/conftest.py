@@ -64,6 +64,7 @@ ORDER = (
     "test_changes_by_hand",
     "test_operating_details",
     "test_balancer_paths",
+    "test_balancer_health",
     "test_balancer_reuse",
     "test_lost_host",
     "test_power_loss",

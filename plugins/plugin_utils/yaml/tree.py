@@ -194,10 +194,11 @@ def _check_events(text: str) -> None:
                 depth += 1
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
+            line = event.start_mark.line + 1 if event.start_mark else 1
             if depth > MAX_DEPTH:
-                raise YamlError(event.start_mark.line + 1, "it is nested too deeply")
+                raise YamlError(line, "it is nested too deeply")
             if nodes > MAX_NODES:
-                raise YamlError(event.start_mark.line + 1, f"it has more than {MAX_NODES} values")
+                raise YamlError(line, f"it has more than {MAX_NODES} values")
     except (yaml.YAMLError, UnicodeEncodeError):
         # Whoever builds the tree reports it.
         return

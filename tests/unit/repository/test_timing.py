@@ -42,6 +42,24 @@ EXCEPTIONS = {
     "tests/unit/plugins/module_utils/preflight/test_port_listener.py::test_a_port_listener_ends_after_its_time": (
         "waits until the short time is over, and nothing has to happen before"
     ),
+    "molecule/default/tests/balancer_health.py::verdicts": "the helper that polls, in a program for a host",
+    "molecule/default/tests/test_safety.py": "lets an editor on a host pause between two edits",
+    "molecule/default/tests/test_safety.py::test_6_beside_a_writer_without_pause_no_edit_is_lost": (
+        "edits for a minute, and nothing has to happen before"
+    ),
+    "molecule/debian13/tests/test_power_loss.py::test_3_the_order_in_which_the_hosts_start_does_not_matter": (
+        "keeps the share away for some time, and nothing has to happen before"
+    ),
+    "tests/unit/plugins/module_utils/node/config/test_last_moment.py": "lets an editor pause between two edits",
+    (
+        "tests/unit/plugins/module_utils/node/config/test_last_moment.py"
+        "::test_beside_a_writer_without_pause_no_edit_is_lost"
+    ): ("edits for some seconds, and nothing has to happen before"),
+    (
+        "tests/unit/plugins/plugin_utils/release/test_bounded_templates.py"
+        "::test_a_template_without_end_is_a_finding_and_the_next_is_rendered"
+    ): ("waits until the short time is over, and nothing has to happen before"),
+    "tests/unit/untrusted/test_untrusted.py::fuzzed.test": "limits processor time to many times what a reader needs",
     (
         "tests/unit/plugins/module_utils/preflight/test_port_listener.py"
         "::test_a_silent_client_does_not_block_others_for_long"

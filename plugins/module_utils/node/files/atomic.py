@@ -333,12 +333,17 @@ def _rename_by_steps(directory: int, old: str, new: str, flags: int) -> None:
         os.rename(old, new, src_dir_fd=directory, dst_dir_fd=directory)
         return
     aside = temporary_name(f"{new}/aside")
+    os.stat(old, dir_fd=directory, follow_symlinks=False)
     os.rename(new, aside, src_dir_fd=directory, dst_dir_fd=directory)
     try:
         _rename_by_steps(directory, old, new, _NO_REPLACE)
     except FileExistsError as exc:
         # Made in that moment. Both stay for the next run, which backs them up.
         raise NodeError(f"{new} was made on the node while it was being replaced. Run again.") from exc
+    except OSError:
+        with contextlib.suppress(FileExistsError):
+            _rename_by_steps(directory, aside, new, _NO_REPLACE)
+        raise
     os.rename(aside, old, src_dir_fd=directory, dst_dir_fd=directory)
 
 

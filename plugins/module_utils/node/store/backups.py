@@ -223,15 +223,16 @@ def removable(backups: t.Iterable[Backup], keep: int, now: float, days: int = DA
 
     A file that is changed again and again must not push out the backup of another one. So a backup goes if newer ones
     have the same content of each of its files, or enough other contents; or if it is old, and there are enough newer
-    backups altogether. One that was never reported stays.
+    backups altogether. One that was never reported stays. A later backup whose time is earlier, since the clock was set
+    back, does not count: it goes first.
     """
     gone: list[str] = []
-    newer: dict[str, set[tuple[t.Any, ...]]] = {}
+    newer: dict[str, dict[tuple[t.Any, ...], float]] = {}
     kept = 0
     for backup in sorted(backups, key=lambda one: one.name, reverse=True):
         contents = backup.contents
         superseded = kept > 0 and all(
-            content in newer.get(path, ()) or len(newer.get(path, ())) >= keep for path, content in contents.items()
+            _is_superseded(content, newer.get(path, {}), keep, backup.time) for path, content in contents.items()
         )
         old = kept >= keep and backup.time < now - days * 86400
         if backup.reported and (superseded or old or kept >= MOST_BACKUPS):
@@ -239,5 +240,13 @@ def removable(backups: t.Iterable[Backup], keep: int, now: float, days: int = DA
             continue
         kept += 1
         for path, content in contents.items():
-            newer.setdefault(path, set()).add(content)
+            times = newer.setdefault(path, {})
+            times[content] = max(backup.time, times.get(content, backup.time))
     return gone
+
+
+def _is_superseded(
+    content: tuple[t.Any, ...], newer: t.Mapping[tuple[t.Any, ...], float], keep: int, time: float
+) -> bool:
+    later = [one for one, its_time in newer.items() if its_time >= time]
+    return content in later or len(later) >= keep

@@ -230,7 +230,7 @@ def test_a_closed_port(probe: Any) -> None:
         ({"ca_file": __file__}, "contains no readable certificate"),
         ({"port": "https"}, "cannot be converted to an int"),
         ({"new_users": "many"}, "cannot be converted to an int"),
-        ({"path": "/demo/"}, "Unsupported parameters"),
+        ({"paths": "/demo/"}, "Unsupported parameters"),
     ],
 )
 def test_invalid_options_are_rejected(probe: Any, options: dict[str, Any], message: str) -> None:

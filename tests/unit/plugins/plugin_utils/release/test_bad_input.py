@@ -168,10 +168,10 @@ def test_an_error_while_one_file_is_checked_hides_no_other_finding(
         raise LookupError("canary")
 
     monkeypatch.setattr(file_checks, "check_xml", fails)
-    source = put(tmp_path, {"configuration/ivy.yaml": "A: 1\n", "configuration/a.xml": "<a/>"})
+    source = put(tmp_path, {"configuration/ivy.yaml": "A: [1\n", "configuration/a.xml": "<a/>"})
     assert [problem[:2] for problem in problems(read_source(source), profile_11)] == [
         ("configuration/a.xml", 0),
-        ("configuration/ivy.yaml", 1),
+        ("configuration/ivy.yaml", 2),
     ]
 
 

@@ -37,7 +37,7 @@ def test_headers_of_a_file(text: str, headers: list[str]) -> None:
 
 
 @pytest.mark.parametrize("value", ["${ivy.var.header}", "'X Corp'", "'X-Corp:'", "[]", "{}", '"X-Corp\\r\\nA: b"'])
-def test_what_is_no_name_of_a_header_is_a_finding(value: str) -> None:
+def test_an_invalid_name_of_a_header_is_a_finding(value: str) -> None:
     headers, findings = sso.of_document(IVY, parse(f"BaseUrl: x\nSSO.UserHeader: {value}\n"))
     assert headers == []
     assert [(finding.line, "is not the name of a header" in finding.message) for finding in findings] == [(2, True)]

@@ -260,7 +260,12 @@ def test_no_error_of_the_operating_system_ends_the_start(
 
 def test_the_engine_starts_once_its_firewall_does(starter: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, ...]] = []
-    monkeypatch.setattr(firewall, "systemctl", lambda *arguments, **_named: asked.append(arguments) or "")
+
+    def systemctl(*arguments: str, **_named: t.Any) -> str:
+        asked.append(arguments)
+        return ""
+
+    monkeypatch.setattr(firewall, "systemctl", systemctl)
     lacks_firewall(starter, monkeypatch)
     clock = Clock(10)
     clock.wakes[3] = lambda: (starter.node.base / "nft").write_text("#!/bin/sh\nexit 0\n")

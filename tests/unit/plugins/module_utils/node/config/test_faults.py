@@ -780,12 +780,28 @@ def test_no_record_brings_more_than_words(given_record: dict[str, t.Any]) -> Non
     with contextlib.suppress(NodeError):
         read = record.parse(json.dumps({"format": 1, **given_record}).encode(), "here")
     assert isinstance(fence.refusal("a" * 32, read, "demo", "n1"), str)
-    for state in ("opened", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed"):
-        for release, take_over in (("b" * 32, ""), ("", "why")):
-            change = record.Change(
-                state, release, "11.3.0", "site", "me", "s", "n1", take_over, "why", ["n2"], {"demo.zip": "x"}
-            )
-            refusal(functools.partial(record.apply, read, change))
+    changes = ("renewed", "opened", "passed", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed")
+    for release, take_over in (("b" * 32, ""), ("", "why")):
+        with_release = record.Change(
+            "taken",
+            "controller-1-1",
+            release,
+            engine_version="11.3.0",
+            operation="site",
+            owner="me",
+            step="s",
+            node="n1",
+            take_over=take_over,
+            reason="why",
+            drained=["n2"],
+            applications={"demo.zip": "x"},
+            now=2e9,
+        )
+        leased = read
+        with contextlib.suppress(NodeError):
+            leased = record.apply(read, with_release)
+        for state in changes:
+            refusal(functools.partial(record.apply, leased, with_release._replace(state=state)))
 
 
 @pytest.mark.parametrize(

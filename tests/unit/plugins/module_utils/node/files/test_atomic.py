@@ -16,6 +16,9 @@ import pytest
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
+# The tests of the node replace it by nothing, since it takes long.
+SYNC_FILESYSTEM = atomic.sync_filesystem
+
 
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -200,7 +203,12 @@ def test_a_file_is_complete_once_it_has_its_temporary_name(
 ) -> None:
     seen: list[list[str]] = []
     real = os.fchmod
-    monkeypatch.setattr(os, "fchmod", lambda fd, mode: seen.append(os.listdir(tmp_path)) or real(fd, mode))
+
+    def change_mode(fd: int, mode: int) -> None:
+        seen.append(os.listdir(tmp_path))
+        real(fd, mode)
+
+    monkeypatch.setattr(os, "fchmod", change_mode)
     atomic.prepare_at(directory, "file", b"new", 0o644, os.geteuid(), os.getegid(), mark_partial=True)
     assert seen == [[atomic.partial_name("file")]]
     assert os.listdir(tmp_path) == [atomic.temporary_name("file")]
@@ -247,7 +255,7 @@ def test_data_that_did_not_reach_the_disk_are_an_error(
     """sync() reports no errors, and a second syncfs() does not report this one again."""
     monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_named: Library(number))
     with pytest.raises(OSError, match=os.strerror(number)) as caught:
-        atomic.sync_filesystem(0)
+        SYNC_FILESYSTEM(0)
     assert caught.value.errno == number
     assert syncs == []
 
@@ -255,11 +263,11 @@ def test_data_that_did_not_reach_the_disk_are_an_error(
 def test_a_kernel_without_the_call_syncs_everything(monkeypatch: pytest.MonkeyPatch, syncs: list[str]) -> None:
     for library in (Library(errno.ENOSYS), object()):
         monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, one=library, **_named: one)
-        atomic.sync_filesystem(0)
+        SYNC_FILESYSTEM(0)
     assert syncs == ["sync", "sync"]
 
 
 def test_a_synchronised_file_system_needs_nothing_else(monkeypatch: pytest.MonkeyPatch, syncs: list[str]) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_named: Library(0))
-    atomic.sync_filesystem(0)
+    SYNC_FILESYSTEM(0)
     assert syncs == []

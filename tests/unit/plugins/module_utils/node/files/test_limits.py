@@ -105,7 +105,7 @@ def test_a_file_of_the_store_of_any_size_is_named(tmp_path: Path, name: str) -> 
 def test_a_licence_of_any_size_does_not_hide_the_other(tmp_path: Path) -> None:
     sparse(tmp_path / "configuration/a.lic")
     (tmp_path / "configuration/b.lic").write_text("licence.type=Enterprise\n")
-    found = limited(lambda: licence.read_installed(str(tmp_path)))
+    found = limited(lambda: licence.read_installed(str(tmp_path)) or {})
     assert found["type"] == "Enterprise"
 
 
@@ -117,7 +117,7 @@ def test_the_end_of_a_log_of_any_size_is_shown(node: t.Any) -> None:
 
 def test_the_end_of_a_deployment_log_of_any_size_is_shown(tmp_path: Path) -> None:
     sparse(tmp_path / "demo.zip.deploymentLog", end=END)
-    artefact = applications.Artefact("/none", str(tmp_path), "demo.zip", None)
+    artefact = applications.Artefact("/none", "demo.zip", str(tmp_path), None, os.geteuid(), os.getegid())
 
     def read() -> list[str]:
         with atomic.Tree(str(tmp_path)) as tree:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import licence
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import health, licence, sockets
 from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import state as sut
 
 
@@ -37,10 +37,10 @@ def test_the_shipped_jvm_options_are_known_after_they_were_replaced(node: t.Any,
     scope = sut.Scope(8080, "h", None, None, None, None, run_directory=str(tmp_path))
     node.vendor("bin/AxonIvyEngine", b"#!/bin/sh\n")
     node.vendor("configuration/jvm.options", b"-Xmx2g\n-XX:+UseG1GC\n")
-    assert sut.gather(node.settings(), node.store, scope)["shipped_jvm_options"] is None
+    assert sut.gather(node.settings(), str(node.store), scope)["shipped_jvm_options"] is None
     node.record_baseline()
     node.vendor("configuration/jvm.options", b"-Xmx1g\n")
-    assert sut.gather(node.settings(), node.store, scope)["shipped_jvm_options"] == "-Xmx2g\n-XX:+UseG1GC\n"
+    assert sut.gather(node.settings(), str(node.store), scope)["shipped_jvm_options"] == "-Xmx2g\n-XX:+UseG1GC\n"
 
 
 LISTENER = """
@@ -52,12 +52,12 @@ sys.stdin.read()
 
 
 def test_another_program_on_the_port_of_the_engine_is_not_the_engine() -> None:
-    own = sut.sockets.of_process(os.getpid())
+    own = sockets.of_process(os.getpid())
     with subprocess.Popen([sys.executable, "-c", LISTENER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         port = int(other.stdout.readline())
         # The tests' own process stands for the engine. A child process is a part of it.
-        assert sut._not_its_port(sut.sockets.of_process(os.getpid()), port) == ""
+        assert sut._not_its_port(sockets.of_process(os.getpid()), port) == ""
         reason = sut._not_its_port([one for one in own if one.local_port != port], port)
         assert f"port {port} is held by python" in reason
         assert f"(pid {other.pid})" in reason
@@ -69,8 +69,8 @@ def test_the_health_of_an_engine_that_does_not_have_its_port(
     node: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another program would answer as a healthy engine does."""
-    monkeypatch.setattr(sut.health, "check", lambda *_args: sut.health.Health(200, True, ""))
-    monkeypatch.setattr(sut.sockets, "holders", lambda _port: ["nginx (pid 7)"])
+    monkeypatch.setattr(health, "check", lambda *_args: health.Health(200, True, ""))
+    monkeypatch.setattr(sockets, "holders", lambda _port: ["nginx (pid 7)"])
     node.active = True
     scope = sut.Scope(8080, "h", {"requests": []}, None, None, None, run_directory=str(tmp_path))
     monkeypatch.setattr(sut, "show", node.unit)
