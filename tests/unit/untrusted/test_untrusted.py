@@ -299,7 +299,7 @@ def licences(draw: st.DrawFn) -> bytes:
         st.lists(
             st.one_of(
                 st.sampled_from(
-                    ["[Begin Licence]", "[End Licence]", "licence.type=Enterprise", "#", "\\", "x" * 100_000]
+                    ["[Begin Licence]", "[End Licence]", "licence.type=Enterprise", "#", "\\", "x" * 1000]
                 ),
                 st.builds("{}={}".format, st.sampled_from(["licence.valid.until", "server.nodes.limit"]), st.text()),
                 st.text(max_size=50),

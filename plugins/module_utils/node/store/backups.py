@@ -202,9 +202,9 @@ class Backup(t.NamedTuple):
         """What it keeps of each path. Without a digest, content is like no other."""
         return {
             f"{item.get('root')}:{item.get('path')}": (
-                item.get("kind"),
-                item.get("link"),
-                item.get("sha256") or (self.name if item.get("kind") == FILE else ""),
+                str(item.get("kind")),
+                str(item.get("link")),
+                str(item.get("sha256") or (self.name if item.get("kind") == FILE else "")),
             )
             for item in self.items
         }

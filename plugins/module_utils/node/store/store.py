@@ -195,6 +195,8 @@ class Store:
             if not isinstance(value, dict):
                 raise ValueError("not a mapping")
             for name, kind in parts.items():
+                if kind is not str and name in value and value[name] is None:
+                    value[name] = kind()
                 if value.get(name) is not None and not isinstance(value[name], kind):
                     raise ValueError(f"{name} is not of the right kind")
         except (ValueError, RecursionError) as exc:
