@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.host_state import ARGUMENT_SPEC
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
 from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import compare, expected
-from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state.evaluate import Descriptions
+from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state.evaluate import SHARED, Descriptions
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import roles as known_roles
 
 Variables = dict[str, t.Any]
+
+# Ansible imports this module before it forks a worker for each host, so no worker reads these files. None has secrets.
+known_roles.keep(DataLoader(), {*SHARED, *known_roles.HOSTS_OF})
 
 
 class ActionModule(ActionBase):

@@ -68,7 +68,7 @@ class ActionModule(ActionBase):
             head = "This run cannot be started as it was called. No host was contacted, and nothing was changed."
             result.update(failed=True, msg=text_of(preflight_report.lines(report, head)))
         else:
-            result["findings"] = [finding.to_dict() for finding in report.findings]
+            result.update(roles=used, findings=[finding.to_dict() for finding in report.findings])
         return result
 
     def _accepted(self, inventory: Inventory, variables: preflight_variables.Variables) -> list[str]:

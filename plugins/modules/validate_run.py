@@ -51,6 +51,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+roles:
+  description: The roles whose options have been validated.
+  returned: success
+  type: list
+  elements: str
+  sample: [topology, verify]
 findings:
   description: The findings that C(preflight_accept) accepts, as input of M(ivy.cluster.report).
   returned: success

@@ -19,7 +19,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs
 
 # Roles that other roles include.
-_SHARED = (TOPOLOGY, "packages", "firewall")
+SHARED = (TOPOLOGY, "packages", "firewall")
 OBSERVED = "host_state_observed"
 
 
@@ -29,8 +29,8 @@ class Descriptions:
     def __init__(self, loader: t.Any, variables: t.Mapping[str, t.Any], names: t.Collection[str]) -> None:
         self._loader = loader
         self._variables = variables
-        self._roles = read_roles(load_with(loader), {*names, *_SHARED})
-        self._shared = [self._roles[name] for name in _SHARED]
+        self._roles = read_roles(load_with(loader), {*names, *SHARED})
+        self._shared = [self._roles[name] for name in SHARED]
 
     def state_or_reason(self, name: str, observed: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any] | None, str]:
         try:

@@ -114,12 +114,12 @@ def test_an_ignored_host_does_not_remove_the_others_from_the_run(path: Path) -> 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_the_balancers_are_reached_before_the_first_play_that_stops_an_engine(playbook: str) -> None:
-    entries = [
-        task["ansible.builtin.include_role"].get("tasks_from", "main")
+    used = [
+        task.get("ansible.builtin.include_role") or task.get("ansible.builtin.import_role") or {}
         for step in steps(ROOT / "playbooks" / playbook)
         for task in tasks(step.play)
-        if task.get("ansible.builtin.include_role", {}).get("name") == "ivy.cluster.rollout"
     ]
+    entries = [role.get("tasks_from", "main") for role in used if role.get("name") == "ivy.cluster.rollout"]
     for changing in ("stage", "open", "activate", "restart"):
         if changing in entries:
             assert "reach_balancers" in entries[: entries.index(changing)], f"{changing}: {entries}"

@@ -72,14 +72,15 @@ class Role:
         group = HOSTS_OF.get(self.name)
         return group is None or group in host.groups
 
+    def files(self, directory: str) -> list[Path]:
+        files = [self.path / directory / "main.yml", *sorted((self.path / directory).glob("main/*.yml"))]
+        return [file for file in files if file.is_file()]
+
     def _read_all(self, directory: str) -> dict[str, t.Any]:
         found: dict[str, t.Any] = {}
-        for file in [self.path / directory / "main.yml", *sorted((self.path / directory).glob("main/*.yml"))]:
-            found.update(self._read(file))
+        for file in self.files(directory):
+            found.update(self._load(str(file)) or {})
         return found
-
-    def _read(self, file: Path) -> dict[str, t.Any]:
-        return (self._load(str(file)) or {}) if file.is_file() else {}
 
 
 def _specifications(file: Path) -> dict[str, t.Any]:
@@ -95,9 +96,24 @@ def read_roles(load: Load, names: t.Collection[str] | None = None) -> dict[str, 
     return {path.name: Role(path, load) for path in paths if names is None or path.name in names}
 
 
+# What this process and those that it forks have read, by path. Nobody changes it.
+_KEPT: dict[str, t.Any] = {}
+
+
 def load_with(loader: t.Any) -> Load:
     """Reads with Ansible's loader, past its cache: the cache copies each file, which takes longer than all the rest."""
-    return lambda path: loader.load_from_file(path, cache="none", trusted_as_template=True)
+    return lambda path: _KEPT[path] if path in _KEPT else _read_with(loader, path)
+
+
+def keep(loader: t.Any, names: t.Collection[str]) -> None:
+    """Read the defaults and variables of these roles before Ansible forks a worker for each host and task."""
+    for role in read_roles(load_with(loader), names).values():
+        for file in (*role.files("defaults"), *role.files("vars")):
+            _KEPT.setdefault(str(file), _read_with(loader, str(file)))
+
+
+def _read_with(loader: t.Any, path: str) -> t.Any:
+    return loader.load_from_file(path, cache="none", trusted_as_template=True)
 
 
 def variables_in_roles(roles: t.Iterable[Role], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
