@@ -29,8 +29,6 @@ _DER = re.compile(
     rb"(?:\x02\x01\x03\x30|\x02\x01\x00\x30.{1,2}\x06|\x02\x01\x00\x02|\x02\x01\x01\x04)",
     re.DOTALL,
 )
-# No private key is shorter. A few bytes begin like one by chance.
-_SHORTEST_KEY = 40
 _ADVICE = (
     "Put it into ivy_shared_secrets (from the vault), rename the file to .j2 and write {{ secret.<name> }}; or encrypt "
     f"the file with ansible-vault. If it is not one, write a comment with '{NOT_A_SECRET}' there or above."
@@ -41,7 +39,7 @@ def is_key_store(path: str, data: bytes) -> bool:
     """Whether a file holds keys in a binary form. By its name, a store of trusted certificates is not one."""
     if "trust" in path.rsplit("/", 1)[-1].lower() or path.endswith((".jar", ".zip", ".iar")):
         return False
-    return len(data) >= _SHORTEST_KEY and (data.startswith(_KEY_STORES) or _DER.match(data) is not None)
+    return data.startswith(_KEY_STORES) or _DER.match(data) is not None
 
 
 def is_harmless(value: str) -> bool:

@@ -298,9 +298,7 @@ def licences(draw: st.DrawFn) -> bytes:
     lines = draw(
         st.lists(
             st.one_of(
-                st.sampled_from(
-                    ["[Begin Licence]", "[End Licence]", "licence.type=Enterprise", "#", "\\", "x" * 1000]
-                ),
+                st.sampled_from(["[Begin Licence]", "[End Licence]", "licence.type=Enterprise", "#", "\\", "x" * 1000]),
                 st.builds("{}={}".format, st.sampled_from(["licence.valid.until", "server.nodes.limit"]), st.text()),
                 st.text(max_size=50),
             ),
@@ -380,7 +378,8 @@ WORDS = st.sampled_from(
 def yaml_texts(draw: st.DrawFn) -> bytes:
     text = "".join(draw(st.lists(WORDS, max_size=30)))
     times = draw(st.sampled_from([1, 1, 1, 10, 100_000]))
-    return (text * times)[: 5 << 20].encode("utf-8")
+    longest = 5 << 20
+    return (text * min(times, longest // max(len(text), 1) + 1))[:longest].encode("utf-8")
 
 
 def test_yaml() -> None:
