@@ -223,9 +223,12 @@ class Lab:
         """The host over SSH, as an unprivileged user; commands run with sudo."""
         return testinfra.get_host(f"ssh://{name}", ssh_config=str(self.directory / "ssh_config"), sudo=True)
 
+    def playbook_command(self, path: str, *arguments: str) -> list[str]:
+        return ["ansible-playbook", *INVENTORY, str(ROOT / path), *arguments]
+
     def playbook(self, path: str, *arguments: str) -> Run:
         """Runs a playbook against these hosts."""
-        command = ["ansible-playbook", *INVENTORY, str(ROOT / path), *arguments]
+        command = self.playbook_command(path, *arguments)
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
         return Run(done.returncode, done.stdout + done.stderr)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import INVENTORY
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -126,7 +125,7 @@ def test_4_after_the_controller_was_killed_the_next_run_finishes(
     """In each phase. Nothing but the node under way is touched, and no reason has to be given."""
     change = first if releases(lab) != {release_of(lab, first)} else second
     later = lab.pids(*lab.nodes[1:])
-    command = ["ansible-playbook", *INVENTORY, str(ROOT / "playbooks/rollout.yml"), *change]
+    command = lab.playbook_command("playbooks/rollout.yml", *change)
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,18 @@ def test_a_file_of_the_controller_may_be_a_symbolic_link(role: str) -> None:
         for task in tasks_of(yaml.safe_load(file.read_text(encoding="utf-8"))):
             if task.get("delegate_to") == "localhost" and "ansible.builtin.stat" in task:
                 assert task["ansible.builtin.stat"].get("follow") is True, f"{file}: {task['name']}"
+
+
+# The filters of Ansible that return a set in any order, which a file would have in another order after the next run.
+UNORDERED = re.compile(r"\|\s*(?:difference|intersect|symmetric_difference|union)\b(?!.*\|\s*(?:length|sort)\b)")
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("roles/*/templates/**/*.j2")), ids=lambda path: path.name)
+def test_a_file_has_the_same_order_after_each_run(path: Path) -> None:
+    assert [line for line in path.read_text(encoding="utf-8").splitlines() if UNORDERED.search(line)] == []
+
+
+def test_unordered_values_are_found() -> None:
+    assert UNORDERED.search("{{ a | difference(['/']) | join(' ') }}")
+    assert not UNORDERED.search("{% if a | difference(['/']) | length > 0 %}")
+    assert not UNORDERED.search("{{ a | union(b) | sort | join(' ') }}")
