@@ -97,7 +97,7 @@ def trial(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Trial:
 def test_the_corpus_contains_attacks_that_work_without_the_balancer(
     trial: Trial, record_property: pytest.RecordProperty
 ) -> None:
-    attacks = sum(tomcat.administration(trial.direct))
+    attacks = sum(tomcat.attacks(trial.direct))
     record_property("targets that Tomcat maps to the administration", attacks)
     print(f"Tomcat maps {attacks} of {len(balancer_paths.corpus())} targets to the administration.")
     assert attacks >= 200
@@ -110,6 +110,6 @@ def test_behind_the_balancer_tomcat_gets_ordinary_requests_only(trial: Trial, pr
 
 
 def test_only_an_administrator_reaches_the_administration_of_tomcat(trial: Trial) -> None:
-    status, told = trial.behind["administrator"]
-    assert (status, told["servlet"]) == (200, "system")
+    status, reported = trial.behind["administrator"]
+    assert (status, reported["servlet"]) == (200, "system")
     assert trial.administration == [f"GET {balancer_paths.SYSTEM[0]}"]

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 import socket
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ BEHIND_BALANCER = "decode"
 REJECTED_BY_TOMCAT = {"/\xc3\xa4"}
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Tomcat:
     """Its ports by connector, and the file in which it logs the requests that the balancer forwards."""
 
@@ -39,7 +39,8 @@ class Tomcat:
     log: Path
 
     def ask(self, connector: str, case: Case, host: str) -> Answer:
-        """Sends the request to Tomcat, without the balancer."""
+        """Sends the request without the balancer, as the balancer would forward it."""
+        case = dataclasses.replace(case, target=case.arrives or case.target)
         with socket.create_connection(("127.0.0.1", self.ports[connector]), timeout=PATIENCE) as stream:
             return exchange(stream, case, host)
 
@@ -57,7 +58,8 @@ def running(directory: Path) -> Iterator[Tomcat]:
     """Tomcat, which runs within the context. Java compiles it at its start."""
     jars = [ROOT / ".cache/archives" / name for name in JARS]
     assert all(jar.exists() for jar in jars), "Tomcat is missing: run tools/archives.sh"
-    command = ["java", "-XX:TieredStopAtLevel=1", "-cp", ":".join(str(jar) for jar in jars), str(SOURCE), str(directory)]
+    classes = ":".join(str(jar) for jar in jars)
+    command = ["java", "-XX:TieredStopAtLevel=1", "-cp", classes, str(SOURCE), str(directory)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -85,32 +87,40 @@ def forwarded(lab: Lab, host: str, port: int) -> Iterator[None]:
 
 def servlet_of(target: str) -> str:
     """The servlet for an ordinary request."""
-    path = re.sub(r"^https?://[^/]*", "", target)
-    found = re.match(r"/(?:/|\./)*(app|ivy)(?![^/;?])", path)
+    found = re.match(r"(?:https?://[^/]*)?/(app|ivy)(?![^/;?])", target)
     return found[1] if found else "root"
 
 
-def administration(direct: dict[str, list[Answer]]) -> list[bool]:
-    """For each case, whether Tomcat gives it to the administration, with any of its settings."""
-    return [any(told.get("servlet") == "system" for _status, told in told_by) for told_by in zip(*direct.values())]
+def servlet(answer: Answer) -> str:
+    """The servlet that responded, empty if none did."""
+    return answer[1].get("servlet", "")
+
+
+def path(answer: Answer) -> str:
+    """The path as Tomcat has decoded it."""
+    return answer[1].get("path", "")
+
+
+def attacks(direct: dict[str, list[Answer]]) -> list[bool]:
+    """For each case, whether it reaches the administration without the balancer, with any of Tomcat's settings."""
+    return ["system" in map(servlet, answers) for answers in zip(*direct.values(), strict=True)]
 
 
 def faults(found: list[Answer | None], direct: dict[str, list[Answer]]) -> list[str]:
     """The cases that reach a servlet although they must not, or another one than without the balancer."""
     wrong = []
-    attacks = administration(direct)
-    for case, attack, response, own in zip(corpus(), attacks, found, direct[BEHIND_BALANCER], strict=True):
-        if response is None:
+    for case, attack, answer, own in zip(corpus(), attacks(direct), found, direct[BEHIND_BALANCER], strict=True):
+        if answer is None:
             continue
-        status, told = response
-        reached = f"{told.get('servlet')} at {told.get('path', '')[:100]!r}" if told else f"nothing, status {status}"
-        if attack or 200 not in case.expected:
-            if told or status == 200:
-                wrong.append(f"{case.name}: must be blocked, reached {reached}")
-        elif told:
-            expected = servlet_of(case.target) if case.expected == PASSES else own[1].get("servlet")
-            if (told["servlet"], told["path"]) != (expected, own[1].get("path")):
-                wrong.append(f"{case.name}: reached {reached}, without the balancer {own}")
-        elif case.expected == PASSES and case.target not in REJECTED_BY_TOMCAT:
-            wrong.append(f"{case.name}: must pass, reached {reached}")
+        expected = ""
+        if 200 in case.expected and not attack:
+            expected = servlet_of(case.target) if case.expected == PASSES else servlet(answer) and servlet(own)
+        if case.target in REJECTED_BY_TOMCAT:
+            expected = ""
+        elif not expected and answer[0] == 200:
+            wrong.append(f"{case.name}: status 200")
+        if servlet(answer) != expected:
+            wrong.append(f"{case.name}: reached {servlet(answer)!r} instead of {expected!r}, {path(answer)[:100]!r}")
+        elif expected and path(answer) != path(own):
+            wrong.append(f"{case.name}: {path(answer)[:100]!r} instead of {path(own)[:100]!r}")
     return wrong
