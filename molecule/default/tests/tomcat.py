@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import re
 import socket
 import subprocess
@@ -45,7 +47,8 @@ class Tomcat:
             return exchange(stream, case, host)
 
     def ask_corpus(self, host: str) -> dict[str, list[Answer]]:
-        return {name: [self.ask(name, case, host) for case in corpus()] for name in self.ports}
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            return {name: list(pool.map(functools.partial(self.ask, name, host=host), corpus())) for name in self.ports}
 
     def administration_requests(self) -> list[str]:
         """What the balancer has forwarded to the administration."""
