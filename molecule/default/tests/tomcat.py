@@ -63,8 +63,8 @@ def running(directory: Path) -> Iterator[Tomcat]:
     assert all(jar.exists() for jar in jars), "Tomcat is missing: run tools/archives.sh"
     classes = ":".join(str(jar) for jar in jars)
     command = ["java", "-XX:TieredStopAtLevel=1", "-cp", classes, str(SOURCE), str(directory)]
+    # It ends with its input, too, if this process is killed.
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
         assert process.stdout is not None
         try:
             lines = [process.stdout.readline().strip() for _connector in CONNECTORS]
@@ -72,7 +72,7 @@ def running(directory: Path) -> Iterator[Tomcat]:
             ports = dict(zip(CONNECTORS, map(int, lines), strict=True))
             yield Tomcat(ports, directory / "handled.log")
         finally:
-            process.stdin.close()
+            process.terminate()
 
 
 @contextlib.contextmanager
