@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Downloads the search engines from Maven Central and packs the stand-in engine. Hosts install both from the controller.
+# Downloads the search engines and Tomcat from Maven Central and packs the stand-in engine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 archives="$PWD/.cache/archives"
 mkdir -p "$archives"
 
-# The product without its bundled Java, as its makers publish it for tests.
-search_archive() {
-    local product="$1" group="$2" version="$3" sha256="$4" file work
-    file="$archives/$product-$version.zip"
+# Usage: download GROUP ARTIFACT VERSION EXTENSION SHA256
+download() {
+    local group="$1" artifact="$2" version="$3" extension="$4" sha256="$5" file work
+    file="$archives/$artifact-$version.$extension"
     if echo "$sha256  $file" | sha256sum --check --status 2> /dev/null; then
         return 0
     fi
@@ -18,21 +18,29 @@ search_archive() {
     (
         cd "$work"
         mvn --batch-mode --quiet org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-            -Dartifact="$group.distribution.integ-test-zip:$product:$version:zip" \
+            -Dartifact="$group:$artifact:$version:$extension" \
             -DoutputDirectory="$work"
     ) || { rm -rf "$work"; return 1; }
-    mv "$work/$product-$version.zip" "$file"
+    mv "$work/$artifact-$version.$extension" "$file"
     rm -rf "$work"
     if ! echo "$sha256  $file" | sha256sum --check --status; then
         echo "The SHA-256 of $file differs from the one pinned here: $(sha256sum "$file")" >&2
         rm -f "$file"
         return 1
     fi
-    echo "Downloaded $product $version"
+    echo "Downloaded $artifact $version"
 }
 
-search_archive elasticsearch org.elasticsearch 7.17.28 37004c9bd95165eb41b229204bbb9f311d8099d6db22ec22b2f019664f0a75ab
-search_archive opensearch org.opensearch 2.18.0 f2c6be31052ff5ab2d98e95bdcb77b0dec923ba1742dfbb294b565410c4dee78
+# The products without their bundled Java, as their makers publish them for tests.
+download org.elasticsearch.distribution.integ-test-zip elasticsearch 7.17.28 zip \
+    37004c9bd95165eb41b229204bbb9f311d8099d6db22ec22b2f019664f0a75ab
+download org.opensearch.distribution.integ-test-zip opensearch 2.18.0 zip \
+    f2c6be31052ff5ab2d98e95bdcb77b0dec923ba1742dfbb294b565410c4dee78
+# The engine's web server.
+download org.apache.tomcat.embed tomcat-embed-core 9.0.83 jar \
+    4ed404d5dea8652846f3c52c094764c2ec018f28a3561f1d27df700f7aa5b376
+download org.apache.tomcat tomcat-annotations-api 9.0.83 jar \
+    565926710d1916116d64f04593d2b8eca352180f3a7797cf7b6c948b40543a8c
 if [ -n "${ENGINE_ARCHIVE:-}" ]; then
     if [ ! -f "$ENGINE_ARCHIVE" ]; then
         echo "ENGINE_ARCHIVE: file not found: $ENGINE_ARCHIVE" >&2

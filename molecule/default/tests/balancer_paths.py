@@ -23,9 +23,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from balancer_trial import HTTPS, Client, serving
+from balancer_trial import HTTPS, Client, balancing, serving
 
-EXEMPT = "127.0.0.30"
+EXEMPT, ADMINISTRATOR = "127.0.0.30", "127.0.0.31"
 LOGIN_LIMIT = 5
 REFUSED, CLOSED, PASSES = frozenset({400}), frozenset({400, 403}), frozenset({200})
 FORBIDDEN = frozenset({403})
@@ -483,14 +483,27 @@ def read_all(stream: socket.socket) -> bytes:
     return data
 
 
-def ask_http1(client: Client, case: Case, source: str = EXEMPT) -> tuple[int, str]:
-    """The status (0 for a closed connection) and the target that reached the engine."""
-    lines = [f"{case.method} {case.target} HTTP/1.1", *case.headers, "Content-Length: 0", "Connection: close", "", ""]
+# The status (0 for a closed connection), and what the engine reports about the request that reached it.
+Answer = tuple[int, dict[str, str]]
+
+
+def report(body: bytes) -> dict[str, str]:
+    """What the engine reports, empty if the response is not the engine's."""
+    found: dict[str, str] = json.loads(body) if body.startswith(b'{"target"') else {}
+    return found
+
+
+def ask_http1(client: Client, case: Case, source: str = EXEMPT) -> Answer:
     with open_tls(client, source, "http/1.1") as stream:
-        stream.sendall("\r\n".join(lines).replace("HOST", client.host).encode("latin-1"))
-        head, _empty, body = read_all(stream).partition(b"\r\n\r\n")
-    status = int(head.split(b" ")[1]) if head.startswith(b"HTTP/1.1 ") else 0
-    return status, json.loads(body)["target"] if body.startswith(b'{"target"') else ""
+        return exchange(stream, case, client.host)
+
+
+def exchange(stream: socket.socket, case: Case, host: str) -> Answer:
+    """Sends the request by HTTP/1.1."""
+    lines = [f"{case.method} {case.target} HTTP/1.1", *case.headers, "Content-Length: 0", "Connection: close", "", ""]
+    stream.sendall("\r\n".join(lines).replace("HOST", host).encode("latin-1"))
+    head, _empty, body = read_all(stream).partition(b"\r\n\r\n")
+    return int(head.split(b" ")[1]) if head.startswith(b"HTTP/1.1 ") else 0, report(body)
 
 
 def literal(name: bytes, value: bytes) -> bytes:
@@ -508,7 +521,7 @@ def literal(name: bytes, value: bytes) -> bytes:
     return b"\x10" + text(name) + text(value)
 
 
-def ask_http2(client: Client, case: Case) -> tuple[int, str]:
+def ask_http2(client: Client, case: Case) -> Answer:
     """The same by HTTP/2. A reset stream or connection counts as status 0."""
 
     def frame(kind: int, flags: int, stream_id: int, data: bytes) -> bytes:
@@ -531,7 +544,7 @@ def ask_http2(client: Client, case: Case) -> tuple[int, str]:
                 except ConnectionError:
                     more = b""
                 if not more:
-                    return status, json.loads(body)["target"] if body.startswith(b'{"target"') else ""
+                    return status, report(body)
                 data += more
             size, kind, flags, number = (
                 int.from_bytes(data[:3], "big"),
@@ -547,7 +560,7 @@ def ask_http2(client: Client, case: Case) -> tuple[int, str]:
             if kind == 0 and number == 1:
                 body += content
             if (kind in (0, 1) and number == 1 and flags & 1) or kind in (3, 7):
-                return status, json.loads(body)["target"] if body.startswith(b'{"target"') else ""
+                return status, report(body)
 
 
 def mismatches(found: list[Any], protocol: str, host: str) -> list[str]:
@@ -556,7 +569,7 @@ def mismatches(found: list[Any], protocol: str, host: str) -> list[str]:
     for case, response in zip(corpus(), found, strict=True):
         if response is None:
             continue
-        status, arrived = response
+        status, arrived = response[0], response[1].get("target", "")
         # HAProxy resets a stream whose header it does not accept.
         expected = case.expected | ({0} if protocol == "http2" and 400 in case.expected else set())
         target = (case.arrives or case.target).replace("HOST", host)
@@ -581,32 +594,46 @@ def post(client: Client, path: str, source: str, header: str = "") -> int:
     return ask_http1(client, Case(path, PASSES, "POST", ("Host: HOST", *filter(None, [header]))), source)[0]
 
 
-def main(directory: str, host: str, allow_list: str = "") -> None:
+def ask_corpus(client: Client) -> dict[str, list[Answer | None]]:
+    cases = corpus()
+    return {
+        "http1": [ask_http1(client, case) if case.http1 else None for case in cases],
+        "http2": [ask_http2(client, case) if case.http2 else None for case in cases],
+    }
+
+
+def ask_limits(client: Client) -> dict[str, Any]:
+    return {
+        "logins": [
+            [post(client, path, f"127.0.3.{number}") for _number in range(LOGIN_LIMIT + 4)]
+            for number, path in enumerate(LOGINS, 1)
+        ],
+        "forwarded": [
+            [post(client, "/app/login", f"127.0.2.{number}", header) for _number in range(LOGIN_LIMIT + 4)]
+            for number, header in enumerate(FORWARDED, 1)
+        ],
+        "administration": [post(client, "/system", source, header) for source, header in ADMINISTRATION],
+    }
+
+
+def ask_allowed(client: Client) -> dict[str, Any]:
+    asked = [Case(path, PASSES) for path in ALLOW_LIST]
+    return {
+        "http1": [ask_http1(client, case) if case.http1 else None for case in corpus()],
+        "allowed1": [ask_http1(client, case)[0] for case in asked],
+        "allowed2": [ask_http2(client, case)[0] for case in asked],
+    }
+
+
+def main(directory: str, host: str, way: str = "") -> None:
+    """With "tomcat", the engine is not started here: another program listens at its port."""
+    if way == "tomcat":
+        with balancing(directory, host) as client:
+            administrator = ask_http1(client, Case(SYSTEM[0], PASSES), ADMINISTRATOR)
+            print(json.dumps({**ask_corpus(client), "administrator": administrator}))
+        return
     with serving(directory, host, Engine) as client:
-        cases = corpus()
-        if allow_list:
-            asked = [Case(path, PASSES) for path in ALLOW_LIST]
-            found = {
-                "http1": [ask_http1(client, case) if case.http1 else None for case in cases],
-                "allowed1": [ask_http1(client, case)[0] for case in asked],
-                "allowed2": [ask_http2(client, case)[0] for case in asked],
-            }
-            print(json.dumps(found))
-            return
-        found = {
-            "http1": [ask_http1(client, case) if case.http1 else None for case in cases],
-            "http2": [ask_http2(client, case) if case.http2 else None for case in cases],
-            "logins": [
-                [post(client, path, f"127.0.3.{number}") for _number in range(LOGIN_LIMIT + 4)]
-                for number, path in enumerate(LOGINS, 1)
-            ],
-            "forwarded": [
-                [post(client, "/app/login", f"127.0.2.{number}", header) for _number in range(LOGIN_LIMIT + 4)]
-                for number, header in enumerate(FORWARDED, 1)
-            ],
-            "administration": [post(client, "/system", source, header) for source, header in ADMINISTRATION],
-        }
-        print(json.dumps(found))
+        print(json.dumps(ask_allowed(client) if way == "allow-list" else {**ask_corpus(client), **ask_limits(client)}))
 
 
 if __name__ == "__main__":

@@ -248,10 +248,8 @@ def await_server(client: Client) -> None:
 
 
 @contextlib.contextmanager
-def serving(
-    directory: str, host: str, engine: type[http.server.BaseHTTPRequestHandler], certificate: str = ""
-) -> Iterator[Client]:
-    """A client for the second HAProxy, which runs within the context. With a certificate, the engine speaks TLS."""
+def responding(engine: type[http.server.BaseHTTPRequestHandler], certificate: str = "") -> Iterator[None]:
+    """The engine, which runs within the context. With a certificate it speaks TLS."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", ENGINE), engine)
     if certificate:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -259,6 +257,16 @@ def serving(
         # In the thread of the connection, or one connection would delay the others.
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def balancing(directory: str, host: str) -> Iterator[Client]:
+    """A client for the second HAProxy, which runs within the context."""
     pid_file = f"{directory}/pid"
     lengthen_periods(f"{directory}/haproxy.cfg")
     subprocess.run(["/usr/sbin/haproxy", "-q", "-D", "-f", f"{directory}/haproxy.cfg", "-p", pid_file], check=True)
@@ -269,8 +277,15 @@ def serving(
     finally:
         with open(pid_file, encoding="ascii") as stream:
             os.kill(int(stream.read()), signal.SIGTERM)
-        server.shutdown()
-        server.server_close()
+
+
+@contextlib.contextmanager
+def serving(
+    directory: str, host: str, engine: type[http.server.BaseHTTPRequestHandler], certificate: str = ""
+) -> Iterator[Client]:
+    """A client for the second HAProxy. HAProxy and the engine run within the context."""
+    with responding(engine, certificate), balancing(directory, host) as client:
+        yield client
 
 
 def main(directory: str, host: str) -> None:

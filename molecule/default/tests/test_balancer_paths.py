@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import balancer_paths
 import pytest
 import second_haproxy
+import tomcat
 
 if TYPE_CHECKING:
+    from balancer_paths import Answer
     from conftest import Lab
 
 
@@ -45,8 +48,8 @@ def test_with_an_allow_list_only_its_paths_pass(lab: Lab) -> None:
         expected = {path: 200 if passes else 404 for path, passes in balancer_paths.ALLOW_LIST.items()}
         assert statuses == expected, protocol
     # Nothing passes that would be rejected without the list.
-    for case, (status, _target) in zip(balancer_paths.corpus(), found["http1"], strict=True):
-        assert status != 200 or 200 in case.expected, case.name
+    for case, response in zip(balancer_paths.corpus(), found["http1"], strict=True):
+        assert response is None or response[0] != 200 or 200 in case.expected, case.name
 
 
 def test_every_spelling_of_a_login_is_limited(results: dict[str, Any]) -> None:
@@ -62,3 +65,51 @@ def test_every_address_from_a_trusted_proxy_is_limited(results: dict[str, Any]) 
 def test_the_administration_requires_an_unambiguous_client_address(results: dict[str, Any]) -> None:
     asked = dict(zip(balancer_paths.ADMINISTRATION, results["administration"], strict=True))
     assert asked == balancer_paths.ADMINISTRATION
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Answers of Tomcat to the corpus, without the balancer by connector, and behind it by protocol."""
+
+    direct: dict[str, list[Answer]]
+    behind: dict[str, Any]
+    # What the balancer has forwarded to the administration.
+    administration: list[str]
+
+
+@pytest.fixture(scope="module")
+def trial(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    """A real Tomcat, whose servlets report which of them a request reached."""
+    balancer = lab.groups["load_balancers"][0]
+    with tomcat.running(tmp_path_factory.mktemp("tomcat")) as server:
+        direct = server.ask_corpus(lab.public_name)
+        with tomcat.forwarded(lab, balancer, server.ports[tomcat.BEHIND_BALANCER]):
+            behind = second_haproxy.results_of(
+                lab,
+                "balancer_paths.py",
+                "tomcat",
+                haproxy_system_allowed_sources=[balancer_paths.ADMINISTRATOR],
+                haproxy_system_paths=list(balancer_paths.SYSTEM),
+            )
+        return Trial(direct, behind, server.administration_requests())
+
+
+def test_the_corpus_contains_attacks_that_work_without_the_balancer(
+    trial: Trial, record_property: pytest.RecordProperty
+) -> None:
+    attacks = sum(tomcat.attacks(trial.direct))
+    record_property("targets that Tomcat maps to the administration", attacks)
+    print(f"Tomcat maps {attacks} of {len(balancer_paths.corpus())} targets to the administration.")
+    assert attacks >= 200
+
+
+@pytest.mark.parametrize("protocol", ["http1", "http2"])
+def test_behind_the_balancer_tomcat_gets_ordinary_requests_only(trial: Trial, protocol: str) -> None:
+    wrong = tomcat.faults(trial.behind[protocol], trial.direct)
+    assert wrong == [], "\n".join([f"{len(wrong)} requests:", *wrong])
+
+
+def test_only_an_administrator_reaches_the_administration_of_tomcat(trial: Trial) -> None:
+    status, reported = trial.behind["administrator"]
+    assert (status, reported["servlet"]) == (200, "system")
+    assert trial.administration == [f"GET {balancer_paths.SYSTEM[0]}"]
