@@ -54,8 +54,8 @@ options:
       - V(closed) ends the operation. It fails if a node of O(nodes) has another release.
       - V(schema_created) records that the tables of the database exist.
       - V(pinned) and V(unpinned) set and remove a pin. While a pin is set, only a rollback changes the release.
-      - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, and V(undrained) removes
-        O(node).
+      - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, with the states that
+        they had there, and V(undrained) removes O(node).
       - V(deployed) records which applications every node has.
     type: str
     choices:
@@ -138,6 +138,11 @@ options:
     description: The nodes that are taken out of the load balancers.
     type: list
     elements: str
+  drained_states:
+    description:
+      - With O(state=drained), the state of each node before, V(ready), V(drain) or V(maint), by C(balancer/backend).
+      - Maintenance of a node that was already taken out does not replace what is recorded for it.
+    type: dict
   applications:
     description: SHA-256 of each application's artefact, by its name.
     type: dict
@@ -229,6 +234,10 @@ record:
       type: list
       elements: str
       sample: []
+    drained_states:
+      description: The states that the drained nodes had in the load balancers before.
+      type: dict
+      sample: {engine3: {lb1/engine_nodes: drain}}
     schema:
       description: When, where and for which engine version the tables of the database were created.
       type: dict
@@ -299,6 +308,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "node": _TEXT,
     "pin": {"type": "bool", "default": False},
     "drained": {"type": "list", "elements": "str"},
+    "drained_states": {"type": "dict"},
     "applications": {"type": "dict"},
 }
 

@@ -29,6 +29,7 @@ OLD_FORMAT = 1
 FILE_NAME = "record.json"
 LOCK_NAME = "record.lock"
 HISTORY = 100
+SERVER_STATES = ("ready", "drain", "maint")
 ROLLBACK = "rollback"
 # A rollback reverts this operation, which a failure most likely left open. The lease keeps it from doing that while
 # the operation is at work.
@@ -73,6 +74,7 @@ def empty(cluster: str) -> Record:
         "operation": None,
         "lease": None,
         "drained": [],
+        "drained_states": {},
         "schema": None,
         "applications": {},
         "history": [],
@@ -111,6 +113,7 @@ def parse(data: bytes, where: str) -> Record:
         ("pin", (dict, type(None))),
         ("passed", (dict,)),
         ("old_releases_until", (str, type(None))),
+        ("drained_states", (dict,)),
     ):
         if not isinstance(record[name], kinds):
             raise PermanentError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
@@ -126,6 +129,9 @@ def parse(data: bytes, where: str) -> Record:
 def _wrong(record: Record) -> str:
     if not all(isinstance(release, str) for release in record["passed"].values()):
         return "passed contains an invalid value"
+    for states in record["drained_states"].values():
+        if not isinstance(states, dict) or not all(state in SERVER_STATES for state in states.values()):
+            return "drained_states contains an invalid value"
     if record["old_releases_until"] is not None:
         try:
             leases.seconds(record["old_releases_until"])
@@ -250,6 +256,7 @@ class Change(t.NamedTuple):
     stale_after: int = 900
     old_release_hours: int = 24
     now: float = 0.0
+    drained_states: dict[str, dict[str, str]] | None = None
 
     def claim(self) -> leases.Claim:
         return leases.Claim(
@@ -393,6 +400,25 @@ def _close(record: Record, change: Change) -> None:
         record["format"] = FORMAT
 
 
+def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str, str]]) -> None:
+    """Remember the states that the balancers had before. They are restored when the node is used again."""
+    states = dict(record["drained_states"])
+    for node in nodes:
+        known = states.get(node) or {}
+        now = found.get(node) or {}
+        if not set(now.values()) <= set(SERVER_STATES):
+            raise NodeError(f"drained_states: a state of {node} is not one of {', '.join(SERVER_STATES)}.")
+        # Of a node that a run has already taken out, maintenance is what that run has set.
+        ours = node in record["drained"]
+        merged = {
+            where: known.get(where, state) if ours and state == "maint" else state for where, state in now.items()
+        }
+        if known or merged:
+            states[node] = {**known, **merged}
+    record["drained"] = sorted({*record["drained"], *nodes})
+    record["drained_states"] = states
+
+
 def _take(record: Record, change: Change) -> None:
     taken = leases.take(record["lease"], change.claim())
     record["lease"] = taken.lease
@@ -451,9 +477,10 @@ def apply(record: Record, change: Change) -> Record:
     elif change.state == "drained":
         if change.drained is None:
             raise NodeError("drained: name the drained nodes, or give an empty list.")
-        new["drained"] = sorted({*new["drained"], *change.drained})
+        _drain(new, change.drained, change.drained_states or {})
     elif change.state == "undrained":
         new["drained"] = [node for node in new["drained"] if node != change.node]
+        new["drained_states"] = {node: at for node, at in new["drained_states"].items() if node != change.node}
     elif change.state == "deployed":
         wanted = dict(sorted((change.applications or {}).items()))
         if new["applications"] != wanted:

@@ -299,6 +299,20 @@ def test_applications_are_remembered_once() -> None:
     assert again == value
 
 
+def test_the_states_that_drained_nodes_had_before_are_kept_until_they_are_used_again() -> None:
+    first = {"lb1/engine_nodes": "drain", "lb2/engine_nodes": "ready"}
+    value = after(change("drained", drained=["a"], drained_states={"a": first}))
+    assert value["drained_states"] == {"a": first}
+    # The next run that leaves it out finds the maintenance that this one has set; drain on lb2 is an operator's.
+    second = {"lb1/engine_nodes": "maint", "lb2/engine_nodes": "drain", "lb3/engine_nodes": "maint"}
+    value = after(change("drained", drained=["a", "b"], drained_states={"a": second}), start=value)
+    assert value["drained_states"] == {"a": {**first, "lb2/engine_nodes": "drain", "lb3/engine_nodes": "maint"}}
+    value = after(change("undrained", node="a"), start=value)
+    assert (value["drained"], value["drained_states"]) == (["b"], {})
+    with pytest.raises(NodeError, match="drained_states"):
+        after(change("drained", drained=["a"], drained_states={"a": {"lb1/x": "off"}}))
+
+
 def test_drained_nodes_and_the_length_of_history() -> None:
     value = after(change("drained", drained=["b", "a", "b"]))
     assert value["drained"] == ["a", "b"]
