@@ -31,9 +31,9 @@ LOCK_NAME = "record.lock"
 HISTORY = 100
 SERVER_STATES = ("ready", "drain", "maint")
 ROLLBACK = "rollback"
-# A rollback reverts this operation, which a failure most likely left open. The lease keeps it from doing that while
-# the operation is at work.
-_UNDONE = "site"
+# They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
+# them. The lease keeps it from doing that while they are at work.
+_ROLL_OUT = ("site", "rollout")
 _LIMIT = 1 << 20
 # A hard mount of an unavailable server blocks a reader forever.
 READ_SECONDS = 10.0
@@ -290,10 +290,21 @@ def _held_by(operation: t.Mapping[str, t.Any]) -> str:
     )
 
 
+def _same_kind(operation: t.Mapping[str, t.Any], change: Change) -> bool:
+    """Whether the change belongs to the open operation, or completes it."""
+    name = operation.get("name")
+    return name == change.operation or (name in _ROLL_OUT and change.operation in _ROLL_OUT)
+
+
 def _pin(record: Record, release: str, change: Change) -> bool:
-    """Whether the pin is a new one."""
-    if record["pin"] and record["pin"].get("release") == release:
-        return False
+    """Whether the pin is a new one, or has a further reason."""
+    pin = record["pin"]
+    if pin and pin.get("release") == release:
+        before = str(pin.get("reason") or "")
+        if not change.reason or f"; {change.reason}; " in f"; {before}; ":
+            return False
+        record["pin"] = {**pin, "reason": "; ".join(filter(None, (before, change.reason)))}
+        return True
     record["pin"] = {"release": release, "reason": change.reason, "owner": change.owner, "time": timestamp(change.now)}
     return True
 
@@ -310,9 +321,13 @@ def _open(record: Record, change: Change) -> None:
             f"({pin.get('reason') or 'no reason given'}). "
             "Lift the pin first, or roll out that release."
         )
+    if operation is not None and operation.get("name") != change.operation and _same_kind(operation, change):
+        record["operation"] = operation = {**operation, "name": change.operation, "owner": change.owner}
+        if record["desired_release"] == change.release or not change.release:
+            _remember(record, change.operation, change, node=change.node, reason="completes the open rollout")
     if operation is not None and operation.get("name") != change.operation:
         take_over = change.take_over
-        if change.operation == ROLLBACK and operation.get("name") == _UNDONE:
+        if change.operation == ROLLBACK and operation.get("name") in _ROLL_OUT:
             take_over = take_over or change.reason or "rolled back"
         if not take_over:
             again = (
@@ -366,11 +381,26 @@ def _prolong(record: Record, change: Change) -> None:
 
 def _pass(record: Record, change: Change) -> None:
     """The node has passed the gate with the desired release."""
-    if not change.node or record["operation"] is None or not record["desired_release"]:
+    if not change.node or not record["desired_release"]:
+        return
+    if record["operation"] is None:
+        _repaired(record, change)
         return
     if record["passed"].get(change.node) != record["desired_release"]:
         record["passed"] = {**record["passed"], change.node: record["desired_release"]}
         _prolong(record, change)
+
+
+def _repaired(record: Record, change: Change) -> None:
+    """The run changed or restarted the node without a new release. One entry for each run and node."""
+    entry = {"operation": change.operation, "node": change.node, "reason": "repaired"}
+    since = (record["lease"] or {}).get("started", "")
+    for known in reversed(record["history"]):
+        if str(known.get("time", "")) < since:
+            break
+        if {**known, **entry} == known:
+            return
+    _remember(record, **entry, change=change)
 
 
 def _close(record: Record, change: Change) -> None:
@@ -387,7 +417,7 @@ def _close(record: Record, change: Change) -> None:
             f"The rollout of {record['desired_release']} cannot be closed: {found}. The rollout stays open. Run again."
         )
     if operation is not None:
-        if change.operation and operation.get("name") != change.operation and not change.take_over:
+        if change.operation and not _same_kind(operation, change) and not change.take_over:
             raise NodeError(f"Another operation is under way: {_held_by(operation)}.")
         record["operation"] = None
         _remember(record, f"{operation.get('name')} done", change)
