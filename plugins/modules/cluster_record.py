@@ -50,12 +50,12 @@ options:
       - V(opened) makes O(release) the desired release and begins or continues O(operation). If the release is already
         the desired one and no operation is open, nothing changes. V(site) and V(rollout) complete each other. A
         V(rollback) continues an open one of them, since it reverts it.
-      - V(passed) records that O(node) has passed the gate with the desired release. If no operation is open, the history
-        gets an entry, since the run has repaired the node.
+      - V(passed) records that O(node) has passed the gate with the desired release. If no operation is open, the
+        history gets an entry, since the run has repaired the node.
       - V(closed) ends the operation. It fails if a node of O(nodes) has another release.
       - V(schema_created) records that the tables of the database exist.
-      - V(pinned) and V(unpinned) set and remove a pin. While a pin is set, only a rollback changes the release. A further
-        O(reason) is added to those of the pin.
+      - V(pinned) and V(unpinned) set and remove a pin. While a pin is set, only a rollback changes the release. A
+        further O(reason) is added to those of the pin.
       - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, with the states that
         they had there, and V(undrained) removes O(node).
       - V(deployed) records which applications every node has.
