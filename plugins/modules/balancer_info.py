@@ -115,7 +115,8 @@ servers:
       type: str
       sample: UP
     up:
-      description: Whether it is fully up. C(UP 1/3) is about to go down, and C(DRAIN) gets no new users.
+      description: >-
+        Whether it is fully up. C(UP 1/3) is about to go down, and neither C(DRAIN) nor the weight 0 gets new users.
       type: bool
       sample: true
     check:

@@ -21,10 +21,17 @@ options:
   state:
     description:
       - V(maint) sends no request to the server any more, and ends the sessions that it has.
+      - V(drain) sends only requests of users who already have a session on it.
       - V(ready) uses it as soon as its health checks pass.
+      - V(restored) ends a V(maint) that a run has set. It sets each server that is in maintenance to its state in
+        O(before), or to V(ready), and leaves the others as they are, since somebody has changed them in the meantime.
     type: str
-    choices: [ready, maint]
+    choices: [ready, drain, maint, restored]
     required: true
+  before:
+    description: With O(state=restored), the state V(ready), V(drain) or V(maint) by backend.
+    type: dict
+    default: {}
   socket:
     description: HAProxy's runtime socket.
     type: path
@@ -46,6 +53,13 @@ EXAMPLES = r"""
   ivy.cluster.balancer_server:
     name: engine3
     state: maint
+
+- name: Let the balancer use it as before
+  ivy.cluster.balancer_server:
+    name: engine3
+    state: restored
+    before:
+      engine_nodes: drain
 """
 
 RETURN = r"""
@@ -79,7 +93,8 @@ from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.server_state i
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["ready", "maint"], "required": True},
+    "state": {"type": "str", "choices": ["ready", "drain", "maint", "restored"], "required": True},
+    "before": {"type": "dict", "default": {}},
     "socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
     "timeout": {"type": "float", "default": 10},
 }
@@ -88,9 +103,15 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
+    if not set(params["before"].values()) <= {"ready", "drain", "maint"}:
+        module.fail_json(msg="before: each state must be ready, drain or maint.")
     try:
         changed, servers = set_state(
-            RuntimeSocket(params["socket"], params["timeout"]), params["name"], params["state"], module.check_mode
+            RuntimeSocket(params["socket"], params["timeout"]),
+            params["name"],
+            params["state"],
+            module.check_mode,
+            params["before"],
         )
     except RuntimeSocketError as error:
         module.fail_json(msg=str(error))

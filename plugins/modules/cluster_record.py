@@ -48,14 +48,16 @@ options:
       - V(renewed) checks that this run holds the lease, renews it, and records O(step) and O(node).
       - V(released) gives the lease up if this run holds it.
       - V(opened) makes O(release) the desired release and begins or continues O(operation). If the release is already
-        the desired one and no operation is open, nothing changes. A V(rollback) continues an open V(site), since it
-        reverts that operation.
-      - V(passed) records that O(node) has passed the gate with the desired release.
+        the desired one and no operation is open, nothing changes. V(site) and V(rollout) complete each other. A
+        V(rollback) continues an open one of them, since it reverts it.
+      - V(passed) records that O(node) has passed the gate with the desired release. If no operation is open, the
+        history gets an entry, since the run has repaired the node.
       - V(closed) ends the operation. It fails if a node of O(nodes) has another release.
       - V(schema_created) records that the tables of the database exist.
-      - V(pinned) and V(unpinned) set and remove a pin. While a pin is set, only a rollback changes the release.
-      - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, and V(undrained) removes
-        O(node).
+      - V(pinned) and V(unpinned) set and remove a pin. While a pin is set, only a rollback changes the release. A
+        further O(reason) is added to those of the pin.
+      - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, with the states that
+        they had there, and V(undrained) removes O(node).
       - V(deployed) records which applications every node has.
     type: str
     choices:
@@ -138,6 +140,11 @@ options:
     description: The nodes that are taken out of the load balancers.
     type: list
     elements: str
+  drained_states:
+    description:
+      - With O(state=drained), the state of each node before, V(ready), V(drain) or V(maint), by C(balancer/backend).
+      - Maintenance of a node that was already taken out does not replace what is recorded for it.
+    type: dict
   applications:
     description: SHA-256 of each application's artefact, by its name.
     type: dict
@@ -229,6 +236,10 @@ record:
       type: list
       elements: str
       sample: []
+    drained_states:
+      description: The states that the drained nodes had in the load balancers before.
+      type: dict
+      sample: {engine3: {lb1/engine_nodes: drain}}
     schema:
       description: When, where and for which engine version the tables of the database were created.
       type: dict
@@ -299,6 +310,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "node": _TEXT,
     "pin": {"type": "bool", "default": False},
     "drained": {"type": "list", "elements": "str"},
+    "drained_states": {"type": "dict"},
     "applications": {"type": "dict"},
 }
 

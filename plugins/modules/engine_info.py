@@ -206,6 +206,12 @@ engine:
       type: list
       elements: str
       sample: []
+    restart_undecided:
+      description: >-
+        The reasons that do not count if only keys were changed that the engine reloads, by file. The node does not know
+        these keys.
+      type: dict
+      sample: {configuration/ivy.yaml: configuration/ivy.yaml changed since the engine started}
     health:
       description: Result of the health check; null without O(health).
       type: dict

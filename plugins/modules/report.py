@@ -71,6 +71,13 @@ options:
         description: Why the source could not be built.
         type: str
         default: ""
+      hot_reload_keys:
+        description:
+          - Prefixes of the keys of C(ivy.yaml) that the engine reloads, from the profile. A local change of such keys
+            alone needs no restart.
+        type: list
+        elements: str
+        default: []
       pin:
         description:
           - The pin of the cluster record, as M(ivy.cluster.cluster_record) returns it.
@@ -216,6 +223,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "release": {"type": "str", "default": ""},
             "release_problem": {"type": "str", "default": ""},
             "pin": {"type": "dict"},
+            "hot_reload_keys": {"type": "list", "elements": "str", "default": []},
             "command": {"type": "str", "default": "ansible-playbook"},
         },
     },

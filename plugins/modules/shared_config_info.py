@@ -131,6 +131,11 @@ restart_reasons:
   type: list
   elements: str
   sample: []
+restart_undecided:
+  description: The reasons that do not count if only keys were changed that the engine reloads, by file.
+  returned: always
+  type: dict
+  sample: {configuration/ivy.yaml: configuration/ivy.yaml changed since the engine started}
 """
 
 from ansible.module_utils.basic import AnsibleModule

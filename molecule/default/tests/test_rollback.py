@@ -124,8 +124,8 @@ def test_3_the_history_lists_all_operations(lab: Lab, before: Before, tmp_path: 
         "rollback",
         "rollback done",
         "unpin",
-        "site",
-        "site done",
+        "rollout",
+        "rollout done",
     ]
     assert ("unpin", "a better greeting") in since
     assert all(event["owner"] for event in found["history"][-5:])

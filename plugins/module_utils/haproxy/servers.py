@@ -13,7 +13,8 @@ from typing import Any
 from .runtime_socket import RuntimeSocketError
 
 # Bits of srv_admin_state in `show servers state` (HAProxy's enum srv_admin).
-_MAINTENANCE_BITS = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
+# The bits 0x20 and 0x40 are HAProxy's own maintenance, while a name cannot be resolved.
+_MAINTENANCE_BITS = 0x01 | 0x02 | 0x04
 _DRAIN_BITS = 0x08 | 0x10
 
 
@@ -26,6 +27,7 @@ class ServerState:
     address: str
     port: int
     admin_state: str
+    weight: str
 
 
 def parse_statistics(text: str) -> list[dict[str, str]]:
@@ -56,6 +58,7 @@ def parse_server_states(text: str) -> list[ServerState]:
                     address=row["srv_addr"],
                     port=int(row["srv_port"]),
                     admin_state=admin_state(int(row["srv_admin_state"])),
+                    weight=row.get("srv_uweight", ""),
                 )
             )
     return states
@@ -71,7 +74,7 @@ def admin_state(bits: int) -> str:
 
 
 def is_up(status: str) -> bool:
-    """Whether a server is fully up. `UP 1/3` is about to go down, and `DRAIN` gets no new users."""
+    """Whether a server is fully up. `UP 1/3` is about to go down, and `DRAIN` gets no new users. Nor does weight 0."""
     return status in ("UP", "no check")
 
 
@@ -89,7 +92,7 @@ def describe_servers(statistics: list[dict[str, str]], states: list[ServerState]
                 "name": row["svname"],
                 "address": row.get("addr") or (f"{state.address}:{state.port}" if state else ""),
                 "status": row["status"],
-                "up": is_up(row["status"]),
+                "up": is_up(row["status"]) and (state is None or state.weight != "0"),
                 "check": {
                     "status": row.get("check_status", "").lstrip("* "),
                     "code": row.get("check_code", ""),

@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import playbook
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_errors import diagnose
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import restart, source
 
 # In order of importance.
 SIDES = ("conflict", "drift", "pending")
@@ -55,12 +55,16 @@ class Node:
         return found
 
 
-def node_from(name: str, result: Item) -> Node:
+def node_from(name: str, result: Item, hot_reload_keys: t.Sequence[str] = ()) -> Node:
     reason = str(result.get("msg") or "")
     if result.get("unreachable"):
         return Node(name, UNREACHABLE, reason or "the host could not be reached", {})
     if result.get("failed") or "drift" not in result:
         return Node(name, FAILED, reason or "the node was not inspected", {})
+    if result.get("restart_reasons"):
+        changed = [*(result.get("drift") or []), *(result.get("conflict") or [])]
+        reasons = restart.needed(result, changed, hot_reload_keys)
+        result = {**result, "restart_reasons": reasons, "restart_required": bool(reasons)}
     different = any(result.get(side) for side in SIDES)
     return Node(name, DIFFERENT if different else CLEAN, "", result)
 
@@ -218,8 +222,9 @@ def build(
     command: str,
     results: t.Mapping[str, Item],
     pin: t.Mapping[str, t.Any] | None = None,
+    hot_reload_keys: t.Sequence[str] = (),
 ) -> Report:
-    nodes = tuple(node_from(name, results[name]) for name in sorted(results))
+    nodes = tuple(node_from(name, results[name], hot_reload_keys) for name in sorted(results))
     changes = tuple(_changes(nodes))
     return Report(cluster, engine_version, time, release, release_problem, command, nodes, changes, _pinned(pin or {}))
 

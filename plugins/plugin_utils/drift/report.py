@@ -20,6 +20,7 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
         params["command"],
         {name: result if isinstance(result, dict) else {} for name, result in params["nodes"].items()},
         params["pin"],
+        params.get("hot_reload_keys") or (),
     )
     return from_report(report)
 

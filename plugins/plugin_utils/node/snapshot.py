@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import connection_errors
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_errors import diagnose
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import restart
 
 Result = t.Mapping[str, t.Any]
 Endpoint = tuple[str, int]
@@ -90,11 +91,20 @@ class Snapshot:
     search: Service
     transport: str = "tcp"
     runtime_deployment: bool = False
+    hot_reload_keys: t.Sequence[str] = ()
     proceed_without: t.Collection[str] = ()
     accept_unsupported: t.Sequence[str] = ()
     other_services: t.Collection[Endpoint] = ()
     application_checked: bool = False
     check_mode: bool = False
+
+    def restart_reasons(self, node: Host) -> list[str]:
+        """Why the engine of the node needs a restart. A local change of keys that it reloads is none."""
+        try:
+            changes = node.fact("scan", "drift")
+        except FactError:
+            changes = []
+        return restart.needed(node.engine, changes, self.hot_reload_keys)
 
     @property
     def present(self) -> list[Host]:
@@ -157,6 +167,7 @@ def snapshot_from(value: t.Mapping[str, t.Any]) -> Snapshot:
         search=_service(value["search"]),
         transport=str(value["transport"]),
         runtime_deployment=bool(value["runtime_deployment"]),
+        hot_reload_keys=[str(name) for name in value.get("hot_reload_keys") or ()],
         proceed_without=[str(name) for name in value["proceed_without"]],
         accept_unsupported=[str(name) for name in value["accept_unsupported"]],
         other_services={(str(item["address"]), int(item["port"])) for item in value["other_services"]},

@@ -26,6 +26,8 @@ def render(data: t.Mapping[str, t.Any]) -> str:
     ]
     for done, nodes in _by_state(data["nodes"], check).items():
         lines.append(f"  {done}: {listed(nodes, _MOST_NODES)}")
+    for how, nodes in _taken_out(data["nodes"]).items():
+        lines.append(f"  an operator keeps users out, {how}: {listed(nodes, _MOST_NODES)}")
     if data["left_out"]:
         lines.append(f"  not in this run: {listed(data['left_out'], _MOST_NODES)}")
     if data["pinned"] and not check:
@@ -45,6 +47,16 @@ def _by_state(nodes: t.Mapping[str, t.Mapping[str, t.Any] | None], check: bool) 
     found: dict[str, list[str]] = {}
     for name, plan in nodes.items():
         found.setdefault(_state(plan, check), []).append(plain_text(name))
+    return found
+
+
+def _taken_out(nodes: t.Mapping[str, t.Mapping[str, t.Any] | None]) -> dict[str, list[str]]:
+    """Nodes that no run lets users in to."""
+    found: dict[str, list[str]] = {}
+    for name, plan in nodes.items():
+        how = (plan or {}).get("taken_out")
+        if how:
+            found.setdefault(plain_text(str(how)), []).append(plain_text(name))
     return found
 
 

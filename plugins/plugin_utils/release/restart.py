@@ -99,3 +99,27 @@ def _value(value: yaml_tree.Value) -> list[str]:
 def _without_attribute(data: bytes, attribute: str) -> bytes:
     name = re.escape(attribute.encode("utf-8"))
     return re.sub(rb"\b" + name + rb"\s*=\s*(?:\"[^\"]*\"|'[^']*')", attribute.encode("utf-8"), data)
+
+
+def needed(node: t.Mapping[str, t.Any], changes: t.Iterable[t.Mapping[str, t.Any]], hot: t.Sequence[str]) -> list[str]:
+    """The reasons of a node for a restart, without local changes of keys alone that the engine reloads.
+
+    ``node`` is what engine_info or shared_config_info returned, ``changes`` the local changes by file and key.
+    """
+    reasons = list(node.get("restart_reasons") or [])
+    reason = (node.get("restart_undecided") or {}).get(HOT_RELOAD_FILE)
+    if reason in reasons and any(_is_hot(change, hot) for change in changes):
+        reasons.remove(reason)
+    return reasons
+
+
+def _is_hot(change: t.Mapping[str, t.Any], hot: t.Sequence[str]) -> bool:
+    keys = change.get("keys") or []
+    return (
+        (change.get("root"), change.get("path"), change.get("kind")) == ("engine", HOT_RELOAD_FILE, "modified")
+        and bool(keys)
+        and all(
+            key.get("change") != "unreadable" and any(yaml_tree.has_prefix(str(key["key"]), prefix) for prefix in hot)
+            for key in keys
+        )
+    )

@@ -152,10 +152,10 @@ def _node(facts: Snapshot, node: Host) -> tuple[tuple[str, ...], list[str]]:
     release = short(running.get("release"))
     if running.get("release") != engine.get("applied"):
         release = f"{release} (applied {short(engine.get('applied'))})"
-    reasons = list(engine.get("restart_reasons") or [])
+    reasons = facts.restart_reasons(node)
     remarks += [f"restart: {reason}" for reason in reasons[:5]]
     peers = f"{len((engine.get('peers') or {}).get('connected') or [])}/{len(facts.nodes) - 1}"
-    restart = "REQUIRED" if engine.get("restart_required") else "no"
+    restart = "REQUIRED" if engine.get("restart_required") and (reasons or not engine.get("restart_reasons")) else "no"
     return (node.name, state, version, release, drift, restart, peers, balancer, str(unit.get("since") or "")), remarks
 
 

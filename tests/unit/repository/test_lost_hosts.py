@@ -148,7 +148,8 @@ BALANCER_SERVER = """#!/usr/bin/python
 import json
 import os
 from ansible.module_utils.basic import AnsibleModule
-module = AnsibleModule({"name": {"type": "str"}, "state": {"type": "str"}}, supports_check_mode=True)
+arguments = {"name": {"type": "str"}, "state": {"type": "str"}, "before": {"type": "dict"}}
+module = AnsibleModule(arguments, supports_check_mode=True)
 path = "DIRECTORY/" + os.environ["FAKE_HOST"] + ".json"
 with open(path) as stream:
     answer = json.load(stream)
@@ -156,7 +157,11 @@ if answer.get("stubborn"):
     module.fail_json(msg="Permission denied")
 servers = [server for server in answer["servers"] if server["name"] == module.params["name"]]
 for server in servers:
-    server.update(up=module.params["state"] == "ready", admin_state=module.params["state"])
+    state = module.params["state"]
+    if state == "restored":
+        state = module.params["before"].get(server["backend"], "ready") if server["admin_state"] == "maint" else ""
+    if state:
+        server.update(up=state == "ready", admin_state=state, status={"ready": "UP"}.get(state, state.upper()))
 with open(path, "w") as stream:
     json.dump(answer, stream)
 module.exit_json(changed=True, servers=servers)
@@ -189,6 +194,7 @@ REAL = (
     "rollout/reach_balancers",
     "rollout/await_balancers",
     "rollout/require_other_nodes",
+    "rollout/respect_taken_out",
     "rollout/take_out_absent",
     "rollout/put_back",
 )
@@ -200,6 +206,13 @@ LEASE = (
     "rollout/renew_lease_elsewhere",
     "rollout/release_lease",
 )
+LOCATION = {
+    "directory": "ivy_record_directory",
+    "cluster": "ivy_cluster_name",
+    "user": "ivy_user",
+    "group": "ivy_group",
+    "store": "ivy_state_directory",
+}
 # The steps on hosts by play. No step of a later play may begin after a host was lost.
 ROLL_OUT = [
     ["rollout/stage"],
@@ -271,10 +284,27 @@ class Cluster:
         path.write_text(text.replace("DIRECTORY", str(self.directory)), encoding="utf-8")
         return path
 
-    def balancer(self, name: str, servers: list[str], down: tuple[str, ...] = (), **more: t.Any) -> None:
-        """Set the answer of HAProxy on this host."""
-        listed = [{"name": server, "up": server not in down, "admin_state": "ready"} for server in servers]
+    def balancer(
+        self, name: str, servers: list[str], down: tuple[str, ...] = (), out: t.Mapping[str, str] = {}, **more: t.Any
+    ) -> None:
+        """Set the answer of HAProxy on this host. ``out`` is what operators have requested."""
+        listed = [
+            {
+                "backend": "engine_nodes",
+                "name": server,
+                "up": server not in (*down, *out),
+                "admin_state": out.get(server, "ready"),
+                "status": "DOWN" if server in down else out.get(server, "up").upper(),
+                "check": {"status": "L7STS", "reason": "503"} if server in down else {"status": "L7OK", "reason": ""},
+            }
+            for server in servers
+        ]
         self.write(self.directory / f"{name}.json", json.dumps({"servers": listed, **more}))
+
+    def requested(self, name: str) -> dict[str, str]:
+        """The states that HAProxy on this host was asked for."""
+        servers = json.loads((self.directory / f"{name}.json").read_text(encoding="utf-8"))["servers"]
+        return {server["name"]: server["admin_state"] for server in servers}
 
     def begin_with(self, step: str, included: str) -> None:
         """Include a task file at the beginning of a step."""
@@ -466,6 +496,8 @@ def test_in_check_mode_a_balancer_that_this_run_sets_up_may_be_missing(cluster: 
     [
         ("away", "lb2 cannot be reached: "),
         ("unlisted", "HAProxy on lb2 does not list it."),
+        ("down", "HAProxy on lb2 has it as DOWN: 503"),
+        ("drained-and-down", "HAProxy on lb2 has it as DOWN: 503"),
     ],
 )
 def test_a_balancer_that_does_not_have_the_node_up_ends_the_run_at_the_gate(
@@ -476,8 +508,12 @@ def test_a_balancer_that_does_not_have_the_node_up_ends_the_run_at_the_gate(
     change = {
         "away": "touch away/lb2",
         "unlisted": "cp unlisted.json lb2.json",
+        "down": "cp down.json lb2.json",
+        "drained-and-down": "cp drained-and-down.json lb2.json",
     }[case]
     cluster.balancer("unlisted", nodes[1:])
+    cluster.balancer("down", nodes, down=("engine1",))
+    cluster.balancer("drained-and-down", nodes, down=("engine1",), out={"engine1": "drain"})
     restart = cluster.collection / "roles/rollout/tasks/restart.yml"
     task = yaml.safe_dump([{"name": "Change", "ansible.builtin.raw": f"cd '{cluster.directory}'; {change}"}])
     cluster.write(restart, task + restart.read_text(encoding="utf-8"))
@@ -634,3 +670,68 @@ def test_a_node_that_is_left_out_is_taken_out_of_every_balancer_first(leased: Cl
             "engine2": True,
             "engine3": False,
         }
+
+
+@pytest.mark.parametrize("state", ["drain", "maint"])
+@pytest.mark.parametrize("balancers", [["lb2"], ["lb1", "lb2"]])
+def test_a_node_that_an_operator_has_taken_out_passes_and_stays_out(
+    cluster: Cluster, state: str, balancers: list[str]
+) -> None:
+    for balancer in balancers:
+        cluster.balancer(balancer, GROUPS["engine_nodes"], out={"engine2": state})
+    cluster.begin_with("open", "respect_taken_out")
+
+    ended = cluster.run("rollout.yml")
+
+    assert ended.code == 0, ended.output
+    assert ended.done("rollout/restart") == GROUPS["engine_nodes"]
+    # In the plan, before anything is changed, and at the gate.
+    words = f"{state} on {' and '.join(balancers)}"
+    text = " ".join(ended.output.split())
+    assert f"An operator keeps users from engine2: {words}. " in text
+    assert f"because an operator has taken it out: {words}. It stays so. This lets users in again: ansible" in text
+    for balancer in GROUPS["load_balancers"]:
+        assert cluster.requested(balancer) == {
+            "engine1": "ready",
+            "engine2": state if balancer in balancers else "ready",
+            "engine3": "ready",
+        }
+
+
+def test_no_node_is_changed_if_operators_have_taken_out_too_many(cluster: Cluster) -> None:
+    cluster.balancer("lb2", GROUPS["engine_nodes"], out={"engine2": "drain", "engine3": "maint"})
+    cluster.begin_with("open", "respect_taken_out")
+
+    ended = cluster.run("rollout.yml")
+
+    assert ended.code != 0
+    assert ended.done("rollout/open") == []
+    assert "While engine1 restarts, HAProxy on lb2 would have no other node to serve" in ended.last, ended.output
+    assert "An operator keeps users from engine2, engine3." in ended.last
+    assert "No node was changed." in ended.last
+    ended = cluster.run("rollout.yml", engine_minimum_available=0)
+    assert ended.code == 0, ended.output
+
+
+def test_a_node_that_a_run_has_taken_out_is_used_again_as_operators_had_it(leased: Cluster) -> None:
+    leased.balancer("lb1", GROUPS["engine_nodes"], out={"engine3": "drain"})
+    leased.begin_with("open", "take_out_absent")
+    ended = leased.run("rollout.yml", ivy_proceed_without=["engine3"])
+    assert ended.code == 0, ended.output
+    assert {leased.requested(balancer)["engine3"] for balancer in GROUPS["load_balancers"]} == {"maint"}
+
+    # Once more without it: its maintenance is the first run's, not an operator's.
+    ended = leased.run("rollout.yml", ivy_proceed_without=["engine3"])
+    assert ended.code == 0, ended.output
+    leased.begin_with("restart", "put_back")
+    path = leased.collection / "roles/rollout/tasks/open.yml"
+    location = {name: f"{{{{ {value} }}}}" for name, value in LOCATION.items()}
+    task = {"name": "Read", "ivy.cluster.cluster_record": location, "register": "__rollout_record", "run_once": True}
+    leased.write(path, yaml.safe_dump([task]))
+    ended = leased.run("rollout.yml", rollout_operation="site")
+    assert ended.code == 0, ended.output
+    found = record.read(str(leased.directory / "share"), os.geteuid(), os.getegid())
+    assert found is not None
+    assert (found["drained"], found["drained_states"]) == ([], {})
+    assert leased.requested("lb1") == {"engine1": "ready", "engine2": "ready", "engine3": "drain"}
+    assert leased.requested("lb2") == {"engine1": "ready", "engine2": "ready", "engine3": "ready"}

@@ -29,10 +29,11 @@ OLD_FORMAT = 1
 FILE_NAME = "record.json"
 LOCK_NAME = "record.lock"
 HISTORY = 100
+SERVER_STATES = ("ready", "drain", "maint")
 ROLLBACK = "rollback"
-# A rollback reverts this operation, which a failure most likely left open. The lease keeps it from doing that while
-# the operation is at work.
-_UNDONE = "site"
+# They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
+# them. The lease keeps it from doing that while they are at work.
+_ROLL_OUT = ("site", "rollout")
 _LIMIT = 1 << 20
 # A hard mount of an unavailable server blocks a reader forever.
 READ_SECONDS = 10.0
@@ -73,6 +74,7 @@ def empty(cluster: str) -> Record:
         "operation": None,
         "lease": None,
         "drained": [],
+        "drained_states": {},
         "schema": None,
         "applications": {},
         "history": [],
@@ -111,6 +113,7 @@ def parse(data: bytes, where: str) -> Record:
         ("pin", (dict, type(None))),
         ("passed", (dict,)),
         ("old_releases_until", (str, type(None))),
+        ("drained_states", (dict,)),
     ):
         if not isinstance(record[name], kinds):
             raise PermanentError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
@@ -126,6 +129,9 @@ def parse(data: bytes, where: str) -> Record:
 def _wrong(record: Record) -> str:
     if not all(isinstance(release, str) for release in record["passed"].values()):
         return "passed contains an invalid value"
+    for states in record["drained_states"].values():
+        if not isinstance(states, dict) or not all(state in SERVER_STATES for state in states.values()):
+            return "drained_states contains an invalid value"
     if record["old_releases_until"] is not None:
         try:
             leases.seconds(record["old_releases_until"])
@@ -250,6 +256,7 @@ class Change(t.NamedTuple):
     stale_after: int = 900
     old_release_hours: int = 24
     now: float = 0.0
+    drained_states: dict[str, dict[str, str]] | None = None
 
     def claim(self) -> leases.Claim:
         return leases.Claim(
@@ -283,10 +290,21 @@ def _held_by(operation: t.Mapping[str, t.Any]) -> str:
     )
 
 
+def _same_kind(operation: t.Mapping[str, t.Any], change: Change) -> bool:
+    """Whether the change belongs to the open operation, or completes it."""
+    name = operation.get("name")
+    return name == change.operation or (name in _ROLL_OUT and change.operation in _ROLL_OUT)
+
+
 def _pin(record: Record, release: str, change: Change) -> bool:
-    """Whether the pin is a new one."""
-    if record["pin"] and record["pin"].get("release") == release:
-        return False
+    """Whether the pin is a new one, or has a further reason."""
+    pin = record["pin"]
+    if pin and pin.get("release") == release:
+        before = str(pin.get("reason") or "")
+        if not change.reason or f"; {change.reason}; " in f"; {before}; ":
+            return False
+        record["pin"] = {**pin, "reason": "; ".join(filter(None, (before, change.reason)))}
+        return True
     record["pin"] = {"release": release, "reason": change.reason, "owner": change.owner, "time": timestamp(change.now)}
     return True
 
@@ -303,9 +321,13 @@ def _open(record: Record, change: Change) -> None:
             f"({pin.get('reason') or 'no reason given'}). "
             "Lift the pin first, or roll out that release."
         )
+    if operation is not None and operation.get("name") != change.operation and _same_kind(operation, change):
+        record["operation"] = operation = {**operation, "name": change.operation, "owner": change.owner}
+        if record["desired_release"] == change.release or not change.release:
+            _remember(record, change.operation, change, node=change.node, reason="completes the open rollout")
     if operation is not None and operation.get("name") != change.operation:
         take_over = change.take_over
-        if change.operation == ROLLBACK and operation.get("name") == _UNDONE:
+        if change.operation == ROLLBACK and operation.get("name") in _ROLL_OUT:
             take_over = take_over or change.reason or "rolled back"
         if not take_over:
             again = (
@@ -359,11 +381,26 @@ def _prolong(record: Record, change: Change) -> None:
 
 def _pass(record: Record, change: Change) -> None:
     """The node has passed the gate with the desired release."""
-    if not change.node or record["operation"] is None or not record["desired_release"]:
+    if not change.node or not record["desired_release"]:
+        return
+    if record["operation"] is None:
+        _repaired(record, change)
         return
     if record["passed"].get(change.node) != record["desired_release"]:
         record["passed"] = {**record["passed"], change.node: record["desired_release"]}
         _prolong(record, change)
+
+
+def _repaired(record: Record, change: Change) -> None:
+    """The run changed or restarted the node without a new release. One entry for each run and node."""
+    entry = {"operation": change.operation, "node": change.node, "reason": "repaired"}
+    since = (record["lease"] or {}).get("started", "")
+    for known in reversed(record["history"]):
+        if str(known.get("time", "")) < since:
+            break
+        if {**known, **entry} == known:
+            return
+    _remember(record, **entry, change=change)
 
 
 def _close(record: Record, change: Change) -> None:
@@ -380,7 +417,7 @@ def _close(record: Record, change: Change) -> None:
             f"The rollout of {record['desired_release']} cannot be closed: {found}. The rollout stays open. Run again."
         )
     if operation is not None:
-        if change.operation and operation.get("name") != change.operation and not change.take_over:
+        if change.operation and not _same_kind(operation, change) and not change.take_over:
             raise NodeError(f"Another operation is under way: {_held_by(operation)}.")
         record["operation"] = None
         _remember(record, f"{operation.get('name')} done", change)
@@ -391,6 +428,25 @@ def _close(record: Record, change: Change) -> None:
     if change.operation != ROLLBACK and change.nodes:
         # Every node has the helper of this version now.
         record["format"] = FORMAT
+
+
+def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str, str]]) -> None:
+    """Remember the states that the balancers had before. They are restored when the node is used again."""
+    states = dict(record["drained_states"])
+    for node in nodes:
+        known = states.get(node) or {}
+        now = found.get(node) or {}
+        if not set(now.values()) <= set(SERVER_STATES):
+            raise NodeError(f"drained_states: a state of {node} is not one of {', '.join(SERVER_STATES)}.")
+        # Of a node that a run has already taken out, maintenance is what that run has set.
+        ours = node in record["drained"]
+        merged = {
+            where: known.get(where, state) if ours and state == "maint" else state for where, state in now.items()
+        }
+        if known or merged:
+            states[node] = {**known, **merged}
+    record["drained"] = sorted({*record["drained"], *nodes})
+    record["drained_states"] = states
 
 
 def _take(record: Record, change: Change) -> None:
@@ -451,9 +507,10 @@ def apply(record: Record, change: Change) -> Record:
     elif change.state == "drained":
         if change.drained is None:
             raise NodeError("drained: name the drained nodes, or give an empty list.")
-        new["drained"] = sorted({*new["drained"], *change.drained})
+        _drain(new, change.drained, change.drained_states or {})
     elif change.state == "undrained":
         new["drained"] = [node for node in new["drained"] if node != change.node]
+        new["drained_states"] = {node: at for node, at in new["drained_states"].items() if node != change.node}
     elif change.state == "deployed":
         wanted = dict(sorted((change.applications or {}).items()))
         if new["applications"] != wanted:

@@ -191,6 +191,7 @@ def inspect(request: Request) -> dict[str, t.Any]:
             "unit_active": context.unit.running,
             "restart_required": now.restart_required,
             "restart_reasons": now.reasons,
+            "restart_undecided": dict(now.undecided),
             "warnings": findings.warnings,
             "comparisons": comparisons,
             "digests": {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import types
 import typing as t
 
 from ..files import manifest as manifests
@@ -71,6 +72,8 @@ class Present(t.NamedTuple):
     java: dict[str, str] | None
     release: str
     read_only: bool = False
+    # The restart knowledge of all files of the release, also of those that were changed since.
+    released: t.Mapping[str, manifests.Restart] = types.MappingProxyType({})
 
 
 def present(
@@ -89,7 +92,7 @@ def present(
         want = expected.get(key)
         if want is not None and files.get(key) in want.digests:
             known[key] = restart
-    return Present(files, known, engine_directory, java, release, read_only)
+    return Present(files, known, engine_directory, java, release, read_only, restarts)
 
 
 def record(now: Present, modified: t.Iterable[str], unit: Unit | None, invocation: str) -> dict[str, t.Any]:
@@ -231,6 +234,18 @@ class RunState(t.NamedTuple):
     restart_required: bool
     reasons: list[str]
     keys: frozenset[str] = frozenset()
+    # By path, reasons that do not count if only keys were changed that the engine reloads. The controller knows them.
+    undecided: t.Mapping[str, str] = types.MappingProxyType({})
+
+
+def _depends_on_keys(key: str, started: t.Mapping[str, t.Any], now: Present) -> bool:
+    """Whether the file is a local change alone: the engine started with what the release wants of it now."""
+    item = started["files"].get(key)
+    then = _restart(item.get("restart")) if isinstance(item, dict) and item.get("restart") else None
+    wanted = now.released.get(key)
+    if then is None or wanted is None or now.read_only or key in now.restarts or key not in now.files:
+        return False
+    return then.kind == wanted.kind == "keys" and then.digest == wanted.digest
 
 
 def judge(
@@ -272,7 +287,13 @@ def judge(
         "started": started.get("time"),
         "modified": modified,
     }
-    return RunState(running, bool(why_not), [text for _key, text in why_not], frozenset(key for key, _text in why_not))
+    return RunState(
+        running,
+        bool(why_not),
+        [text for _key, text in why_not],
+        frozenset(key for key, _text in why_not),
+        {_shown(key): text for key, text in why_not if key and _depends_on_keys(key, started, now)},
+    )
 
 
 def kinds_of(node_files: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:

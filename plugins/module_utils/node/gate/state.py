@@ -47,6 +47,7 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
         "running": None,
         "restart_required": False,
         "restart_reasons": [],
+        "restart_undecided": {},
         "interrupted": False,
         "installed_version": None,
         "shipped_jvm_options": None,
@@ -75,6 +76,7 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
             "running": state.running,
             "restart_required": state.restart_required,
             "restart_reasons": state.reasons,
+            "restart_undecided": dict(state.undecided),
         }
 
 

@@ -32,10 +32,12 @@ def check_configuration(facts: Snapshot) -> list[Row]:
                 f"The record is on the file share. To write it, run: {command('site')}",
             )
         )
-    return rows + running_rows(CONFIGURATION, facts, "the engine", lambda node: _configuration_row(node, desired))
+    return rows + running_rows(
+        CONFIGURATION, facts, "the engine", lambda node: _configuration_row(facts, node, desired)
+    )
 
 
-def _configuration_row(node: Host, desired: str) -> Row:
+def _configuration_row(facts: Snapshot, node: Host, desired: str) -> Row:
     engine = node.engine
     running = engine.get("running") or {}
     release = str(running.get("release") or "")
@@ -43,9 +45,10 @@ def _configuration_row(node: Host, desired: str) -> Row:
     problems = []
     if modified:
         problems.append(f"runs with different content in {listed(modified)}")
-    if engine.get("restart_required"):
-        reasons = listed(engine.get("restart_reasons") or ["the engine started with a different configuration"], 3)
-        problems.append(f"needs a restart: {reasons}")
+    reasons = facts.restart_reasons(node)
+    if engine.get("restart_required") and (reasons or not engine.get("restart_reasons")):
+        reasons = reasons or ["the engine started with a different configuration"]
+        problems.append(f"needs a restart: {listed(reasons, 3)}")
     if not release:
         problems = problems or ["does not run a release"]
     elif desired and release != desired:

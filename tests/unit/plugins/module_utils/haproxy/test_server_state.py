@@ -14,7 +14,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.runtime_socket
 
 
 class HAProxy(RuntimeSocket):
-    """Two backends with servers; 1 stands for maintenance, 0 for ready."""
+    """Two backends with servers; 1 stands for maintenance, 8 for drain, 0 for ready."""
 
     def __init__(self) -> None:
         super().__init__("/nowhere")
@@ -29,9 +29,9 @@ class HAProxy(RuntimeSocket):
             rows = [f"{backend} {name} 192.0.2.1 8080 {bits}" for (backend, name), bits in self.states.items()]
             return "\n".join(["1", "# be_name srv_name srv_addr srv_port srv_admin_state", *rows])
         self.commands.append(text)
-        found = re.fullmatch(r"set server (\S+)/(\S+) state (ready|maint)", text)
+        found = re.fullmatch(r"set server (\S+)/(\S+) state (ready|drain|maint)", text)
         assert found is not None, text
-        self.states[found[1], found[2]] = int(found[3] == "maint")
+        self.states[found[1], found[2]] = {"ready": 0, "maint": 1, "drain": 8}[found[3]]
         return "\n"
 
 
@@ -44,6 +44,32 @@ def test_a_server_is_taken_out_of_every_backend_and_used_again() -> None:
     assert not sut.set_state(haproxy, "engine2", "maint", check=False)[0]
     assert sut.set_state(haproxy, "engine2", "ready", check=False)[0]
     assert set(haproxy.states.values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "then"),
+    [
+        # What a run has set ends as it was before.
+        ((1, 1), {}, (0, 0)),
+        ((1, 1), {"engine_nodes": "drain"}, (8, 0)),
+        ((1, 1), {"engine_nodes": "ready", "api": "maint"}, (0, 1)),
+        # What somebody has set since stays.
+        ((8, 1), {"engine_nodes": "ready", "api": "ready"}, (8, 0)),
+        ((0, 0), {"engine_nodes": "drain", "api": "maint"}, (0, 0)),
+    ],
+)
+def test_only_the_maintenance_of_a_run_ends(
+    now: tuple[int, int], before: dict[str, str], then: tuple[int, int]
+) -> None:
+    haproxy = HAProxy()
+    both = ("engine_nodes", "engine2"), ("api", "engine2")
+    haproxy.states.update(zip(both, now))
+    predicted = sut.set_state(haproxy, "engine2", "restored", True, before)
+    assert haproxy.commands == []
+    changed, servers = sut.set_state(haproxy, "engine2", "restored", False, before)
+    assert tuple(haproxy.states[one] for one in both) == then
+    assert changed == predicted[0] == (now != then)
+    assert [server["admin_state"] for server in predicted[1]] == [server["admin_state"] for server in servers]
 
 
 def test_check_mode_predicts() -> None:

@@ -52,10 +52,22 @@ def test_only_servers_are_described() -> None:
 
 @pytest.mark.parametrize(
     ("bits", "state"),
-    [(0, "ready"), (1, "maint"), (2, "maint"), (4, "maint"), (8, "drain"), (16, "drain"), (32, "maint"), (9, "maint")],
+    [(0, "ready"), (1, "maint"), (2, "maint"), (4, "maint"), (8, "drain"), (16, "drain"), (9, "maint")],
 )
 def test_admin_state(bits: int, state: str) -> None:
     assert sut.admin_state(bits) == state
+
+
+@pytest.mark.parametrize(("bits", "state"), [(32, "ready"), (64, "ready"), (40, "drain")])
+def test_a_name_that_cannot_be_resolved_is_nobodys_request(bits: int, state: str) -> None:
+    assert sut.admin_state(bits) == state
+
+
+def test_a_server_with_weight_0_gets_no_new_users() -> None:
+    states = STATES.replace("engine2 172.30.61.22 2 0 100 100", "engine2 172.30.61.22 2 0 0 100")
+    statistics = STATISTICS.replace("UP 1/3,100", "UP,0")
+    servers = sut.describe_servers(sut.parse_statistics(statistics), sut.parse_server_states(states))
+    assert [(server["status"], server["up"]) for server in servers[:2]] == [("UP", True), ("UP", False)]
 
 
 def test_unknown_formats_are_rejected() -> None:

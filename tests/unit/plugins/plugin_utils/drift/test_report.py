@@ -421,3 +421,19 @@ def test_a_missing_file_is_not_to_be_adopted() -> None:
     texts = [f"{step.text} {step.command}" for step in changes.steps(report, change)]
     assert not any("ivy.cluster.adopt" in text for text in texts)
     assert "remove it from the source" in texts[-1]
+
+
+@pytest.mark.parametrize(("key", "restart"), [("EMail.Server.Host", False), ("SystemDb.Url", True)])
+@pytest.mark.parametrize("side", ["drift", "conflict"])
+def test_a_local_change_of_a_key_that_the_engine_reloads_needs_no_restart(side: str, key: str, restart: bool) -> None:
+    reason = "configuration/ivy.yaml changed since the engine started"
+    found = item(keys=[{**HOST, "key": key}], **({"change": "update"} if side == "conflict" else {}))
+    node = inspected(
+        **{side: [found]},
+        restart_required=True,
+        restart_reasons=[reason],
+        restart_undecided={"configuration/ivy.yaml": reason},
+    )
+    report = changes.build("demo", "11.3.0", TIME, "", "", "ansible-playbook", {"engine1": node}, None, ["EMail"])
+    assert ("needs a restart" in forms(report)["txt"]) == restart
+    assert report.to_dict()["nodes"][0]["restart_required"] == restart

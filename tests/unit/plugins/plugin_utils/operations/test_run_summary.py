@@ -52,6 +52,18 @@ def test_it_names_the_release_the_url_each_node_and_the_next_commands() -> None:
     ]
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_it_names_the_nodes_that_an_operator_keeps_users_from(check: bool) -> None:
+    plan = {"activate": True, "start": False, "restart": True, "reasons": []}
+    nodes = {
+        "engine1": {**plan, "taken_out": ""},
+        "engine2": {**plan, "taken_out": "drain on lb1 and lb2"},
+        "engine3": None,
+    }
+    lines = text(nodes=nodes, check_mode=check).splitlines()
+    assert "  an operator keeps users out, drain on lb1 and lb2: engine2" in lines
+
+
 def test_check_mode_reports_what_would_change() -> None:
     found = text(check_mode=True)
     assert "would be at release" in found

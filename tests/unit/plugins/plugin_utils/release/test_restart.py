@@ -12,6 +12,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release.jgroups import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.restart import (
     KeyedDigest,
     describe,
+    needed,
     rule_for,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
@@ -107,3 +108,39 @@ def test_the_first_rule_counts_and_a_star_stays_in_its_directory() -> None:
     assert rule_for("a/b/c.x", rules)["restart"] == "always"
     assert rule_for("a/bxx", rules)["restart"] == "always"
     assert yaml.safe_dump(rules)
+
+
+REASON = "configuration/ivy.yaml changed since the engine started"
+HOT = ["EMail", "SecuritySystems"]
+
+
+def edited(*keys: str, **more: t.Any) -> dict[str, t.Any]:
+    found = [{"key": key, "change": "changed"} for key in keys]
+    return {"root": "engine", "path": "configuration/ivy.yaml", "kind": "modified", "keys": found, **more}
+
+
+@pytest.mark.parametrize(
+    ("changes", "counts"),
+    [
+        ([edited("EMail.Server.Host")], False),
+        ([edited("SecuritySystems.default.Users[0].Name", "EMail.Server.Host")], False),
+        ([edited("EMail.Server.Host", "SystemDb.Url")], True),
+        ([edited("EMailer.Host")], True),
+        # Nothing is known of the keys.
+        ([edited()], True),
+        ([{**edited("EMail"), "keys": [{"key": "EMail", "change": "unreadable"}]}], True),
+        ([edited("EMail.Server.Host", kind="missing")], True),
+        ([edited("EMail.Server.Host", path="configuration/web.xml")], True),
+        ([edited("EMail.Server.Host", root="copy")], True),
+        ([], True),
+    ],
+)
+def test_a_local_change_of_keys_that_the_engine_reloads_needs_no_restart(
+    changes: list[dict[str, t.Any]], counts: bool
+) -> None:
+    node = {"restart_reasons": [REASON], "restart_undecided": {"configuration/ivy.yaml": REASON}}
+    assert needed(node, changes, HOT) == ([REASON] if counts else [])
+    # Other reasons stay, and so does this one if there is more to it.
+    assert needed({**node, "restart_reasons": ["Java", REASON]}, changes, HOT)[0] == "Java"
+    assert needed({"restart_reasons": [REASON]}, changes, HOT) == [REASON]
+    assert needed(node, changes, []) == [REASON]

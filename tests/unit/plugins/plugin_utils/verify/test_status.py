@@ -260,6 +260,21 @@ def test_a_record_that_cannot_be_read_fences_no_node() -> None:
     assert "FENCED" not in text
 
 
+@pytest.mark.parametrize(("key", "restart"), [("EMail.Server.Host", False), ("SystemDb.Url", True)])
+def test_a_local_change_of_a_key_that_the_engine_reloads_needs_no_restart(key: str, restart: bool) -> None:
+    reason = "configuration/ivy.yaml changed since the engine started"
+    own = engine(restart_required=True, restart_reasons=[reason], restart_undecided={"configuration/ivy.yaml": reason})
+    change = {"root": "engine", "path": "configuration/ivy.yaml", "kind": "modified", "keys": [{"key": key}]}
+    node = {
+        "address": "192.0.2.22",
+        "reach": {"ping": "pong"},
+        "results": {**results(own), "scan": {"drift": [change]}},
+    }
+    text = sut.from_facts(observed(hosts(engine2=node), hot_reload_keys=["EMail"])).text
+    assert ("REQUIRED" in line(text, "engine2"), "restart: " in text) == (restart, restart)
+    assert "FILE" in line(text, "engine2")
+
+
 def test_restart_drain_and_health_are_in_the_row() -> None:
     own = engine(
         restart_required=True,

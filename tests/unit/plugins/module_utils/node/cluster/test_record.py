@@ -182,10 +182,67 @@ def test_a_rollback_pins_with_its_reason_in_the_same_step() -> None:
     assert back["operation"]["name"] == "rollback"
     assert (back["pin"]["release"], back["pin"]["reason"], back["pin"]["owner"]) == (A, "incident 7", "admin")
     assert (back["history"][-1]["operation"], back["history"][-1]["reason"]) == ("rollback", "incident 7")
-    assert after(change("opened", A, operation="rollback", reason="again", pin=True), start=back) == back
+    assert after(change("opened", A, operation="rollback", reason="incident 7", pin=True), start=back) == back
     closed = after(change("closed", A, operation="rollback"), start=back)
     with pytest.raises(NodeError, match="incident 7"):
         after(change("opened", B), start=closed)
+
+
+def test_a_further_reason_is_added_to_the_pin_and_to_the_history() -> None:
+    done = after(change("opened", A), change("closed", A), change("opened", B), change("closed", B))
+    back = after(change("opened", A, operation="rollback", reason="incident 7", pin=True), start=done)
+    second = change("opened", A, operation="rollback", reason="incident 8", owner="kim", pin=True)
+    again = after(second, start=back)
+    assert again["pin"] == {**back["pin"], "reason": "incident 7; incident 8"}
+    last = again["history"][-1]
+    assert (last["operation"], last["reason"], last["owner"]) == ("pin", "incident 8", "kim")
+    # The same reasons again change nothing, in any order.
+    assert after(second, start=again) == again
+    assert after(second._replace(reason="incident 7"), second._replace(reason=""), start=again) == again
+    without = after(change("pinned"), start=done)
+    assert after(change("pinned", reason="late"), start=without)["pin"]["reason"] == "late"
+    with pytest.raises(NodeError, match="incident 7; incident 8"):
+        after(change("opened", B), start=after(change("closed", A, operation="rollback"), start=again))
+
+
+def test_site_and_rollout_complete_each_other_under_their_own_names() -> None:
+    done = after(change("opened", A), change("closed", A))
+    for first, then in (("site", "rollout"), ("rollout", "site")):
+        left = after(change("opened", B, operation=first), start=done)
+        open_again = after(change("opened", B, operation=then, owner="kim"), start=left)
+        assert (open_again["operation"]["name"], open_again["operation"]["owner"]) == (then, "kim")
+        closed = after(change("closed", B, operation=then), start=open_again)
+        assert closed["operation"] is None
+        names = [one["operation"] for one in closed["history"]]
+        assert names == ["site", "site done", first, then, f"{then} done"]
+        assert closed["history"][-2]["reason"] == "completes the open rollout"
+        # With a newer release, too.
+        newer = after(change("opened", C, operation=then), start=left)
+        assert [one["operation"] for one in newer["history"]][-2:] == [first, then]
+        back = after(change("opened", A, operation="rollback", reason="B is broken", pin=True), start=left)
+        assert back["operation"]["name"] == "rollback"
+        with pytest.raises(NodeError, match="Another operation is under way"):
+            after(change("opened", B, operation="upgrade"), start=left)
+
+
+def test_a_run_that_repairs_a_node_without_a_new_release_is_in_the_history() -> None:
+    done = after(change("opened", A), change("closed", A))
+    run = [change("taken", operation="rollout", now=NOON + HOUR), change("opened", A, operation="rollout")]
+    passed = [change("passed", operation="rollout", node=node, now=NOON + HOUR + 60) for node in ("n1", "n2")]
+    value = done
+    # A repeated step is one entry.
+    for one in [*run, *passed, *passed, change("closed", A, operation="rollout"), change("released")]:
+        value = record.apply(value, one)
+    more = value["history"][len(done["history"]) :]
+    assert [(one["operation"], one["node"], one["reason"], one["release"]) for one in more] == [
+        ("rollout", "n1", "repaired", A),
+        ("rollout", "n2", "repaired", A),
+    ]
+    assert (value["operation"], value["passed"]) == (None, {})
+    # The next run is another event.
+    for one in (change("taken", now=NOON + 2 * HOUR), change("passed", now=NOON + 2 * HOUR)):
+        value = record.apply(value, one)
+    assert len(value["history"]) == len(done["history"]) + 3
 
 
 def test_pinning_what_runs_already_is_in_the_history() -> None:
@@ -297,6 +354,20 @@ def test_applications_are_remembered_once() -> None:
     assert value["history"][-1]["applications"] == "a.zip, b.zip"
     again = after(change("deployed", applications={"a.zip": "1", "b.zip": "2"}), start=value)
     assert again == value
+
+
+def test_the_states_that_drained_nodes_had_before_are_kept_until_they_are_used_again() -> None:
+    first = {"lb1/engine_nodes": "drain", "lb2/engine_nodes": "ready"}
+    value = after(change("drained", drained=["a"], drained_states={"a": first}))
+    assert value["drained_states"] == {"a": first}
+    # The next run that leaves it out finds the maintenance that this one has set; drain on lb2 is an operator's.
+    second = {"lb1/engine_nodes": "maint", "lb2/engine_nodes": "drain", "lb3/engine_nodes": "maint"}
+    value = after(change("drained", drained=["a", "b"], drained_states={"a": second}), start=value)
+    assert value["drained_states"] == {"a": {**first, "lb2/engine_nodes": "drain", "lb3/engine_nodes": "maint"}}
+    value = after(change("undrained", node="a"), start=value)
+    assert (value["drained"], value["drained_states"]) == (["b"], {})
+    with pytest.raises(NodeError, match="drained_states"):
+        after(change("drained", drained=["a"], drained_states={"a": {"lb1/x": "off"}}))
 
 
 def test_drained_nodes_and_the_length_of_history() -> None:

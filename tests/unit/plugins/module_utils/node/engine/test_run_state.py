@@ -139,6 +139,28 @@ def test_an_edit_that_the_engine_started_with_needs_a_restart_after_it_is_revert
     assert state(node, running) == (False, [])
 
 
+@pytest.mark.parametrize("case", ["edit", "edit and restart", "edit of a pending release", "removed", "web.xml"])
+def test_only_an_edit_since_the_start_is_left_to_the_controller(node: t.Any, running: t.Any, case: str) -> None:
+    """Which keys were edited, the node does not know. It does know that nothing else needs a restart in that file."""
+    release = running
+    if case == "edit of a pending release":
+        release = node.build(files(node, url=b"b"))
+        node.apply(release)
+    if case == "removed":
+        node.path(IVY).unlink()
+    else:
+        node.path(WEB if case == "web.xml" else IVY).write_bytes(b"SystemDb.Url: a\nHot.Key: evil\n")
+    if case == "edit and restart":
+        node.stop()
+        node.start()
+        node.path(IVY).write_bytes(b"SystemDb.Url: a\nHot.Key: worse\n")
+    found = node.inspect(release)
+    assert found["restart_required"]
+    reason = "configuration/ivy.yaml changed since the engine started"
+    assert found["restart_undecided"] == ({"configuration/ivy.yaml": reason} if case == "edit" else {})
+    assert (reason in found["restart_reasons"]) == (case not in ("removed", "web.xml"))
+
+
 def test_the_same_edit_of_a_hot_file_needs_none(node: t.Any, running: t.Any) -> None:
     node.stop()
     node.path(APP).write_bytes(b"Variables: evil\n")
