@@ -91,6 +91,23 @@ def prints_raw(tasks: list[Task]) -> list[str]:
     return found
 
 
+# What is on the file share, and what the role of the share makes of it.
+_ON_SHARE = re.compile(
+    r"ivy_(share|data|record|shared_applications)_directory|__file_share_(directories|inspected|protection)"
+)
+# They touch no file of a host. Those of this collection limit their time themselves (test_share_access.py).
+_NO_FILES = re.compile(
+    r"(ansible\.builtin\.(fail|debug|assert|set_fact|set_stats|include_\w+|import_\w+|group|user)|ivy\.cluster\.\w+)\Z"
+)
+
+
+def may_hang(task: Task) -> bool:
+    """Whether the task accesses the file share without a time limit, so that a dead mount would hold it for ever."""
+    accesses = any("." in name and not _NO_FILES.match(name) for name in task.keys)
+    used = {name: value for name, value in task.keys.items() if name not in ("name", "when", *_NESTED)}
+    return accesses and "timeout" not in task.keys and _ON_SHARE.search(str(used)) is not None
+
+
 def load(path: Path) -> list[Task]:
     return list(tasks_in(yaml.safe_load(path.read_text(encoding="utf-8"))))
 
@@ -115,6 +132,26 @@ def test_violations_are_found() -> None:
     assert [fails_without_unit(task) for task in (play, block, first, second)] == [False, False, False, True]
     assert second.conditions == ("there",)
     assert not fails_without_unit(Task(second.keys, ("not ansible_check_mode",)))
+
+
+def test_accesses_to_the_share_without_a_limit_are_found() -> None:
+    text = """
+        - ansible.builtin.stat: {path: "{{ ivy_record_directory }}/record.json"}
+        - ansible.builtin.file: {path: "{{ item }}"}
+          loop: "{{ __file_share_directories }}"
+        - ansible.builtin.stat: {path: "{{ ivy_record_directory }}/record.json"}
+          timeout: 60
+        - ansible.builtin.fail: {msg: "{{ ivy_share_directory }}"}
+        - ivy.cluster.share_probe: {directory: "{{ ivy_data_directory }}"}
+        - ansible.builtin.stat: {path: "{{ ivy_engine_home }}"}
+    """
+    found = [may_hang(task) for task in tasks_in(yaml.safe_load(text))]
+    assert found == [True, True, False, False, False, False]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_task_waits_for_the_share_without_end(path: Path) -> None:
+    assert [task.name for task in load(path) if may_hang(task)] == []
 
 
 def test_raw_logs_are_found() -> None:
