@@ -64,7 +64,7 @@ def fails_without_unit(task: Task) -> bool:
 
 
 # Commands whose output is a log or an error message of a service.
-_WITH_SECRETS = ("journalctl", "EngineConfigCli", ".log")
+_WITH_SECRETS = ("journalctl", "EngineConfigCli", ".log", "_log }}")
 
 
 def prints_raw(tasks: list[Task]) -> list[str]:
@@ -106,6 +106,13 @@ def may_hang(task: Task) -> bool:
     accesses = any("." in name and not _NO_FILES.match(name) for name in task.keys)
     used = {name: value for name, value in task.keys.items() if name not in ("name", "when", *_NESTED)}
     return accesses and "timeout" not in task.keys and _ON_SHARE.search(str(used)) is not None
+
+
+def validates_raw(task: Task) -> bool:
+    """Whether Ansible prints what a program says about a file that it rejects. Rules of nftables have no secrets."""
+    arguments = (value for value in task.keys.values() if isinstance(value, dict))
+    commands = [str(value["validate"]) for value in arguments if "validate" in value]
+    return any(">" not in command and "nft " not in command and "item[" not in command for command in commands)
 
 
 def load(path: Path) -> list[Task]:
@@ -169,6 +176,18 @@ def test_raw_logs_are_found() -> None:
           ansible.builtin.fail: {msg: "{{ ansible_failed_result.msg }}"}
     """
     assert prints_raw(list(tasks_in(yaml.safe_load(text)))) == ["read", "print", "failed"]
+
+
+def test_checks_that_print_are_found() -> None:
+    silent = "/bin/sh -c 'haproxy -c -f \"$0\" >/run/log 2>&1' %s"
+    commands = {"/usr/sbin/haproxy -c -f %s": True, silent: False, "nft --check --file %s": False}
+    for command, expected in commands.items():
+        assert validates_raw(Task({"ansible.builtin.template": {"src": "x", "validate": command}}, ())) is expected
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_rejected_file_is_printed_with_its_secrets(path: Path) -> None:
+    assert [task.name for task in load(path) if validates_raw(task)] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -17,6 +17,7 @@ PLAY = """
   connection: local
   gather_facts: false
   vars:
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
     __file_share_seconds: 1
     __file_share_task_seconds: 60
   tasks:
