@@ -4,10 +4,16 @@
 
 from __future__ import annotations
 
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import masked_call
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.cached_call import CachedCall
 
 
 class ActionModule(CachedCall):
-    """Runs engine_info with the code that the node caches."""
+    """Runs engine_info with the code that the node caches, and masks the logs in its result."""
 
     MODULE = "engine_info"
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        return masked_call.call(self, task_vars or {}, lambda: super(ActionModule, self).run(tmp, task_vars))

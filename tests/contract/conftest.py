@@ -27,7 +27,8 @@ SHARE = Path("/opt/contract/share")
 ENVIRONMENT = Path("/opt/contract/environment")
 ROOT_PASSWORD = "p $ ä1"
 TABLES = "contract"
-EMPTY = "contract_empty"
+# No server listens there, so the mode does not depend on what an engine does with a database without tables.
+NO_DATABASE = "jdbc:postgresql://127.0.0.1:1/contract"
 
 
 class Needs(Exception):
@@ -253,10 +254,10 @@ def demo(engines: Engines, known: Known) -> t.Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def maintenance(engines: Engines, known: Known, database: Database, material: Material) -> t.Iterator[Engine]:
-    """An engine whose database has no tables. Its port is set in YAML, in a secret file and in the environment."""
-    database.create(EMPTY)
+    """An engine whose database does not answer. Its port is set in YAML, in a secret file and in the environment."""
     engine = engines.make("maintenance", PORT_ENVIRONMENT)
-    engine.configure({**system_settings(known, database, EMPTY), "http_port": PORT_YAML, "database_password": PASSWORD})
+    settings = {**system_settings(known, database, TABLES), "database_url": NO_DATABASE}
+    engine.configure({**settings, "http_port": PORT_YAML, "database_password": PASSWORD})
     engine.write("configuration/contract.lic", material.licence("valid"))
     key = known.place("http_port")[1]
     secret = SECRETS / f"ivy.{key}"

@@ -5,7 +5,17 @@
 from __future__ import annotations
 
 from assumptions import assumption
-from conftest import EMPTY, PORT_ENVIRONMENT, PORT_OTHER, PORT_YAML, Engines, Material, Record, system_settings
+from conftest import (
+    NO_DATABASE,
+    PORT_ENVIRONMENT,
+    PORT_OTHER,
+    PORT_YAML,
+    TABLES,
+    Engines,
+    Material,
+    Record,
+    system_settings,
+)
 from engine import Engine, Known, wait_for
 from machine import PASSWORD, Database, listens
 
@@ -49,7 +59,7 @@ def test_environment_over_secret_file(maintenance: Engine, record: Record) -> No
 @assumption(
     AREA,
     "an engine in maintenance mode gets no users: a health status is not accepted, or the info page shows the mode",
-    fact="a database without tables causes maintenance mode; its page shows 'Maintenance Mode'",
+    fact="a database that is missing causes maintenance mode; its page shows 'Maintenance Mode'",
     certainty="observed",
     source="documentation, engine modes; cluster-tests and docker-samples, probes for the mode",
 )
@@ -72,8 +82,8 @@ def test_maintenance_mode_disabled(
     engines: Engines, known: Known, database: Database, material: Material, record: Record
 ) -> None:
     engine = engines.make("disabled", PORT_OTHER)
-    settings = {**system_settings(known, database, EMPTY), "http_port": PORT_OTHER, "database_password": PASSWORD}
-    engine.configure({**settings, "maintenance_mode": "DISABLED"})
+    settings = {**system_settings(known, database, TABLES), "database_url": NO_DATABASE, "http_port": PORT_OTHER}
+    engine.configure({**settings, "database_password": PASSWORD, "maintenance_mode": "DISABLED"})
     engine.write("configuration/contract.lic", material.licence("valid"))
     engine.launch()
     wait_for(lambda: engine.ended() is not None, "the end", known.start_timeout)

@@ -8,6 +8,11 @@ import glob
 import os
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
+
+# One of the paths is the file share.
+_SECONDS = bounded.SHARE_SECONDS
+
 
 def nearest_existing(path: str, exists: t.Callable[[str], bool] = os.path.exists) -> str:
     """The path, or its nearest existing parent. A path that is created later will be on the same file system."""
@@ -26,12 +31,17 @@ def find_installed(patterns: dict[str, str]) -> dict[str, bool]:
 
 def gather(path: str) -> dict[str, t.Any]:
     """The file system that contains a path, or will contain it."""
-    location = nearest_existing(path)
     try:
-        info = os.statvfs(location)
-        device = os.stat(location).st_dev
+        found: dict[str, t.Any] = bounded.call(lambda: _gather(path), _SECONDS)
+        return found
     except OSError as exc:
         return {"path": path, "error": str(exc)}
+
+
+def _gather(path: str) -> dict[str, t.Any]:
+    location = nearest_existing(path)
+    info = os.statvfs(location)
+    device = os.stat(location).st_dev
     return {
         "path": path,
         "device": device,

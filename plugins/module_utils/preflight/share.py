@@ -13,6 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.record import acting_as
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
 
 _INTERVAL = 0.2
 
@@ -60,15 +61,31 @@ def _write(path: str, content: str, uid: int, gid: int) -> str:
 
 def remove(path: str, uid: int, gid: int) -> str:
     try:
-        with acting_as(uid, gid), contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        bounded.call(lambda: _remove(path, uid, gid), bounded.SHARE_SECONDS)
     except OSError as exc:
         return exc.strerror or str(exc)
     return ""
 
 
+def _remove(path: str, uid: int, gid: int) -> None:
+    with acting_as(uid, gid), contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
 def write(root: str, directory: str, token: str, name: str, uid: int, gid: int) -> dict[str, t.Any]:
     """Write this node's file as the engine's user, or as root if the role has not created the directory yet."""
+    try:
+        result: dict[str, t.Any] = bounded.call(
+            lambda: _write_probe(root, directory, token, name, uid, gid), bounded.SHARE_SECONDS
+        )
+        return result
+    except OSError as exc:
+        # It is unknown whether the directory exists. The share comes first in any case.
+        error = exc.strerror or str(exc)
+        return {"directory": root, "path": "", "uid": None, "gid": None, "made": True, "error": error}
+
+
+def _write_probe(root: str, directory: str, token: str, name: str, uid: int, gid: int) -> dict[str, t.Any]:
     exists = os.path.isdir(directory)
     target = directory if exists else root
     if not os.path.isdir(target):
@@ -87,16 +104,16 @@ def write(root: str, directory: str, token: str, name: str, uid: int, gid: int) 
 def hold(path: str, uid: int, gid: int) -> tuple[int, str]:
     """Lock this node's file. Returns the descriptor that holds the lock (-1 if there is none), and the error."""
     try:
-        with acting_as(uid, gid):
-            fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return bounded.descriptor(lambda: _lock(path, uid, gid), bounded.SHARE_SECONDS), ""
     except OSError as exc:
         return -1, exc.strerror or str(exc)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(fd)
-        return -1, exc.strerror or str(exc)
-    return fd, ""
+
+
+def _lock(path: str, uid: int, gid: int) -> int:
+    with acting_as(uid, gid):
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return fd
 
 
 def _lock_of(fd: int) -> dict[str, t.Any]:
@@ -132,6 +149,16 @@ def read(path: str, token: str, uid: int, gid: int) -> dict[str, t.Any]:
 
 def read_all(files: t.Sequence[t.Mapping[str, t.Any]], seconds: float) -> dict[str, dict[str, t.Any]]:
     """Read the files of all nodes. A network file system may show a new file some seconds late."""
+    try:
+        result: dict[str, dict[str, t.Any]] = bounded.call(
+            lambda: _read_all(files, seconds), bounded.SHARE_SECONDS + seconds
+        )
+        return result
+    except OSError as exc:
+        return {str(file["name"]): {"found": False, "error": exc.strerror or str(exc)} for file in files}
+
+
+def _read_all(files: t.Sequence[t.Mapping[str, t.Any]], seconds: float) -> dict[str, dict[str, t.Any]]:
     end = time.monotonic() + seconds
     while True:
         found = {

@@ -8,7 +8,6 @@ from a secret is named together with the place to change it.
 
 from __future__ import annotations
 
-import base64
 import codecs
 import dataclasses
 import typing as t
@@ -16,7 +15,7 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import Patterns
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import FileEdit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.template_mask import Disguise
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers, masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
     jgroups,
@@ -157,12 +156,11 @@ class Context:
 
 
 def node_change_from(item: t.Mapping[str, t.Any]) -> NodeChange:
-    def data(name: str) -> bytes | None:
-        return None if item.get(name) is None else base64.b64decode(item[name])
-
     names = ("root", "path", "kind", "origin", "yaml", "secret", "detail", "too_long", "irregular")
     return NodeChange(
-        before=data("before"), after=data("after"), **{name: item[name] for name in names if name in item}
+        before=answers.optional(item.get("before")),
+        after=answers.optional(item.get("after")),
+        **{name: item[name] for name in names if item.get(name) is not None},
     )
 
 

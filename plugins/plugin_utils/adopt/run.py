@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import typing as t
 from pathlib import Path
@@ -14,16 +12,29 @@ from ansible.inventory.manager import IGNORED
 from ansible.template import Templar
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import bootstrap, patch, plan, write
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common import commands, masking, native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers, commands, masking, native
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import FindingsError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, templates
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, node_copy, templates
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source as source_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import ENGINE_KEYS
 
 _VALUES, _SECRETS = "ivy_shared_values", "ivy_shared_secrets"
 
 Result = dict[str, t.Any]
+
+# What of a node's answer is used here and in the plan.
+_ANSWER: answers.Shape = {
+    "applied?": str,
+    "engine_owned": [str],
+    "findings": [
+        {
+            **dict.fromkeys(("root", "path", "kind"), str),
+            **{f"{name}?": str for name in ("origin", "detail", "before", "after")},
+            **{f"{name}?": bool for name in ("yaml", "secret", "too_long", "irregular")},
+        }
+    ],
+}
 
 
 class Controller(t.NamedTuple):
@@ -51,8 +62,16 @@ def empty_result(base: Path) -> Result:
     }
 
 
+def check_answer(answer: Result) -> None:
+    try:
+        answers.check(answer, _ANSWER)
+    except answers.AnswerError as exc:
+        raise ValueError(f"The node's answer cannot be used: {exc}. Take another node.") from exc
+
+
 def adopt(params: Result, base: Path, answer: Result, controller: Controller, result: Result) -> None:
     """Plan the edits from the node's answer, write them on request, and complete the result."""
+    check_answer(answer)
     findings = [plan.node_change_from(item) for item in answer["findings"]]
     selection = plan.Selection(tuple(params["files"]), tuple(params["keys"]))
     if result["first"]:
@@ -91,10 +110,13 @@ def _context(base: Path, answer: Result, controller: Controller) -> plan.Context
     source = source_tree.read_source(base, lambda data: inputs.decrypt(data, controller.loader))
     if source.findings:
         raise FindingsError(source.findings)
-    manifest = json.loads(base64.b64decode(answer["manifest"])) if answer["manifest"] else {"entries": []}
-    secret_keys = {
-        entry["path"]: entry.get("secret_keys", []) for entry in manifest["entries"] if entry["root"] == "engine"
-    }
+    entries: list[Result] = []
+    if answer.get("manifest"):
+        try:
+            entries = node_copy.manifest_of(answer["manifest"], answer["applied"])["entries"]
+        except node_copy.CacheError as exc:
+            raise ValueError(str(exc)) from exc
+    secret_keys = {entry["path"]: entry.get("secret_keys") or [] for entry in entries if entry["root"] == "engine"}
     shared, secret = (_dictionary(controller.templar, name) for name in (_VALUES, _SECRETS))
     renderer = templates.Renderer(shared, {name: value for name, value in secret.items() if name != ENGINE_KEYS})
 

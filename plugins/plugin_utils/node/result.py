@@ -8,7 +8,6 @@ the node encrypted for the controller.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 import hmac
@@ -16,7 +15,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config.running_copy import COPY
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers, masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import meaning, merge, tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.merge import KeyChange, Side
 
@@ -26,10 +25,6 @@ LISTS = ("drift", "pending", "conflict")
 
 # The parts of a finding that describe the file on the node.
 _OF_THE_FILE = ("root", "path", "secret", "size", "mode", "owner", "modified")
-
-
-def decoded(text: str | None) -> bytes | None:
-    return None if text is None else base64.b64decode(text)
 
 
 # --- one YAML file
@@ -49,8 +44,8 @@ class Texts:
     def of(
         cls, question: t.Mapping[str, t.Any], secrets: t.Sequence[str], wanted: bytes | None, entry: Item | None
     ) -> Texts:
-        applied, actual = base64.b64decode(question["applied"]), base64.b64decode(question["actual"])
-        accepted = decoded(question.get("accepted"))
+        applied, actual = answers.decoded(question["applied"]), answers.decoded(question["actual"])
+        accepted = answers.optional(question.get("accepted"))
         return cls(
             applied,
             actual,

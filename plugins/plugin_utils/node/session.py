@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import payload
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers, masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import (
     bundle,
 )
@@ -275,7 +275,7 @@ class SharedConfigCall:
     def _both(
         self, action: str, path: str, entry: dict[str, t.Any] | None, text: t.Mapping[str, t.Any]
     ) -> dict[str, str]:
-        before, after = node_result.decoded(text.get("before")), node_result.decoded(text.get("after"))
+        before, after = answers.optional(text.get("before")), answers.optional(text.get("after"))
         if entry is not None:
             after = release_cache.read_blob(self.cache, entry["sha256"])
         if (entry and entry["kind"] == "yaml") or path.endswith((".yaml", ".yml")):

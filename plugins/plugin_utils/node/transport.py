@@ -19,6 +19,7 @@ import typing as t
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.modules import (
     cluster_record,
     connections_info,
@@ -29,6 +30,7 @@ from ansible_collections.ivy.cluster.plugins.modules import (
     shared_config,
     shared_config_info,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import bundle as code_bundle
 
 # Arguments are held several times in the memory of a fork, so larger bundles are the input of a command that writes
@@ -56,6 +58,22 @@ _SPECIFICATIONS: dict[str, t.Any] = {
 }
 
 Result = dict[str, t.Any]
+
+_ITEM: answers.Shape = {"root": str, "path": str}
+_TEXTS: answers.Shape = {
+    **dict.fromkeys(("key", "digest", "applied", "actual"), str),
+    "accepted?": str,
+    "secret_keys?": [str],
+}
+# What of a node's result the controller works with.
+_RESULT: answers.Shape = {
+    "have?": str,
+    "questions?": [_TEXTS],
+    "comparisons?": [_TEXTS],
+    "digests?": {"*": str},
+    "texts?": {"*": {"before?": str, "after?": str, "secret_keys?": [str]}},
+    **{f"{name}?": [_ITEM] for name in ("drift", "pending", "conflict", "actions")},
+}
 
 
 class Contents(t.NamedTuple):
@@ -140,6 +158,10 @@ class Transport:
         result = self._call_with_file(args, pieces) if size > MEMORY_LIMIT else self._call(args, b"".join(pieces))
         if "encrypted" in result:
             result.update(encryption.decrypt(key, result.pop("encrypted")))
+        try:
+            answers.check(result, _RESULT)
+        except answers.AnswerError as exc:
+            raise NodeError(f"The node's result cannot be used: {exc}.") from exc
         return result
 
     def _call(self, args: dict[str, t.Any], bundle: bytes) -> Result:

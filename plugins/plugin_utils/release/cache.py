@@ -194,6 +194,11 @@ def manifest_problem(manifest: t.Any, release_id: str) -> str | None:
             return f"the path {plain_text(str(path))} is not accepted: {problem[0]}"
         if not _SHA256.fullmatch(str(entry["sha256"])):
             return f"the digest of {path} is not a SHA-256 digest"
+        size, keys = entry["size"], entry.get("secret_keys") or []
+        if not isinstance(size, int) or size < 0:
+            return f"the size of {path} is not a number"
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            return f"the secret keys of {path} are not a list of names"
     return None
 
 

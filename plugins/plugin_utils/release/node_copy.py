@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import json
 import os
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import cache as release_cache
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import release_id
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError, Manifest
@@ -19,8 +17,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release.restart import
 
 # Bytes of files in one answer: what a node says is held in memory several times on its way.
 BATCH_SIZE = 4 << 20
-# The list of a release's files.
-_LONGEST_MANIFEST = 16 << 20
 
 # Asks the node for the release's list of files (no digests named) or for the content of some files.
 Ask = t.Callable[[list[str]], dict[str, t.Any]]
@@ -57,8 +53,12 @@ def copy(cache: str, release: str, cluster_key: str, ask: Ask) -> int:
     """Copy what the cache lacks; returns how many files the node was asked for."""
     if complete_in_cache(cache, release) is not None:
         return 0
-    raw = _decoded(ask([]).get("manifest"), _LONGEST_MANIFEST, release)
-    manifest = _checked(raw, release, cluster_key)
+    manifest = manifest_of(ask([]).get("manifest"), release)
+    if release_id(manifest, KeyedDigest(cluster_key)) != release:
+        raise CacheError(
+            f"Release {release} was not built with this cluster's key: ivy_cluster_key has changed since, or somebody "
+            "changed the release on the node. Set the key that it was built with, or choose another release."
+        )
     sizes = {entry["sha256"]: int(entry["size"]) for entry in manifest["entries"]}
     missing = sorted(digest for digest in sizes if not _have(cache, digest))
     blobs: list[bytes] = []
@@ -76,16 +76,16 @@ def copy(cache: str, release: str, cluster_key: str, ask: Ask) -> int:
 def _decoded(text: t.Any, limit: int, release: str) -> bytes:
     """What a node sent, if it is not longer than expected."""
     try:
-        if isinstance(text, str) and len(text) <= limit * 4 // 3 + 4:
-            return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        pass
-    raise CacheError(f"A file of release {release} was damaged on its way from the node. Run again.")
+        return answers.decoded(text, limit)
+    except answers.AnswerError as error:
+        raise CacheError(f"A file of release {release} was damaged on its way from the node. Run again.") from error
 
 
-def _checked(raw: bytes, release: str, cluster_key: str) -> Manifest:
+def manifest_of(text: t.Any, release: str) -> Manifest:
+    """The manifest of a release as a node sent it. Whether this cluster has built it, its key shows."""
+    raw = _decoded(text, answers.LONGEST_MANIFEST, release)
     try:
-        manifest = json.loads(raw)
+        manifest = answers.parsed(raw)
         same = isinstance(manifest, dict) and manifest.get("id") == release and canonical(manifest) == raw
     except (ValueError, RecursionError) as error:
         raise CacheError(f"The manifest of release {release} on the node is invalid ({error}).") from error
@@ -93,15 +93,10 @@ def _checked(raw: bytes, release: str, cluster_key: str) -> Manifest:
         raise CacheError(
             f"What the node calls release {release} is another one, or damaged. Take it from another node."
         )
-    if release_id(manifest, KeyedDigest(cluster_key)) != release:
-        raise CacheError(
-            f"Release {release} was not built with this cluster's key: ivy_cluster_key has changed since, or somebody "
-            "changed the release on the node. Set the key that it was built with, or choose another release."
-        )
     problem = release_cache.manifest_problem(manifest, release)
     if problem is not None:
         raise CacheError(f"Release {release} cannot be used: {problem}. Choose another release.")
-    return manifest
+    return t.cast(Manifest, manifest)
 
 
 def _have(cache: str, digest: str) -> bool:

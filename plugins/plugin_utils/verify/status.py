@@ -8,10 +8,10 @@ It has no checks, see verify for those. A fact that could not be gathered is rep
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, lease
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import WARN_DAYS
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import columns, count, listed, plain_text
@@ -206,10 +206,9 @@ def _drift(node: Host) -> tuple[str, list[str]]:
 def guard_remarks(node: Host) -> list[str]:
     """The last result of the node's guard; empty without a guard or without a problem."""
     try:
-        status = json.loads(node.fact("guard", "text"))
-    except (FactError, ValueError, RecursionError):
-        return []
-    if not isinstance(status, dict):
+        status = answers.parsed(node.fact("guard", "text"))
+        answers.check(status, {"findings?": [dict]})
+    except (FactError, ValueError):
         return []
     last = f"guard at {status.get('time')}"
     if status.get("error"):

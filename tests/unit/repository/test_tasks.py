@@ -70,7 +70,7 @@ def delegates_to_a_missing_host(task: Task) -> bool:
 
 
 # Commands whose output is a log or an error message of a service.
-_WITH_SECRETS = ("journalctl", "EngineConfigCli", ".log")
+_WITH_SECRETS = ("journalctl", "EngineConfigCli", ".log", "_log }}")
 
 
 def prints_raw(tasks: list[Task]) -> list[str]:
@@ -95,6 +95,30 @@ def prints_raw(tasks: list[Task]) -> list[str]:
                     and "ivy.cluster.masked(ivy_known_secrets)" not in expression
                 ]
     return found
+
+
+# What is on the file share, and what the role of the share makes of it.
+_ON_SHARE = re.compile(
+    r"ivy_(share|data|record|shared_applications)_directory|__file_share_(directories|inspected|protection)"
+)
+# They touch no file of a host. Those of this collection limit their time themselves (test_share_access.py).
+_NO_FILES = re.compile(
+    r"(ansible\.builtin\.(fail|debug|assert|set_fact|set_stats|include_\w+|import_\w+|group|user)|ivy\.cluster\.\w+)\Z"
+)
+
+
+def may_hang(task: Task) -> bool:
+    """Whether the task accesses the file share without a time limit, so that a dead mount would hold it for ever."""
+    accesses = any("." in name and not _NO_FILES.match(name) for name in task.keys)
+    used = {name: value for name, value in task.keys.items() if name not in ("name", "when", *_NESTED)}
+    return accesses and "timeout" not in task.keys and _ON_SHARE.search(str(used)) is not None
+
+
+def validates_raw(task: Task) -> bool:
+    """Whether Ansible prints what a program says about a file that it rejects. Rules of nftables have no secrets."""
+    arguments = (value for value in task.keys.values() if isinstance(value, dict))
+    commands = [str(value["validate"]) for value in arguments if "validate" in value]
+    return any(">" not in command and "nft " not in command and "item[" not in command for command in commands)
 
 
 def load(path: Path) -> list[Task]:
@@ -125,6 +149,26 @@ def test_violations_are_found() -> None:
     assert not delegates_to_a_missing_host(Task({"delegate_to": "{{ nodes | first | default('x') }}"}, ()))
 
 
+def test_accesses_to_the_share_without_a_limit_are_found() -> None:
+    text = """
+        - ansible.builtin.stat: {path: "{{ ivy_record_directory }}/record.json"}
+        - ansible.builtin.file: {path: "{{ item }}"}
+          loop: "{{ __file_share_directories }}"
+        - ansible.builtin.stat: {path: "{{ ivy_record_directory }}/record.json"}
+          timeout: 60
+        - ansible.builtin.fail: {msg: "{{ ivy_share_directory }}"}
+        - ivy.cluster.share_probe: {directory: "{{ ivy_data_directory }}"}
+        - ansible.builtin.stat: {path: "{{ ivy_engine_home }}"}
+    """
+    found = [may_hang(task) for task in tasks_in(yaml.safe_load(text))]
+    assert found == [True, True, False, False, False, False]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_task_waits_for_the_share_without_end(path: Path) -> None:
+    assert [task.name for task in load(path) if may_hang(task)] == []
+
+
 def test_raw_logs_are_found() -> None:
     text = """
         - name: read
@@ -140,6 +184,18 @@ def test_raw_logs_are_found() -> None:
           ansible.builtin.fail: {msg: "{{ ansible_failed_result.msg }}"}
     """
     assert prints_raw(list(tasks_in(yaml.safe_load(text)))) == ["read", "print", "failed"]
+
+
+def test_checks_that_print_are_found() -> None:
+    silent = "/bin/sh -c 'haproxy -c -f \"$0\" >/run/log 2>&1' %s"
+    commands = {"/usr/sbin/haproxy -c -f %s": True, silent: False, "nft --check --file %s": False}
+    for command, expected in commands.items():
+        assert validates_raw(Task({"ansible.builtin.template": {"src": "x", "validate": command}}, ())) is expected
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_rejected_file_is_printed_with_its_secrets(path: Path) -> None:
+    assert [task.name for task in load(path) if validates_raw(task)] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

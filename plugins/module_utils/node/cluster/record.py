@@ -36,7 +36,8 @@ ROLLBACK = "rollback"
 _ROLL_OUT = ("site", "rollout")
 _LIMIT = 1 << 20
 # A hard mount of an unavailable server blocks a reader forever.
-READ_SECONDS = 10.0
+READ_SECONDS = bounded.SHARE_SECONDS
+LOCK_SECONDS = 30.0
 
 Record = dict[str, t.Any]
 
@@ -185,14 +186,18 @@ def read(directory: str, uid: int, gid: int) -> Record | None:
 
 
 def write(directory: str, record: Record, uid: int, gid: int) -> None:
+    """Replace the record, under the lock. Call it in a child with a time limit, as for ``locked``."""
     data = (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
     with acting_as(uid, gid):
         write_file(directory, FILE_NAME, data, 0o640)
 
 
 @contextlib.contextmanager
-def locked(directory: str, uid: int, gid: int, seconds: float = 30.0) -> t.Iterator[float]:
-    """One writer at a time, on all nodes. Yields the time of the file share."""
+def locked(directory: str, uid: int, gid: int, seconds: float = LOCK_SECONDS) -> t.Iterator[float]:
+    """One writer at a time, on all nodes. Yields the time of the file share.
+
+    Opening and locking may hang; so does the end of it. See ``files.bounded``.
+    """
     with acting_as(uid, gid):
         try:
             directory_fd = open_directory(directory)

@@ -9,9 +9,12 @@ import os
 import time
 import typing as t
 
-from ..files import accounts
+from ..files import accounts, bounded
 from ..files.errors import NodeError
-from . import record
+from . import lease, record
+
+# Waiting for the lock, and a server that takes its time for each of some twenty accesses.
+WRITE_SECONDS = record.LOCK_SECONDS + 30.0
 
 
 class Location(t.NamedTuple):
@@ -45,7 +48,7 @@ def is_new(location: Location) -> bool:
         accounts.uid_of(location.user, False),
         accounts.gid_of(location.group, False),
     )
-    if accounts_there and os.path.isdir(location.directory):
+    if accounts_there and bounded.on_share(location.directory, lambda: os.path.isdir(location.directory)):
         return False
     if location.store and os.path.exists(os.path.join(location.store, "applied.json")):
         raise NodeError(
@@ -66,16 +69,31 @@ def predict(location: Location, change: record.Change) -> tuple[record.Record | 
 
 
 def write(location: Location, change: record.Change) -> tuple[record.Record | None, record.Record | None]:
-    """Apply a change; returns the record before and after it."""
+    """Apply a change; returns the record before and after it.
+
+    The whole change is made by one child with a time limit. When the child is killed, so is the lock; and since the
+    record is replaced by a rename, it is the one before or the one after.
+    """
     uid, gid = accounts.uid_of(location.user), accounts.gid_of(location.group)
     read(location)
-    with record.locked(location.directory, uid, gid) as now:
-        before = record.read(location.directory, uid, gid)
-        there = before if before is not None else record.empty(location.cluster)
-        after = _apply(location.cluster, before, there, change._replace(now=now))
-        if after is not None and after != before:
-            record.write(location.directory, after, uid, gid)
-    return before, after
+    answer = bounded.on_share(location.directory, lambda: _write(location, change, uid, gid), WRITE_SECONDS)
+    if "refused" in answer:
+        raise lease.LeaseError(answer["refused"], answer["lease"])
+    return answer["before"], answer["after"]
+
+
+def _write(location: Location, change: record.Change, uid: int, gid: int) -> dict[str, t.Any]:
+    try:
+        with record.locked(location.directory, uid, gid) as now:
+            before = record.read(location.directory, uid, gid)
+            there = before if before is not None else record.empty(location.cluster)
+            after = _apply(location.cluster, before, there, change._replace(now=now))
+            if after is not None and after != before:
+                record.write(location.directory, after, uid, gid)
+    except lease.LeaseError as exc:
+        # Another process can raise only errors without more than a message.
+        return {"refused": str(exc), "lease": exc.lease}
+    return {"before": before, "after": after}
 
 
 def check(location: Location, run_id: str) -> None:

@@ -3,7 +3,8 @@
 """Calls that may hang, in a child process with a time limit.
 
 A system call on a network file system whose server is away does not return, and neither signals nor timeouts of the
-caller end it. So the call is made by a child: the caller gives up in time and kills the child.
+caller end it. So the call is made by a child: the caller gives up in time and kills the child. Everything that touches
+the file share is called like that; tests/unit/plugins/module_utils/node/test_share_access.py finds what is not.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import select
 import signal
+import socket
 import time
 import typing as t
 
@@ -21,6 +23,9 @@ from .errors import NodeError, PermanentError
 
 # A child that the kernel does not let die is left to init.
 _REAP_SECONDS = 1.0
+# For one access to a file share. A server that is slow, but not away, answers within it.
+SHARE_SECONDS = 10.0
+_limited = False
 
 
 def _answer(function: t.Callable[[], t.Any]) -> bytes:
@@ -73,11 +78,18 @@ def _reap(pid: int) -> None:
 
 
 def call(function: t.Callable[[], t.Any], seconds: float) -> t.Any:
-    """What a function returns (values that JSON has), or its exception; a TimeoutError when it takes too long."""
+    """What a function returns (values that JSON has), or its exception; a TimeoutError when it takes too long.
+
+    Within such a function, another call has no child of its own: the child of a killed child would keep its locks.
+    """
+    global _limited
+    if _limited:
+        return function()
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
+            _limited = True
             os.close(reading)
             _write_all(writing, _answer(function))
         finally:
@@ -95,3 +107,23 @@ def call(function: t.Callable[[], t.Any], seconds: float) -> t.Any:
     if not data:
         raise OSError(errno.EIO, "the process that was to do it ended without an answer")
     return _result(data)
+
+
+def on_share(directory: str, function: t.Callable[[], t.Any], seconds: float = SHARE_SECONDS) -> t.Any:
+    """The same for a function that accesses a file share. A share that does not answer is an error that can pass."""
+    try:
+        return call(function, seconds)
+    except TimeoutError as exc:
+        raise NodeError(
+            f"Not now: the file share at {directory} does not answer ({exc.strerror}). Whatever was under way there "
+            "was ended. Check the server of the share and the mount, then run again."
+        ) from exc
+
+
+def descriptor(function: t.Callable[[], int], seconds: float) -> int:
+    """The same for a function that opens a file: its descriptor, with the locks that the function has set on it."""
+    here, there = socket.socketpair()
+    with here, there:
+        call(lambda: socket.send_fds(there, [b"1"], [function()]), seconds)
+        _data, received, _flags, _address = socket.recv_fds(here, 1, 1)
+    return received[0]

@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ..cluster.record import acting_as
-from ..files import accounts
+from ..files import accounts, bounded
 from ..files.errors import NodeError
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
@@ -82,17 +82,25 @@ def run(probe: Probe, state: str, wait: float, check_mode: bool) -> dict[str, t.
             "token and names become part of file names, so they may contain only letters, digits, dots, hyphens "
             f"and underscores: {', '.join(invalid)}."
         )
-    paths = {name: probe_path(probe.directory, probe.token, name) for name in probe.names}
-    files = list(paths.values())
+    uid, gid = accounts.uid_of(probe.user), accounts.gid_of(probe.group)
     try:
-        with acting_as(accounts.uid_of(probe.user), accounts.gid_of(probe.group)):
-            if state == "written":
-                return {"changed": True, "written": files if check_mode else write(files, probe.token)}
-            if state == "read":
-                return {"changed": False, "files": read(paths, probe.token, wait)}
-            existing = [path for path in files if os.path.lexists(path)]
-            return {"changed": bool(existing), "removed": existing if check_mode else remove(existing)}
+        result: dict[str, t.Any] = bounded.on_share(
+            probe.directory, lambda: _access(probe, uid, gid, state, wait, check_mode), bounded.SHARE_SECONDS + wait
+        )
+        return result
     except OSError as exc:
         raise NodeError(
             f"{probe.user} cannot use {probe.directory}: {exc}. Check the mount and the owner of the directory."
         ) from exc
+
+
+def _access(probe: Probe, uid: int, gid: int, state: str, wait: float, check_mode: bool) -> dict[str, t.Any]:
+    paths = {name: probe_path(probe.directory, probe.token, name) for name in probe.names}
+    files = list(paths.values())
+    with acting_as(uid, gid):
+        if state == "written":
+            return {"changed": True, "written": files if check_mode else write(files, probe.token)}
+        if state == "read":
+            return {"changed": False, "files": read(paths, probe.token, wait)}
+        existing = [path for path in files if os.path.lexists(path)]
+        return {"changed": bool(existing), "removed": existing if check_mode else remove(existing)}

@@ -20,6 +20,7 @@ from ansible.template import Templar
 
 from ansible_collections.ivy.cluster.plugins.action import config_adopt
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
 
 IVY = "configuration/ivy.yaml"
 KEYSTORE = "configuration/keystore.p12"
@@ -46,10 +47,12 @@ class Site:
         self.contents: dict[str, bytes] = {}
         self.strange_kind = "extra"
         self.values: dict[str, t.Any] = {"ivy_shared_values": {"b": "two"}, "ivy_shared_secrets": {"c": CANARY}}
-        manifest = {"entries": [{"root": "engine", "path": IVY, "secret_keys": ["C"]}]}
+        entry = {"root": "engine", "path": IVY, "secret_keys": ["C"], "sha256": "b" * 64, "size": 1, "mode": "0640"}
+        entry |= {"secret": False, "kind": "yaml", "restart": {}}
+        manifest = {"format": 1, "id": "a" * 32, "entries": [entry]}
         self.answer: dict[str, t.Any] = {
             "applied": "a" * 32,
-            "manifest": encoded(json.dumps(manifest).encode()),
+            "manifest": encoded(canonical(manifest)),
             "engine_owned": [KEYSTORE],
         }
 

@@ -89,11 +89,11 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_a_late_file_is_awaited(tmp_path: Path, clock: Clock) -> None:
     file = tmp_path / "late"
     requested = [{"name": "engine1", "path": str(file), "token": TOKEN, "uid": UID, "gid": GID}]
-    assert not share.read_all(requested, 60)["engine1"]["found"]
+    assert not share._read_all(requested, 60)["engine1"]["found"]
     assert sum(clock.naps) == pytest.approx(60, abs=1)
     clock.naps.clear()
     clock.meanwhile = lambda: file.write_text(TOKEN, encoding="ascii")
-    assert share.read_all(requested, 60)["engine1"]["found"]
+    assert share._read_all(requested, 60)["engine1"]["found"]
     assert len(clock.naps) == 1
 
 

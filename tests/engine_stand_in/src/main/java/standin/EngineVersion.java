@@ -61,6 +61,10 @@ public record EngineVersion(int major, int minor, int patch) {
     return !atLeast(11, 1, 0);
   }
 
+  public boolean createsTablesAtStart() {
+    return atLeast(11, 1, 0);
+  }
+
   public boolean convertsSchemaAtStart() {
     return !atLeast(12, 0, 0);
   }

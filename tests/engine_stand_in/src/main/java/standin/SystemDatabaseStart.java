@@ -39,7 +39,7 @@ record SystemDatabaseStart(Mode mode, SystemDatabase database) {
     ConnectionPool pool = null;
     try {
       pool = new ConnectionPool(address, settings.number("SystemDb.MaxConnections", 50));
-      Optional<String> problem = schemaProblem(pool, settings, version);
+      Optional<String> problem = schemaProblem(pool, address, settings, version);
       if (problem.isEmpty()) {
         return new SystemDatabaseStart(Mode.PRODUCTION, new PostgresDatabase(pool));
       }
@@ -53,9 +53,15 @@ record SystemDatabaseStart(Mode mode, SystemDatabase database) {
     }
   }
 
-  private static Optional<String> schemaProblem(ConnectionPool pool, Settings settings, EngineVersion version)
-      throws SQLException {
+  private static Optional<String> schemaProblem(ConnectionPool pool, DatabaseAddress address, Settings settings,
+      EngineVersion version) throws SQLException {
     OptionalInt schema = pool.with(Schema::version);
+    if (schema.isEmpty() && version.createsTablesAtStart()) {
+      if (Schema.create(address, version)) {
+        Log.info("The tables of the system database were created");
+      }
+      schema = pool.with(Schema::version);
+    }
     if (schema.isEmpty()) {
       return Optional.of("the system database has no tables: run bin/EngineConfigCli create-db");
     }

@@ -6,7 +6,7 @@ import java.util.OptionalInt;
 import java.util.Properties;
 import standin.EngineVersion;
 
-/** The tables of the system database. A running engine never changes them. */
+/** The tables of the system database. An engine creates or converts them at its start only. */
 public final class Schema {
   private static final long LOCK = 0x6976_7973_7953L;
   private static final String UNDEFINED_TABLE = "42P01";
