@@ -69,6 +69,15 @@ def delegates_to_a_missing_host(task: Task) -> bool:
     return "| first" in host and "default(" not in host
 
 
+def overwrites_its_condition(task: Task, directory: Path) -> bool:
+    """Whether an import depends on a variable that it registers: its skipped tasks would register that they were."""
+    file = task.keys.get("ansible.builtin.import_tasks")
+    if file is None:
+        return False
+    registered = {one.keys.get("register") for one in load(directory / str(file))}
+    return any(name in registered for condition in task.conditions for name in re.findall(r"\w+", condition))
+
+
 # Commands whose output is a log or an error message of a service.
 _WITH_SECRETS = ("journalctl", "EngineConfigCli", ".log", "_log }}")
 
@@ -233,3 +242,15 @@ def test_check_mode_works_before_a_unit_exists(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_skipped_task_needs_no_host_to_delegate_to(path: Path) -> None:
     assert [task.name for task in load(path) if delegates_to_a_missing_host(task)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_import_overwrites_its_condition(path: Path) -> None:
+    assert [task.name for task in load(path) if overwrites_its_condition(task, path.parent)] == []
+
+
+def test_an_import_that_overwrites_its_condition_is_found(tmp_path: Path) -> None:
+    (tmp_path / "gather.yml").write_text("- ansible.builtin.setup:\n  register: facts\n", encoding="utf-8")
+    keys = {"ansible.builtin.import_tasks": "gather.yml"}
+    assert overwrites_its_condition(Task(keys, ("facts is not defined",)), tmp_path)
+    assert not overwrites_its_condition(Task(keys, ("other is not defined",)), tmp_path)
