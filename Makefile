@@ -27,6 +27,10 @@ hosts: ## Create the demo's hosts without installing anything on them
 test: ## Run all tests, as .ci/run does: lint, unit tests, sanity tests, molecule, contract
 	@$(RUN) test
 
+.PHONY: test-all
+test-all: ## Run all tests with the long ones at full length, and break the code on purpose; takes two hours
+	@$(RUN) test-all
+
 .PHONY: lint
 lint: ## Run ansible-lint, yamllint, ruff and mypy
 	@$(RUN) lint

@@ -50,6 +50,9 @@ def pytest(name: str, paths: list[str], needs: tuple[str, ...]) -> Step:
 
 UNIT = pytest("Unit tests", ["tests/unit"], (TOOLS.name,))
 SANITY = Step("ansible-test sanity", ["tools/sanity.sh"], (TOOLS.name,))
+MUTATIONS = Step("Mutations", ["python", "tools/mutate.py"], (TOOLS.name,), background=True)
+# What `make test` does for a shorter time, `make test-all` does as long as docs/long-tests.md says.
+LONG = {"SIMULATION_SCHEDULES": "10000", "IVY_WRITER_SECONDS": "60", "IVY_LAB_SHARE_LATE": "300"}
 STAND_IN = pytest("Stand-in tests", ["tests/engine_stand_in"], (TOOLS.name, ARCHIVES.name))
 
 
@@ -175,6 +178,10 @@ def plan(target: str) -> list[Step]:
         "molecule": [*everything, TRIXIE, *([NEWEST] if chosen == "default" else []), *scenario(chosen, keep)],
         "contract": [*everything, TRIXIE, *contract(check=False)],
         "test": test(everything, keep),
+        "test-all": [
+            *(replace(step, environment={**step.environment, **LONG}) for step in test(everything, keep)),
+            MUTATIONS,
+        ],
     }
     if target not in plans:
         print(f"Unknown target: {target}. Targets: {', '.join(plans)}", file=sys.stderr)
@@ -246,7 +253,7 @@ def lock_hosts() -> bool:
 
 def main(target: str) -> int:
     os.chdir(ROOT)
-    if target in ("molecule", "test") and not lock_hosts():
+    if target in ("molecule", "test", "test-all") and not lock_hosts():
         print(
             "Another `make test` or `make molecule` is running on hosts with the same names. Wait until it has ended."
         )
