@@ -13,6 +13,8 @@ import second_haproxy
 import tomcat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from balancer_paths import Answer
     from conftest import Lab
 
@@ -95,7 +97,7 @@ def trial(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Trial:
 
 
 def test_the_corpus_contains_attacks_that_work_without_the_balancer(
-    trial: Trial, record_property: pytest.RecordProperty
+    trial: Trial, record_property: Callable[[str, object], None]
 ) -> None:
     attacks = sum(tomcat.attacks(trial.direct))
     record_property("targets that Tomcat maps to the administration", attacks)
