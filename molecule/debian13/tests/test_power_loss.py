@@ -174,3 +174,34 @@ def test_3_the_order_in_which_the_hosts_start_does_not_matter(
     assert {name: failed_units(lab, name) for name in power if failed_units(lab, name)} == {}
     report = lab.verify(tmp_path)
     assert report.run.status == 0, report.run.output[-3000:]
+
+
+def test_4_the_database_starts_when_its_address_comes_however_late(
+    lab: Lab, power: dict[str, str], browser: Browser
+) -> None:
+    """PostgreSQL alone would start without the address, and never listen on it."""
+    container = power[lab.groups["database_servers"][0]]
+
+    def run(command: str) -> str:
+        return docker("exec", container, "sh", "-c", command).strip()
+
+    unit = run("systemctl list-units --plain --no-legend 'postgresql@*'").split()[0]
+    number, device, family, address = run("ip -o -4 addr show scope global").split()[:4]
+    assert (number, family) == (f"{int(number[:-1])}:", "inet")
+    route = run("ip -4 route show default")
+
+    def state(key: str) -> str:
+        return run(f"systemctl show -p {key} --value {unit}")
+
+    run(f"systemctl stop {unit}; ip addr del {address} dev {device}; systemctl start --no-block {unit}")
+    try:
+        lab.until(lambda: state("NRestarts") != "0", 180, "systemd starts the database again")
+        assert state("ActiveState") == "activating"
+        assert f"does not have the address {address.split('/')[0]} yet" in run(f"journalctl -u {unit} -n 50 -o cat")
+    finally:
+        run(f"ip addr add {address} dev {device}; ip route replace {route}")
+    lab.until(lambda: state("ActiveState") == "active", 120, "the database has started")
+    for name in lab.nodes:
+        lab.await_engine(name, 180)
+    lab.until(lambda: browser.get("/demo/api/info").status == 200, 60, "users are served")
+    assert {name: failed_units(lab, name) for name in power if failed_units(lab, name)} == {}

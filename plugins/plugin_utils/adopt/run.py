@@ -18,6 +18,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import pla
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, node_copy, templates
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source as source_tree
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import ENGINE_KEYS
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
 
 _VALUES, _SECRETS = "ivy_shared_values", "ivy_shared_secrets"
 
@@ -114,7 +115,7 @@ def _context(base: Path, answer: Result, controller: Controller) -> plan.Context
     if answer.get("manifest"):
         try:
             entries = node_copy.manifest_of(answer["manifest"], answer["applied"])["entries"]
-        except node_copy.CacheError as exc:
+        except CacheError as exc:
             raise ValueError(str(exc)) from exc
     secret_keys = {entry["path"]: entry.get("secret_keys") or [] for entry in entries if entry["root"] == "engine"}
     shared, secret = (_dictionary(controller.templar, name) for name in (_VALUES, _SECRETS))

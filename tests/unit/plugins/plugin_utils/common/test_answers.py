@@ -15,6 +15,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest impo
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt import run
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import node_copy
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
 
 ROOT = Path(__file__).resolve().parents[5]
 CONTROLLER = sorted(
@@ -84,7 +85,7 @@ def test_a_manifest_is_read() -> None:
     ],
 )
 def test_a_manifest_that_is_wrong_is_refused(manifest: t.Any) -> None:
-    with pytest.raises(node_copy.CacheError):
+    with pytest.raises(CacheError):
         node_copy.manifest_of(sent(manifest), RELEASE)
 
 
@@ -92,7 +93,7 @@ def test_a_manifest_that_is_wrong_is_refused(manifest: t.Any) -> None:
     "text", [None, 1, "%", sent("x")[:-2], base64.b64encode(b"[" * 100_000).decode(), "A" * (24 << 20)]
 )
 def test_what_is_no_manifest_is_refused(text: t.Any) -> None:
-    with pytest.raises(node_copy.CacheError):
+    with pytest.raises(CacheError):
         node_copy.manifest_of(text, RELEASE)
 
 
