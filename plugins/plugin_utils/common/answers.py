@@ -51,7 +51,7 @@ def parsed(data: str | bytes, limit: int = LONGEST_MANIFEST) -> t.Any:
 
 
 def check(value: t.Any, shape: Shape, where: str = "the answer") -> None:
-    """Raise AnswerError unless the value has the shape. Names that the shape does not have are not looked at."""
+    """Raise AnswerError unless the value has the shape. Names that the shape does not have may have any value."""
     if isinstance(shape, list):
         check(value, list, where)
         for item in value:

@@ -99,7 +99,7 @@ class Snapshot:
     check_mode: bool = False
 
     def restart_reasons(self, node: Host) -> list[str]:
-        """Why the engine of the node needs a restart. A local change of keys that it reloads is none."""
+        """Why the engine of the node needs a restart. It reloads some keys without one."""
         try:
             changes = node.fact("scan", "drift")
         except FactError:

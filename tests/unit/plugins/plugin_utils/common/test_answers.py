@@ -92,7 +92,7 @@ def test_a_manifest_that_is_wrong_is_refused(manifest: t.Any) -> None:
 @pytest.mark.parametrize(
     "text", [None, 1, "%", sent("x")[:-2], base64.b64encode(b"[" * 100_000).decode(), "A" * (24 << 20)]
 )
-def test_what_is_no_manifest_is_refused(text: t.Any) -> None:
+def test_another_text_is_refused(text: t.Any) -> None:
     with pytest.raises(CacheError):
         node_copy.manifest_of(text, RELEASE)
 

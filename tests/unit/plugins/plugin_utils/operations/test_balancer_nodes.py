@@ -56,7 +56,7 @@ def test_a_server_is_settled_if_it_is_used_as_far_as_an_operator_permits(
 
 
 def test_the_states_of_each_node_by_balancer_and_backend() -> None:
-    results = [
+    results: list[dict[str, t.Any]] = [
         {"ansible_loop_var": "item", "item": "lb1", "servers": [DRAIN, server(name="engine2")]},
         {"ansible_loop_var": "item", "item": "lb2.example.com", "servers": [DRAIN, {**MAINT, "name": "engine2"}]},
         {"ansible_loop_var": "item", "item": "lb3", "unreachable": True},
