@@ -80,7 +80,7 @@ def verdicts(path: str) -> dict[str, bool]:
         time.sleep(0.2)
 
 
-def main(directory: str, host: str, path: str, definition: str) -> None:
+def main(directory: str, _name: str, path: str, definition: str, host: str) -> None:
     health = json.loads(definition)
     Engine.first = health["requests"][0]["path"]
     server = Server(("0.0.0.0", ENGINE), Engine)

@@ -36,6 +36,7 @@ def test_balancer_and_gate_agree(lab: Lab, version: str) -> None:
         "balancer_health.py",
         second_haproxy.SOCKET,
         json.dumps(health),
+        lab.public,
         ivy_engine_addresses=balancer_health.ADDRESSES,
         ivy_health=health,
         # A check that is late because the host is busy does not count as failed.
