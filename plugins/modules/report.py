@@ -223,7 +223,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "release": {"type": "str", "default": ""},
             "release_problem": {"type": "str", "default": ""},
             "pin": {"type": "dict"},
-            "hot_reload_keys": {"type": "list", "elements": "str", "default": []},
+            "hot_reload_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "command": {"type": "str", "default": "ansible-playbook"},
         },
     },

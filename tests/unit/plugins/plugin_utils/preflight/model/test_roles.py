@@ -7,7 +7,7 @@ import typing as t
 import pytest
 from ansible.parsing.dataloader import DataLoader
 
-from ansible_collections.ivy.cluster.plugins.action import host_state  # noqa: F401, it reads the roles when it is loaded
+from ansible_collections.ivy.cluster.plugins.action import host_state as action
 from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import evaluate
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import roles
 
@@ -20,6 +20,7 @@ class Unused:
 
 
 def test_no_worker_reads_the_roles_that_it_compares_with_a_host() -> None:
+    assert action.ActionModule
     for name in (*evaluate.SHARED, *roles.HOSTS_OF):
         role = roles.read_roles(roles.load_with(Unused()), [name])[name]
         assert (role.defaults, role.variables) != ({}, {})
