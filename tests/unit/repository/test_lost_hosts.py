@@ -285,7 +285,12 @@ class Cluster:
         return path
 
     def balancer(
-        self, name: str, servers: list[str], down: tuple[str, ...] = (), out: t.Mapping[str, str] | None = None, **more: t.Any
+        self,
+        name: str,
+        servers: list[str],
+        down: tuple[str, ...] = (),
+        out: t.Mapping[str, str] | None = None,
+        **more: t.Any,
     ) -> None:
         """Set the answer of HAProxy on this host. ``out`` is what operators have requested."""
         out = out or {}
