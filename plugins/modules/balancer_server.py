@@ -20,7 +20,7 @@ options:
     required: true
   state:
     description:
-      - V(maint) sends no request to the server any more, and ends the sessions that it has.
+      - V(maint) sends no request to the server any more. A few seconds later its sessions end.
       - V(drain) sends only requests of users who already have a session on it.
       - V(ready) uses it as soon as its health checks pass.
       - V(restored) ends a V(maint) that a run has set. It sets each server that is in maintenance to its state in

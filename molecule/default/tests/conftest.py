@@ -66,6 +66,8 @@ ORDER = (
     "test_balancer_paths",
     "test_balancer_health",
     "test_balancer_reuse",
+    "test_drained_node",
+    "test_vanished_host",
     "test_lost_host",
     "test_power_loss",
 )
@@ -149,6 +151,11 @@ class Browser:
     tls: ssl.SSLContext
 
     def get(self, path: str, cookies: dict[str, str] | None = None, timeout: float = PATIENCE) -> Response:
+        return self.request("GET", path, cookies, timeout)
+
+    def request(
+        self, method: str, path: str, cookies: dict[str, str] | None = None, timeout: float = PATIENCE
+    ) -> Response:
         name = self.public.partition(":")[0]
         with socket.create_connection((self.address, 443), timeout=timeout) as plain:
             connection = http.client.HTTPSConnection(name, context=self.tls, timeout=timeout)
@@ -156,7 +163,7 @@ class Browser:
             headers = {"Host": self.public, "Connection": "close"}
             if cookies:
                 headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in cookies.items())
-            connection.request("GET", path, headers=headers)
+            connection.request(method, path, headers=headers)
             response = connection.getresponse()
             body = response.read().decode("utf-8", "replace")
             set_cookies = response.headers.get_all("Set-Cookie") or []

@@ -41,6 +41,7 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_login_paths": [],
     },
     "own_health": {"ivy_health_requests": [{"path": "/app/alive?x=1", "status": "200-204,401"}]},
+    "slow_connect": {"haproxy_timeout_connect": "1500ms"},
     "old": {"ivy_engine_version": "12.0.6"},
     "new": {"ivy_engine_version": "12.0.9"},
     "sso": {
@@ -195,6 +196,21 @@ def test_the_value_of_a_header_is_escaped_for_haproxy(rendered: Path) -> None:
     expected = r"http-after-response set-header Content-Security-Policy 'frame-ancestors '\''self'\'' 100%%' "
     assert [line for line in lines if line.startswith(expected)] != []
     assert [line for line in lines if "X-Frame-Options" in line] == []
+
+
+@pytest.mark.parametrize(("case", "seconds"), [("plain", 5.0), ("slow_connect", 3.5)])
+def test_sessions_of_a_lost_node_end_when_no_request_can_be_connecting_any_more(
+    rendered: Path, case: str, seconds: float
+) -> None:
+    lines = configuration(rendered, case)
+    # It would cut the requests that are connecting.
+    assert not any("on-marked-down" in line for line in lines)
+    (after,) = [line.split()[-1] for line in lines if line.startswith("setenv IVY_SESSIONS_END_AFTER ")]
+    assert float(after) == seconds
+    script = ROOT / "roles/haproxy/files/haproxy-sessions.lua"
+    assert f"lua-load /usr/local/lib/ivy-cluster/{script.name}" in lines
+    assert "backend engine_nodes" in lines
+    assert 'core.backends["engine_nodes"]' in script.read_text(encoding="utf-8")
 
 
 def test_each_limit_has_its_table_and_its_rule(rendered: Path) -> None:
