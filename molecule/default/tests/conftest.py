@@ -66,7 +66,6 @@ ORDER = (
     "test_balancer_paths",
     "test_balancer_health",
     "test_balancer_reuse",
-    "test_balancer_health",
     "test_drained_node",
     "test_vanished_host",
     "test_lost_host",
