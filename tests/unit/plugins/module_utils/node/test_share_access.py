@@ -7,7 +7,7 @@ from __future__ import annotations
 import builtins
 import fcntl
 import os
-import time
+import signal
 import typing as t
 from pathlib import Path
 
@@ -251,7 +251,7 @@ def test_an_access_without_a_time_limit_is_found(share: Share, node: t.Any) -> N
 
 
 def hang(*_arguments: t.Any, **_options: t.Any) -> t.Any:
-    time.sleep(PATIENCE * 10)
+    signal.pause()
 
 
 @pytest.mark.parametrize("place_of_it", ["open_directory", "write_file", "_time_of_share", "acting_as"])

@@ -526,3 +526,23 @@ def test_no_more_is_read_than_a_record_can_have(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(NodeError, match="larger than any record"):
         record.read(str(tmp_path), os.geteuid(), os.getegid())
     assert sum(lengths) < 2 << 20
+
+
+@pytest.mark.parametrize("limit", [lease.SHORTEST, lease.LONGEST])
+def test_the_limits_of_a_lease_belong_to_it(limit: int) -> None:
+    claim = change("taken", stale_after=limit).claim()
+    taken = lease.take(None, claim).lease
+    assert lease.problem(taken) == ""
+    assert lease.problem({**taken, "owner": "x" * 1000}) == ""
+    renewed = lease.seconds(taken["renewed"])
+    assert not lease.is_stale(taken, renewed + limit)
+    assert lease.is_stale(taken, renewed + limit + 1)
+    # The same run takes it again, as after a lost connection.
+    assert lease.take(taken, claim).lease["run_id"] == taken["run_id"]
+
+
+def test_a_renewal_keeps_what_it_does_not_name() -> None:
+    taken = lease.take(None, change("taken", stale_after=100).claim()).lease
+    named = lease.renew(taken, change("taken", step="stop", node="n1", stale_after=100).claim())
+    kept = lease.renew(named, change("taken", step="", node="", stale_after=0).claim())
+    assert (kept["step"], kept["node"], kept["stale_after"]) == ("stop", "n1", 100)
