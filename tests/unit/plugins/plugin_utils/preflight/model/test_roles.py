@@ -6,6 +6,7 @@ import typing as t
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.action import host_state as action
 from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import evaluate
@@ -20,7 +21,7 @@ class Unused:
 
 
 def test_no_worker_reads_the_roles_that_it_compares_with_a_host() -> None:
-    assert action.ActionModule
+    assert issubclass(action.ActionModule, ActionBase)
     for name in (*evaluate.SHARED, *roles.HOSTS_OF):
         role = roles.read_roles(roles.load_with(Unused()), [name])[name]
         assert (role.defaults, role.variables) != ({}, {})
