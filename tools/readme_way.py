@@ -58,7 +58,7 @@ OTHER_PLAYBOOKS = {
     "status": "",
     "history": "",
     "drift": "",
-    "adopt": "",
+    "adopt": "-e adopt_node=engine1",
     "rollout": "",
     "rollback": "--check -e rollback_release={release} -e rollback_reason=test",
     "unpin": "--check -e rollback_reason=test",
