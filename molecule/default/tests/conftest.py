@@ -235,7 +235,14 @@ class Lab:
 
     def playbook(self, path: str, *arguments: str) -> Run:
         """Runs a playbook against these hosts."""
-        command = self.playbook_command(path, *arguments)
+        return self._run(self.playbook_command(path, *arguments))
+
+    def module(self, pattern: str, name: str, arguments: str) -> Run:
+        """Runs a module as root on hosts."""
+        return self._run(["ansible", *INVENTORY, pattern, "--become", "-m", name, "-a", arguments])
+
+    @staticmethod
+    def _run(command: list[str]) -> Run:
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
         return Run(done.returncode, done.stdout + done.stderr)

@@ -5,14 +5,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 import shared_source
-from conftest import INVENTORY, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +23,9 @@ STATES = (
 DRAIN = "8"
 
 
-def operate(node: str, state: str) -> None:
+def operate(lab: Lab, node: str, state: str) -> None:
     """The command of the documentation."""
-    command = ["ansible", *INVENTORY, "load_balancers", "--become", "-m", "ivy.cluster.balancer_server"]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-    subprocess.run([*command, "-a", f"name={node} state={state}"], check=True, cwd=ROOT, env=environment)
+    lab.module("load_balancers", "ivy.cluster.balancer_server", f"name={node} state={state}").succeeded()
 
 
 def requested(lab: Lab, node: str) -> set[str]:
@@ -45,9 +40,9 @@ def requested(lab: Lab, node: str) -> set[str]:
 @pytest.fixture
 def drained(lab: Lab) -> Iterator[str]:
     node = lab.nodes[1]
-    operate(node, "drain")
+    operate(lab, node, "drain")
     yield node
-    operate(node, "ready")
+    operate(lab, node, "ready")
     lab.roll_out().succeeded()
 
 
