@@ -28,9 +28,10 @@ def test_every_outside_test_has_a_place_in_the_order() -> None:
 
 def test_no_outside_test_imports_the_configuration_of_pytest() -> None:
     """Run from the top of the repository, pytest may find another conftest.py. For types it does not matter."""
-    found = []
-    for path in SCENARIOS.glob("*/tests/*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ImportFrom) and node.module == "conftest":
-                found.append(path.name)
+    found = [
+        path.name
+        for path in SCENARIOS.glob("*/tests/*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom) and node.module == "conftest"
+    ]
     assert found == []
