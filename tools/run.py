@@ -52,7 +52,12 @@ UNIT = pytest("Unit tests", ["tests/unit"], (TOOLS.name,))
 SANITY = Step("ansible-test sanity", ["tools/sanity.sh"], (TOOLS.name,))
 MUTATIONS = Step("Mutations", ["python", "tools/mutate.py"], (TOOLS.name,), background=True)
 # What `make test` does for a shorter time, `make test-all` does as long as docs/long-tests.md says.
-LONG = {"SIMULATION_SCHEDULES": "10000", "IVY_WRITER_SECONDS": "60", "IVY_LAB_SHARE_LATE": "300"}
+LONG = {
+    "SIMULATION_SCHEDULES": "10000",
+    "IVY_WRITER_SECONDS": "60",
+    "IVY_LAB_SHARE_LATE": "300",
+    "FUZZ_EXAMPLES": "400",
+}
 STAND_IN = pytest("Stand-in tests", ["tests/engine_stand_in"], (TOOLS.name, ARCHIVES.name))
 
 

@@ -40,7 +40,8 @@ A = "a" * 32
 DIGEST = "0" * 64
 MESSAGES = (NodeError, CacheError, tree.YamlError, licence.LicenceError)
 KEY = b"k" * 32
-EXAMPLES = 100
+# FUZZ_EXAMPLES=400 is the long run.
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "30"))
 
 # --- good values of each kind, which are then damaged
 
