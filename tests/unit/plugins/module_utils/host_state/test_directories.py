@@ -209,7 +209,7 @@ def test_a_probe_follows_no_link(top: Path, tmp_path: Path, monkeypatch: pytest.
     other.chmod(0o666)
     (tmp_path / "real").mkdir()
     (tmp_path / "real").chmod(0o777)
-    monkeypatch.setattr(directories.secrets, "token_hex", lambda _size: "known")
+    monkeypatch.setattr("secrets.token_hex", lambda _size: "known")
     (tmp_path / "real/.ivy-probe-known.new").symlink_to(other)
     assert directories.write_problem(str(tmp_path / "real"), UID, GID) == "File exists"
     assert other.read_text(encoding="utf-8") == "content"
@@ -226,7 +226,7 @@ def test_probes_have_random_names(top: Path, monkeypatch: pytest.MonkeyPatch) ->
             assert flags & os.O_NOFOLLOW
         return opened(path, flags, *arguments, **options)
 
-    monkeypatch.setattr(directories.os, "open", noting)
+    monkeypatch.setattr(os, "open", noting)
     for _time in range(2):
         directories.write_problem(str(top), os.geteuid(), os.getegid())
     assert len(set(names)) == len(names) == 2
