@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Root follows no link that the engine's user, or whoever can write to the share, may have created."""
+"""Nothing changes the target of a link that the engine's user, or whoever can write to the share, may have created."""
 
 from __future__ import annotations
 
@@ -80,20 +80,33 @@ def is_writable(text: str, local: dict[str, Any]) -> bool:
     return False
 
 
-def follows_links(task: dict[str, Any]) -> bool:
-    """Whether a task changes as root what a link in such a directory leads to."""
+def follows_links(task: dict[str, Any], registered: dict[str, Any]) -> bool:
+    """Whether a task changes what a link in such a directory leads to. Another user than root follows links as well."""
     if str(task.get("delegate_to", "")) == "localhost":
         return False
-    local = {"item": task.get("loop", ""), **(task.get("vars") or {})}
+    local = {**registered, "item": task.get("loop", ""), **(task.get("vars") or {})}
     for name, value in task.items():
         arguments = value if isinstance(value, dict) else {"_raw_params": value}
         paths = str([part for key, part in arguments.items() if key in PATHS])
         if COMMANDS.match(name):
-            if PROGRAMS.search(paths) and not SAFE_PROGRAM.search(paths) and is_writable(paths, local):
+            programs = paths + "".join(str(text) for text in (task.get("vars") or {}).values())
+            if PROGRAMS.search(programs) and not SAFE_PROGRAM.search(paths) and is_writable(paths, local):
                 return True
         elif MODULES.match(name) and not _harmless(arguments) and is_writable(paths, local):
             return True
     return False
+
+
+def violations(text: str) -> list[str]:
+    found: list[str] = []
+    registered: dict[str, Any] = {}
+    for task in tasks_in(yaml.safe_load(text)):
+        if follows_links(task, registered):
+            found.append(str(task.get("name", task)))
+        if "register" in task:
+            # A result contains the items of its loop.
+            registered[task["register"]] = task.get("loop", "")
+    return found
 
 
 def _harmless(arguments: dict[str, Any]) -> bool:
@@ -106,8 +119,7 @@ def _harmless(arguments: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("path", ROLES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_task_follows_links_of_others(path: Path) -> None:
     """Use ivy.cluster.directories for a directory, and ivy.cluster.shared_config for a file."""
-    tasks = tasks_in(yaml.safe_load(path.read_text(encoding="utf-8")))
-    assert [task.get("name") for task in tasks if follows_links(task)] == []
+    assert violations(path.read_text(encoding="utf-8")) == []
 
 
 BAD = """
@@ -125,6 +137,12 @@ BAD = """
 - ansible.builtin.shell: echo x > {{ ivy_data_directory }}/x
 - ansible.builtin.file: {path: "{{ ivy_engine_directory }}.partial/{{ item }}", recurse: true, follow: false}
   loop: "{{ engine_writable_directories }}"
+- ansible.builtin.command: {argv: "{{ ['sh', '-c', script, item] }}"}
+  vars: {script: echo x > "$0"}
+  loop: "{{ __file_share_directories }}"
+  register: found
+- ansible.builtin.file: {path: "{{ item[0]['item'] }}", owner: ivy}
+  loop: "{{ found.results | zip(other.results) }}"
 """
 GOOD = """
 - ansible.builtin.file: {path: "{{ ivy_engine_home }}", state: directory}
@@ -135,8 +153,8 @@ GOOD = """
 
 
 def test_tasks_that_follow_links_are_found() -> None:
-    assert [task for task in tasks_in(yaml.safe_load(BAD)) if not follows_links(task)] == []
-    assert [task for task in tasks_in(yaml.safe_load(GOOD)) if follows_links(task)] == []
+    assert len(violations(BAD)) == len(yaml.safe_load(BAD))
+    assert violations(GOOD) == []
 
 
 _CHANGING = ("chmod", "chown", "makedirs", "removexattr", "setxattr", "truncate", "utime")
