@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from .certificates import authority_expiry, loaded_certificate_expiry
+from .new_file import create_file
 from .runtime_socket import RuntimeSocket
 
 _METRIC = "ivy_certificate_expiry_timestamp_seconds"
@@ -24,7 +25,7 @@ def write_certificate_metrics(socket_path: str, authority: str, directory: str) 
         quoted = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
         lines.append(f'{_METRIC}{{kind="{kind}",name="{quoted}"}} {end}')
     file = os.path.join(directory, "ivy_certificates.prom")
-    with open(f"{file}.new", "w", encoding="utf-8") as stream:
+    with create_file(f"{file}.new") as stream:
         os.fchmod(stream.fileno(), 0o644)
         stream.write("\n".join(lines) + "\n")
     os.replace(f"{file}.new", file)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 
+from .new_file import create_file
 from .runtime_socket import RuntimeSocket, RuntimeSocketError
 
 
@@ -76,7 +77,7 @@ def save_server_states(socket_path: str, configuration_path: str, target: str) -
     with open(configuration_path, encoding="utf-8") as stream:
         states = reconcile_server_states(states, stream.read())
     temporary = target + ".new"
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+    with create_file(temporary) as stream:
         stream.write(states)
         stream.flush()
         os.fsync(stream.fileno())

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
+from ansible_collections.ivy.cluster.plugins.module_utils.host_state.directories import describe, write_problem
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.record import acting_as
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
 from ansible_collections.ivy.cluster.plugins.module_utils.preflight.share import mount_of
@@ -17,33 +15,6 @@ from ansible_collections.ivy.cluster.plugins.module_utils.preflight.share import
 _MOUNTS = "/proc/self/mountinfo"
 # For a share whose server is away.
 _TIMEOUT = 30
-
-
-def _describe(directory: str) -> str:
-    try:
-        info = os.stat(directory)
-    except OSError:
-        return ""
-    kind = "directory" if stat.S_ISDIR(info.st_mode) else "other"
-    return f"{kind}:{info.st_uid}:{info.st_gid}:{stat.S_IMODE(info.st_mode):04o}"
-
-
-def _writable(directory: str, name: str, uid: int) -> bool:
-    """Writes, renames and removes a file."""
-    path = os.path.join(directory, f".probe-{name}")
-    try:
-        with open(f"{path}.new", "w", encoding="utf-8") as stream:
-            stream.write(name)
-        os.rename(f"{path}.new", path)
-        with open(path, encoding="utf-8") as stream:
-            same = stream.read(len(name) + 1) == name
-        return same and os.stat(path).st_uid == uid
-    except OSError:
-        return False
-    finally:
-        for left in (path, f"{path}.new"):
-            with contextlib.suppress(OSError):
-                os.unlink(left)
 
 
 def gather(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
@@ -57,8 +28,8 @@ def gather(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     def inspect() -> dict[str, t.Any]:
         with acting_as(uid, gid):
             return {
-                "directories": {path: _describe(path) for path in directories},
-                "writable": [path for path in directories if check_mode or _writable(path, str(params["name"]), uid)],
+                "directories": {path: describe(path) for path in directories},
+                "writable": [path for path in directories if check_mode or not write_problem(path, uid, gid)],
             }
 
     try:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A share whose server is away ends the role with its cause, before anything waits for it."""
+"""A share whose server is away, or on which someone created links, ends the role with its cause."""
 
 from __future__ import annotations
 
@@ -61,3 +61,74 @@ def test_a_share_that_answers_does_not(tmp_path: Path, program: str) -> None:
     """A directory that is missing is one that the role creates."""
     done = run(tmp_path, program)
     assert done.returncode == 0, done.stdout
+
+
+DIRECTORIES = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars:
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+    __file_share_task_seconds: 60
+    __file_share_directories: ["{{ ivy_share_directory }}/data", "{{ ivy_share_directory }}/record"]
+  tasks:
+    - ansible.builtin.include_tasks: "{{ role }}/tasks/create_directories.yml"
+    - ansible.builtin.include_tasks: "{{ role }}/tasks/check_writable.yml"
+      when: not ansible_check_mode
+"""
+
+
+def set_directories(tmp_path: Path, share: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "play.yml").write_text(DIRECTORIES, encoding="utf-8")
+    values = {
+        "ivy_share_directory": str(share),
+        "role": str(ROOT / "roles/file_share"),
+        "file_share_mode": "existing",
+        "file_share_accept_local": True,
+        "file_share_directory_mode": "2750",
+        "ivy_user": "ivy",
+        "ivy_uid": os.geteuid(),
+        "ivy_gid": os.getegid(),
+        "ivy_known_secrets": [],
+    }
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    return subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", "play.yml", "-e", json.dumps(values), *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+
+
+def test_directories_are_predicted_created_and_left_alone(tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    for arguments, exists, changed in ((["--check"], False, 2), ([], True, 2), ([], True, 0), (["--check"], True, 0)):
+        done = set_directories(tmp_path, share, *arguments)
+        assert f"changed={changed} " in done.stdout, done.stdout
+        assert "failed=0" in done.stdout
+        assert (share / "data").exists() is exists
+    assert (share / "record").stat().st_mode & 0o7777 == 0o2750
+    assert sorted(os.listdir(share)) == ["data", "record"]
+    assert os.listdir(share / "data") == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--check"]])
+def test_a_link_in_place_of_a_shared_directory_stops_the_role(tmp_path: Path, arguments: list[str]) -> None:
+    share = tmp_path / "share"
+    target = tmp_path / "etc"
+    target.mkdir(mode=0o711)
+    share.mkdir()
+    share.chmod(0o777)
+    (share / "data").symlink_to(target)
+    before = target.stat()
+
+    done = set_directories(tmp_path, share, *arguments)
+
+    assert done.returncode != 0
+    assert f"{share}/data is a symbolic link" in done.stdout, done.stdout
+    assert "move it away" in done.stdout
+    after = target.stat()
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+    assert not (share / "record").exists()

@@ -12,6 +12,7 @@ import typing as t
 
 from ..cluster.record import acting_as
 from ..files import accounts, bounded
+from ..files.atomic import read_at
 from ..files.errors import NodeError
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
@@ -47,10 +48,14 @@ def write(paths: t.Sequence[str], token: str) -> list[str]:
 
 
 def has_content(path: str, token: str) -> bool:
+    directory, name = os.path.split(path)
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read(len(token) + 1) == token
-    except OSError:
+        fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return read_at(fd, name, len(token) + 1)[0] == token.encode("utf-8")
+        finally:
+            os.close(fd)
+    except (NodeError, OSError):
         return False
 
 

@@ -22,6 +22,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.files import boun
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError, PermanentError
 from ansible_collections.ivy.cluster.plugins.module_utils.preflight import host, port_listener
 from ansible_collections.ivy.cluster.plugins.module_utils.preflight import share as preflight_share
+from ansible_collections.ivy.cluster.plugins.modules import directories
 from ansible_collections.ivy.cluster.tests.timing import PATIENCE
 
 MODULES = Path(__file__).resolve().parents[5] / "plugins/modules"
@@ -180,9 +181,14 @@ def host_state_facts(node: t.Any) -> None:
         "gid": os.getegid(),
         "mount": str(node.record),
         "protection": [],
-        "name": "n1",
     }
     assert host_state_share.gather(params, False)["writable"] == [str(node.record)]
+
+
+def shared_directories(node: t.Any) -> None:
+    one = {"path": str(node.record / "new"), "uid": os.geteuid(), "gid": os.getegid(), "mode": "0750"}
+    params = {"directories": [one], "within": str(node.record), "as_owner": True, "probe": True}
+    assert directories.apply(params, False)["unwritable"] == {}
 
 
 def agent_start(node: t.Any) -> None:
@@ -201,6 +207,7 @@ CASES: dict[str, t.Callable[[t.Any], None]] = {
     "agent_guard": agent_guard,
     "agent_start": agent_start,
     "cluster_record": cluster_record,
+    "directories": shared_directories,
     "engine_info": engine_info,
     "host_state_facts": host_state_facts,
     "preflight_facts": preflight_facts,

@@ -72,3 +72,14 @@ def test_a_name_with_a_slash_is_rejected(tmp_path: Path) -> None:
 def test_a_missing_directory_is_reported_with_the_user(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match=rf"{os.geteuid()} cannot use {tmp_path}/none: .*Check the mount"):
         sut.run(probe(tmp_path / "none", "engine1"), "written", 0, check_mode=False)
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_only_a_regular_file_counts(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "real").write_text("t1", encoding="utf-8")
+    if kind == "link":
+        (tmp_path / "file").symlink_to("real")
+    else:
+        os.mkfifo(tmp_path / "file")
+    assert sut.has_content(str(tmp_path / "real"), "t1")
+    assert not sut.has_content(str(tmp_path / "file"), "t1")
