@@ -284,6 +284,8 @@ class Executor:
         self.displaced: list[Displaced] = []
         self.saved: dict[str, list[Signature]] = {}
         self.late = Late([], [])
+        # What the store keeps, listed when it is needed, once for each time that something is removed.
+        self._kept: frozenset[str] | None = None
 
     def check_space(self, actions: t.Sequence[Action], sizes: t.Callable[[Expected], int]) -> None:
         needs = _needed_space(actions, sizes, self.trees)
@@ -344,7 +346,7 @@ class Executor:
         changed: set[tuple[str, str]] = set()
         try:
             self._check_unchanged(actions)
-        except (OSError, NodeError):
+        except Exception:
             self._discard_all(prepared)
             raise
         with Places(self._open) as places:
@@ -382,6 +384,7 @@ class Executor:
     def _dispose(self) -> None:
         """Remove what was taken out of its place. Before, back up whatever is neither known nor backed up yet."""
         lost: list[tuple[Displaced, str]] = []
+        self._kept = None
         end = time.monotonic() + _WRITERS_SECONDS
         for one in self.displaced:
             reason = self._why_kept(one, end - time.monotonic())
@@ -438,7 +441,9 @@ class Executor:
     def _is_safe(self, one: Displaced, digest: str, info: os.stat_result) -> bool:
         action = one.action
         if action is None:
-            return digest in self.store.blob_names() or self.store.has_backup(digest)
+            if self._kept is None:
+                self._kept = self.store.blob_names() | self.store.backup_digests()
+            return digest in self._kept
         if action.target is not None and digest in action.target.digests:
             return True
         found = action.found
@@ -463,7 +468,7 @@ class Executor:
             if together:
                 for fd in file_systems.values():
                     atomic.sync_filesystem(fd)
-        except (OSError, NodeError):
+        except Exception:
             # Free the space on a full disk.
             self._discard_all(prepared)
             raise

@@ -21,6 +21,9 @@ ENGINE_OWNED = ("configuration/applications/**",)
 # Each level needs an open directory, and the engine's user could create any number of levels.
 DEEPEST = 100
 MOST_FILES = 100_000
+# An interrupted run leaves two names for each file of its release at most. The others are not ours, and the next run
+# has to inspect each of them before it removes it.
+MOST_LEFTOVERS = 1_000
 # Of files that nobody expects, which the guard reads each minute. An engine's own take some MiB.
 MOST_BYTES = 2 << 30
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -154,6 +157,7 @@ class Walk:
         self.leftovers: list[str] = []
         self._expected = expected
         self._names_left = MOST_FILES + len(expected)
+        self._leftovers_left = MOST_LEFTOVERS + 2 * len(expected)
         self._bytes_left = MOST_BYTES
 
     def count(self, prefix: str) -> None:
@@ -164,6 +168,16 @@ class Walk:
                 f"The managed directories hold more than {MOST_FILES} files that nobody declared, the last ones in "
                 f"{printable(prefix[:80])}. Nothing was changed. Remove them and run again."
             )
+
+    def leave(self, path: str) -> None:
+        """Enter one name that an interrupted run may have left."""
+        self._leftovers_left -= 1
+        if self._leftovers_left < 0:
+            raise NodeError(
+                f"The managed directories hold more than {MOST_LEFTOVERS} temporary files that no run left, the last "
+                f"one is {printable(path[:80])}. Nothing was changed. Remove them and run again."
+            )
+        self.leftovers.append(path)
 
     def inspect(self, directory: int, name: str, path: str) -> Found | None:
         """One name. What is expected is always read, so that other files cannot hide its content."""
@@ -207,21 +221,51 @@ def walk(tree: Tree, areas: t.Iterable[str] | None, expected: t.Collection[str])
     return result
 
 
-def _enter(parent: int, name: str, path: str, found: Found, result: Walk) -> None:
+def check_depth(path: str) -> None:
+    """Refuse a directory that is too deep to be entered."""
     if path.count("/") >= DEEPEST:
         raise NodeError(
-            f"{printable(path[:80])}... is nested more than {DEEPEST} directories deep, which no release is. Nothing "
-            "was changed. Remove it and run again."
+            f"{printable(path[:80])}... is nested more than {DEEPEST} directories deep, which no release is. Remove "
+            "it and run again."
         )
+
+
+def _open_below(parent: int, name: str, path: str) -> int | None:
+    """Open a directory; without one of that name (any more), None."""
+    check_depth(path)
     try:
-        fd = os.open(name, _DIRECTORY, dir_fd=parent)
+        return os.open(name, _DIRECTORY, dir_fd=parent)
     except OSError as exc:
         if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            return
+            return None
         raise
+
+
+def _enter(parent: int, name: str, path: str, found: Found, result: Walk) -> None:
+    fd = _open_below(parent, name, path)
+    if fd is None:
+        return
     try:
         result.directories[path] = found
         _descend(fd, path + "/", result)
+    finally:
+        os.close(fd)
+
+
+def _count_below(parent: int, name: str, path: str, result: Walk) -> None:
+    """Count what is below a leftover, so that a later step can copy and remove it: the limits are those of the rest."""
+    fd = _open_below(parent, name, path)
+    if fd is None:
+        return
+    try:
+        with os.scandir(fd) as entries:
+            listed = []
+            for entry in entries:
+                result.count(path + "/")
+                if entry.is_dir(follow_symlinks=False):
+                    listed.append(entry.name)
+        for child in listed:
+            _count_below(fd, child, f"{path}/{child}", result)
     finally:
         os.close(fd)
 
@@ -235,7 +279,9 @@ def _descend(fd: int, prefix: str, result: Walk) -> None:
     for name, is_directory in listed:
         path = prefix + name
         if is_temporary(name):
-            result.leftovers.append(path)
+            result.leave(path)
+            if is_directory:
+                _count_below(fd, name, path, result)
             continue
         if is_directory:
             info = lstat_at(fd, name)
