@@ -309,3 +309,46 @@ def test_the_lists_of_the_backups_are_read_once_for_all_leftovers(
     applied.apply(newer(applied))
     # For the digests, for the backup of the leftovers, and when old ones are removed; never for each leftover.
     assert len(reads) < 6
+
+
+# --- expected files that somebody made longer
+
+
+def test_expected_files_that_became_huge_are_not_read(node: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    real = atomic.sha256_of_fd
+
+    def counted(fd: int, size: int, limit: int) -> str:
+        read.append(size)
+        return "other" if size > 100_000 else real(fd, size, limit)
+
+    node.record_baseline()
+    listed = {f"engine:configuration/{number}.xml": node.File(b"x") for number in range(100)}
+    node.apply(node.build(listed))
+    node.start()
+    monkeypatch.setattr(atomic, "sha256_of_fd", counted)
+    for number in range(50):
+        sparse(node.engine / f"configuration/{number}.xml", 1 << 30)
+    for number in range(50, 100):
+        sparse(node.engine / f"configuration/{number}.xml", atomic.GREATEST)
+    details = {one["detail"] for one in node.inspect()["drift"]}
+    assert details == {"the content differs", "it is too large to be read"}
+    assert max(read) <= atomic.GREATEST
+    assert sum(read) <= scan.MOST_BEYOND + (1 << 20)
+    read.clear()
+    node.apply(node.build(listed))
+    # The inspection, the same files again once they are replaced, and as much of those that were not read at first.
+    assert sum(read) <= 3 * scan.MOST_BEYOND + (1 << 20)
+    assert node.holds(listed)
+
+
+def test_files_that_became_huge_do_not_hide_an_expected_one(node: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.record_baseline()
+    listed = {f"engine:configuration/{number}.xml": node.File(b"x" * 100) for number in range(20)}
+    node.apply(node.build(listed))
+    monkeypatch.setattr(scan, "MOST_BEYOND", 250)
+    for number in range(10):
+        (node.engine / f"configuration/{number}.xml").write_bytes(b"y" * 200)
+    found = {one["path"]: one["detail"] for one in node.inspect()["drift"]}
+    assert sorted(found) == sorted(f"configuration/{number}.xml" for number in range(10))
+    assert list(found.values()).count("the content differs") == 2
