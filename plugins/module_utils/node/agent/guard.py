@@ -350,7 +350,7 @@ def guard(options: Options) -> int:
         outcome = check_node(options, state.attempts)
     except BusyError:
         return 0
-    except (NodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+    except Exception as exc:
         # Data can be damaged in any way. The error must be reported, not only end the program.
         text = str(exc) if isinstance(exc, NodeError) else f"{type(exc).__name__}: {exc}"
         outcome = Outcome(state.node, state.cluster, error=f"The guard cannot inspect this node. {text}")

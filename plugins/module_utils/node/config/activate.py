@@ -16,7 +16,9 @@ import typing as t
 from ..files import atomic
 from ..files.atomic import (
     BATCH,
+    GREATEST,
     GREATEST_FILE,
+    NOT_READ,
     PARTIAL_SUFFIX,
     Tree,
     await_writers,
@@ -28,7 +30,7 @@ from ..files.atomic import (
     open_directory,
     partial_name,
     prepare_at,
-    read_whole_at,
+    read_at,
     remove_tree_at,
     set_attributes_at,
     take_away_at,
@@ -39,6 +41,7 @@ from ..files.errors import NodeError
 from ..files.scan import (
     DIRECTORY,
     FILE,
+    MOST_BEYOND,
     NODE,
     Expected,
     Found,
@@ -284,6 +287,10 @@ class Executor:
         self.displaced: list[Displaced] = []
         self.saved: dict[str, list[Signature]] = {}
         self.late = Late([], [])
+        # What the store keeps, listed when it is needed, once for each time that something is removed.
+        self._kept: frozenset[str] | None = None
+        # What is read of files that have grown, or that nobody expects.
+        self._beyond = MOST_BEYOND
 
     def check_space(self, actions: t.Sequence[Action], sizes: t.Callable[[Expected], int]) -> None:
         needs = _needed_space(actions, sizes, self.trees)
@@ -344,7 +351,7 @@ class Executor:
         changed: set[tuple[str, str]] = set()
         try:
             self._check_unchanged(actions)
-        except (OSError, NodeError):
+        except Exception:
             self._discard_all(prepared)
             raise
         with Places(self._open) as places:
@@ -382,6 +389,7 @@ class Executor:
     def _dispose(self) -> None:
         """Remove what was taken out of its place. Before, back up whatever is neither known nor backed up yet."""
         lost: list[tuple[Displaced, str]] = []
+        self._kept = None
         end = time.monotonic() + _WRITERS_SECONDS
         for one in self.displaced:
             reason = self._why_kept(one, end - time.monotonic())
@@ -424,7 +432,7 @@ class Executor:
                 with open_at(directory, name) as (fd, _info):
                     # An editor that had the file open when it was taken away writes to what is inspected here.
                     finished = await_writers(fd, seconds)
-                hit = digest_at(directory, name)
+                hit = self._digest(one, directory, name)
                 if not finished:
                     return "another process still writes to the file that was replaced"
                 if hit is not None and self._is_safe(one, *hit):
@@ -435,10 +443,21 @@ class Executor:
             os.close(directory)
         return "left by a run that was cut off" if one.action is None else "changed while the release was activated"
 
+    def _digest(self, one: Displaced, directory: int, name: str) -> tuple[str, os.stat_result] | None:
+        """The digest of something that was taken out of its place. Beyond its size as found, it may have any size."""
+        found = one.action.found if one.action else None
+        known = found.size if found is not None and found.kind == FILE and found.is_read else 0
+        hit = digest_at(directory, name, min(known + self._beyond, GREATEST_FILE))
+        if hit is not None and not hit[0].startswith(NOT_READ):
+            self._beyond -= max(hit[1].st_size - known, 0)
+        return hit
+
     def _is_safe(self, one: Displaced, digest: str, info: os.stat_result) -> bool:
         action = one.action
         if action is None:
-            return digest in self.store.blob_names() or self.store.has_backup(digest)
+            if self._kept is None:
+                self._kept = self.store.blob_names() | self.store.backup_digests()
+            return digest in self._kept
         if action.target is not None and digest in action.target.digests:
             return True
         found = action.found
@@ -463,7 +482,7 @@ class Executor:
             if together:
                 for fd in file_systems.values():
                     atomic.sync_filesystem(fd)
-        except (OSError, NodeError):
+        except Exception:
             # Free the space on a full disk.
             self._discard_all(prepared)
             raise
@@ -488,9 +507,10 @@ class Executor:
         found, info = one.found, lstat_at(*place)
         if info is None or (found is not None and found.is_same(info)):
             return
-        hit = digest_at(*place)
         # Where nothing was seen, what is about to be written may lie there.
         harmless = (found.sha256,) if found else one.target.digests if one.target else ()
+        size = found.size if found else max(one.target.size, GREATEST) if one.target else 0
+        hit = digest_at(*place, min(size, GREATEST_FILE))
         if hit is None or hit[0] not in harmless:
             raise NodeError(
                 f"{one.path} was changed on the node while the release was being activated. It was not "
@@ -602,16 +622,17 @@ class Executor:
             return False
         # Where another name shares the file, its owner must not be touched: a new file takes its place, with the
         # very bytes that lie there, since they may be an accepted rewriting.
-        data = self._present(fd, name, want) if one.action == ATTRIBUTES else self.content(want)
+        data = self._present(fd, name, want, found) if one.action == ATTRIBUTES else self.content(want)
         prepare_at(fd, name, data, mode, uid, gid, durable, mark_partial=True)
         device = os.fstat(fd).st_dev
         if device not in file_systems:
             file_systems[device] = os.dup(fd)
         return True
 
-    def _present(self, directory: int, name: str, want: Expected) -> bytes:
+    def _present(self, directory: int, name: str, want: Expected, found: Found | None) -> bytes:
         """The present content if it is unchanged: a link created since could lead to another user's secret."""
-        data = read_whole_at(directory, name, GREATEST_FILE)[0]
+        # What has become longer is not that content any more.
+        data = read_at(directory, name, (found.size if found else 0) + 1)[0]
         return data if sha256(data) in want.digests else self.content(want)
 
 

@@ -25,7 +25,7 @@ def record_baseline(settings: Settings, store_path: str, version: str, check: bo
             if check:
                 return {"changed": True, "files": 0}
             raise NodeError(f"The engine's directory {tree.base} does not exist. Unpack the engine first.")
-        walked = walk(tree, ENGINE_AREAS, ())
+        walked = walk(tree, ENGINE_AREAS, {})
         files: dict[str, dict[str, t.Any]] = {
             path: {"sha256": one.sha256, "size": one.size, "mode": f"{one.mode:04o}"}
             for path, one in walked.files.items()

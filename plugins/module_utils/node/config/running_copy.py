@@ -14,7 +14,7 @@ import typing as t
 from ..engine import run_state
 from ..files.atomic import Tree
 from ..files.manifest import Manifest
-from ..files.scan import FILE, Drift, Expected, Found, as_expected, inspect_name
+from ..files.scan import FILE, Budget, Drift, Expected, Found, as_expected
 
 if t.TYPE_CHECKING:
     from .view import View
@@ -63,6 +63,7 @@ def inspect_copy(
     copy = RunningCopy({}, {}, tree)
     if release is None or tree is None or not tree.exists:
         return copy
+    budget = Budget()
     started = (run_state.read(run_directory) or {}).get("files", {})
     for entry in release.entries:
         if entry.root != "engine" or not entry.path.startswith(_COPIED):
@@ -71,7 +72,7 @@ def inspect_copy(
         if place is None:
             continue
         try:
-            found = inspect_name(*place)
+            found = budget.inspect_expected(*place, entry.size)
         finally:
             os.close(place[0])
         if found is None:

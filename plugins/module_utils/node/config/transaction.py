@@ -124,16 +124,17 @@ def _execute(
     ]
     try:
         late = executor.run(decision.actions, inspection.scene, outside if context.interrupted else ())
-    except (OSError, NodeError) as exc:
+    except Exception as exc:
+        # Of whatever kind: an intent that stays keeps the engine from starting.
         _give_up(context, release, executor, exc)
     if late.paths:
         store.journal("changed meanwhile", files=late.paths, backups=late.backups)
     return Outcome(backup, late)
 
 
-def _give_up(context: Context, release: Manifest, executor: Executor, exc: OSError | NodeError) -> t.NoReturn:
+def _give_up(context: Context, release: Manifest, executor: Executor, exc: Exception) -> t.NoReturn:
     """Report how far an activation got. If it replaced nothing, the engine may still start."""
-    reason = str(exc)
+    reason = str(exc) if isinstance(exc, NodeError) else f"{type(exc).__name__}: {exc}"
     if isinstance(exc, OSError):
         # A write to an open file has no name, and a name in an open directory has no directory.
         reason = f"{printable(executor.at or str(exc.filename or ''))}: {exc.strerror or exc}"

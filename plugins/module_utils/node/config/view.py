@@ -195,16 +195,14 @@ class View:
 
     def survey(self, expected: t.Iterable[t.Mapping[str, Expected]], unit: Unit) -> Scene:
         """Inspect all expected files, and the unit's files."""
-        singles: dict[str, set[str]] = {}
-        absolute: set[str] = set(unit.files)
+        sizes: dict[str, dict[str, int]] = {NODE: dict.fromkeys(unit.files, scan.UNKNOWN_SIZE)}
         for one in expected:
             for want in one.values():
-                if want.root == NODE:
-                    absolute.add(want.path)
-                else:
-                    singles.setdefault(want.root, set()).add(want.path)
-        absolute.update(own_drop_ins(self.settings.unit) if self.settings.unit else ())
-        return scan.survey(self.trees, singles, absolute)
+                by_path = sizes.setdefault(want.root, {})
+                by_path[want.path] = max(want.size, by_path.get(want.path, want.size))
+        own = own_drop_ins(self.settings.unit) if self.settings.unit else ()
+        sizes[NODE].update(dict.fromkeys(own, scan.UNKNOWN_SIZE))
+        return scan.survey(self.trees, sizes, sizes[NODE])
 
     def alias(self, key: str) -> str:
         """The key that a node file in the engine's directory would have as a file of the release; empty if none."""

@@ -577,24 +577,68 @@ def write_file(
 
 
 def remove_tree_at(parent: int, name: str) -> None:
-    """Remove a whole directory without following a link in it."""
+    """Remove a whole directory without following a link in it.
+
+    Its depth does not matter: whoever made it could have made any number of levels, so the directories in a directory
+    are moved to the top before it is removed.
+    """
+    top = _open_or_discard(parent, name)
+    if top is None:
+        return
     try:
-        fd = os.open(name, _DIRECTORY, dir_fd=parent)
+        waiting = _remove_files(top)
+        number = 0
+        while waiting:
+            child = waiting.pop()
+            below = _open_or_discard(top, child)
+            if below is None:
+                continue
+            try:
+                for moved in _remove_files(below):
+                    number = _move_up(below, moved, top, number)
+                    waiting.append(_moved_name(number))
+            finally:
+                os.close(below)
+            os.rmdir(child, dir_fd=top)
+    finally:
+        os.close(top)
+    os.rmdir(name, dir_fd=parent)
+
+
+def _open_or_discard(parent: int, name: str) -> int | None:
+    """Open a directory; None if there is none (any more). Anything else of that name is removed."""
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=parent)
     except OSError as exc:
         if exc.errno in (errno.ENOTDIR, errno.ELOOP):
             discard_at(parent, name)
-            return
-        if exc.errno == errno.ENOENT:
-            return
-        raise
-    try:
-        with os.scandir(fd) as entries:
-            names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-        for child, is_directory in names:
-            if is_directory:
-                remove_tree_at(fd, child)
-            else:
-                discard_at(fd, child)
-    finally:
-        os.close(fd)
-    os.rmdir(name, dir_fd=parent)
+        elif exc.errno != errno.ENOENT:
+            raise
+        return None
+
+
+def _remove_files(directory: int) -> list[str]:
+    """Remove all but the directories, whose names are returned."""
+    with os.scandir(directory) as entries:
+        names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_directory in names:
+        if not is_directory:
+            discard_at(directory, name)
+    return [name for name, is_directory in names if is_directory]
+
+
+def _moved_name(number: int) -> str:
+    return f"{TEMPORARY_PREFIX}moved-{number}{TEMPORARY_SUFFIX}"
+
+
+def _move_up(directory: int, name: str, top: int, number: int) -> int:
+    """Move a directory to the top under the next free name. Returns the number of that name."""
+    while True:
+        number += 1
+        # An empty directory of that name is replaced, which removes it.
+        try:
+            os.rename(name, _moved_name(number), src_dir_fd=directory, dst_dir_fd=top)
+            return number
+        except OSError as exc:
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise

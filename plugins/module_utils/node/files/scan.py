@@ -9,7 +9,7 @@ import os
 import stat
 import typing as t
 
-from .atomic import GREATEST_FILE, NOT_READ, Tree, digest_at, is_temporary, lstat_at
+from .atomic import GREATEST, GREATEST_FILE, NOT_READ, Tree, digest_at, is_temporary, lstat_at
 from .errors import NodeError
 from .manifest import Entry, Manifest
 from .patterns import Patterns
@@ -21,8 +21,14 @@ ENGINE_OWNED = ("configuration/applications/**",)
 # Each level needs an open directory, and the engine's user could create any number of levels.
 DEEPEST = 100
 MOST_FILES = 100_000
+# An interrupted run leaves two names for each file of its release at most. The others are not ours, and the next run
+# has to inspect each of them before it removes it.
+MOST_LEFTOVERS = 1_000
 # Of files that nobody expects, which the guard reads each minute. An engine's own take some MiB.
 MOST_BYTES = 2 << 30
+# Of expected files, beyond the sizes that they are expected to have. The check before the engine's start has a minute.
+MOST_BEYOND = 2 << 30
+UNKNOWN_SIZE = -1
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 FILE, LINK, DIRECTORY, SPECIAL = "file", "link", "directory", "special"
@@ -71,6 +77,8 @@ class Expected(t.NamedTuple):
     origin: str
     secret: bool
     kind: str
+    # Of the content to write.
+    size: int = UNKNOWN_SIZE
 
     @property
     def key(self) -> str:
@@ -135,26 +143,52 @@ def inspect_name(directory: int, name: str, limit: int = GREATEST_FILE) -> Found
     return _found(SPECIAL, info)
 
 
-def inspect_path(path: str) -> Found | None:
-    """One absolute path, its directory opened by the rules of trust."""
-    head, name = os.path.split(path)
-    tree = Tree(head)
-    try:
-        return inspect_name(tree.fd, name) if tree.exists else None
-    finally:
-        tree.close()
+class Budget:
+    """How much of the files on disk one inspection reads. A file of any size costs whoever makes it nothing."""
+
+    def __init__(self) -> None:
+        self._unexpected = MOST_BYTES
+        self._beyond = MOST_BEYOND
+
+    def inspect_unexpected(self, directory: int, name: str) -> Found | None:
+        found = inspect_name(directory, name, min(GREATEST_FILE, self._unexpected))
+        if found is not None and found.kind == FILE and found.is_read:
+            self._unexpected -= found.size
+        return found
+
+    def inspect_expected(self, directory: int, name: str, size: int) -> Found | None:
+        """A file whose expected size is known, or unknown. Up to that size it is always read: others cannot hide it.
+
+        The engine's rewriting may be longer, but not many times as long. What is longer differs without being read.
+        """
+        size = min(size, GREATEST_FILE)
+        greatest = GREATEST_FILE if size == UNKNOWN_SIZE else min(max(GREATEST, 2 * size), GREATEST_FILE)
+        found = inspect_name(directory, name, min(greatest, max(size, 0) + self._beyond))
+        if found is not None and found.kind == FILE and found.is_read:
+            self._beyond -= max(found.size - max(size, 0), 0)
+        return found
+
+    def inspect_path(self, path: str, size: int) -> Found | None:
+        """One absolute path, its directory opened by the rules of trust."""
+        head, name = os.path.split(path)
+        tree = Tree(head)
+        try:
+            return self.inspect_expected(tree.fd, name, size) if tree.exists else None
+        finally:
+            tree.close()
 
 
 class Walk:
     """The result of walking one root."""
 
-    def __init__(self, expected: t.Collection[str]) -> None:
+    def __init__(self, expected: t.Mapping[str, int], budget: Budget) -> None:
         self.files: dict[str, Found] = {}
         self.directories: dict[str, Found] = {}
         self.leftovers: list[str] = []
         self._expected = expected
         self._names_left = MOST_FILES + len(expected)
-        self._bytes_left = MOST_BYTES
+        self._leftovers_left = MOST_LEFTOVERS + 2 * len(expected)
+        self._budget = budget
 
     def count(self, prefix: str) -> None:
         """Count one more name. An inspection without end would be as bad as none."""
@@ -165,19 +199,28 @@ class Walk:
                 f"{printable(prefix[:80])}. Nothing was changed. Remove them and run again."
             )
 
+    def leave(self, path: str) -> None:
+        """Enter one name that an interrupted run may have left."""
+        self._leftovers_left -= 1
+        if self._leftovers_left < 0:
+            raise NodeError(
+                f"The managed directories hold more than {MOST_LEFTOVERS} temporary files that no run left, the last "
+                f"one is {printable(path[:80])}. Nothing was changed. Remove them and run again."
+            )
+        self.leftovers.append(path)
+
     def inspect(self, directory: int, name: str, path: str) -> Found | None:
-        """One name. What is expected is always read, so that other files cannot hide its content."""
+        """One name, expected or not."""
         if path in self._expected:
-            return inspect_name(directory, name)
-        found = inspect_name(directory, name, min(GREATEST_FILE, self._bytes_left))
-        if found is not None and found.kind == FILE and found.is_read:
-            self._bytes_left -= found.size
-        return found
+            return self._budget.inspect_expected(directory, name, self._expected[path])
+        return self._budget.inspect_unexpected(directory, name)
 
 
-def walk(tree: Tree, areas: t.Iterable[str] | None, expected: t.Collection[str]) -> Walk:
-    """Walk the areas (all of the root if None) and inspect the expected files outside of them."""
-    result = Walk(expected)
+def walk(
+    tree: Tree, areas: t.Iterable[str] | None, expected: t.Mapping[str, int], budget: Budget | None = None
+) -> Walk:
+    """Walk the areas (all of the root if None) and inspect the expected files outside of them, given with sizes."""
+    result = Walk(expected, budget or Budget())
     if not tree.exists:
         return result
     if areas is None:
@@ -185,7 +228,7 @@ def walk(tree: Tree, areas: t.Iterable[str] | None, expected: t.Collection[str])
         return result
     tops = sorted(set(areas))
     for top in tops:
-        found = inspect_name(tree.fd, top)
+        found = result.inspect(tree.fd, top, top)
         if found is None:
             continue
         if found.kind == DIRECTORY:
@@ -199,7 +242,7 @@ def walk(tree: Tree, areas: t.Iterable[str] | None, expected: t.Collection[str])
         if place is None:
             continue
         try:
-            found = inspect_name(*place)
+            found = result.inspect(*place, single)
         finally:
             os.close(place[0])
         if found is not None:
@@ -207,21 +250,51 @@ def walk(tree: Tree, areas: t.Iterable[str] | None, expected: t.Collection[str])
     return result
 
 
-def _enter(parent: int, name: str, path: str, found: Found, result: Walk) -> None:
+def check_depth(path: str) -> None:
+    """Refuse a directory that is too deep to be entered."""
     if path.count("/") >= DEEPEST:
         raise NodeError(
-            f"{printable(path[:80])}... is nested more than {DEEPEST} directories deep, which no release is. Nothing "
-            "was changed. Remove it and run again."
+            f"{printable(path[:80])}... is nested more than {DEEPEST} directories deep, which no release is. Remove "
+            "it and run again."
         )
+
+
+def _open_below(parent: int, name: str, path: str) -> int | None:
+    """Open a directory; without one of that name (any more), None."""
+    check_depth(path)
     try:
-        fd = os.open(name, _DIRECTORY, dir_fd=parent)
+        return os.open(name, _DIRECTORY, dir_fd=parent)
     except OSError as exc:
         if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            return
+            return None
         raise
+
+
+def _enter(parent: int, name: str, path: str, found: Found, result: Walk) -> None:
+    fd = _open_below(parent, name, path)
+    if fd is None:
+        return
     try:
         result.directories[path] = found
         _descend(fd, path + "/", result)
+    finally:
+        os.close(fd)
+
+
+def _count_below(parent: int, name: str, path: str, result: Walk) -> None:
+    """Count what is below a leftover, so that a later step can copy and remove it: the limits are those of the rest."""
+    fd = _open_below(parent, name, path)
+    if fd is None:
+        return
+    try:
+        with os.scandir(fd) as entries:
+            listed = []
+            for entry in entries:
+                result.count(path + "/")
+                if entry.is_dir(follow_symlinks=False):
+                    listed.append(entry.name)
+        for child in listed:
+            _count_below(fd, child, f"{path}/{child}", result)
     finally:
         os.close(fd)
 
@@ -235,7 +308,9 @@ def _descend(fd: int, prefix: str, result: Walk) -> None:
     for name, is_directory in listed:
         path = prefix + name
         if is_temporary(name):
-            result.leftovers.append(path)
+            result.leave(path)
+            if is_directory:
+                _count_below(fd, name, path, result)
             continue
         if is_directory:
             info = lstat_at(fd, name)
@@ -260,27 +335,29 @@ class Scene(t.NamedTuple):
     leftovers: list[tuple[str, str]]
 
 
-def survey(trees: t.Mapping[str, Tree], singles: t.Mapping[str, t.Iterable[str]], node_files: t.Iterable[str]) -> Scene:
-    """Inspect every managed directory once."""
-    scene = Scene({}, {}, [])
+def survey(
+    trees: t.Mapping[str, Tree], singles: t.Mapping[str, t.Mapping[str, int]], node_files: t.Mapping[str, int]
+) -> Scene:
+    """Inspect every managed directory once. Expected files are given with their sizes."""
+    scene, budget = Scene({}, {}, []), Budget()
     for root, tree in trees.items():
         if tree.exists:
             scene.directories[f"{root}:."] = _found(DIRECTORY, os.fstat(tree.fd))
-        wanted = set(singles.get(root, ()))
+        wanted = singles.get(root, {})
         if root == "engine":
             areas: t.Iterable[str] | None = ENGINE_AREAS
         elif root == "secrets":
             areas = None
         else:
             areas = ()
-        walked = walk(tree, areas, wanted)
+        walked = walk(tree, areas, wanted, budget)
         for path, found in walked.files.items():
             scene.files[f"{root}:{path}"] = found
         for path, found in walked.directories.items():
             scene.directories[f"{root}:{path}"] = found
         scene.leftovers.extend((root, path) for path in walked.leftovers)
-    for path in node_files:
-        found_one = inspect_path(path)
+    for path, size in node_files.items():
+        found_one = budget.inspect_path(path, size)
         if found_one is not None:
             scene.files[path] = found_one
     return scene
@@ -290,7 +367,7 @@ def as_expected(
     entry: Entry, accepted: t.Mapping[str, t.Mapping[str, t.Sequence[str]]], owner: tuple[int, int]
 ) -> Expected:
     good = (entry.sha256, *accepted.get(entry.key, {}).get(entry.sha256, ())) if accepted else (entry.sha256,)
-    return Expected(entry.root, entry.path, good, entry.mode, owner[0], owner[1], RELEASE, entry.secret, entry.kind)
+    return Expected(entry.root, entry.path, good, entry.mode, *owner, RELEASE, entry.secret, entry.kind, entry.size)
 
 
 def expected_of_release(
@@ -313,7 +390,9 @@ def expected_of_baseline(
         good = (digest, *(accepted or {}).get(key, {}).get(digest, ()))
         # The Cockpit writes the vendor's YAML in a form of its own, too.
         kind = "yaml" if path.endswith((".yaml", ".yml")) else "binary"
-        out[key] = Expected("engine", path, good, None, None, None, BASELINE, False, kind)
+        size = item.get("size")
+        known = size if isinstance(size, int) and size >= 0 else UNKNOWN_SIZE
+        out[key] = Expected("engine", path, good, None, None, None, BASELINE, False, kind, known)
     return out
 
 

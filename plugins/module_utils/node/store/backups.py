@@ -17,6 +17,7 @@ import typing as t
 
 from ..files.atomic import GREATEST_FILE, open_at, write_all
 from ..files.errors import NodeError
+from ..files.scan import check_depth
 
 FILE, LINK, DIRECTORY, SPECIAL = "file", "link", "directory", "special"
 # Backups older than this go, if there are enough newer ones.
@@ -122,6 +123,7 @@ class Collector:
             self.items.append(dict(item, kind=SPECIAL))
 
     def _add_directory(self, directory: int, name: str, root: str, path: str, item: Item) -> None:
+        check_depth(path)
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
         try:
             self.items.append(dict(item, kind=DIRECTORY))
@@ -180,6 +182,7 @@ def signatures(directory: int, name: str, path: str = "") -> list[Signature]:
         return []
     found = [signature(info, path)]
     if stat.S_ISDIR(info.st_mode):
+        check_depth(path)
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
         try:
             for child in sorted(os.listdir(fd)):

@@ -507,8 +507,9 @@ class Store:
                 found.append(Backup(name, backup_files.seconds(str(value.get("time"))), reported, items))
         return found
 
-    def has_backup(self, digest: str) -> bool:
-        return any(item.get("sha256") == digest for one in self.backups() for item in one.items)
+    def backup_digests(self) -> frozenset[str]:
+        """The digests of all contents that backups keep. Each call reads the lists of all of them."""
+        return frozenset(str(item["sha256"]) for one in self.backups() for item in one.items if item.get("sha256"))
 
     def unreported(self) -> list[str]:
         """The directories of backups that no run has reported: it may have been cut off before."""

@@ -610,3 +610,18 @@ def test_an_older_status_file_is_accepted(watch: Watch) -> None:
     watch.status_file.write_text('{"format": 1, "reported": [], "attempts": 5, "restored_total": "x"}')
     assert watch.run() == []
     assert guard_report.GuardState(str(watch.status_file.parent)).restored_total == 0
+
+
+@pytest.mark.parametrize("error", [RecursionError("deep"), MemoryError(), IndexError("x"), ZeroDivisionError("y")])
+@pytest.mark.parametrize("mode", [guard.REPORT, guard.RESTORE])
+def test_an_error_of_any_kind_is_reported(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, mode: str, error: Exception
+) -> None:
+    def fail(*_arguments: t.Any) -> t.NoReturn:
+        raise error
+
+    monkeypatch.setattr(guard, "find_drift", fail)
+    watch.node.apply(watch.node.build(files(watch.node)))
+    lines = watch.run(mode, status=1)
+    assert any(f"The guard cannot inspect this node. {type(error).__name__}" in line for line in lines)
+    assert watch.status["error"]

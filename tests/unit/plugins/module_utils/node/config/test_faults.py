@@ -419,6 +419,42 @@ def test_directories_without_end_are_refused_in_words(applied: t.Any) -> None:
     assert applied.path(WEB).read_bytes() == EDIT
 
 
+@pytest.mark.parametrize("error", [RecursionError("deep"), MemoryError(), KeyError("x"), UnicodeError("y")])
+@pytest.mark.parametrize("step", ["_clean", "_prepare", "_put", "_check_unchanged"])
+def test_an_error_of_any_kind_before_the_first_replacement_leaves_no_intent(
+    applied: t.Any, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(activate.Executor, step, ends_with(error))
+        with pytest.raises(NodeError, match=rf"could not be activated: {type(error).__name__}.*No file was replaced"):
+            applied.apply(applied.build(newer(applied)))
+    assert not applied.opened().intent()
+    assert applied.start() == ""
+    assert edit_is_safe(applied)
+    applied.stop()
+    applied.apply(applied.build(newer(applied)))
+    assert applied.holds(newer(applied))
+
+
+def test_an_error_of_any_kind_after_the_first_replacement_keeps_the_intent(
+    applied: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(activate.Executor, "_sync_directories", ends_with(RecursionError("deep")))
+        with pytest.raises(NodeError, match=r"RecursionError: deep.*Some files were already replaced"):
+            applied.apply(applied.build(newer(applied)))
+    assert applied.opened().intent()
+    applied.apply(applied.build(newer(applied)))
+    assert applied.holds(newer(applied))
+
+
+def ends_with(error: Exception) -> t.Callable[..., t.Any]:
+    def fail(*_arguments: t.Any, **_more: t.Any) -> t.NoReturn:
+        raise error
+
+    return fail
+
+
 def outside_of(node: t.Any) -> Path:
     """What somebody with the engine's rights would like to have written, or to read."""
     outside = Path(node.base) / "outside"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import typing as t
 from pathlib import Path
 
@@ -185,3 +186,169 @@ def test_a_file_that_changes_gets_another_mark(tmp_path: Path) -> None:
         marks.append(scan.inspect_name(tree.fd, "huge"))
     assert len({mark.sha256 for mark in marks if mark}) == 2
     assert json.dumps([mark.occupied for mark in marks if mark]) == "[0, 0]"
+
+
+# --- what an interrupted run may have left
+
+LEFTOVER = ".ivy-cluster-0000000000000000.tmp"
+
+
+def nest(path: Path, levels: int) -> None:
+    """Directories in directories. A path of so many could not be opened at once."""
+    path.mkdir()
+    fd = os.open(path, os.O_RDONLY)
+    for _level in range(levels):
+        os.mkdir("d", dir_fd=fd)
+        below = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(os.open("end", os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=fd))
+    os.close(fd)
+
+
+@pytest.fixture(autouse=True)
+def without_remains(tmp_path: Path) -> t.Iterator[None]:
+    """What is nested too deep cannot be removed by pytest."""
+    yield
+    subprocess.run(["rm", "-rf", str(tmp_path)], check=True)
+
+
+@pytest.fixture
+def applied(node: t.Any) -> t.Any:
+    node.record_baseline()
+    node.apply(node.build({"engine:configuration/web.xml": node.File(b"<ours/>")}))
+    return node
+
+
+def newer(node: t.Any) -> t.Any:
+    return node.build({"engine:configuration/web.xml": node.File(b"<newer/>")})
+
+
+@pytest.mark.parametrize("levels", [scan.DEEPEST + 5, 1500])
+@pytest.mark.parametrize("where", ["configuration", "configuration/applications", "dropins"])
+def test_a_leftover_of_any_depth_is_refused_before_anything_is_done(applied: t.Any, where: str, levels: int) -> None:
+    leftover = applied.engine / where / LEFTOVER
+    nest(leftover, levels)
+    for attempt in range(2):
+        with pytest.raises(NodeError, match=r"ivy-cluster-0000000000000000.* is nested more than .* Remove it and run"):
+            applied.apply(newer(applied))
+        assert not applied.opened().intent(), attempt
+    assert "nested more than" in applied.start()
+    with atomic.Tree(str(leftover.parent)) as tree:
+        atomic.remove_tree_at(tree.fd, LEFTOVER)
+    assert applied.start() == ""
+    applied.apply(newer(applied))
+    assert (applied.engine / "configuration/web.xml").read_bytes() == b"<newer/>"
+
+
+@pytest.mark.parametrize("levels", [0, 1, 1500])
+def test_a_directory_of_any_depth_is_removed(tmp_path: Path, levels: int) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/file").touch()
+    top = tmp_path / "top"
+    nest(top, levels)
+    for number in range(1, 4):
+        # The names that it gives to what it moves may be there already.
+        taken = top / f".ivy-cluster-moved-{number}.tmp"
+        nest(taken, 3)
+        (taken / "link").symlink_to(tmp_path / "outside")
+    (top / ".ivy-cluster-moved-4.tmp").touch()
+    (top / "link").symlink_to(tmp_path / "outside")
+    with atomic.Tree(str(tmp_path)) as tree:
+        before = len(os.listdir("/proc/self/fd"))
+        atomic.remove_tree_at(tree.fd, "top")
+        assert len(os.listdir("/proc/self/fd")) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outside"]
+    assert (tmp_path / "outside/file").exists()
+
+
+def test_names_in_a_leftover_count(applied: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "MOST_FILES", 50)
+    many = applied.engine / "configuration" / LEFTOVER / "many"
+    many.mkdir(parents=True)
+    for number in range(100):
+        (many / str(number)).touch()
+    with pytest.raises(NodeError, match="more than 50 files"):
+        applied.inspect()
+
+
+def test_leftovers_without_end_are_refused_in_words(applied: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "MOST_LEFTOVERS", 10)
+    for number in range(50):
+        (applied.engine / f"configuration/.ivy-cluster-{number:016x}.tmp").touch()
+    with pytest.raises(NodeError, match=r"more than 10 temporary files that no run left.* Remove them and run again"):
+        applied.apply(newer(applied))
+    assert not applied.opened().intent()
+
+
+def test_a_large_release_may_leave_more(node: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "MOST_LEFTOVERS", 0)
+    node.record_baseline()
+    node.apply(node.build({f"engine:configuration/{number}.xml": node.File(b"x") for number in range(20)}))
+    for number in range(20):
+        name = f"{number}.xml"
+        for leftover in (atomic.temporary_name(name), atomic.partial_name(name)):
+            (node.engine / "configuration" / leftover).touch()
+    node.apply(newer(node))
+    assert not list((node.engine / "configuration").glob(".ivy-cluster-*"))
+
+
+def test_the_lists_of_the_backups_are_read_once_for_all_leftovers(
+    applied: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        (applied.engine / f"configuration/.ivy-cluster-{number:016x}.tmp").write_text(str(number))
+    reads: list[str] = []
+    real = store.Store.backups
+
+    def backups(self: store.Store) -> t.Any:
+        reads.append(self.path)
+        return real(self)
+
+    monkeypatch.setattr(store.Store, "backups", backups)
+    applied.apply(newer(applied))
+    # For the digests, for the backup of the leftovers, and when old ones are removed; never for each leftover.
+    assert len(reads) < 6
+
+
+# --- expected files that somebody made longer
+
+
+def test_expected_files_that_became_huge_are_not_read(node: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    real = atomic.sha256_of_fd
+
+    def counted(fd: int, size: int, limit: int) -> str:
+        read.append(size)
+        return "other" if size > 100_000 else real(fd, size, limit)
+
+    node.record_baseline()
+    listed = {f"engine:configuration/{number}.xml": node.File(b"x") for number in range(100)}
+    node.apply(node.build(listed))
+    node.start()
+    monkeypatch.setattr(atomic, "sha256_of_fd", counted)
+    for number in range(50):
+        sparse(node.engine / f"configuration/{number}.xml", 1 << 30)
+    for number in range(50, 100):
+        sparse(node.engine / f"configuration/{number}.xml", atomic.GREATEST)
+    details = {one["detail"] for one in node.inspect()["drift"]}
+    assert details == {"the content differs", "it is too large to be read"}
+    assert max(read) <= atomic.GREATEST
+    assert sum(read) <= scan.MOST_BEYOND + (1 << 20)
+    read.clear()
+    node.apply(node.build(listed))
+    # The inspection, the same files again once they are replaced, and as much of those that were not read at first.
+    assert sum(read) <= 3 * scan.MOST_BEYOND + (1 << 20)
+    assert node.holds(listed)
+
+
+def test_files_that_became_huge_do_not_hide_an_expected_one(node: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.record_baseline()
+    listed = {f"engine:configuration/{number}.xml": node.File(b"x" * 100) for number in range(20)}
+    node.apply(node.build(listed))
+    monkeypatch.setattr(scan, "MOST_BEYOND", 250)
+    for number in range(10):
+        (node.engine / f"configuration/{number}.xml").write_bytes(b"y" * 200)
+    found = {one["path"]: one["detail"] for one in node.inspect()["drift"]}
+    assert sorted(found) == sorted(f"configuration/{number}.xml" for number in range(10))
+    assert list(found.values()).count("the content differs") == 2
