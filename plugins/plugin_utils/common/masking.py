@@ -23,12 +23,19 @@ __all__ = [
     "masked",
     "masked_lines",
     "must_be_secret",
+    "parser_words",
     "replaced",
     "scrub",
     "secret_spans",
 ]
 
 _INDEX = re.compile(r"\[\d+\]")
+_QUOTED = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")""")
+# What parsers quote of their own: signs, kinds of tokens, and Jinja's tags.
+_OWN_WORDS = re.compile(
+    r"[^\w\s]{1,2}|<[a-z ]+>|(?:begin|end) of [a-z ]+|"
+    r"(?:end)?(?:autoescape|block|call|filter|for|if|macro|raw|set|with)|elif|else"
+)
 
 
 def mask(key: str, value: str | None, secret_keys: t.Container[object] = ()) -> str | None:
@@ -38,6 +45,11 @@ def mask(key: str, value: str | None, secret_keys: t.Container[object] = ()) -> 
     if key in secret_keys or is_secret_key(key) or "${encrypt:" in value or "${decrypt:" in value or "${hash:" in value:
         return MASK
     return masked(value)
+
+
+def parser_words(message: str) -> str:
+    """A parser's message without what it quotes of the text, which may be a secret: a password ``*x`` is an alias."""
+    return _QUOTED.sub(lambda quoted: quoted[0] if _OWN_WORDS.fullmatch(quoted[0][1:-1]) else "(not shown)", message)
 
 
 class SecretKeys(t.Container[object]):

@@ -9,6 +9,7 @@ import re
 import typing as t
 from xml.parsers import expat
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 
@@ -79,7 +80,12 @@ def check_json(path: str, text: str) -> list[Finding]:
         json.loads(text, object_pairs_hook=pairs, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         return [
-            Finding.in_file(path, error.lineno, f"it is not JSON: {error.msg} (column {error.colno})", "Correct it.")
+            Finding.in_file(
+                path,
+                error.lineno,
+                f"it is not JSON: {masking.parser_words(error.msg)} (column {error.colno})",
+                "Correct it.",
+            )
         ]
     except RecursionError:
         return [Finding.in_file(path, 1, "it is nested too deeply", "Correct it.")]

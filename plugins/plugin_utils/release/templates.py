@@ -18,6 +18,7 @@ import traceback
 import types
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding, sorted_by_location
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.native import Plain
 
@@ -44,6 +45,7 @@ _CHANCE_FILTERS = ("random",)
 _PER_NODE = ("inventory_hostname", "inventory_hostname_short", "hostvars", "groups", "group_names", "play_hosts")
 _SANDBOX_ADVICE = "Use plain values and filters."
 # How Python writes what has no text of its own.
+_UNKNOWN_FILTER = re.compile(r"No (?:filter|test) named '[a-z_]+'\.")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
 _NULL = "null"
 # With a space, so that no template can use this name.
@@ -87,7 +89,7 @@ class Renderer:
             code = environment.compile(_with_null_checks(tree), path, path)
             template = environment.template_class.from_code(environment, code, {**environment.globals})
         except jinja2.TemplateSyntaxError as error:
-            problem = f"the template is not valid: {error.message}"
+            problem = f"the template is not valid: {_syntax_problem(str(error.message))}"
             return None, [Finding.in_file(path, error.lineno, problem, _syntax_advice(error))]
         names = _named_objects({"shared": self._shared, "secret": secret})
         try:
@@ -330,6 +332,12 @@ def _name_advice(name: str) -> str:
         return "A release is the same on every node, so there are no facts and no host names in a template."
     seen = " and ".join(f"'{root}' ({variable})" for root, variable in VARIABLES.items())
     return f"A template sees only {seen}: did you mean 'shared.{name}'?"
+
+
+def _syntax_problem(message: str) -> str:
+    # The name of a filter of Ansible helps, and a name like this one is hardly a secret.
+    found = _UNKNOWN_FILTER.fullmatch(message)
+    return found[0] if found is not None else masking.parser_words(message)
 
 
 def _syntax_advice(error: t.Any) -> str:

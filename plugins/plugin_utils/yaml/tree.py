@@ -12,6 +12,8 @@ import dataclasses
 import re
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
+
 try:
     import yaml
 
@@ -121,7 +123,7 @@ def compose(text: str) -> t.Any:
 
 
 def error_in(text: str, error: t.Any) -> YamlError:
-    """What a parser refuses and where, without its excerpt of the text."""
+    """What a parser refuses and where, without its excerpt of the text and without names that it quotes of it."""
     mark = error.problem_mark or error.context_mark
     problem = " ".join(part for part in (error.context, error.problem) if part)
     line = mark.line + 1 if mark else 1
@@ -129,7 +131,7 @@ def error_in(text: str, error: t.Any) -> YamlError:
         return SeveralDocumentsError(line, "a second document starts here, the file may hold one only")
     if mark and text[mark.index : mark.index + 1] == "\t":
         return YamlError(line, "a tab; use spaces")
-    return YamlError(line, problem or "it is not YAML")
+    return YamlError(line, masking.parser_words(problem) or "it is not YAML")
 
 
 def _compose_fast(text: str) -> t.Any:

@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a text of any kind may hold secrets: a log, a configuration file, a message of another program.
 
-Nothing is parsed, since a text may be cut, malformed or of a kind that nobody foresaw. Each pattern takes time that
-grows with the length of the text only.
+Nothing is parsed, since a text may be cut, malformed or of a kind that nobody foresaw. Each step takes time in
+proportion to the length of the text at most: a repetition is bounded, or cannot begin within itself, and where an end
+is searched for, it is known when there is none any more.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import bisect
 import dataclasses
 import re
 import typing as t
@@ -57,10 +59,10 @@ def replaced(text: str, replacement: t.Callable[[Span, str], str]) -> str:
 
 # --- private keys
 
-_BEGIN = r"-{2,} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?"
-_END = re.compile(r"-{2,} ?END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?(?: ?-{2,})?")
+_BEGIN = r"(?<!-)-{2,} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?"
+_END = re.compile(r"(?<!-)-{2,} ?END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?(?: ?-{2,})?")
 _PEM = re.compile(rf"{_BEGIN}.*?(?:{_END.pattern}|\Z)", re.DOTALL)
-_PUBLIC = re.compile(r"-{5}BEGIN ([A-Z0-9 ]*(?:CERTIFICATE|PUBLIC KEY)[A-Z0-9 ]*)-{5}.*?-{5}END \1-{5}", re.DOTALL)
+_PUBLIC_MARK = re.compile(r"-{5}(?P<side>BEGIN|END) (?P<label>[A-Z0-9 ]*)-{5}")
 _PUTTY = re.compile(r"PuTTY-User-Key-File-\d.*?(?:Private-MAC:[^\n]*|\Z)", re.DOTALL)
 _ENCODED_PEM = re.compile(r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]*")
 _BODY_LINE = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{64}\Z")
@@ -86,32 +88,53 @@ def _keys_of_pem(text: str) -> t.Iterator[Span]:
 
 def _cut_keys(text: str, whole: t.Sequence[tuple[int, int]]) -> t.Iterator[Span]:
     """What is left of a key whose first line, or whose first and last lines, were cut off, as in the tail of a log."""
-    ends = [one for one in _END.finditer(text) if not any(start < one.start() < end for start, end in whole)]
+    ends = [one for one in _END.finditer(text) if not _is_inside(one.start(), one.start(), whole)]
     if not ends and not re.search(r"[A-Za-z0-9+/]{64}", text):
         return
-    lines = list(re.finditer(r"[^\n]*\n?", text))
     done = 0
     for end in ends:
-        start = text.rfind("\n", 0, end.start()) + 1
+        start = max(done, text.rfind("\n", done, end.start()) + 1)
         while start > done:
-            above = text.rfind("\n", 0, start - 1) + 1
+            above = max(done, text.rfind("\n", done, start - 1) + 1)
             if not _LAST_BODY_LINE.search(text[max(above, start - 200) : start].rstrip()):
                 break
             start = above
         done = end.end()
         if start < end.start():
             yield Span(start, end.end(), "private_key", exact=False, certain=True)
-    public = [match.span() for match in _PUBLIC.finditer(text)]
+    public = _public(text)
     run: list[re.Match[str]] = []
-    for line in [*lines, None]:
+    for line in [*re.finditer(r"[^\n]*\n?", text), None]:
         if line is not None and _BODY_LINE.search(line[0].rstrip()[-65:]):
             run.append(line)
             continue
         if len(run) >= _FEWEST_BODY_LINES:
             start, stop = run[0].start(), run[-1].end()
-            if not any(first <= start and stop <= last for first, last in public):
+            if not _is_inside(start, stop, public):
                 yield Span(start, stop, "private_key", exact=False)
         run = []
+
+
+def _is_inside(start: int, end: int, places: t.Sequence[tuple[int, int]]) -> bool:
+    """Whether one of these places, which are in order and apart, has all of it."""
+    at = bisect.bisect_right(places, (start, len(places) and places[-1][1])) - 1
+    return at >= 0 and end <= places[at][1]
+
+
+def _public(text: str) -> list[tuple[int, int]]:
+    """Certificates and public keys, which look like private ones between their first and last lines."""
+    found: list[tuple[int, int]] = []
+    begun: dict[str, int] = {}
+    for mark in _PUBLIC_MARK.finditer(text):
+        label = mark["label"]
+        if "CERTIFICATE" not in label and "PUBLIC KEY" not in label:
+            continue
+        if mark["side"] == "BEGIN":
+            begun.setdefault(label, mark.start())
+        elif label in begun:
+            found.append((begun[label], mark.end()))
+            begun.clear()
+    return found
 
 
 # --- addresses
@@ -123,7 +146,9 @@ _COLON = re.compile(r":|%3a", re.IGNORECASE)
 _AUTHORITY_END = re.compile(r"[/?#]|%2f|\\/", re.IGNORECASE)
 _HOST_AND_PORT = re.compile(r"\[[0-9A-Fa-f:.%]+\](?::\d{0,5})?|[^\s:@]*\.[^\s:@]*|localhost")
 _NO_PORT = re.compile(r"[^\s/:@?#]+:(?!\d{0,5}(?:[/?#\s\"'<>),;.\]}]|$))")
-_JDBC = re.compile(r"jdbc:(?:[\w-]+:)+[^\s/:@]+/(?P<value>\"[^\"\r\n]*\"|\S+)@", re.IGNORECASE)
+_JDBC = re.compile(
+    r"jdbc:(?:[\w-]{1,40}:){1,9}[^\s/:@]{1,200}/(?P<value>\"[^\"\r\n]{0,1000}\"|\S{1,1000})@", re.IGNORECASE
+)
 _WITHOUT_SCHEME = re.compile(r"(?<![\w/@.:%-])(?P<user>[\w.-]+):(?P<value>[^\s:@/\"'<>{}]{3,200})@(?!sha\d)[\w.-]+")
 _NO_USERS = ("mailto", "sip", "sips", "xmpp", "acct", "im", "jid")
 
@@ -171,38 +196,71 @@ def _url_password(text: str, start: int) -> t.Iterator[Span]:
 # Bounded, so that a long text with few brackets in it takes no long time.
 _NAME = r"""[^<>]{0,999}\b(?:name|key)\s*=\s*["'](?P<key>[^"'<>]*)["'][^<>]{0,999}"""
 _VALUE = r"""\bvalue\s*=\s*(?P<value>"[^"<]*"|'[^'<]*')"""
-_CONTENT = r"(?P<value><!\[CDATA\[(?:[^\]]|\](?!\]>))*\]\]>|[^<]*)"
-_IN_MARKUP = (
-    re.compile(rf"<(?P<key>[\w.\-:]+)(?:\s[^<>]*)?>{_CONTENT}</(?P=key)\s*>"),
-    re.compile(rf"<(?P<tag>[\w.\-:]+)\s{_NAME}>{_CONTENT}</(?P=tag)\s*>"),
+# What opens an element whose content belongs to a name; of the last one, the name is the content of the one before.
+_OPENED = (
+    re.compile(r"<(?P<tag>(?P<key>[\w.\-:]+))(?:\s[^<>]*)?>"),
+    re.compile(rf"<(?P<tag>[\w.\-:]+)\s{_NAME}>"),
+    re.compile(
+        r"<(?P<before>[\w.\-:]*(?:name|key))\s*>\s*(?P<key>[^<>\s]+)\s*</(?P=before)\s*>\s*"
+        r"<(?P<tag>[\w.\-:]*value)\s*>"
+    ),
+)
+_ATTRIBUTES = (
     re.compile(rf"<{_NAME}{_VALUE}"),
     re.compile(
         r"""<[^<>]{0,999}\bvalue\s*=\s*(?P<value>"[^"<]*"|'[^'<]*')[^<>]{0,999}"""
         r"""\b(?:name|key)\s*=\s*["'](?P<key>[^"'<>]*)["']"""
     ),
-    re.compile(
-        r"<(?P<tag>[\w.\-:]*(?:name|key))\s*>\s*(?P<key>[^<>\s]+)\s*</(?P=tag)\s*>\s*"
-        rf"<(?P<other>[\w.\-:]*value)\s*>{_CONTENT}</(?P=other)\s*>"
-    ),
 )
-# An element with others inside it.
-_NESTED = re.compile(
-    r"<(?P<key>[\w.\-:]+)(?:\s[^<>]{0,999})?(?<!/)>(?P<value>\s*<(?![/!]).{0,3000}?)</(?P=key)\s*>", re.S
-)
+_CDATA = "<![CDATA["
+_INNER = re.compile(r"\s*<(?![/!])")
+_LONGEST_NESTED = 3000
 
 
 def _in_markup(text: str) -> t.Iterator[Span]:
     if "<" not in text:
         return
-    for pattern in _IN_MARKUP:
+    for opened in _OPENED:
+        position = 0
+        while (match := opened.search(text, position)) is not None:
+            position = match.start() + 1
+            if is_secret_key(match["key"]):
+                span = _content(text, match)
+                if span is not None:
+                    yield span
+                    # What contains elements may contain other secrets, too; a text does not.
+                    position = span.start if _INNER.match(text, span.start) else span.end
+    for pattern in _ATTRIBUTES:
         for match in pattern.finditer(text):
             if is_secret_key(match["key"]):
                 yield Span(*match.span("value"), match["key"], True, must_be_secret(match["key"]))
-    position = 0
-    while (nested := _NESTED.search(text, position)) is not None:
-        position = nested.start("value")
-        if is_secret_key(nested["key"]):
-            yield Span(*nested.span("value"), nested["key"], exact=False)
+
+
+def _content(text: str, opened: re.Match[str]) -> Span | None:
+    """What is between an opening tag and the one that closes it."""
+    start, key, tag = opened.end(), opened["key"], opened["tag"]
+    if text.startswith(_CDATA, start):
+        end = text.find("]]>", start)
+        # One that does not end was cut off, and the rest belongs to it.
+        return Span(start, end + 3 if end >= 0 else len(text), key, end >= 0, must_be_secret(key))
+    end = text.find("<", start)
+    if end >= 0 and _closes(text, end, tag):
+        return Span(start, end, key, exact=True, certain=must_be_secret(key))
+    # An element with others inside it.
+    if opened[0].endswith("/>") or not _INNER.match(text, start):
+        return None
+    last = min(len(text), start + _LONGEST_NESTED)
+    end = text.find(f"</{tag}", start, last)
+    while end >= 0 and not _closes(text, end, tag):
+        end = text.find(f"</{tag}", end + 1, last)
+    return Span(start, end, key, exact=False) if end >= 0 else None
+
+
+def _closes(text: str, start: int, tag: str) -> bool:
+    if not text.startswith(f"</{tag}", start):
+        return False
+    end = start + 2 + len(tag)
+    return text[end : end + 100].lstrip().startswith(">")
 
 
 # --- names with values
@@ -215,7 +273,7 @@ _QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.|'')*'""", re.DOTALL)
 # To the end of the line, as the kind of the text is unknown. A backslash before a line's end continues it.
 _BARE = re.compile(r"(?:[^\r\n<\\]|\\\r?\n|\\.|<(?![/!?A-Za-z][^<>\n]*>))+")
 _PARAMETER = re.compile(r"(?:[^\s&]|&(?![\w.\-\[\]%]+=))+")
-_SETTING = re.compile(r"(?:[^;\r\n]|;(?!\s*[\w .\-]+=))+")
+_SETTING = re.compile(r"(?:[^;\r\n]|;(?!\s*[\w.\-][\w .\-]*=))+")
 _BLOCK = re.compile(r"[|>][-+0-9]{0,2}[ \t]*(?:#[^\n]*)?")
 _OWN_ASSIGNMENT = re.compile(r"""["']?[\w.\-]+["']?\s*[:=]""")
 _UNSURE_END = re.compile(r"""[\s&;,"'<>)}\]]""")
@@ -226,6 +284,7 @@ _LONGEST_INSIDE = 200
 
 def _assigned(text: str) -> t.Iterator[Span]:
     position = 0
+    brackets = _Brackets(text)
     while (match := _ASSIGNED.search(text, position)) is not None:
         # What a harmless name holds may be an assignment itself, as in an address with parameters.
         position = match.end("close") if match["break"] else match.end()
@@ -235,7 +294,7 @@ def _assigned(text: str) -> t.Iterator[Span]:
         if not is_secret_key(key) and not (is_parameter and _QUERY_KEY.fullmatch(key)):
             position = max(position, match.end("key") + 1)
             continue
-        span = _value_of(text, match, before)
+        span = _value_of(text, match, before, brackets)
         if span is None:
             position = max(position, match.end("key") + 1)
             continue
@@ -258,7 +317,7 @@ def _certain_inside(text: str, start: int, end: int) -> t.Iterator[Span]:
                 )
 
 
-def _value_of(text: str, match: re.Match[str], before: str) -> Span | None:
+def _value_of(text: str, match: re.Match[str], before: str, brackets: _Brackets) -> Span | None:
     key, start = match["key"], match.end()
     certain = must_be_secret(key) or (before in ("?", "&") and _QUERY_KEY.fullmatch(key) is not None)
     if match["break"] is not None:
@@ -276,7 +335,7 @@ def _value_of(text: str, match: re.Match[str], before: str) -> Span | None:
         found = _SETTING.match(text, start)
         return found and Span(*found.span(), key, _UNSURE_END.search(found[0]) is None, certain)
     if text.startswith(("[", "{"), start) and not text.startswith("{{", start):
-        end = _closing(text, start)
+        end = brackets.closing(start)
         if end:
             return Span(start, end, key, exact=False, certain=certain)
     bare = _BARE.match(text, start)
@@ -320,20 +379,39 @@ def _margin(text: str, start: int) -> int:
     return end - start
 
 
-def _closing(text: str, start: int) -> int:
-    """Behind the bracket that closes the one at the start; 0 if it is not near."""
-    depth, position, last = 0, start, min(len(text), start + _LONGEST_BRACKETS)
-    while position < last:
-        character = text[position]
-        if character in "\"'":
-            quoted = _QUOTED.match(text, position)
-            position = quoted.end() if quoted is not None else position + 1
-            continue
-        depth += (character in "[{") - (character in "]}")
-        position += 1
-        if depth == 0:
-            return position
-    return 0
+class _Brackets:
+    """Finds what closes a bracket, within a number of steps for the whole text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._steps = 2 * len(text) + 5 * _LONGEST_BRACKETS
+
+    def closing(self, start: int) -> int:
+        """Behind the bracket that closes the one at the start; 0 if it is not near."""
+        last = min(len(self._text), start + _LONGEST_BRACKETS)
+        if self._steps < 0:
+            # So many brackets that nothing closes belong to no real text.
+            return last
+        end = self._search(start, last)
+        self._steps -= 0 if end else last - start
+        return end
+
+    def _search(self, start: int, last: int) -> int:
+        text, depth, position = self._text, 0, start
+        unclosed = ""
+        while position < last:
+            character = text[position]
+            if character in "\"'" and character not in unclosed:
+                quoted = _QUOTED.match(text, position, last)
+                if quoted is None:
+                    unclosed += character
+                position = quoted.end() if quoted is not None else position + 1
+                continue
+            depth += (character in "[{") - (character in "]}")
+            position += 1
+            if depth == 0:
+                return position
+        return 0
 
 
 # --- words before a value
@@ -367,14 +445,26 @@ def _after_words(text: str) -> t.Iterator[Span]:
 
 _BY_FORM = (
     re.compile(r"(?<=\$\{encrypt:)[^}\r\n]+|(?<=\$\{hash:)[^}\r\n]+"),
-    re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*"),
     re.compile(r"\b(?:gh[opsur]_|github_pat_|glpat-|xox[abprs]-|sk_live_|hvs\.)[\w.-]{10,}|\bAGE-SECRET-KEY-1\w{10,}"),
     re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|argon2\w*|pbkdf2[\w-]*)\$[^\s\"':,<>]{8,}"),
     re.compile(r"\bSCRAM-SHA-(?:1|256|512)\$[^\s\"'<>]+|\bmd5[0-9a-f]{32}\b"),
 )
 
 
+_WORDS_WITH_DOTS = re.compile(r"(?<![\w-])[\w-]+(?:\.[\w-]*)+")
+_WEB_TOKEN = re.compile(r"\beyJ[\w-]{5}")
+
+
 def _by_form(text: str) -> t.Iterator[Span]:
     for pattern in _BY_FORM:
         for match in pattern.finditer(text):
             yield Span(*match.span(), "value", exact=True)
+    for words in _WORDS_WITH_DOTS.finditer(text):
+        start = words.start()
+        parts = words[0].split(".")
+        for part, following in zip(parts, parts[1:]):
+            begin = _WEB_TOKEN.search(text, start, start + len(part))
+            if begin is not None and len(following) >= 5:
+                yield Span(begin.start(), words.end(), "value", exact=True)
+                break
+            start += len(part) + 1

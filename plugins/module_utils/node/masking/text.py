@@ -15,6 +15,8 @@ MASK = "********"
 # Shorter ones would be found inside harmless words.
 _SHORTEST = 3
 _LONG = 16
+# Far above any message, any file of a configuration and any end of a log.
+LONGEST = 512 << 10
 
 
 def masked(text: str, secrets: t.Iterable[str] = ()) -> str:
@@ -22,6 +24,8 @@ def masked(text: str, secrets: t.Iterable[str] = ()) -> str:
 
     The only function for texts that a node or another program made: logs, journals, messages and files.
     """
+    if len(text) > LONGEST:
+        return f"(a text of {len(text)} characters is not shown: it is too long to be searched for secrets)"
     return replaced(scrub(text, secrets), _in_its_place)
 
 

@@ -60,3 +60,18 @@ def test_json() -> None:
     (finding,) = check_json("a.json", "[" * 100000)
     assert "too deeply" in finding.message
     assert check_json("a.json", '{"a": ' + "1" * 10000 + ', "b": 1e999}') == []
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": "\\Hunter2x"}', '{"a": Hunter2x}', '{"a": "Hunter2x\n"}', '{"Hunter2x" 1}', "Hunter2x"]
+)
+def test_no_message_about_json_quotes_the_text(text: str) -> None:
+    (finding,) = check_json("a.json", text)
+    assert "Hunter2x" not in str(finding)
+
+
+@pytest.mark.parametrize(
+    "text", ["<a>&Hunter2x;</a>", "<a></Hunter2x>", "<Hunter2x:a/>", "<a Hunter2x/>", "<a>&#Hunter2x;</a>"]
+)
+def test_no_message_about_xml_quotes_the_text(text: str) -> None:
+    assert "Hunter2x" not in str(check_xml("a.xml", text.encode()))

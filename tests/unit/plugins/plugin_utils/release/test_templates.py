@@ -196,3 +196,25 @@ def test_a_null_is_never_written(expression: str) -> None:
 )
 def test_a_null_that_is_dealt_with(expression: str, text: str) -> None:
     assert text_of("{% set null = none %}{{ " + expression + " }}") == text
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "{{ secret.a Hunter2x }}",
+        "{{ 'a' | Hunter2x }}",
+        "{% Hunter2x %}",
+        "{{ 1 is Hunter2x }}",
+        "{% block a %}{% Hunter2x %}",
+    ],
+)
+def test_no_message_about_syntax_quotes_the_text(use: str) -> None:
+    rendered, findings = Renderer({}, {"a": "x"}).render("a.yaml", use)
+    assert rendered is None
+    assert findings
+    assert "Hunter2x" not in str(findings)
+
+
+def test_what_jinja_expected_is_named() -> None:
+    _rendered, (finding,) = Renderer({}, {}).render("a.yaml", "{% if true %}")
+    assert "'endif'" in finding.message

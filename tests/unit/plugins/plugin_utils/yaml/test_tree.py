@@ -114,6 +114,35 @@ def test_errors_have_a_line(text: str, line: int) -> None:
     assert caught.value.line == line
 
 
+CANARY = "Hunter2x"
+QUOTED = (
+    *("*{}", "!{}!y", "&a [&{} 1, &{} 2]", "!<{} x>", "%{}", "@{}", "`{}", "'a' {}", '"a" {}', '"\\{}"', "|{}", ">{}"),
+    *("[{}", "{{{}", "*{} b: c", "!{}! !{}!", "a: {}: b", "'{}", '"{}', "- {}", "? {}", "]{}", "}}{}", "!a%{}", "&{}*"),
+)
+FIRST = ("%TAG !{}! a\n%TAG !{}! b\n--- x\n", "%{}\n--- x\n%{}\n", "%YAML {}\n---\nx\n")
+
+
+@pytest.mark.parametrize("text", [*(f"a: 1\nPassword: {value}\n" for value in QUOTED), *FIRST])
+def test_no_message_quotes_the_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = text.replace("{}", CANARY).replace("{{", "{").replace("}}", "}")
+    for read in (parse, compose, nodes.parse):
+        for longest in (256 << 10, 0):
+            monkeypatch.setattr(yaml_tree, "_SMALL", longest)
+            message = ""
+            try:
+                read(text)
+            except YamlError as error:
+                message = str(error)
+            assert CANARY not in message
+
+
+def test_a_message_says_what_was_expected() -> None:
+    with pytest.raises(YamlError, match="expected ',' or ']', but got '<stream end>'"):
+        parse("a: [1\n")
+    with pytest.raises(YamlError, match=r"line 2: found undefined alias \(not shown\)"):
+        parse("a: 1\nPassword: *Hunter2x\n")
+
+
 TABS = {
     "after a colon": "B:\tb",
     "before a comment": "B: b\t# note",

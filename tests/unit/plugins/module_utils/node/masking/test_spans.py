@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.names import is_secret_key, must_be_secret
 from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.spans import secret_spans
-from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import MASK, masked, masked_lines, scrub
+from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import (
+    LONGEST,
+    MASK,
+    masked,
+    masked_lines,
+    scrub,
+)
 from ansible_collections.ivy.cluster.tests import canaries
+from ansible_collections.ivy.cluster.tests.limits import limited
 
 CANARY = "cAnary7f3aB"
 
@@ -60,6 +67,8 @@ def test_any_password_in_a_url(password: str) -> None:
 
 @given(VISIBLE, st.sampled_from(["api_key", "sig", "password", "access_token"]))
 def test_any_value_of_a_parameter(value: str, name: str) -> None:
+    # An ampersand at the beginning ends an empty value.
+    value = value.lstrip("&") or "x"
     assert f"={value}" not in masked(f"GET https://host/x?{name}={value} 403")
 
 
@@ -131,3 +140,113 @@ def test_short_names_of_secrets(key: str) -> None:
 def test_names_that_contain_such_a_word(key: str) -> None:
     assert not is_secret_key(key)
     assert not must_be_secret(key)
+
+
+# Each is repeated. A step that begins again where it was begun before, and then goes on to the end of the text, takes
+# hours for a text of this length; the limit is many times what it takes in proportion to the length.
+REPEATED = (
+    *("-", "- ", "--BEGIN ", "--END ", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "--BEGIN PRIVATE "),
+    *("-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE ", "-----END CERTIFICATE-----", "CERTIFICATE ", "A" * 64),
+    *("A" * 64 + "\n", "A" * 64 + "\n-----END PRIVATE KEY-----\n", "PuTTY-User-Key-File-3", "LS0tLS1CRUdJTi"),
+    *(
+        "://",
+        "://a",
+        "://a:b@",
+        "%3a%2f%2f",
+        "@",
+        ":",
+        "/",
+        "jdbc:a:",
+        "jdbc:",
+        "jdbc:a:b/",
+        "jdbc:a:b/c@",
+        'jdbc:a:b/"',
+    ),
+    *(
+        "a:bcd@",
+        "a.",
+        "a-",
+        "a:",
+        "<",
+        ">",
+        "<a",
+        "<a ",
+        "<a>",
+        "</a>",
+        "<password>",
+        "<token>",
+        "<token><a>",
+        "</token",
+    ),
+    *("<password><![CDATA[", "<token><![CDATA[", "<token><![CDATA[]]>", '<a name="token"><![CDATA[', "<password><a>"),
+    *("<key>token</key><value><![CDATA[", "<name>", "<key>a</key>", '<a name="', "name='' ", '<a value="" ', "value='"),
+    *("pw=", "pw:", "pw=[", "pw=[\n", "pw={", "pw=[]", "pw=['", 'pw=["', 'pw=["\\"', "pw='", 'pw="', 'pw="\\', "pw=\\"),
+    *(
+        "pw:\n",
+        "pw:\n  ",
+        "pw: |\n",
+        "pw: |\n a\n",
+        "token:\n- ",
+        "token=pw=",
+        "?key=",
+        "&key=",
+        "?a&",
+        ";pw=a",
+        ";pw=; ",
+    ),
+    *(
+        "pw=<",
+        "pw=<a",
+        "pw=&",
+        "&a",
+        "a ",
+        "a\n",
+        "\n",
+        " ",
+        "\t",
+        "\r",
+        "\\",
+        "'",
+        '"',
+        "''",
+        "\\'",
+        "]",
+        "[",
+        "{{",
+        "}",
+    ),
+    *("--pw ", "--pw '", "-a ", "pw a\n", "a.pw ", "password '", "password ", "identified ", "identified by ", "user "),
+    *("user a password ", "auth a:", "bearer ", "bearer a", "basic =", "${encrypt:", "eyJ", "eyJaaaaa", "eyJaaaaa-"),
+    *("-eyJaaaaa.", "eyJaaaaa.aaaaa", "ghp_", "$1$", "$argon2", "$pbkdf2-", "SCRAM-SHA-1$", "md5", "AGE-SECRET-KEY-1"),
+)
+
+
+@pytest.mark.parametrize("unit", [*REPEATED, *(text[:40] for text in canaries.ALL.values())])
+def test_no_text_takes_more_time_than_in_proportion_to_its_length(unit: str) -> None:
+    once = unit * (LONGEST // 16 // len(unit))
+    texts = (once, f";pw=a;{once}")
+    assert limited(lambda: [len(secret_spans(text)) for text in texts], memory=1 << 30, seconds=5)
+
+
+def test_a_text_that_is_too_long_is_replaced_by_words_that_say_so() -> None:
+    assert masked("a" * LONGEST) == "a" * LONGEST
+    assert masked("a" * LONGEST + "b") == (
+        f"(a text of {LONGEST + 1} characters is not shown: it is too long to be searched for secrets)"
+    )
+
+
+def test_brackets_that_nothing_closes_are_no_way_to_hide_a_secret() -> None:
+    assert CANARY not in masked("pw=[\n" * 60_000 + f"password: [\n{CANARY}\n]")
+
+
+@pytest.mark.parametrize(
+    "begin", ["<password><![CDATA[", "<param name='password'><![CDATA[", "<key>pw</key><value><![CDATA["]
+)
+def test_a_section_without_end_is_masked_to_the_end(begin: str) -> None:
+    assert masked(f"<a>{begin}{CANARY}\n{CANARY}") == f"<a>{begin.removesuffix('<![CDATA[')}{MASK}"
+
+
+def test_a_web_token_within_words() -> None:
+    for text in ("session-{}", "x.{}", "{}", "a-b.c.{}."):
+        token = f"eyJ{CANARY}.eyJ{CANARY}.{CANARY}"
+        assert CANARY not in masked(text.format(token))
