@@ -111,19 +111,15 @@ def _plan_file(finding: NodeChange, profile: t.Mapping[str, t.Any], names: _Name
             result.name(path, "", "it may contain a secret, and it is not UTF-8", advice)
             return
         try:
-            made = None if text is None else _template(path, text, profile, names, result)
+            made, is_template = (None, False) if text is None else _made(path, text, profile, names, result)
         except ValueError as error:
             result.name(path, "", f"it cannot be taken as it is: {error}", "Write this file of the source by hand.")
             return
         if made == "" and text:
             # The inventory places all that was in it.
             return
-        if text is None or made is None or made == text:
-            _take(path, path, data, result)
-        elif made == literal(made) and not re.search(r"\{\{", made):
-            _take(path, path, made.encode("utf-8"), result)
-        else:
-            _take(path, path + source_tree.TEMPLATE_SUFFIX, made.encode("utf-8"), result)
+        content = data if made is None or made == text else made.encode("utf-8")
+        _take(path, path + source_tree.TEMPLATE_SUFFIX if is_template else path, content, result)
 
 
 def _take(path: str, source: str, data: bytes, result: Plan) -> None:
@@ -141,15 +137,20 @@ def _text(data: bytes) -> str | None:
         return None
 
 
-def _template(path: str, text: str, profile: t.Mapping[str, t.Any], names: _Names, result: Plan) -> str:
-    """The text without what the inventory places, and with a name in place of each secret."""
+def _made(path: str, text: str, profile: t.Mapping[str, t.Any], names: _Names, result: Plan) -> tuple[str, bool]:
+    """The text without what the inventory places, and a template with a name in place of each secret if it has any.
+
+    All that is not such a name is literal, because what a node has could be Jinja.
+    """
+    if _PLACEHOLDER.search(text):
+        raise ValueError("it holds a word that is needed for the edit")
     secrets: list[str] = []
     made = _yaml(path, text, profile, names, secrets, result) if _is_yaml(path) else _lines(path, text, names, secrets)
     if not secrets:
-        return made
+        return made, False
     for secret in secrets:
         result.name(path, "", f"it holds a secret, in its place stands {secret}", _secret_advice())
-    return _PLACEHOLDER.sub(lambda match: secrets[int(match[2])], literal(made))
+    return _PLACEHOLDER.sub(lambda match: secrets[int(match[2])], literal(made)), True
 
 
 def _secret_advice() -> str:

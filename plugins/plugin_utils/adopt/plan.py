@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import Patterns
 from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.patch import FileEdit
-from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.template_mask import Disguise
+from ansible_collections.ivy.cluster.plugins.plugin_utils.adopt.template_mask import Disguise, literal
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers, masking
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import (
@@ -221,6 +221,8 @@ def _not_from_source(finding: NodeChange) -> tuple[str, str]:
         return "it lies where the source has no files", put_right
     if finding.path in source_tree.NODE_FILES:
         return "it is a file of this node", source_tree.NODE_FILES[finding.path]
+    if finding.path.endswith(source_tree.TEMPLATE_SUFFIX):
+        return "the source would take it for a template", "Rename it, or leave it out."
     return "", ""
 
 
@@ -260,7 +262,7 @@ def _whole(finding: NodeChange, source: source_tree.SourceFile | None, context: 
         advice = "Copy it into the source by hand, encrypted: ansible-vault encrypt."
         result.name(finding.path, "", "it is a secret", advice)
         return
-    if finding.path.endswith(source_tree.TEMPLATE_SUFFIX) or data.startswith(source_tree.VAULT_HEADER):
+    if data.startswith(source_tree.VAULT_HEADER):
         result.name(finding.path, "", "the source would take it for something else", "Rename it, or leave it out.")
         return
     problem = _secrets_in(finding, context)
@@ -413,7 +415,7 @@ class _TemplateGuard:
         self.tree = yaml_tree.parse(self.rendered).tree()
         self.plain = self.text
         if self.is_template:
-            self.disguise = Disguise(self.text)
+            self.disguise = Disguise(self.text, after)
             self.plain = self.disguise.text
         self.written = yaml_tree.parse(self.plain).tree()
 
@@ -469,7 +471,8 @@ class _TemplateGuard:
         edits = adopt_yaml.changes(self.rendered, self.after, keys)
         text = adopt_yaml.apply(self.plain, edits)
         if self.disguise is not None:
-            text = self.disguise.restore(text)
+            # Without this, what a node has could be Jinja and run here.
+            text = self.disguise.restore(literal(text))
         rendered = self.context.render(self.name, text) if self.is_template else text
         wanted = adopt_yaml.tree_after(self.tree, edits)
         if yaml_tree.parse(rendered).tree() != wanted:

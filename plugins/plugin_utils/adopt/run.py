@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 from pathlib import Path
@@ -17,6 +18,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, node_copy, templates
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source as source_tree
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.bounded_templates import BoundedRenderer
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import ENGINE_KEYS
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
 
@@ -88,7 +90,8 @@ def adopt(params: Result, base: Path, answer: Result, controller: Controller, re
                 "No release was ever applied to this node, so there are no changes since. "
                 f"Run: {commands.command('site')}"
             )
-        planned = plan.plan(findings, answer["engine_owned"], selection, _context(base, answer, controller))
+        with _context(base, answer, controller) as context:
+            planned = plan.plan(findings, answer["engine_owned"], selection, context)
     edits = [taken.edit for taken in planned.taken]
     result["local_changes"] = sorted({plain_text(finding.path) for finding in findings})
     result["taken"] = [taken.plain() for taken in planned.taken]
@@ -107,7 +110,8 @@ def adopt(params: Result, base: Path, answer: Result, controller: Controller, re
     result["changed"] = patched or (params["write"] and bool(edits))
 
 
-def _context(base: Path, answer: Result, controller: Controller) -> plan.Context:
+@contextlib.contextmanager
+def _context(base: Path, answer: Result, controller: Controller) -> t.Iterator[plan.Context]:
     source = source_tree.read_source(base, lambda data: inputs.decrypt(data, controller.loader))
     if source.findings:
         raise FindingsError(source.findings)
@@ -119,7 +123,7 @@ def _context(base: Path, answer: Result, controller: Controller) -> plan.Context
             raise ValueError(str(exc)) from exc
     secret_keys = {entry["path"]: entry.get("secret_keys") or [] for entry in entries if entry["root"] == "engine"}
     shared, secret = (_dictionary(controller.templar, name) for name in (_VALUES, _SECRETS))
-    renderer = templates.Renderer(shared, {name: value for name, value in secret.items() if name != ENGINE_KEYS})
+    secret = {name: value for name, value in secret.items() if name != ENGINE_KEYS}
 
     def render(path: str, text: str) -> str:
         rendered, problems = renderer.render(path, text)
@@ -127,7 +131,8 @@ def _context(base: Path, answer: Result, controller: Controller) -> plan.Context
             raise ValueError(masking.scrub("; ".join(map(str, problems)), controller.secrets))
         return rendered.text
 
-    return plan.Context({file.path: file for file in source.files}, secret_keys, controller.secrets, render)
+    with BoundedRenderer(templates.Renderer(shared, secret)) as renderer:
+        yield plan.Context({file.path: file for file in source.files}, secret_keys, controller.secrets, render)
 
 
 def _dictionary(templar: Templar, name: str) -> dict[str, native.Plain]:

@@ -18,8 +18,9 @@ class TemplateError(ValueError):
 class Disguise:
     """A template's text without Jinja, and what stood where."""
 
-    def __init__(self, source: str) -> None:
-        if _WORD.search(source):
+    def __init__(self, source: str, values: str = "") -> None:
+        """Values are what the edit will write into the text."""
+        if _WORD.search(source) or _WORD.search(values):
             raise TemplateError("it holds a word that is needed for the edit")
         self._pieces: list[str] = []
         text = _JINJA.sub(self._hide, source)

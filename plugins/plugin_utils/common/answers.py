@@ -12,6 +12,8 @@ import binascii
 import json
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config.encryption import has_too_many_values
+
 # Above the content of any file that is compared or taken.
 LONGEST = 64 << 20
 # The list of a release's files.
@@ -42,7 +44,8 @@ def optional(text: t.Any, limit: int = LONGEST) -> bytes | None:
 
 def parsed(data: str | bytes, limit: int = LONGEST_MANIFEST) -> t.Any:
     """The value of a JSON text, if it is not longer than expected."""
-    if len(data) > limit:
+    text = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    if len(text) > limit or has_too_many_values(text):
         raise AnswerError("what the node sent is too long")
     try:
         return json.loads(data)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source, templates, yaml_checks
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.bounded_templates import BoundedRenderer
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
 
 # SSO.UserHeader up to 11, SecuritySystems.<name>.SSO.UserHeader from 12 on.
@@ -68,23 +69,11 @@ def of_source(
     decrypt: t.Callable[[bytes], bytes],
 ) -> list[str]:
     """The headers of a release that is built from this source and these values, without building it."""
-    renderer = templates.Renderer(shared, {key: value for key, value in secret.items() if key != "engine_keys"})
+    secrets = {key: value for key, value in secret.items() if key != "engine_keys"}
     headers: list[str] = []
-    for path, name in _engine_files(Path(directory)):
-        data = path.read_bytes()
-        try:
-            text = (decrypt(data) if data.startswith(source.VAULT_HEADER) else data).decode("utf-8")
-            if name.endswith(source.TEMPLATE_SUFFIX):
-                rendered, problems = renderer.render(name, text)
-                if rendered is None:
-                    raise SsoError("; ".join(str(problem) for problem in problems))
-                text = rendered.text
-            found, findings = of_document(name, tree.parse(text))
-        except (source.DecryptError, UnicodeDecodeError, tree.YamlError) as error:
-            raise SsoError(f"{name} cannot be read: {error}") from error
-        if findings:
-            raise SsoError("; ".join(str(finding) for finding in findings))
-        headers += found
+    with BoundedRenderer(templates.Renderer(shared, secrets)) as renderer:
+        for path, name in _engine_files(Path(directory)):
+            headers += _of_file(path, name, renderer, decrypt)
     engine_keys = secret.get("engine_keys")
     if isinstance(engine_keys, t.Mapping):
         found, findings = of_values(engine_keys)
@@ -92,6 +81,23 @@ def of_source(
             raise SsoError("; ".join(str(finding) for finding in findings))
         headers += found
     return headers
+
+
+def _of_file(path: Path, name: str, renderer: BoundedRenderer, decrypt: t.Callable[[bytes], bytes]) -> list[str]:
+    data = path.read_bytes()
+    try:
+        text = (decrypt(data) if data.startswith(source.VAULT_HEADER) else data).decode("utf-8")
+        if name.endswith(source.TEMPLATE_SUFFIX):
+            rendered, problems = renderer.render(name, text)
+            if rendered is None:
+                raise SsoError("; ".join(str(problem) for problem in problems))
+            text = rendered.text
+        found, findings = of_document(name, tree.parse(text))
+    except (source.DecryptError, UnicodeDecodeError, tree.YamlError) as error:
+        raise SsoError(f"{name} cannot be read: {error}") from error
+    if findings:
+        raise SsoError("; ".join(str(finding) for finding in findings))
+    return found
 
 
 def unique(headers: t.Iterable[str]) -> tuple[str, ...]:

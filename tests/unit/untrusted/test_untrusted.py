@@ -25,11 +25,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.agent import guard, guard_report
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, record
-from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import collect, encryption
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import licence, run_state, start_state
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import manifest
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store.store import Store
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import result
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import node_copy
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
@@ -337,13 +338,58 @@ def encrypted(data: bytes) -> str:
         b"[" + b"[]," * (4 << 20) + b"[]]",
         b"[" * (1 << 20),
         b'"' + b"x" * (200 << 20) + b'"',
+        b'"' + b"x" * (128 << 20) + b'\\ud83d\\ude00"',
+        b'"' + b"x" * (23 << 20) + "\U0001f600".encode() + b'"',
+        b'{"a":[' + b"{}," * 600_000 + b"{}]}",
     ],
-    ids=["digits", "lists", "fewer lists", "brackets", "a text"],
+    ids=["digits", "lists", "fewer lists", "brackets", "a text", "a long text", "another encoding", "dictionaries"],
 )
 def test_an_answer_that_unfolds(plain: bytes) -> None:
     text = encrypted(zlib.compress(plain, 1))
     with pytest.raises(NodeError, match="The node's result is"):
         limited(lambda: encryption.decrypt(KEY, text))
+
+
+@pytest.mark.parametrize("begin", [b'"', b'"\\ud83d\\ude00'], ids=["end", "begin"])
+def test_the_longest_text_of_an_answer(begin: bytes) -> None:
+    plain = begin + b"x" * (encryption._LONGEST - 50) + b'\\ud83d\\ude00"'
+    text = encrypted(zlib.compress(plain, 1))
+    assert limited(lambda: len(encryption.decrypt(KEY, text))) > encryption._LONGEST - 50
+
+
+def test_an_encrypted_answer_that_is_too_long() -> None:
+    text = "A" * (100 << 20)
+    with pytest.raises(NodeError, match="too large"):
+        limited(lambda: encryption.decrypt(KEY, text))
+    text = encrypted(os.urandom(24 << 20))[: 32 << 20]
+    with pytest.raises(NodeError, match="is damaged"):
+        limited(lambda: encryption.decrypt(KEY, text))
+
+
+@pytest.mark.parametrize("value", [b"{},", b'{"a":1},', b'["\xf0\x9f\x98\x80"],', b"0,"])
+@pytest.mark.parametrize("length", [4 << 20, 16 << 20])
+def test_a_long_list(value: bytes, length: int) -> None:
+    text = b'{"a":[' + value * (length // len(value) - 10) + value[:-1] + b"]}"
+    with pytest.raises(answers.AnswerError, match="too long"):
+        limited(lambda: answers.parsed(text))
+    fewer = b'{"a":[' + value * 160_000 + value[:-1] + b"]}"
+    assert limited(lambda: len(answers.parsed(fewer)["a"])) == 160_001
+
+
+def test_there_is_room_for_what_nodes_have() -> None:
+    assert collect.GREATEST_ANSWER * 4 // 3 + (2 << 20) < encryption._LONGEST < encryption._LONGEST_SENT * 3 // 4 + 1
+    # A release of 2,000 files; and 40 files of 256 KiB that differ, with many commas and quotation marks.
+    entry = {"root": "engine", "path": "configuration/" + "x" * 150, "sha256": DIGEST, "size": 1, "mode": "0640"}
+    entry |= {"secret": False, "kind": "yaml", "restart": {"A": ["b"]}, "secret_keys": ["A.Password"] * 20}
+    manifest = json.dumps({"format": 1, "id": A, "entries": [entry] * 2000}).encode()
+    assert len(limited(lambda: answers.parsed(manifest))["entries"]) == 2000
+    side = '{"a": [1, "\\"]},\n'
+    side *= (256 << 10) // len(side)
+    content = base64.b64encode(os.urandom(96 << 10)).decode()
+    findings = [{"path": f"{number}", "before": side, "after": content} for number in range(40)]
+    value = {"findings": findings, "manifest": base64.b64encode(manifest).decode()}
+    text = encryption.encrypt(KEY, value)
+    assert limited(lambda: encryption.decrypt(KEY, text) == value)
 
 
 def test_an_answer() -> None:

@@ -25,7 +25,8 @@ from .view import View
 
 # A longer file is not configuration that anybody edits. It is reported, and copied by hand.
 GREATEST_FILE = 16 << 20
-GREATEST_ANSWER = 32 << 20
+# In Base64 it fits into what the controller accepts.
+GREATEST_ANSWER = 16 << 20
 
 # The vendor's documentation.
 _DOCUMENTATION = ("configuration/reference/", "configuration/templates/")

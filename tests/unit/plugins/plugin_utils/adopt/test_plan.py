@@ -34,12 +34,23 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import templates
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.placement import NOTE
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.source import SourceFile
+from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.tree import parse
 from ansible_collections.ivy.cluster.tests import canaries
 
 IVY = "configuration/ivy.yaml"
 APP = "configuration/applications/demo/app.yaml"
 WEB = "configuration/web.xml"
 CANARY = "canary-7f3a"
+JINJA = [
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "{{ shared.host }}",
+    "{{ secret.mail }}",
+    "{# gone #}",
+    "{{{ shared.host }}}",
+    "{{{% raw %}}",
+    "a {{ '{{' }} {% endraw %} }} %} #}",
+    "{{",
+]
 SHARED = {"host": "mail1"}
 SECRET = {"mail": CANARY}
 
@@ -104,6 +115,34 @@ class TestKeys:
         assert result.taken == []
         assert "{{ shared.host }}" in named(result)["EMail.Server.Host"]
         assert "ivy_shared_values" in result.named[0].advice
+
+    @pytest.mark.parametrize("value", JINJA)
+    def test_what_a_node_has_is_never_jinja(self, value: str) -> None:
+        quoted = "'" + value.replace("'", "''") + "'"
+        after = PLACED.replace("Port: 25 ", f"Port: {quoted}") + f"New: {quoted}\nEMailMore:\n  {quoted}: 1\n"
+        after += f"Block: |\n  a\n  {value}\n"
+        result = self.taken(after)
+        [one] = result.taken
+        left = {"SystemDb.Url", *named(result)}
+        assert left <= {"SystemDb.Url", f"EMailMore.{value}"}
+        rendered = parse(render("x", (one.edit.after or b"").decode())).tree()
+        assert rendered == {key: each for key, each in parse(after).tree().items() if key not in left}
+        assert [rendered[key].text for key in ("EMail.Server.Port", "New")] == [value, value]
+
+    @pytest.mark.parametrize("word", ["IvyJinja0End", "IvyJinja99End"])
+    def test_a_node_cannot_place_what_the_template_has(self, word: str) -> None:
+        result = self.taken(PLACED.replace("Port: 25 ", f"Port: {word}").replace("Host: mail1", "Host: x"))
+        assert result.taken == []
+        assert "cannot be edited" in result.named[0].reason
+
+    @pytest.mark.parametrize("kind", ["modified", "extra", "missing"])
+    @pytest.mark.parametrize("path", [f"{IVY}.j2", "configuration/new.yaml.j2"])
+    def test_a_node_has_no_templates(self, path: str, kind: str) -> None:
+        sides = {"before": b"A: 1\n", "after": b"A: '{{ secret.mail }}'\n"}
+        finding = NodeChange("engine", path, kind, origin="release", yaml=True, **sides)
+        result = plan(finding, what=self.what)
+        assert result.taken == []
+        assert "template" in result.named[0].reason
 
     def test_what_the_inventory_places_is_named(self) -> None:
         result = self.taken(PLACED.replace("jdbc:a", "jdbc:b"))
@@ -492,6 +531,26 @@ class TestFirstSource:
         found = [NodeChange("engine", names[name], "extra", after=data) for name, data in files.items()]
         result, secrets = bootstrap.first_source(found, [APP], Selection(), self.PROFILE)
         return {one.source: one.edit.after or b"" for one in result.taken}, result, secrets
+
+    @pytest.mark.parametrize("value", JINJA)
+    def test_what_a_node_has_is_never_jinja(self, value: str) -> None:
+        line = "Note: '" + value.replace("'", "''") + "'\n"
+        text = f"{line}# Password: hunter1\n"
+        files, _result, _secrets = self.first(ivy=text.encode())
+        assert files == {IVY: f"{line}# Password: ********\n".encode()}
+        text = f"SystemDb.Url: jdbc:a\n{line}"
+        files, _result, _secrets = self.first(ivy=text.encode())
+        assert files == {IVY: line.encode()}
+        files, _result, secrets = self.first(ivy=f"{line}EMail.Password: hunter1\n".encode())
+        made = templates.Renderer({}, dict.fromkeys(secrets, "x")).render("x", files[f"{IVY}.j2"].decode())[0]
+        assert made is not None
+        assert made.text.startswith(line)
+
+    @pytest.mark.parametrize("word", ["IvySecret0End", "IvySecret99End"])
+    def test_a_node_cannot_place_a_secret(self, word: str) -> None:
+        files, result, _secrets = self.first(ivy=f"A: {word}\nEMail.Password: hunter1\n".encode())
+        assert files == {}
+        assert "a word that is needed" in named(result)[IVY]
 
     def test_no_secret_of_the_node_is_written(self) -> None:
         xml = b'<a user="b" password="hunter4"><keypass>hunter5</keypass></a>\n'

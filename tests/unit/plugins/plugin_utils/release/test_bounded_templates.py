@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import bounded
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.bounded_templates import BoundedRenderer
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.templates import Renderer
 
+PLUGINS = Path(__file__).resolve().parents[5] / "plugins"
 SHARED: dict[str, t.Any] = {"host": "mail.example.com", "list": [1, 2]}
 SECRET: dict[str, t.Any] = {"password": "s3cret-canary"}
 LOOP = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
@@ -22,6 +25,10 @@ LOOP = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
 def renderer() -> t.Iterator[BoundedRenderer]:
     with BoundedRenderer(Renderer(SHARED, SECRET), seconds=60) as made:
         yield made
+
+
+def _name(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
 
 
 def problem(renderer: BoundedRenderer, source: str) -> str:
@@ -92,9 +99,26 @@ def test_no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
         os.kill(child, 0)
 
 
-def test_a_build_uses_the_limits() -> None:
-    from ansible_collections.ivy.cluster.plugins.plugin_utils.release import build
-
-    assert vars(build)["BoundedRenderer"] is BoundedRenderer
+def test_templates_are_rendered_with_limits_only() -> None:
+    makers = {"Renderer", "BoundedRenderer", "Environment", "from_code", "from_string", "trust_as_template"}
+    found = set()
+    for path in PLUGINS.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        bounded = {call.args[0] for call in calls if _name(call) == "BoundedRenderer"}
+        names = {_name(call) for call in calls if call not in bounded and _name(call) in makers}
+        found |= {(path.relative_to(PLUGINS).as_posix(), name) for name in names}
+    assert found == {
+        ("plugin_utils/adopt/run.py", "BoundedRenderer"),
+        ("plugin_utils/release/build.py", "BoundedRenderer"),
+        ("plugin_utils/release/sso.py", "BoundedRenderer"),
+        # The renderer itself.
+        ("plugin_utils/release/templates.py", "from_code"),
+        # Only the lexer.
+        ("plugin_utils/release/rendered_secrets.py", "Environment"),
+        # Templates and expressions of this collection.
+        ("plugin_utils/report/html.py", "Environment"),
+        ("plugin_utils/preflight/model/role_options.py", "trust_as_template"),
+    }
     assert bounded_templates.SECONDS <= 10
     assert bounded_templates.MEMORY <= 256 << 20

@@ -91,3 +91,9 @@ def test_headers_of_a_source(tmp_path: Path) -> None:
 def test_a_source_that_cannot_be_read_is_an_error(tmp_path: Path, files: dict[str, str]) -> None:
     with pytest.raises(sso.SsoError, match=r"ivy\.yaml"):
         sso.of_source(source(tmp_path, files), {}, {}, decrypt)
+
+
+def test_a_template_of_the_source_has_limits(tmp_path: Path) -> None:
+    directory = source(tmp_path, {f"{IVY}.j2": "A: {{ 'x' * 30000000 }}\n"})
+    with pytest.raises(sso.SsoError, match="MiB"):
+        sso.of_source(directory, {}, {}, lambda data: data)
