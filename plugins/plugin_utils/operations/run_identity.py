@@ -36,12 +36,17 @@ def _text(path: str) -> str:
     return ""
 
 
-def _controller(proc: str) -> str:
-    """Digest of what a process id is unique in: the machine, since its boot, and the PID namespace."""
+def _controller(proc: str, etc: str = "/etc") -> str:
+    """Digest of what a process id is unique in: the machine, since its boot, and the PID namespace.
+
+    A host name or an address of a network card may change while a run is at work, so it counts only without Linux.
+    """
     namespace = ""
     with contextlib.suppress(OSError):
         namespace = os.readlink(f"{proc}/self/ns/pid")
-    parts = (platform.node(), f"{uuid.getnode():x}", _text(f"{proc}/sys/kernel/random/boot_id"), namespace)
+    boot = _text(f"{proc}/sys/kernel/random/boot_id")
+    machine = (_text(f"{etc}/machine-id"),) if boot else (platform.node(), f"{uuid.getnode():x}")
+    parts = (*machine, boot, namespace)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

@@ -592,15 +592,37 @@ def test_the_lease_of_a_run_that_has_ended_is_taken_over(leased: Cluster, how: s
     assert reasons == ["its run has ended" if how == "ended" else "kim is on holiday"]
 
 
+def lose_lease(cluster: Cluster, step: str, host: str) -> None:
+    """Another run takes over at the end of this step."""
+    hold(cluster, "another-controller")
+    (cluster.directory / "share" / record.FILE_NAME).rename(cluster.directory / "stolen.json")
+    change = f"cp '{cluster.directory}/stolen.json' '{cluster.directory}/share/{record.FILE_NAME}'"
+    task = {"name": "Change", "ansible.builtin.raw": change, "when": f"inventory_hostname == '{host}'"}
+    path = cluster.collection / f"roles/{step.replace('/', '/tasks/')}.yml"
+    cluster.write(path, path.read_text(encoding="utf-8") + yaml.safe_dump([task]))
+
+
+@pytest.mark.parametrize(
+    ("step", "host", "later"),
+    [("file_share/main", "engine1", "engine/main"), ("certificates/main", "lb1", "haproxy/main")],
+)
+def test_a_run_that_loses_the_lease_sets_up_nothing_more_on_a_host(
+    leased: Cluster, step: str, host: str, later: str
+) -> None:
+    """A role may take longer than the lease lasts."""
+    lose_lease(leased, step, host)
+
+    ended = leased.run("site.yml")
+
+    assert ended.code != 0
+    assert host in ended.done(step), ended.output
+    assert host not in ended.done(later), ended.output
+    assert "This run has lost the lease of the cluster" in ended.output
+    assert (lease_of(leased) or {})["run_id"] == "another-controller"
+
+
 def test_a_run_that_loses_the_lease_touches_no_further_node(leased: Cluster) -> None:
-    """Another run takes over while the first node restarts."""
-    restart = leased.collection / "roles/rollout/tasks/restart.yml"
-    stolen = leased.directory / "stolen.json"
-    hold(leased, "another-controller")
-    shutil.copy(leased.directory / "share" / record.FILE_NAME, stolen)
-    (leased.directory / "share" / record.FILE_NAME).unlink()
-    task = {"name": "Change", "ansible.builtin.raw": f"cp '{stolen}' '{leased.directory}/share/{record.FILE_NAME}'"}
-    leased.write(restart, restart.read_text(encoding="utf-8") + yaml.safe_dump([task]))
+    lose_lease(leased, "rollout/restart", "engine1")
 
     ended = leased.run("rollout.yml")
 

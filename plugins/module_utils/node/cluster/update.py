@@ -59,12 +59,15 @@ def is_new(location: Location) -> bool:
 
 
 def predict(location: Location, change: record.Change) -> tuple[record.Record | None, record.Record | None]:
-    """The record before and after a change, without writing it. The run would have taken the lease before."""
+    """The record before and after a change, without writing it.
+
+    The run would have taken the lease before, also from a run that has ended: whether it may was decided then.
+    """
     before = read(location)
     change = change._replace(now=time.time())
     there = before if before is not None else record.empty(location.cluster)
-    if change.state != "released":
-        there = record.apply(there, change._replace(state="taken"))
+    if change.state not in ("taken", "released"):
+        there = record.apply({**there, "lease": None}, change._replace(state="taken"))
     return before, _apply(location.cluster, before, there, change)
 
 

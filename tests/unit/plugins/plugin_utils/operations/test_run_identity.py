@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
+import uuid
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +57,32 @@ def test_another_pid_namespace_is_another_controller(tmp_path: os.PathLike[str])
     os.makedirs(f"{base}/self/ns")
     os.symlink("pid:[1]", f"{base}/self/ns/pid")
     assert sut._controller(base) != sut._controller("/proc")
+
+
+def test_a_network_card_or_a_host_name_that_changes_does_not_change_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a card, each process draws its own number at random."""
+    before = sut.current()
+    monkeypatch.setattr(uuid, "getnode", lambda: 1)
+    monkeypatch.setattr(platform, "node", lambda: "renamed")
+    assert sut.current() == before
+    assert not sut.has_ended(before.run_id)
+
+
+def test_machines_are_told_apart_with_or_without_a_machine_id(tmp_path: Path) -> None:
+    boot = tmp_path / "sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True)
+    found = set()
+    for boot_id, machine_id in (("1", None), ("2", None), ("2", "a"), ("2", "b")):
+        boot.write_text(boot_id)
+        if machine_id:
+            (tmp_path / "machine-id").write_text(machine_id)
+        found.add(sut._controller(str(tmp_path), str(tmp_path)))
+    assert len(found) == 4
+
+
+def test_without_linux_machines_are_told_apart_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    for name in ("one", "two"):
+        monkeypatch.setattr(platform, "node", lambda name=name: name)
+        found.add(sut._controller(str(tmp_path), str(tmp_path)))
+    assert len(found) == 2

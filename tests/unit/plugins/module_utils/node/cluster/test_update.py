@@ -38,6 +38,45 @@ def test_a_prediction_equals_the_write_and_writes_nothing(tmp_path: Path) -> Non
     assert sut.read(location(tmp_path)) == written
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        change("renewed"),
+        change("opened"),
+        change("passed", node="engine1"),
+        change("closed", nodes={"engine1": RELEASE}),
+        change("drained", drained=["engine1"]),
+        change("undrained", node="engine1"),
+        change("deployed", applications={"portal": "1"}),
+        change("schema_created"),
+        change("pinned"),
+        change("unpinned"),
+    ],
+    ids=lambda later: later.state,
+)
+def test_a_prediction_after_a_run_that_has_ended_equals_the_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: record.Change
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    monkeypatch.setattr(record, "_time_of_share", lambda *_arguments: now)
+    sut.write(location(tmp_path), change("taken", run_id="ended"))
+    sut.write(location(tmp_path), change("opened", run_id="ended"))
+    taking = change("taken", ended_run="ended")
+    sut.predict(location(tmp_path), taking)
+    with pytest.raises(lease.LeaseError):
+        sut.predict(location(tmp_path), change("taken"))
+    _before, predicted = sut.predict(location(tmp_path), later)
+    before, _taken = sut.write(location(tmp_path), taking)
+    assert before is not None
+    assert before["lease"]["run_id"] == "ended"
+    _before, written = sut.write(location(tmp_path), later)
+    assert predicted is not None
+    assert written is not None
+    # Only the prediction of the lease has the take-over.
+    assert {**predicted, "history": None} == {**written, "history": None}
+
+
 def test_an_account_that_does_not_exist_can_read_nothing_and_not_write(tmp_path: Path) -> None:
     assert sut.read(location(tmp_path, user="no-such-user")) is None
     with pytest.raises(NodeError, match="The user no-such-user does not exist"):
