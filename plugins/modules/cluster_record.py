@@ -52,7 +52,8 @@ options:
         V(rollback) continues an open one of them, since it reverts it.
       - V(passed) records that O(node) has passed the gate with the desired release. If no operation is open, the
         history gets an entry, since the run has repaired the node.
-      - V(closed) ends the operation. It fails if a node of O(nodes) has another release.
+      - V(closed) ends the operation. It fails if a node of O(nodes) has another release, or did not
+        pass the gate with it.
       - V(schema_created) records that the tables of the database exist.
       - V(pinned) and V(unpinned) set and remove a pin. While a pin is set, only a rollback changes the release. A
         further O(reason) is added to those of the pin.

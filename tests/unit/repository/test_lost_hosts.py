@@ -322,7 +322,7 @@ class Cluster:
         settings = {
             "lost": "",
             "ivy_proceed_without": [],
-            "rollout_plan": {"start": False, "restart": True, "first": False},
+            "rollout_plan": {"start": False, "restart": True, "first": False, "gate": False},
             "preflight_host_facts": {"seen": {}},
             "rollback_choice": {"release": "1"},
             "rollback_reason": "a test",
@@ -402,7 +402,7 @@ def cluster(tmp_path: Path) -> Cluster:
 def test_a_host_that_is_lost_ends_the_run_before_the_next_step(
     cluster: Cluster, playbook: str, step: str, host: str
 ) -> None:
-    plan = {"start": False, "restart": step != "rollout/activate", "first": False}
+    plan = {"start": False, "restart": step != "rollout/activate", "first": False, "gate": False}
     ended = cluster.run(playbook, lost=f"{step} {host}", rollout_plan=plan)
 
     assert ended.code != 0
@@ -463,6 +463,23 @@ def test_a_lost_node_ends_a_run_for_some_nodes_too(cluster: Cluster) -> None:
     assert ended.code != 0
     assert ended.done("rollout/restart") == ["engine2"]
     assert "Cannot be reached: engine2. Not touched: engine3." in ended.last, ended.output
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_node_that_has_only_to_pass_the_gate_comes_before_any_other_is_stopped(cluster: Cluster, fails: bool) -> None:
+    """An earlier run has started it with the release, and it serves."""
+    hosts = yaml.safe_load((cluster.directory / "hosts.yml").read_text(encoding="utf-8"))
+    gate = {"start": False, "restart": False, "first": False, "gate": True}
+    plans = {"engine1": {**gate, "restart": True, "gate": False}, "engine2": {**gate, "gate": False}, "engine3": gate}
+    hosts["all"]["children"]["engine_nodes"]["hosts"] = {name: {"planned": plan} for name, plan in plans.items()}
+    cluster.write(cluster.directory / "hosts.yml", yaml.safe_dump(hosts))
+
+    ended = cluster.run(
+        "rollout.yml", rollout_plan="{{ planned }}", lost="rollout/restart engine3" if fails else "nothing"
+    )
+
+    assert (ended.code == 0) != fails, ended.output
+    assert ended.done("rollout/restart") == (["engine3"] if fails else ["engine3", "engine1"])
 
 
 def test_a_balancer_that_is_away_is_named_before_anything_is_staged(cluster: Cluster) -> None:

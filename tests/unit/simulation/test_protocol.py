@@ -143,6 +143,7 @@ FAULTS = [
     Fault("a lease never ends", never_stale),
     Fault("nodes that are left out stay in the balancers", nothing, ("absent stay",)),
     Fault("a node that no balancer lists passes", nothing, ("unlisted passes",)),
+    Fault("a run after a failed gate skips the gate", nothing, ("gate skipped",)),
     Fault("a node that has passed may go back", passed_is_ignored),
     Fault("replaced releases have no end", no_end),
     Fault("only the last replaced release is allowed", only_the_last),
@@ -218,6 +219,10 @@ class Protocol(RuleBasedStateMachine):
         setattr(self.node(number), what, False)
 
     @rule(number=st.integers(0, 4))
+    def spoil(self, number: int) -> None:
+        self.node(number).bad = True
+
+    @rule(number=st.integers(0, 4))
     def lose_power(self, number: int) -> None:
         self.world.power(self.node(number), False)
 
@@ -230,7 +235,9 @@ class Protocol(RuleBasedStateMachine):
         self.world.restore(self.node(number), image)
 
     @rule(number=st.integers(0, 4))
-    @precondition(lambda self: not all(node.ssh and node.share and node.powered for node in self.world.nodes.values()))
+    @precondition(
+        lambda self: not all(one.ssh and one.share and one.powered and not one.bad for one in self.world.nodes.values())
+    )
     def repair(self, number: int) -> None:
         repair(self.world, self.node(number))
 

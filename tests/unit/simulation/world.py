@@ -39,6 +39,8 @@ class Node:
         self.name = name
         self.applied: str | None = None
         self.running: str | None = None
+        # It runs, and would not pass the gate. The balancer does not notice.
+        self.bad = False
         self.enabled = False
         self.powered = True
         self.ssh = True
@@ -67,6 +69,10 @@ class Run:
         self.nodes = [node for node in world.nodes.values() if node.name not in left_out]
         self.absent = [node for node in world.nodes.values() if node.name in left_out]
         self.hot = False
+        # The plan: nodes that served, that have only to pass the gate, and that had the release.
+        self.serving: set[str] = set()
+        self.ungated: set[str] = set()
+        self.found: set[str] = set()
         self.reason = ""
         self.alive = True
         self.superseded = False
@@ -151,12 +157,23 @@ class Run:
         if changes or drained or any(self.release not in (n.applied, n.running) or not n.running for n in self.nodes):
             yield from self._open(changes)
             # Nodes that do not serve come first: others may not be stopped while too few serve.
-            serving = {node.name for node in self.nodes if node.up}
-            for node in sorted(self.nodes, key=lambda one: one.name in serving):
+            self.serving = {node.name for node in self.nodes if node.up}
+            self.ungated = {node.name for node in self.nodes if self._is_ungated(node, current)}
+            self.found = {node.name for node in self.nodes if node.running == self.release}
+            for node in sorted(self.nodes, key=lambda one: one.name in self.serving - self.ungated):
                 yield from self._bring(node)
             yield from self._close()
         self._change("released")
         world.completed(self)
+
+    def _is_ungated(self, node: Node, current: record.Record) -> bool:
+        """Its engine runs and is not stopped, but did not pass the gate, by the record before."""
+        passed = current["passed"].get(node.name)
+        if node.running is None or "gate skipped" in self.world.mutations:
+            return False
+        if node.running == node.applied == self.release:
+            return passed != self.release and bool(current["operation"] or current["desired_release"] != self.release)
+        return self.hot and bool(current["operation"]) and passed != current["desired_release"]
 
     def _open(self, changes: bool) -> Steps:
         world = self.world
@@ -171,11 +188,14 @@ class Run:
 
     def _bring(self, node: Node) -> Steps:
         if node.running == self.release == node.applied:
-            pass
+            if node.name in self.ungated:
+                yield from self._gate(node)
         elif node.running is not None and self.hot:
             yield
             self._activate(node)
             node.running = node.applied
+            if node.name in self.ungated:
+                yield from self._gate(node)
             yield
             self._renew(node, "passed")
         else:
@@ -197,8 +217,7 @@ class Run:
             raise Lost
         yield
         self._reach(node)
-        node.running = None
-        node.enabled = False
+        self._stop(node)
         yield
         self._activate(node)
         yield
@@ -207,13 +226,7 @@ class Run:
         self._reach(node)
         node.enabled = True
         self.world.start(node)
-        yield
-        # The gate: it runs what is applied.
-        self._reach(node)
-        if node.running != self.release:
-            raise Lost
-        yield
-        self._renew(node, "passed")
+        yield from self._gate(node)
         if node.name in self.world.record["drained"]:
             yield
             self._balancer(node, maintenance=False)
@@ -221,6 +234,30 @@ class Run:
             self._renew(node, "undrained")
         yield
         self._await_balancer(node)
+
+    def _stop(self, node: Node) -> None:
+        bad = {
+            one.name
+            for one in self.nodes
+            if one.bad
+            and one.name in self.found
+            and one.running == self.release
+            and self.world.gated.get(one.name) != self.release
+        }
+        if node.up and node.name in self.serving and bad - {node.name}:
+            raise Violation(f"{node.name} is stopped, though {bad} did not pass the gate")
+        node.running = None
+        node.enabled = False
+
+    def _gate(self, node: Node) -> Steps:
+        """It runs what is applied, and works."""
+        yield
+        self._reach(node)
+        if node.running != self.release or node.bad:
+            raise Lost
+        self.world.gated[node.name] = self.release
+        yield
+        self._renew(node, "passed")
 
     def _close(self) -> Steps:
         yield
@@ -252,6 +289,8 @@ class World:
         self.replaced: set[str] = set()
         self.passed: dict[str, str] = {}
         self.until = START
+        # With which release each node went through the gate of the open rollout.
+        self.gated: dict[str, str] = {}
 
     def lease(self) -> dict[str, t.Any] | None:
         return t.cast("dict[str, t.Any] | None", self.record["lease"])
@@ -293,7 +332,7 @@ class World:
                 self.until = self.now + HOURS * 3600
             self.passed[change.node] = self.desired
         elif change.state == "closed":
-            self.open, self.replaced, self.passed = False, set(), {}
+            self.open, self.replaced, self.passed, self.gated = False, set(), {}, {}
 
     def changed(self, run: Run) -> None:
         """At most one run changes the cluster: once another one does, the earlier one never does again."""
@@ -415,6 +454,7 @@ class World:
             self.kill(controller)
         for node in self.nodes.values():
             node.powered = node.ssh = node.share = node.listed = True
+            node.bad = False
             self.start(node)
         # The clock may have been set back in between.
         self.wait(max(0.0, *self.renewed.values(), self.now) - self.now + STALE_AFTER + 1)
@@ -462,6 +502,8 @@ def random_schedule(seed: int, mutations: t.Iterable[str] = (), steps: int = 120
             node.share = False
         elif event < 0.935:
             node.listed = False
+        elif event < 0.945:
+            node.bad = True
         elif event < 0.985:
             repair(world, node)
         else:
@@ -472,6 +514,7 @@ def random_schedule(seed: int, mutations: t.Iterable[str] = (), steps: int = 120
 
 def repair(world: World, node: Node) -> None:
     node.ssh = node.share = node.listed = True
+    node.bad = False
     world.power(node, True)
 
 

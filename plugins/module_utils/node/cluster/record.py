@@ -422,6 +422,14 @@ def _close(record: Record, change: Change) -> None:
             f"The rollout of {record['desired_release']} cannot be closed: {found}. The rollout stays open. Run again."
         )
     if operation is not None:
+        waiting = [
+            node for node in sorted(change.nodes or {}) if record["passed"].get(node) != record["desired_release"]
+        ]
+        if waiting:
+            raise NodeError(
+                f"The rollout of {record['desired_release']} cannot be closed: {', '.join(waiting)} did not pass the "
+                "gate with it. The rollout stays open. Run again."
+            )
         if change.operation and not _same_kind(operation, change) and not change.take_over:
             raise NodeError(f"Another operation is under way: {_held_by(operation)}.")
         record["operation"] = None

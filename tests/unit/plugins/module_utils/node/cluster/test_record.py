@@ -131,7 +131,33 @@ def test_a_rollout_is_not_closed_while_a_node_has_another_release() -> None:
     rolling = after(change("opened", A), change("closed", A), change("opened", B))
     with pytest.raises(NodeError, match=f"n2 is at {A}, n3 is at none"):
         after(change("closed", B, nodes={"n1": B, "n2": A, "n3": None}), start=rolling)
-    assert after(change("closed", B, nodes={"n1": B, "n2": B}), start=rolling)["operation"] is None
+    passed = after(change("passed", node="n1"), change("passed", node="n2"), start=rolling)
+    assert after(change("closed", B, nodes={"n1": B, "n2": B}), start=passed)["operation"] is None
+
+
+def test_a_rollout_is_not_closed_before_every_node_of_the_run_has_passed_the_gate() -> None:
+    rolling = after(change("opened", A), change("closed", A), change("opened", B), change("passed", node="n2"))
+    close = change("closed", B, nodes={"n1": B, "n2": B, "n3": B})
+    with pytest.raises(NodeError, match=rf"{B} cannot be closed: n1, n3 did not pass the gate with it\. .* Run again"):
+        after(close, start=rolling)
+    # With an earlier release of the rollout is not enough.
+    newer = after(change("opened", C), change("passed", node="n1"), change("passed", node="n3"), start=rolling)
+    with pytest.raises(NodeError, match="n2 did not pass"):
+        after(close._replace(release=C, nodes={"n1": C, "n2": C, "n3": C}), start=newer)
+    closed = after(change("passed", node="n1"), change("passed", node="n3"), close, start=rolling)
+    assert closed["operation"] is None
+    # A run that repaired a node without a rollout has nothing to close.
+    assert after(close, start=closed) == closed
+
+
+def test_after_a_rollback_the_replaced_release_ends_by_time_too() -> None:
+    """No node has to be started again if only one had the replaced release, and it is away."""
+    rolling = after(change("opened", A), change("closed", A), change("opened", B), change("passed", node="n1"))
+    back = after(change("opened", A, operation="rollback", reason="it hangs"), start=rolling)
+    assert refused(B, back, "n1", NOON + 1000 * HOUR) == ""
+    passed = after(change("passed", node="n2"), change("passed", node="n3"), start=back)
+    assert refused(B, passed, "n1", NOON + 24 * HOUR) == ""
+    assert "left open" in refused(B, passed, "n1", NOON + 24 * HOUR + 1)
 
 
 def test_the_fence_says_why_and_what_to_run() -> None:
