@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
             return {**result, **answer}
         observed = t.cast("dict[str, t.Any]", native.plain(answer["observed"]))
         # What a role sets may depend on what the host has, such as the modules in an archive.
-        dependent = [name for name in states if states[name]["listings"]]
+        dependent = [name for name in states if expected.depends(states[name], observed)]
         again, failed = self._describe(descriptions, dependent, observed)
         differences.update(failed)
         for name, state in {**states, **again}.items():

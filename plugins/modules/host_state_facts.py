@@ -10,7 +10,7 @@ module: host_state_facts
 short_description: Gathers the state of everything on a host that roles of this collection set
 version_added: 0.1.0
 description:
-  - Used by the controller's side of M(ivy.cluster.host_state); not for tasks.
+  - Used by the controller's side of M(ivy.cluster.host_state) and by the role C(haproxy); not for other tasks.
   - Gathers packages, files, units, accounts, rules of the packet filter, kernel parameters and the state of services in
     one call. Private keys and the stored password of the database stay on the host.
   - Changes nothing, except that it writes and removes a small file on the share. In check mode it does not do that.

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .certificates import describe_authorities, describe_certificates
 from .runtime_socket import RuntimeSocket, parse_info
 from .servers import describe_servers, parse_server_states, parse_statistics
+
+_SSO = "sso:"
 
 
 def describe_process(answer: str) -> dict[str, Any]:
@@ -25,6 +27,18 @@ def describe_process(answer: str) -> dict[str, Any]:
         "connections": int(info.get("CurrConns", 0)),
         "description": info.get("description", ""),
     }
+
+
+def configured_descriptions(configuration: str) -> list[str]:
+    """The values of `description` in a configuration."""
+    lines = (line.split(None, 1) for line in configuration.splitlines())
+    return [words[1].strip().strip('"') for words in lines if len(words) > 1 and words[0] == "description"]
+
+
+def sso_headers(descriptions: Iterable[str]) -> list[str]:
+    """The headers of the single sign-on that a configuration of the role removes, as its description lists them."""
+    words = [text.split() for text in descriptions if text.startswith("ivy-cluster ")]
+    return sorted({word[len(_SSO) :].lower() for of in words for word in of if word.startswith(_SSO)} - {""})
 
 
 def changed_after(path: str, started: int) -> bool:

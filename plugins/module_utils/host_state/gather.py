@@ -25,11 +25,15 @@ Gathered = dict[str, t.Any]
 
 
 def _balancer(params: t.Mapping[str, t.Any]) -> Gathered:
+    descriptions = process.configured_descriptions(files.text(params["configuration"]))
+    found: Gathered = {}
     try:
         state = process.inspect(RuntimeSocket(params["socket"]), params["digest"], params["files"], "")
+        found["reload_required"] = state["reload_required"]
+        descriptions.append(state["process"]["description"])
     except RuntimeSocketError:
-        return {}
-    return {"reload_required": state["reload_required"]}
+        pass
+    return {**found, "sso_headers": process.sso_headers(descriptions)}
 
 
 def gather(subjects: Subjects, passwords: t.Mapping[str, str], check_mode: bool) -> Gathered:

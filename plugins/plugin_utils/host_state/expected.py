@@ -7,7 +7,8 @@ Each key of the description is optional:
 packages     list of ``{name, held}``; ``held`` is true, false, or left out where it does not matter
 paths        list of ``{path, state, owner, group, mode, content, contains, target}``; ``state`` is file, directory,
              link or absent, and everything but ``path`` may be left out
-listings     directories with names on which the description depends, in the variable ``host_state_observed``
+listings     directories with names on which the description depends, in the variable ``host_state_observed``. That of a
+             balancer may depend on its ``sso_headers``, too
 units        list of ``{name, drop_in}``: running, enabled and loaded as on disk, with the drop-in if there is one
 users        list of ``{name, uid, gid, comment, home, shell}``, everything but ``name`` optional
 groups       list of ``{name, gid}``, ``gid`` optional
@@ -75,3 +76,10 @@ def subjects(state: State) -> dict[str, t.Any]:
 
 def _names(items: t.Iterable[t.Mapping[str, t.Any]], key: str) -> list[str]:
     return list(dict.fromkeys(str(item[key]) for item in items))
+
+
+def depends(state: State, observed: t.Mapping[str, t.Any]) -> bool:
+    """Whether the description depends on what the host has: names in directories, or headers that HAProxy removes."""
+    balancer = observed.get("balancer")
+    kept = balancer.get("sso_headers") if isinstance(balancer, dict) else None
+    return bool(state["listings"] or ("balancer" in state["services"] and kept))

@@ -50,6 +50,12 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_trusted_proxies": ["192.0.2.1"],
         "haproxy_removed_request_headers": ["X-Key", "Client-IP"],
     },
+    "kept": {
+        "haproxy_removed_request_headers": ["X-Key", "Client-IP"],
+        # As the task registers it that asks the host.
+        "__haproxy_present": {"observed": {"balancer": {"sso_headers": ["x-old", "client-ip", "x-key", "x-a\nlog"]}}},
+    },
+    "not_kept": {"haproxy_removed_request_headers": ["X-Key", "Client-IP"]},
     "allowed": {
         "haproxy_allowed_paths": ["/", "/Demo", "/default/demo"],
         "haproxy_root_redirect": "/demo/home.xhtml",
@@ -400,7 +406,20 @@ def test_the_header_of_the_single_sign_on_is_removed_unless_a_trusted_proxy_send
     }
     # The process reports it, so that a rollout can check a balancer that it does not set up.
     (description,) = [line for line in lines if line.startswith("description ")]
-    assert description.endswith(' sso:x-corp-user sso:x-key sso:x-variable"')
+    assert description.endswith(' sso:x-corp-user sso:x-key sso:x-variable del:client-ip"')
+
+
+def test_a_header_of_an_earlier_release_is_removed_as_before(rendered: Path) -> None:
+    """Engines that have not restarted yet trust it. The source no longer names it."""
+    lines = configuration(rendered, "kept")
+    removed = {line for line in lines if line.startswith("http-request del-header") and " -m " not in line}
+    assert {f"http-request del-header {header}" for header in ("x-old", "client-ip", "x-key", "x-variable")} < removed
+    (description,) = [line for line in lines if line.startswith("description ")]
+    assert description.endswith(' sso:client-ip sso:x-key sso:x-old sso:x-variable"')
+    # The digest is compared before the host has reported which ones it has.
+    (other,) = [line for line in configuration(rendered, "not_kept") if line.startswith("description ")]
+    assert other.endswith(' sso:x-key sso:x-variable del:client-ip"')
+    assert description.split()[2] == other.split()[2]
 
 
 def test_only_allowed_paths_reach_the_engine(rendered: Path) -> None:

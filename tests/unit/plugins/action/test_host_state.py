@@ -78,5 +78,17 @@ def test_a_description_that_depends_on_the_host_is_evaluated_again(run: t.Callab
     assert run(observed(), elasticsearch=modules)["roles"] == []
 
 
+def test_the_description_of_a_balancer_is_evaluated_again_with_the_headers_that_it_removes(
+    run: t.Callable[..., dict[str, t.Any]],
+) -> None:
+    def headers(found: t.Any) -> dict[str, t.Any]:
+        wanted = ABSENT if "balancer" in found else {"paths": [{"path": "/etc/gone"}]}
+        return {**wanted, "services": {"balancer": {"gather": {}, "expect": {}}}}
+
+    answer = observed()
+    answer["observed"]["balancer"] = {"reload_required": False, "sso_headers": ["x-old"]}
+    assert run(answer, haproxy=headers)["roles"] == []
+
+
 def test_a_host_that_cannot_be_inspected_fails_the_task(run: t.Callable[..., dict[str, t.Any]]) -> None:
     assert run({"failed": True, "msg": "no Python"}, engine=ABSENT)["failed"]
