@@ -10,7 +10,14 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.names import is_secret_key, must_be_secret
 from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.spans import Span, replaced, secret_spans
-from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import MASK, masked, masked_lines, scrub
+from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import (
+    MASK,
+    forms,
+    masked,
+    masked_lines,
+    scrub,
+    without,
+)
 
 __all__ = [
     "MASK",
@@ -72,13 +79,18 @@ class Mask:
 
     keys: t.Container[object]
     secrets: tuple[str, ...] = ()
+    # Made once, as a file may have many values.
+    _forms: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_forms", forms(self.secrets))
 
     def value(self, key: str, value: str | None) -> str | None:
         shown = mask(key, value, self.keys)
         return None if shown is None else self.text(shown)
 
     def text(self, text: str) -> str:
-        return scrub(text, self.secrets)
+        return without(text, self._forms)
 
 
 def leaves(value: t.Any) -> t.Iterator[str]:

@@ -21,6 +21,10 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml.merge import KeyC
 
 Item = dict[str, t.Any]
 
+# Far above what anybody changes by hand or reads. A node's file could have any number of keys, and of secrets in them.
+MOST_CHANGES = 1000
+MOST_VALUES = 1000
+
 LISTS = ("drift", "pending", "conflict")
 
 # The parts of a finding that describe the file on the node.
@@ -55,7 +59,10 @@ class Texts:
         )
 
     def changes(self) -> tuple[KeyChange, ...]:
-        return merge.classify(self.applied, self.actual, self.wanted, self.accepted)
+        found = merge.classify(self.applied, self.actual, self.wanted, self.accepted)
+        if len(found) > MOST_CHANGES:
+            raise tree.YamlError(1, f"too many keys differ, more than {MOST_CHANGES}")
+        return found
 
 
 def mask_of(
@@ -67,19 +74,22 @@ def mask_of(
     if any(item.get("secret") and not item.get("secret_keys") for item in listed):
         # It contains a secret, and its place is unknown.
         keys = masking.SecretKeys((), everything=True)
-    values = list(secrets)
+    values: set[str] = set()
     for text in texts:
         try:
             values_by_key = meaning.held(text or b"")
         except tree.YamlError:
             continue
-        values += [
+        values.update(
             str(one)
             for key, ones in values_by_key.items()
             if key in keys or masking.must_be_secret(key)
             for one in ones
-        ]
-    return masking.Mask(keys, tuple(values))
+        )
+    if len(values) > MOST_VALUES:
+        # Not to be searched for in every value, so no value is shown.
+        return masking.Mask(masking.SecretKeys((), everything=True), tuple(secrets))
+    return masking.Mask(keys, (*secrets, *sorted(values)))
 
 
 def judge(question: t.Mapping[str, t.Any], secrets: t.Sequence[str] = ()) -> tuple[str, list[Item]]:
@@ -216,6 +226,8 @@ def yaml_lines(before: bytes | None, after: bytes | None, mask: masking.Mask) ->
         differences = meaning.compare(before or b"", after or b"").differences
     except tree.YamlError:
         return None
+    if len(differences) > MOST_CHANGES:
+        return "", f"(more than {MOST_CHANGES} keys differ)\n"
     old, new = [], []
     for one in differences:
         key, was, now = mask.text(one.key), mask.value(one.key, one.before), mask.value(one.key, one.after)

@@ -41,9 +41,18 @@ def masked_lines(lines: t.Sequence[str], secrets: t.Iterable[str] = ()) -> list[
 
 def scrub(text: str, secrets: t.Iterable[str]) -> str:
     """Take known secret values out of a text that other software made, such as a parser's message."""
+    return without(text, forms(secrets))
+
+
+def forms(secrets: t.Iterable[str]) -> tuple[str, ...]:
+    """All forms of known secrets, the longest first, for texts that are many."""
     known = {form for secret in secrets for form in _forms(secret) if len(form) >= _SHORTEST}
-    for secret in sorted(known, key=len, reverse=True):
-        text = text.replace(secret, MASK)
+    return tuple(sorted(known, key=len, reverse=True))
+
+
+def without(text: str, known: t.Iterable[str]) -> str:
+    for form in known:
+        text = text.replace(form, MASK)
     return text
 
 

@@ -23,6 +23,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import changes
 from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.report import from_report
 from ansible_collections.ivy.cluster.plugins.plugin_utils.drift.text import headline
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import result
+from ansible_collections.ivy.cluster.tests.limits import limited
 
 TIME = "2026-01-31T12:00:00Z"
 IVY = "configuration/ivy.yaml"
@@ -437,3 +438,14 @@ def test_a_local_change_of_a_key_that_the_engine_reloads_needs_no_restart(side: 
     report = changes.build("demo", "11.3.0", TIME, "", "", "ansible-playbook", {"engine1": node}, None, ["EMail"])
     assert ("needs a restart" in forms(report)["txt"]) == restart
     assert report.to_dict()["nodes"][0]["restart_required"] == restart
+
+
+def test_any_number_of_secrets_in_a_file_of_a_node_is_compared() -> None:
+    many = "".join(f"K{number}Password: secret-{number}\n" for number in range(20_000)).encode()
+
+    def compared() -> tuple[str, ...]:
+        mask = result.mask_of((b"A: 1\n", many), ({},), ["known"])
+        few = result.yaml_lines(many, many + b"A: 2\n", mask) or ()
+        return (*few, *(result.yaml_lines(b"A: 1\n", many, mask) or ()))
+
+    assert limited(compared, memory=1 << 30, seconds=60) == ("", "A: ********\n", "", "(more than 1000 keys differ)\n")
