@@ -203,6 +203,7 @@ REAL = (
 # Of these the tests of the lease use the real ones, too; the others would have no file share.
 LEASE = (
     "rollout/take_lease",
+    "rollout/take_new_lease",
     "rollout/take_lease_elsewhere",
     "rollout/renew_lease",
     "rollout/renew_lease_elsewhere",
@@ -639,6 +640,44 @@ def test_a_host_is_not_set_up_without_the_lease_when_every_engine_node_has_faile
     assert ended.done("certificates/main") == ["lb1"], ended.output
     assert ended.done("haproxy/main") == []
     assert "This run has lost the lease of the cluster" in ended.output, ended.output
+
+
+@pytest.mark.parametrize("reason", ["", "kim is on holiday"])
+def test_a_run_does_not_take_a_lost_lease_back(leased: Cluster, reason: str) -> None:
+    """Another run has taken over while the hosts were set up. With a reason, the first one could take even that."""
+    lose_lease(leased, "engine/main", "engine1")
+
+    ended = leased.run("site.yml", "--limit", "engine1", ivy_take_over_reason=reason)
+
+    assert ended.code != 0
+    assert ended.done("engine/main") == ["engine1"], ended.output
+    assert ended.done("rollout/stage") == []
+    assert "This run has lost the lease of the cluster" in ended.last, ended.output
+    assert (lease_of(leased) or {})["run_id"] == "another-controller"
+
+
+def test_a_run_ends_if_the_cluster_has_changed_since_the_release_was_built(leased: Cluster) -> None:
+    task = {
+        "name": "Read",
+        "ivy.cluster.cluster_record": {name: f"{{{{ {value} }}}}" for name, value in LOCATION.items()},
+    }
+    path = leased.collection / "roles/rollout/tasks/build.yml"
+    begun = path.read_text(encoding="utf-8") + yaml.safe_dump([{**task, "register": "__rollout_record"}])
+    leased.write(path, begun)
+    lose_lease(leased, "rollout/build", "engine1")
+    stolen = leased.directory / "stolen.json"
+    value = {**json.loads(stolen.read_text(encoding="utf-8")), "lease": None, "desired_release": "a" * 32}
+    stolen.write_text(json.dumps(value), encoding="utf-8")
+
+    ended = leased.run("site.yml", "--limit", "engine1")
+
+    assert ended.code != 0
+    assert ended.done("rollout/build") == ["engine1"], ended.output
+    assert ended.done("engine/main") == []
+    assert "The cluster record is not the one with which this run began" in ended.output
+    leased.write(path, begun)
+    ended = leased.run("site.yml", "--limit", "engine1")
+    assert ended.code == 0, ended.output
 
 
 def test_a_run_that_loses_the_lease_touches_no_further_node(leased: Cluster) -> None:
