@@ -125,11 +125,13 @@ def test_the_balancers_are_reached_before_the_first_play_that_stops_an_engine(pl
             assert "reach_balancers" in entries[: entries.index(changing)], f"{changing}: {entries}"
 
 
-# Runs the commands for a host on this machine. A host that is away fails as OpenSSH does.
+# Runs the commands for a host on this machine. A host that is away fails as OpenSSH does, a new one has no file share.
 SSH = """#!/bin/bash
 host="${@: -2:1}"
 if [ -e "DIRECTORY/away/$host" ]; then echo "ssh: connect to host $host port 22: No route to host" >&2; exit 255; fi
-FAKE_HOST="$host" exec /bin/sh -c "${@: -1}"
+share=share
+[ ! -e "DIRECTORY/new/$host" ] || share=nothing
+FAKE_HOST="$host" FAKE_SHARE="$share" exec /bin/sh -c "${@: -1}"
 """
 # The default, a thousandth of a second, keeps the controller busy with waiting.
 CONFIGURATION = "[defaults]\ninternal_poll_interval = 0.01\n"
@@ -201,6 +203,7 @@ REAL = (
 # Of these the tests of the lease use the real ones, too; the others would have no file share.
 LEASE = (
     "rollout/take_lease",
+    "rollout/take_new_lease",
     "rollout/take_lease_elsewhere",
     "rollout/renew_lease",
     "rollout/renew_lease_elsewhere",
@@ -270,7 +273,7 @@ class Cluster:
                 stub = f"- ansible.builtin.include_tasks: renew_lease.yml\n{stub.lstrip()}"
             text = path.read_text(encoding="utf-8").replace("retries: 60", "retries: 1") if step in real else stub
             self.write(self.collection / f"roles/{step.replace('/', '/tasks/')}.yml", text)
-        for part in ("defaults/main.yml", "vars/main/lease.yml", "vars/main/internal.yml"):
+        for part in ("defaults/main.yml", "vars/main/lease.yml", "vars/main/internal.yml", "vars/main/record.yml"):
             self.write(self.collection / "roles/rollout" / part, (ROOT / "roles/rollout" / part).read_text("utf-8"))
         self.write(directory / "ssh", SSH).chmod(0o755)
         (directory / "away").mkdir()
@@ -331,7 +334,7 @@ class Cluster:
             "ivy_cluster_name": "test",
             "ivy_engine_version": "11.3.0",
             "ivy_public_url": "https://ivy.example.com/",
-            "ivy_record_directory": str(self.directory / "share"),
+            "ivy_record_directory": f"{self.directory}/$FAKE_SHARE",
             "ivy_state_directory": str(self.directory / "store"),
             "ivy_user": str(os.geteuid()),
             "ivy_group": str(os.getegid()),
@@ -638,6 +641,62 @@ def test_a_run_that_loses_the_lease_sets_up_nothing_more_on_a_host(
     assert (lease_of(leased) or {})["run_id"] == "another-controller"
 
 
+def test_a_host_is_not_set_up_without_the_lease_when_every_engine_node_has_failed(leased: Cluster) -> None:
+    """It takes longer than they, and another run has taken over since."""
+    lose_lease(leased, "certificates/main", "lb1")
+    path = leased.collection / "roles/file_share/tasks/main.yml"
+    leased.write(path, yaml.safe_dump([{"name": "Fail", "ansible.builtin.fail": {"msg": "no mount"}}]))
+    path = leased.collection / "roles/certificates/tasks/main.yml"
+    wait = {"name": "Wait", "ansible.builtin.include_tasks": "wait.yml"}
+    leased.write(path, yaml.safe_dump([wait]) + path.read_text(encoding="utf-8"))
+    failed = {"when": "groups['engine_nodes'] | intersect(ansible_play_hosts) | length > 0"}
+    leased.write(path.with_name("wait.yml"), yaml.safe_dump([{"ansible.builtin.raw": "sleep 0.1"}, {**wait, **failed}]))
+
+    ended = leased.run("site.yml", "--limit", "engine1,lb1")
+
+    assert ended.done("certificates/main") == ["lb1"], ended.output
+    assert ended.done("haproxy/main") == []
+    assert "This run has lost the lease of the cluster" in ended.output, ended.output
+
+
+@pytest.mark.parametrize("reason", ["", "kim is on holiday"])
+def test_a_run_does_not_take_a_lost_lease_back(leased: Cluster, reason: str) -> None:
+    """Another run has taken over while the hosts were set up. With a reason, the first one could take even that."""
+    lose_lease(leased, "engine/main", "engine1")
+
+    ended = leased.run("site.yml", "--limit", "engine1", ivy_take_over_reason=reason)
+
+    assert ended.code != 0
+    assert ended.done("engine/main") == ["engine1"], ended.output
+    assert ended.done("rollout/stage") == []
+    assert "This run has lost the lease of the cluster" in ended.last, ended.output
+    assert (lease_of(leased) or {})["run_id"] == "another-controller"
+
+
+def test_a_run_ends_if_the_cluster_has_changed_since_the_release_was_built(leased: Cluster) -> None:
+    task = {
+        "name": "Read",
+        "ivy.cluster.cluster_record": {name: f"{{{{ {value} }}}}" for name, value in LOCATION.items()},
+    }
+    path = leased.collection / "roles/rollout/tasks/build.yml"
+    begun = path.read_text(encoding="utf-8") + yaml.safe_dump([{**task, "register": "__rollout_record"}])
+    leased.write(path, begun)
+    lose_lease(leased, "rollout/build", "engine1")
+    stolen = leased.directory / "stolen.json"
+    value = {**json.loads(stolen.read_text(encoding="utf-8")), "lease": None, "desired_release": "a" * 32}
+    stolen.write_text(json.dumps(value), encoding="utf-8")
+
+    ended = leased.run("site.yml", "--limit", "engine1")
+
+    assert ended.code != 0
+    assert ended.done("rollout/build") == ["engine1"], ended.output
+    assert ended.done("engine/main") == []
+    assert "The cluster record is not the one with which this run began" in ended.output
+    leased.write(path, begun)
+    ended = leased.run("site.yml", "--limit", "engine1")
+    assert ended.code == 0, ended.output
+
+
 def test_a_run_that_loses_the_lease_touches_no_further_node(leased: Cluster) -> None:
     lose_lease(leased, "rollout/restart", "engine1")
 
@@ -662,6 +721,46 @@ def test_a_run_without_an_engine_node_takes_the_lease_through_one(leased: Cluste
     assert ended.code == 0, ended.output
     assert ended.done("haproxy/main") == ["lb1"]
     assert lease_of(leased) is None
+
+
+def set_up_anew(cluster: Cluster, *hosts: str) -> None:
+    """The hosts do not have the file share until the engine is installed."""
+    for host in hosts:
+        cluster.write(cluster.directory / "new" / host, "")
+    path = cluster.collection / "roles/engine/tasks/main.yml"
+    task = {"name": "Install", "ansible.builtin.raw": f"rm -f '{cluster.directory}/new/{{{{ inventory_hostname }}}}'"}
+    cluster.write(path, path.read_text(encoding="utf-8") + yaml.safe_dump([task]))
+
+
+def test_on_a_new_cluster_the_lease_is_taken_when_the_nodes_are_set_up(leased: Cluster) -> None:
+    set_up_anew(leased, *GROUPS["engine_nodes"])
+    stage = leased.collection / "roles/rollout/tasks/stage.yml"
+    copy = f"cp '{leased.directory}/share/{record.FILE_NAME}' '{leased.directory}/at_stage.json'"
+    task = {"name": "Copy", "ansible.builtin.raw": copy}
+    leased.write(stage, stage.read_text(encoding="utf-8") + yaml.safe_dump([task]))
+
+    ended = leased.run("site.yml", "--limit", "engine1")
+
+    assert ended.code == 0, ended.output
+    assert json.loads((leased.directory / "at_stage.json").read_text(encoding="utf-8"))["lease"]["operation"] == "site"
+    assert lease_of(leased) is None
+
+
+@pytest.mark.parametrize("others", ["away", "left out"])
+def test_a_new_node_does_not_know_that_no_other_run_is_at_work(leased: Cluster, others: str) -> None:
+    hold(leased, "another-controller")
+    set_up_anew(leased, "engine1")
+    (leased.directory / "away/engine2").touch()
+    if others == "away":
+        (leased.directory / "away/engine3").touch()
+    without = ["engine2", "engine3"] if others == "left out" else []
+
+    ended = leased.run("site.yml", "--limit", "engine1", ivy_proceed_without=without)
+
+    assert ended.code != 0
+    assert ended.done("engine/main") == [], ended.output
+    expected = "No engine node besides those that are new could be reached" if others == "away" else "site of kim"
+    assert expected in " ".join(ended.output.split()), ended.output
 
 
 def test_an_engine_is_not_stopped_while_no_other_node_serves(cluster: Cluster) -> None:

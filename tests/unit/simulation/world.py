@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Controllers, nodes, a load balancer and a file share, driven step by step. Record and fence are the real ones.
 
-A run is a generator that follows playbooks/_includes/roll_out.yml; each of its steps is one task. Between two steps
-anything may happen: another controller makes a step, a host is lost, a clock jumps, a run ends for ever. What must
-always hold is checked after every step against what happened, not against the record.
+A run is a generator that follows playbooks/site.yml and playbooks/rollback.yml; each of its steps is one task. Between
+two steps anything may happen: another controller makes a step, a host is lost, a clock jumps, a run ends for ever. What
+must always hold is checked after every step against what happened, not against the record.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ RELEASES = tuple(f"{number:032x}" for number in range(1, 5))
 STALE_AFTER = 900
 HOURS = 24
 START = 1_800_000_000.0
+
+# What the role rollout compares before it takes the lease: __rollout_record_parts.
+PARTS = ("desired_release", "operation", "pin", "schema", "applications", "drained")
 
 Steps = t.Generator[None, None, None]
 
@@ -76,6 +79,10 @@ class Run:
         self.reason = ""
         self.alive = True
         self.superseded = False
+        # The parts of the record when the run began, and the release that was really wanted then.
+        self.gathered: dict[str, t.Any] = {}
+        self.wanted: str | None = None
+        self.has_taken = False
         self.last: record.Change | None = None
         self.steps = self._rollout()
 
@@ -114,6 +121,39 @@ class Run:
             if not (self.reason or ended or age > STALE_AFTER):
                 raise Violation(f"{self.run_id} took the fresh lease of {before['run_id']}")
 
+    def _parts(self) -> dict[str, t.Any]:
+        return {name: self.world.record[name] for name in PARTS}
+
+    def _gather(self) -> None:
+        if not any(self._reaches(node) and node.share for node in self.nodes):
+            raise Lost
+        self.gathered, self.wanted = self._parts(), self.world.desired
+
+    def _take_first(self) -> None:
+        """Not if the cluster has changed since the run began."""
+        found = self._parts()
+        self._take()
+        self.has_taken = True
+        if found != self.gathered and "not compared" not in self.world.mutations:
+            raise Lost
+
+    def _set_up(self) -> Steps:
+        """A role may take long, so the lease is checked before each. On a new cluster there is none yet."""
+        for node in self.nodes:
+            self._reach(node)
+            if self.has_taken:
+                self._renew(node)
+            yield
+
+    def _take_or_renew(self) -> None:
+        if not self.has_taken:
+            self._take_first()
+        elif "taken twice" in self.world.mutations:
+            self._take()
+        else:
+            for node in self.nodes:
+                self._renew(node)
+
     def _activate(self, node: Node) -> None:
         """The check of the lease and the activation are one call on the node."""
         self._reach(node)
@@ -139,12 +179,20 @@ class Run:
 
     def _rollout(self) -> Steps:
         world = self.world
+        self._gather()
+        yield
+        if not world.new:
+            self._take_first()
+        yield
+        if self.operation != record.ROLLBACK:
+            yield from self._set_up()
+            world.new = False
         for node in self.nodes:
             self._reach(node)
             if not node.listed:
                 raise Lost
         yield
-        self._take()
+        self._take_or_renew()
         yield
         for node in self.nodes:
             self._reach(node)
@@ -278,6 +326,8 @@ class World:
         self.controllers: list[Run | None] = [None] * controllers
         self.mutations = set(mutations)
         self.record = record.empty("demo")
+        # Until a run has set up the nodes, none of them has the file share.
+        self.new = True
         self.now = START
         self.runs = 0
         self.renewed: dict[str, float] = {}
@@ -318,6 +368,8 @@ class World:
         self.renewed[run.run_id] = self.now
         if change.state != "renewed":
             self.changed(run)
+        if change.state == "opened" and run.wanted != self.desired and run.release != self.desired:
+            raise Violation(f"{run.run_id} opens {run.release} over {self.desired}, but knows only {run.wanted}")
         self._follow(change)
 
     def _follow(self, change: record.Change) -> None:

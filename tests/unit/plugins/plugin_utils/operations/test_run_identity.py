@@ -68,7 +68,7 @@ def test_a_network_card_or_a_host_name_that_changes_does_not_change_the_run(monk
     assert not sut.has_ended(before.run_id)
 
 
-def test_machines_are_told_apart_with_or_without_a_machine_id(tmp_path: Path) -> None:
+def test_machines_differ_with_or_without_a_machine_id(tmp_path: Path) -> None:
     boot = tmp_path / "sys/kernel/random/boot_id"
     boot.parent.mkdir(parents=True)
     found = set()
@@ -80,7 +80,7 @@ def test_machines_are_told_apart_with_or_without_a_machine_id(tmp_path: Path) ->
     assert len(found) == 4
 
 
-def test_without_linux_machines_are_told_apart_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_linux_machines_differ_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = set()
     for name in ("one", "two"):
         monkeypatch.setattr(platform, "node", lambda name=name: name)
