@@ -143,12 +143,9 @@ FAULTS = [
     Fault("a lease never ends", never_stale),
     Fault("nodes that are left out stay in the balancers", nothing, ("absent stay",)),
     Fault("a node that no balancer lists passes", nothing, ("unlisted passes",)),
-<<<<<<< HEAD
     Fault("a run after a failed gate skips the gate", nothing, ("gate skipped",)),
-=======
     Fault("a run takes a lease that it has lost again", nothing, ("taken twice",)),
     Fault("a release that others have rolled out since is not noticed", nothing, ("not compared",)),
->>>>>>> refs/helpers/f14e
     Fault("a node that has passed may go back", passed_is_ignored),
     Fault("replaced releases have no end", no_end),
     Fault("only the last replaced release is allowed", only_the_last),
