@@ -65,7 +65,10 @@ def predict(location: Location, change: record.Change) -> tuple[record.Record | 
     there = before if before is not None else record.empty(location.cluster)
     if change.state != "released":
         there = record.apply(there, change._replace(state="taken"))
-    return before, _apply(location.cluster, before, there, change)
+    after = _apply(location.cluster, before, there, change)
+    if after is not None:
+        record.to_bytes(after, location.directory)
+    return before, after
 
 
 def write(location: Location, change: record.Change) -> tuple[record.Record | None, record.Record | None]:
