@@ -111,7 +111,7 @@ options:
     type: bool
     default: false
   old_release_hours:
-    description: Hours after the last progress of a rollout in which the replaced release may start.
+    description: Hours after the last progress of a rollout in which the replaced release may start. At most a year.
     type: int
     default: 24
   nodes:
@@ -126,7 +126,9 @@ options:
     type: str
     default: ""
   reason:
-    description: Reason for setting or removing a pin, or for the operation that O(state=opened) begins.
+    description:
+      - Reason for setting or removing a pin, or for the operation that O(state=opened) begins.
+      - Of this and of each other text that people enter, 300 characters are recorded.
     type: str
     default: ""
   pin:

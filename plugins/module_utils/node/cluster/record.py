@@ -35,6 +35,10 @@ ROLLBACK = "rollback"
 # them. The lease keeps it from doing that while they are at work.
 _ROLL_OUT = ("site", "rollout")
 _LIMIT = 1 << 20
+# Characters of a text that people enter. The whole history has to fit into the limit.
+_LONGEST_TEXT = 300
+# A year. A time after the year 9999 could not be read.
+_LONGEST_HOURS = 365 * 24
 # A hard mount of an unavailable server blocks a reader forever.
 READ_SECONDS = bounded.SHARE_SECONDS
 LOCK_SECONDS = 30.0
@@ -185,9 +189,26 @@ def read(directory: str, uid: int, gid: int) -> Record | None:
     return parse(found["text"].encode("utf-8", "surrogateescape"), where)
 
 
+def to_bytes(record: Record, where: str) -> bytes:
+    """The file of the record. Raises NodeError if nobody could read it afterwards."""
+    try:
+        data = (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
+        parse(data, where)
+    except (ValueError, NodeError) as exc:
+        raise NodeError(
+            f"The change of the cluster record {where} was refused, because nobody could read the result: {exc}"
+        ) from exc
+    if len(data) > _LIMIT:
+        raise NodeError(
+            f"The change of the cluster record {where} was refused: it would have {len(data)} bytes, and more than "
+            f"{_LIMIT} are not read. Shorten the names and reasons."
+        )
+    return data
+
+
 def write(directory: str, record: Record, uid: int, gid: int) -> None:
     """Replace the record, under the lock. Call it in a child with a time limit, as for ``locked``."""
-    data = (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
+    data = to_bytes(record, os.path.join(directory, FILE_NAME))
     with acting_as(uid, gid):
         write_file(directory, FILE_NAME, data, 0o640)
 
@@ -263,6 +284,10 @@ class Change(t.NamedTuple):
     now: float = 0.0
     drained_states: dict[str, dict[str, str]] | None = None
 
+    def shortened(self) -> Change:
+        """With texts that fit into the record."""
+        return self._replace(**{name: _shortened(getattr(self, name)) for name in _ENTERED})
+
     def claim(self) -> leases.Claim:
         return leases.Claim(
             run_id=self.run_id,
@@ -277,6 +302,13 @@ class Change(t.NamedTuple):
         )
 
 
+_ENTERED = ("owner", "step", "take_over", "reason")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 4]} ..."
+
+
 def _remember(record: Record, operation: str, change: Change, **more: t.Any) -> None:
     entry = {
         "time": timestamp(change.now),
@@ -285,7 +317,8 @@ def _remember(record: Record, operation: str, change: Change, **more: t.Any) -> 
         "owner": change.owner,
         **more,
     }
-    record["history"] = [*record["history"], {k: v for k, v in entry.items() if v not in (None, "")}][-HISTORY:]
+    short = {k: _shortened(v) if isinstance(v, str) else v for k, v in entry.items() if v not in (None, "")}
+    record["history"] = [*record["history"], short][-HISTORY:]
 
 
 def _held_by(operation: t.Mapping[str, t.Any]) -> str:
@@ -308,8 +341,9 @@ def _pin(record: Record, release: str, change: Change) -> bool:
         before = str(pin.get("reason") or "")
         if not change.reason or f"; {change.reason}; " in f"; {before}; ":
             return False
-        record["pin"] = {**pin, "reason": "; ".join(filter(None, (before, change.reason)))}
-        return True
+        # The first reasons are why it is pinned; the history has the others.
+        record["pin"] = {**pin, "reason": _shortened("; ".join(filter(None, (before, change.reason))))}
+        return bool(record["pin"] != pin)
     record["pin"] = {"release": release, "reason": change.reason, "owner": change.owner, "time": timestamp(change.now)}
     return True
 
@@ -381,7 +415,7 @@ def _open(record: Record, change: Change) -> None:
 
 def _prolong(record: Record, change: Change) -> None:
     """The replaced releases may start for some time after the last progress of the rollout."""
-    record["old_releases_until"] = timestamp(change.now + change.old_release_hours * 3600)
+    record["old_releases_until"] = timestamp(change.now + min(change.old_release_hours, _LONGEST_HOURS) * 3600)
 
 
 def _pass(record: Record, change: Change) -> None:
@@ -481,6 +515,7 @@ def apply(record: Record, change: Change) -> Record:
 
     Applying the same change again has no effect, apart from the times.
     """
+    change = change.shortened()
     new: Record = json.loads(json.dumps(record))
     if change.state == "taken":
         _take(new, change)

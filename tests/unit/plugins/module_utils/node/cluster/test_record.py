@@ -151,7 +151,7 @@ def test_a_rollout_is_not_closed_before_every_node_of_the_run_has_passed_the_gat
 
 
 def test_after_a_rollback_the_replaced_release_ends_by_time_too() -> None:
-    """No node has to be started again if only one had the replaced release, and it is away."""
+    """The node with that release is away. The others kept the one that is desired again."""
     rolling = after(change("opened", A), change("closed", A), change("opened", B), change("passed", node="n1"))
     back = after(change("opened", A, operation="rollback", reason="it hangs"), start=rolling)
     assert refused(B, back, "n1", NOON + 1000 * HOUR) == ""
@@ -349,6 +349,54 @@ def test_nothing_changes_without_the_lease(state: str) -> None:
 def test_a_lease_lasts_a_minute_to_a_day(wrong: int) -> None:
     with pytest.raises(NodeError, match="60 to 86400 seconds"):
         record.apply(record.empty("demo"), change("taken", stale_after=wrong))
+
+
+@pytest.mark.parametrize("hours", [8761, 99_999_999, 10**12])
+def test_the_time_of_replaced_releases_can_be_read_afterwards(hours: int, tmp_path: Path) -> None:
+    value = after(change("opened", A), change("closed", A), change("opened", B, old_release_hours=hours))
+    value = after(change("passed", old_release_hours=hours), start=value)
+    record.write(str(tmp_path), value, *ids())
+    assert record.read(str(tmp_path), *ids()) == value
+    assert "left open" in refused(A, value, "n2", NOON + 366 * 24 * HOUR)
+
+
+def test_a_record_with_the_longest_texts_can_be_read_afterwards(tmp_path: Path) -> None:
+    value = after(change("opened", A), change("closed", A), change("opened", B), change("closed", B))
+    for number in range(record.HISTORY):
+        texts = {name: f"{number} {chr(0x1F600) * 100_000}" for name in ("owner", "step", "take_over", "reason")}
+        back = change("opened", (A, B)[number % 2], "rollback", pin=number < 50, **texts)
+        value = after(back, change("opened", back.release, **{**texts, "operation": "rollback"}, pin=True), start=value)
+    value = after(change("deployed", applications={f"{number}.zip": "0" * 64 for number in range(500)}), start=value)
+    assert len(value["history"]) == record.HISTORY
+    assert all(len(str(text)) <= 300 for event in value["history"] for text in event.values())
+    assert value["history"][-2]["reason"].endswith(" ...")
+    assert len(value["pin"]["reason"]) <= 300
+    record.write(str(tmp_path), value, *ids())
+    assert record.read(str(tmp_path), *ids()) == value
+
+
+def test_a_further_reason_that_does_not_fit_any_more_changes_nothing_twice() -> None:
+    pinned = after(change("opened", A), change("closed", A), change("pinned", reason="x" * 1000))
+    again = after(change("pinned", reason="y"), change("pinned", reason="y"), start=pinned)
+    assert again["pin"] == pinned["pin"]
+    assert again["history"] == pinned["history"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"old_releases_until": "13434-01-01T00:00:00Z"}, "old_releases_until is not a time"),
+        ({"applications": {"x" * (1 << 20): "0"}}, "bytes, and more than 1048576 are not read"),
+        ({"pin": {"reason": "\udcff"}}, "surrogates not allowed"),
+        ({"drained": [1]}, "drained contains an invalid value"),
+    ],
+)
+def test_a_record_that_nobody_could_read_is_not_written(wrong: t.Any, message: str, tmp_path: Path) -> None:
+    good = after(change("opened", A))
+    record.write(str(tmp_path), good, *ids())
+    with pytest.raises(NodeError, match=message):
+        record.write(str(tmp_path), {**good, **wrong}, *ids())
+    assert record.read(str(tmp_path), *ids()) == good
 
 
 def old_record() -> t.Any:
