@@ -66,18 +66,12 @@ def predict(location: Location, change: record.Change) -> tuple[record.Record | 
     before = read(location)
     change = change._replace(now=time.time())
     there = before if before is not None else record.empty(location.cluster)
-<<<<<<< HEAD
     if change.state not in ("taken", "released"):
         there = record.apply({**there, "lease": None}, change._replace(state="taken"))
-    return before, _apply(location.cluster, before, there, change)
-=======
-    if change.state != "released":
-        there = record.apply(there, change._replace(state="taken"))
     after = _apply(location.cluster, before, there, change)
     if after is not None:
         record.to_bytes(after, location.directory)
     return before, after
->>>>>>> refs/helpers/f14f
 
 
 def write(location: Location, change: record.Change) -> tuple[record.Record | None, record.Record | None]:
