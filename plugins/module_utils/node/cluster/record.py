@@ -286,7 +286,8 @@ class Change(t.NamedTuple):
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
-        return self._replace(**{name: _shortened(getattr(self, name)) for name in _ENTERED})
+        entered: dict[str, t.Any] = {name: _shortened(getattr(self, name)) for name in _ENTERED}
+        return self._replace(**entered)
 
     def claim(self) -> leases.Claim:
         return leases.Claim(

@@ -138,7 +138,7 @@ class TestKeys:
     @pytest.mark.parametrize("kind", ["modified", "extra", "missing"])
     @pytest.mark.parametrize("path", [f"{IVY}.j2", "configuration/new.yaml.j2"])
     def test_a_node_has_no_templates(self, path: str, kind: str) -> None:
-        sides = {"before": b"A: 1\n", "after": b"A: '{{ secret.mail }}'\n"}
+        sides: dict[str, t.Any] = {"before": b"A: 1\n", "after": b"A: '{{ secret.mail }}'\n"}
         finding = NodeChange("engine", path, kind, origin="release", yaml=True, **sides)
         result = plan(finding, what=self.what)
         assert result.taken == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import applications, licence
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic, scan
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic, digest, scan
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import log_tail
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store import store
@@ -316,7 +316,7 @@ def test_the_lists_of_the_backups_are_read_once_for_all_leftovers(
 
 def test_expected_files_that_became_huge_are_not_read(node: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    real = atomic.sha256_of_fd
+    real = digest.sha256_of_fd
 
     def counted(fd: int, size: int, limit: int) -> str:
         read.append(size)
