@@ -99,8 +99,8 @@ def gate(
     return bool(evaluated(task["ansible.builtin.set_fact"]["rollout_plan"]["gate"], values))
 
 
-CLOSED = {"desired_release": B, "operation": None, "passed": {}}
-OPEN = {"desired_release": B, "operation": {"name": "site"}, "passed": {"n2": B}}
+CLOSED: dict[str, Any] = {"desired_release": B, "operation": None, "passed": {}}
+OPEN: dict[str, Any] = {"desired_release": B, "operation": {"name": "site"}, "passed": {"n2": B}}
 
 
 def test_a_node_whose_gate_failed_passes_it_in_the_next_run() -> None:
