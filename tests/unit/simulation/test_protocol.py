@@ -221,7 +221,7 @@ class Protocol(RuleBasedStateMachine):
         setattr(self.node(number), what, False)
 
     @rule(number=st.integers(0, 4))
-    def spoil(self, number: int) -> None:
+    def break_engine(self, number: int) -> None:
         self.node(number).bad = True
 
     @rule(number=st.integers(0, 4))

@@ -286,8 +286,12 @@ class Change(t.NamedTuple):
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
-        entered: dict[str, t.Any] = {name: _shortened(getattr(self, name)) for name in _ENTERED}
-        return self._replace(**entered)
+        return self._replace(
+            owner=_shortened(self.owner),
+            step=_shortened(self.step),
+            take_over=_shortened(self.take_over),
+            reason=_shortened(self.reason),
+        )
 
     def claim(self) -> leases.Claim:
         return leases.Claim(
@@ -301,9 +305,6 @@ class Change(t.NamedTuple):
             reason=self.take_over,
             ended_run=self.ended_run,
         )
-
-
-_ENTERED = ("owner", "step", "take_over", "reason")
 
 
 def _shortened(text: str) -> str:
