@@ -23,13 +23,16 @@ _TEXTS = ("log", "log_tail", "msg", "problems", "exception", "module_stdout", "m
 @contextlib.contextmanager
 def not_printed(action: ActionBase) -> t.Iterator[None]:
     """Whatever the connection receives meanwhile is not printed."""
-    context = action._play_context
-    before = context.no_log
-    context.no_log = True
+    # Ansible may give the connection a copy.
+    contexts = [action._play_context, getattr(action._connection, "_play_context", None)]
+    before = [(context, context.no_log) for context in contexts if context is not None]
+    for context, _no_log in before:
+        context.no_log = True
     try:
         yield
     finally:
-        context.no_log = before
+        for context, no_log in before:
+            context.no_log = no_log
 
 
 def masked(result: t.Any, secrets: t.Sequence[str], is_text: bool = False) -> t.Any:

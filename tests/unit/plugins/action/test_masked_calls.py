@@ -30,16 +30,18 @@ ANSWER: dict[str, t.Any] = {
 @pytest.mark.parametrize("plugin", [application, engine_info])
 def test_logs_are_masked_before_anything_prints_them(plugin: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     context = types.SimpleNamespace(no_log=False)
+    # Ansible gives the connection a copy of the action's context.
+    connection = types.SimpleNamespace(_play_context=types.SimpleNamespace(no_log=False))
     printed: list[bool] = []
 
     def answer(*_arguments: t.Any, **_options: t.Any) -> dict[str, t.Any]:
         # At -vvv the connection prints whatever it receives, unless this says otherwise.
-        printed.append(not context.no_log)
+        printed.append(not (context.no_log and connection._play_context.no_log))
         return ANSWER
 
     task = types.SimpleNamespace(args={})
     templar = types.SimpleNamespace(template=lambda value: value)
-    action = plugin.ActionModule(task, None, context, None, templar, None)
+    action = plugin.ActionModule(task, connection, context, None, templar, None)
     monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})
     monkeypatch.setattr(ActionBase, "_execute_module", answer)
     monkeypatch.setattr(Transport, "__init__", lambda *_arguments, **_options: None)
@@ -49,6 +51,7 @@ def test_logs_are_masked_before_anything_prints_them(plugin: t.Any, monkeypatch:
 
     assert printed == [False]
     assert context.no_log is False
+    assert connection._play_context.no_log is False
     # What roles go on with is as the node sent it.
     assert result["engine"] == ANSWER["engine"]
     shown = str({name: value for name, value in result.items() if name != "engine"})
