@@ -15,7 +15,7 @@ import secrets
 import stat
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.record import acting_as
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.access import acting_as
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.atomic import (
     Tree,
     lstat_at,

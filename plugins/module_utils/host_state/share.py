@@ -8,7 +8,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state.directories import describe, write_problem
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.record import acting_as
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.access import acting_as
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
 from ansible_collections.ivy.cluster.plugins.module_utils.preflight.share import mount_of
 

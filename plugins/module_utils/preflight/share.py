@@ -12,7 +12,7 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.record import acting_as
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.access import acting_as
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
 
 _INTERVAL = 0.2

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The cluster record: the state that all nodes share, on the file share.
 
-The share may deny root access, so the record is read and written as the engine's user. Root validates all of it,
-because it is data of a user with fewer rights.
+The share may deny root access, so the record is read and written as the engine's user, see ``access``. Root validates
+all of it, because it is data of a user with fewer rights.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import time
 import typing as t
 
 from ..files import bounded
-from ..files.atomic import open_directory, read_at, write_file
+from ..files.atomic import Tree, open_directory, read_at, write_at
 from ..files.errors import NodeError, PermanentError
 from ..files.manifest import check_id
 from ..store.store import timestamp
 from . import lease as leases
+from .access import Access, access_for, acting_as
 
 FORMAT = 2
 # Nodes with the helper of an earlier version read it; see docs/adr/0018-a-lease-before-every-change.md.
@@ -42,27 +43,9 @@ _LONGEST_HOURS = 365 * 24
 # A hard mount of an unavailable server blocks a reader forever.
 READ_SECONDS = bounded.SHARE_SECONDS
 LOCK_SECONDS = 30.0
+_ACCESS = {FILE_NAME: os.R_OK, LOCK_NAME: os.R_OK | os.W_OK}
 
 Record = dict[str, t.Any]
-
-
-@contextlib.contextmanager
-def acting_as(uid: int, gid: int) -> t.Iterator[None]:
-    """Access files as another user, for a share that denies root access. Without root, nothing changes."""
-    if os.geteuid() != 0 or uid == 0:
-        yield
-        return
-    groups = os.getgroups()
-    own_gid = os.getegid()
-    os.setgroups([gid])
-    os.setegid(gid)
-    os.seteuid(uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(own_gid)
-        os.setgroups(groups)
 
 
 def empty(cluster: str) -> Record:
@@ -148,7 +131,8 @@ def _wrong(record: Record) -> str:
 def _content(directory: str, uid: int, gid: int) -> dict[str, t.Any] | None:
     """Text and size of the record's file; None where there is none."""
     where = os.path.join(directory, FILE_NAME)
-    with acting_as(uid, gid):
+    access = access_for(directory, uid, gid, _ACCESS)
+    with acting_as(access.uid, access.gid):
         try:
             fd = open_directory(directory)
         except FileNotFoundError:
@@ -209,8 +193,11 @@ def to_bytes(record: Record, where: str) -> bytes:
 def write(directory: str, record: Record, uid: int, gid: int) -> None:
     """Replace the record, under the lock. Call it in a child with a time limit, as for ``locked``."""
     data = to_bytes(record, os.path.join(directory, FILE_NAME))
-    with acting_as(uid, gid):
-        write_file(directory, FILE_NAME, data, 0o640)
+    access = access_for(directory, uid, gid, _ACCESS)
+    with acting_as(access.uid, access.gid), Tree(directory) as tree:
+        if not tree.exists:
+            raise NodeError(f"{directory} does not exist, so the cluster record cannot be written there.")
+        write_at(tree.fd, FILE_NAME, data, 0o640, access.owner_uid, access.owner_gid, True)
 
 
 @contextlib.contextmanager
@@ -219,7 +206,8 @@ def locked(directory: str, uid: int, gid: int, seconds: float = LOCK_SECONDS) ->
 
     Opening and locking may hang; so does the end of it. See ``files.bounded``.
     """
-    with acting_as(uid, gid):
+    access = access_for(directory, uid, gid, _ACCESS)
+    with acting_as(access.uid, access.gid):
         try:
             directory_fd = open_directory(directory)
         except OSError as exc:
@@ -236,6 +224,7 @@ def locked(directory: str, uid: int, gid: int, seconds: float = LOCK_SECONDS) ->
         finally:
             os.close(directory_fd)
     try:
+        _give(fd, access)
         limit = time.monotonic() + seconds
         while True:
             try:
@@ -249,9 +238,16 @@ def locked(directory: str, uid: int, gid: int, seconds: float = LOCK_SECONDS) ->
                         f"{directory}/record.lock is held by another run for more than {seconds:.0f} seconds."
                     ) from exc
                 time.sleep(0.1)
-        yield _time_of_share(fd, uid, gid)
+        yield _time_of_share(fd, access.uid, access.gid)
     finally:
         os.close(fd)
+
+
+def _give(fd: int, access: Access) -> None:
+    """The lock to its owner, who could not open it next time. Never a file that has another name somewhere else."""
+    info = os.fstat(fd)
+    if os.geteuid() == 0 == access.uid and info.st_uid != access.owner_uid and info.st_nlink == 1:
+        os.fchown(fd, access.owner_uid, access.owner_gid)
 
 
 def _time_of_share(fd: int, uid: int, gid: int) -> float:

@@ -29,8 +29,9 @@ class Location(t.NamedTuple):
 
 def read(location: Location) -> record.Record | None:
     """The record; None if there is none, also if the account does not exist yet and so has written none."""
-    uid, gid = accounts.uid_of(location.user, False), accounts.gid_of(location.group, False)
-    found = None if accounts.NOBODY_YET in (uid, gid) else record.read(location.directory, uid, gid)
+    uid, gid = _account(location)
+    new = accounts.NOBODY_YET in (uid, gid) and not _was_set_up(location)
+    found = None if new else record.read(location.directory, uid, gid)
     if found is not None and found["cluster"] not in ("", location.cluster):
         raise NodeError(
             f"The record in {location.directory} belongs to cluster {found['cluster']}, not to {location.cluster}. "
@@ -39,18 +40,25 @@ def read(location: Location) -> record.Record | None:
     return found
 
 
+def _account(location: Location) -> tuple[int, int]:
+    return accounts.uid_of(location.user, False), accounts.gid_of(location.group, False)
+
+
+def _was_set_up(location: Location) -> bool:
+    return bool(location.store) and os.path.exists(os.path.join(location.store, "applied.json"))
+
+
 def is_new(location: Location) -> bool:
     """Whether nothing of the cluster is set up on this node yet, so that it cannot reach the record.
 
-    Raises NodeError on a node that was set up: its file share is not mounted, and the record is there.
+    Raises NodeError on a node that was set up: its file share is not mounted, and the record is there. Of such a node,
+    the account may have been deleted.
     """
-    accounts_there = accounts.NOBODY_YET not in (
-        accounts.uid_of(location.user, False),
-        accounts.gid_of(location.group, False),
-    )
-    if accounts_there and bounded.on_share(location.directory, lambda: os.path.isdir(location.directory)):
+    was_set_up = _was_set_up(location)
+    may_access = was_set_up or accounts.NOBODY_YET not in _account(location)
+    if may_access and bounded.on_share(location.directory, lambda: os.path.isdir(location.directory)):
         return False
-    if location.store and os.path.exists(os.path.join(location.store, "applied.json")):
+    if was_set_up:
         raise NodeError(
             f"The directory of the cluster record {location.directory} is missing, but a release was applied to this "
             "node. Mount the file share on it and run again. Nothing was changed."
@@ -80,7 +88,9 @@ def write(location: Location, change: record.Change) -> tuple[record.Record | No
     The whole change is made by one child with a time limit. When the child is killed, so is the lock; and since the
     record is replaced by a rename, it is the one before or the one after.
     """
-    uid, gid = accounts.uid_of(location.user), accounts.gid_of(location.group)
+    # Without the accounts, an error; but not on a node from which they were deleted.
+    must_exist = not _was_set_up(location)
+    uid, gid = accounts.uid_of(location.user, must_exist), accounts.gid_of(location.group, must_exist)
     read(location)
     answer = bounded.on_share(location.directory, lambda: _write(location, change, uid, gid), WRITE_SECONDS)
     if "refused" in answer:

@@ -10,7 +10,7 @@ import re
 import time
 import typing as t
 
-from ..cluster.record import acting_as
+from ..cluster.access import acting_as
 from ..files import accounts, bounded
 from ..files.atomic import read_at
 from ..files.errors import NodeError

@@ -261,7 +261,7 @@ def hang(*_arguments: t.Any, **_options: t.Any) -> t.Any:
     signal.pause()
 
 
-@pytest.mark.parametrize("place_of_it", ["open_directory", "write_file", "_time_of_share", "acting_as"])
+@pytest.mark.parametrize("place_of_it", ["open_directory", "write_at", "_time_of_share", "acting_as"])
 def test_a_change_ends_when_the_share_does_not_answer(
     node: t.Any, monkeypatch: pytest.MonkeyPatch, place_of_it: str
 ) -> None:

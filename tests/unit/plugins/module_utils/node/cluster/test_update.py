@@ -62,6 +62,8 @@ def test_a_prediction_after_a_run_that_has_ended_equals_the_write(
     monkeypatch.setattr(record, "_time_of_share", lambda *_arguments: now)
     sut.write(location(tmp_path), change("taken", run_id="ended"))
     sut.write(location(tmp_path), change("opened", run_id="ended"))
+    if later.state == "closed":
+        sut.write(location(tmp_path), change("passed", run_id="ended", node="engine1"))
     taking = change("taken", ended_run="ended")
     sut.predict(location(tmp_path), taking)
     with pytest.raises(lease.LeaseError):
