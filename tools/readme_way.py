@@ -306,7 +306,7 @@ def again() -> None:
         for playbook, arguments in OTHER_PLAYBOOKS.items():
             other = command.replace("ivy.cluster.verify", f"ivy.cluster.{playbook}")
             output = user().run(f"{other} {arguments.format(release=release)}".rstrip())
-            found = re.search(r"^ *desired +([0-9a-f]{32})\b", output, re.MULTILINE)
+            found = re.search(r"\bdesired +([0-9a-f]{32})\b", output)
             release = found[1] if found is not None else release
     finally:
         settings.write_text(kept, encoding="utf-8")
