@@ -173,7 +173,7 @@ def test_a_share_that_denies_root_is_used_as_the_owner(top: Path, monkeypatch: p
 
     for name in ("mkdir", "open", "stat", "fchown", "fchmod"):
         squashed(name)
-    monkeypatch.setattr(directories, "lstat_at", lambda fd, name: _lstat(fd, name))
+    monkeypatch.setattr(directories, "lstat_at", _lstat)
     setter = Directories(str(top), True, False)
     assert len(setter.apply([wanted(top / "data")])) == 1
     assert len(setter.apply([Wanted(str(top / "data"), UID, GID, 0o700)])) == 1
