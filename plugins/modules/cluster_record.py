@@ -256,6 +256,13 @@ before:
   description: The record before the change.
   returned: O(state) is not V(read)
   type: dict
+first:
+  description:
+    - Whether this call has taken the lease, and not renewed it. When the nodes of a run take the lease, the first one
+      does; if another one does, too, it has another file share.
+  returned: O(state=taken)
+  type: bool
+  sample: true
 deferred:
   description: The node has no record yet because nothing is set up there.
   returned: with O(new_cluster), on such a node

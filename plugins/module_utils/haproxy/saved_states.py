@@ -26,7 +26,7 @@ def parse_configured_servers(configuration: str) -> dict[tuple[str, str], tuple[
             section = ""
         elif section and words[0] == "server" and len(words) > 2:
             host, separator, port = words[2].rpartition(":")
-            if separator and port.isdigit():
+            if separator and port.isdecimal():
                 servers[section, words[1]] = (host.strip("[]"), port)
     return servers
 

@@ -68,7 +68,7 @@ def port_of(data_directory: str) -> str:
 def gather(params: t.Mapping[str, t.Any], password: str) -> dict[str, t.Any]:
     """The state of the server; empty if it does not answer."""
     port = port_of(str(params["data_directory"]))
-    if not port.isdigit():
+    if not port.isdecimal():
         return {}
     answer = output(
         *("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"),

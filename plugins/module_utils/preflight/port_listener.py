@@ -60,7 +60,7 @@ def others() -> list[int]:
     found = []
     for path in sorted(glob.glob(os.path.join(glob.escape(MARKER_DIRECTORY), f"{_PREFIX}*-*"))):
         pid, _dash, start = os.path.basename(path)[len(_PREFIX) :].partition("-")
-        if not (pid.isdigit() and start.isdigit()):
+        if not (pid.isdecimal() and start.isdecimal()):
             continue
         if start_time(int(pid)) == start:
             found.append(int(pid))

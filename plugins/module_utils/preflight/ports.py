@@ -63,7 +63,7 @@ def owners(inodes: t.Container[int], proc: str = "/proc") -> tuple[dict[int, int
     """
     found: dict[int, int] = {}
     hidden: dict[int, list[int]] = {}
-    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()):
+    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdecimal()):
         # A process may end at any time.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             opened = sockets_of(pid, proc)

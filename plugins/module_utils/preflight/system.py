@@ -88,7 +88,7 @@ def gather(required_zone: str, required_locale: str) -> dict[str, t.Any]:
         "time_zone": time_zone(_link("/etc/localtime"), read_text("/etc/timezone")),
         "has_zone": not required_zone or os.path.exists(_ZONES + required_zone),
         "has_locale": has_locale(required_locale),
-        "max_map_count": int(map_count) if map_count.isdigit() else 0,
+        "max_map_count": int(map_count) if map_count.isdecimal() else 0,
         # In a container even root cannot change it.
         "max_map_count_fixed": not os.access(_MAP_COUNT, os.W_OK),
     }

@@ -88,7 +88,7 @@ def _chain(item: Item, found: t.Any) -> t.Iterator[str]:
 
 
 def _parameter(item: Item, found: t.Any) -> t.Iterator[str]:
-    if not str(found).isdigit() or int(str(found)) < int(item["minimum"]):
+    if not str(found).isdecimal() or int(str(found)) < int(item["minimum"]):
         yield "too small"
 
 

@@ -53,7 +53,7 @@ def _controller(proc: str, etc: str = "/etc") -> str:
 def _started(pid: int, proc: str) -> str:
     """The start time of a process in the kernel's terms; 0 if it cannot be found out."""
     fields = _text(f"{proc}/{pid}/stat").rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 and fields[19].isdigit() else "0"
+    return fields[19] if len(fields) > 19 and fields[19].isdecimal() else "0"
 
 
 def current(proc: str = "/proc") -> RunIdentity:
@@ -65,7 +65,7 @@ def current(proc: str = "/proc") -> RunIdentity:
 def has_ended(run_id: str, proc: str = "/proc") -> bool:
     """Whether it is certain that the process of a run does not exist any more."""
     controller, *rest = run_id.split("-")
-    if len(rest) != _PARTS - 1 or controller != _controller(proc) or not all(part.isdigit() for part in rest):
+    if len(rest) != _PARTS - 1 or controller != _controller(proc) or not all(part.isdecimal() for part in rest):
         return False
     pid, started = int(rest[0]), rest[1]
     try:

@@ -591,6 +591,20 @@ def test_a_second_run_is_refused_before_it_changes_anything(leased: Cluster, pla
     assert (lease_of(leased) or {})["run_id"] == "another-controller"
 
 
+def test_nodes_with_different_file_shares_are_not_changed(leased: Cluster, tmp_path: Path) -> None:
+    """The share of engine2 is not mounted, and its directory is there."""
+    (tmp_path / "other").mkdir()
+    ssh = tmp_path / "ssh"
+    text = ssh.read_text(encoding="utf-8")
+    ssh.write_text(text.replace("[ ! -e", '[ "$host" != engine2 ] || share=other\n[ ! -e', 1), encoding="utf-8")
+    ended = leased.run("rollout.yml")
+    assert ended.code != 0
+    assert "they do not have the same file share" in ended.output
+    assert "Nothing was changed." in ended.output
+    changing = {name for play in ROLL_OUT for name in play}
+    assert [name for name in changing if ended.done(name)] == [], ended.output
+
+
 def test_a_run_gives_the_lease_up_at_its_end(leased: Cluster) -> None:
     ended = leased.run("site.yml")
     assert ended.code == 0, ended.output

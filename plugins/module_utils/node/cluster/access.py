@@ -44,11 +44,13 @@ def acting_as(uid: int, gid: int) -> t.Iterator[None]:
         os.setgroups(groups)
 
 
-def access_for(directory: str, uid: int, gid: int, files: t.Mapping[str, int]) -> Access:
-    """The engine's user; if it cannot access the directory and the files in it, the directory's owner, then root.
+def access_for(directory: str, uid: int, gid: int, record: str, files: t.Mapping[str, int]) -> Access:
+    """The engine's user; if it cannot access the directory and the files in it, root, then the directory's owner.
 
-    Without root it is the calling user. Of an account that does not exist, the id is NOBODY_YET; the owner of the
-    directory takes its place. ``files`` gives the mode of access by name, as for os.access.
+    Of an account that does not exist, the id is NOBODY_YET; the owner of the directory takes its place. Another account
+    than the engine's is used only where the record is: otherwise the file share may not be mounted, and the
+    directory below it would get another record. ``files`` gives the mode of access by name, as for os.access.
+    Without root it is the calling user.
     """
     if os.geteuid() != 0:
         return Access(uid, gid, uid, gid)
@@ -64,11 +66,26 @@ def access_for(directory: str, uid: int, gid: int, files: t.Mapping[str, int]) -
     finally:
         os.close(fd)
     owner = (uid, gid) if there else (info.st_uid, info.st_gid)
-    for other in ((info.st_uid, info.st_gid), (0, 0)):
-        if _can_access(directory, *other, files):
-            return Access(*other, *owner)
+    for other in ((0, 0), (info.st_uid, info.st_gid)):
+        if _has(directory, *other, record) and _can_access(directory, *other, files):
+            # Only root can give a file away. What another account writes is corrected with the directory.
+            return Access(*other, *(owner if other[0] == 0 else other))
     # What fails then names the account that is expected to have access.
     return Access(*owner, *owner)
+
+
+def _has(directory: str, uid: int, gid: int, name: str) -> bool:
+    with acting_as(uid, gid):
+        try:
+            fd = open_directory(directory)
+        except OSError:
+            return False
+        try:
+            return lstat_at(fd, name) is not None
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
 
 
 def _can_access(directory: str, uid: int, gid: int, files: t.Mapping[str, int]) -> bool:

@@ -58,6 +58,8 @@ def _run(params: t.Mapping[str, t.Any], check: bool, diff: bool) -> dict[str, t.
         "record": after,
         "before": before,
     }
+    if params["state"] == "taken":
+        result["first"] = lease.run_of(before) != params["run_id"]
     if diff:
         result["diff"] = update.difference(before, after)
     return result

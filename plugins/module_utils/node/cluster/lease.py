@@ -76,6 +76,12 @@ def problem(lease: t.Any) -> str:
     return ""
 
 
+def run_of(record: t.Mapping[str, t.Any] | None) -> str:
+    """The run that holds the lease of a record; empty if none does."""
+    found = record["lease"] if record is not None else None
+    return str(found["run_id"]) if found is not None else ""
+
+
 def is_stale(lease: Lease, now: float) -> bool:
     """Whether it was not renewed in time. A time far in the future was written before the clock was set back."""
     return abs(now - seconds(lease["renewed"])) > lease["stale_after"]

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import time
 import typing as t
 
@@ -131,7 +132,7 @@ def _wrong(record: Record) -> str:
 def _content(directory: str, uid: int, gid: int) -> dict[str, t.Any] | None:
     """Text and size of the record's file; None where there is none."""
     where = os.path.join(directory, FILE_NAME)
-    access = access_for(directory, uid, gid, _ACCESS)
+    access = access_for(directory, uid, gid, FILE_NAME, _ACCESS)
     with acting_as(access.uid, access.gid):
         try:
             fd = open_directory(directory)
@@ -193,7 +194,7 @@ def to_bytes(record: Record, where: str) -> bytes:
 def write(directory: str, record: Record, uid: int, gid: int) -> None:
     """Replace the record, under the lock. Call it in a child with a time limit, as for ``locked``."""
     data = to_bytes(record, os.path.join(directory, FILE_NAME))
-    access = access_for(directory, uid, gid, _ACCESS)
+    access = access_for(directory, uid, gid, FILE_NAME, _ACCESS)
     with acting_as(access.uid, access.gid), Tree(directory) as tree:
         if not tree.exists:
             raise NodeError(f"{directory} does not exist, so the cluster record cannot be written there.")
@@ -206,7 +207,7 @@ def locked(directory: str, uid: int, gid: int, seconds: float = LOCK_SECONDS) ->
 
     Opening and locking may hang; so does the end of it. See ``files.bounded``.
     """
-    access = access_for(directory, uid, gid, _ACCESS)
+    access = access_for(directory, uid, gid, FILE_NAME, _ACCESS)
     with acting_as(access.uid, access.gid):
         try:
             directory_fd = open_directory(directory)
@@ -244,9 +245,13 @@ def locked(directory: str, uid: int, gid: int, seconds: float = LOCK_SECONDS) ->
 
 
 def _give(fd: int, access: Access) -> None:
-    """The lock to its owner, who could not open it next time. Never a file that has another name somewhere else."""
+    """The lock to its owner, who could not open it next time.
+
+    Nothing but a lock: whoever owns the directory could have moved or linked a file of root there.
+    """
     info = os.fstat(fd)
-    if os.geteuid() == 0 == access.uid and info.st_uid != access.owner_uid and info.st_nlink == 1:
+    is_lock = stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_size == 0
+    if os.geteuid() == 0 == access.uid and info.st_uid != access.owner_uid and is_lock:
         os.fchown(fd, access.owner_uid, access.owner_gid)
 
 

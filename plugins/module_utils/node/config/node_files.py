@@ -35,7 +35,7 @@ def parse_node_files(items: t.Iterable[t.Mapping[str, t.Any]], must_exist: bool)
         if path in records:
             problems.append(f"{path} is listed twice")
             continue
-        if not mode.isdigit() or len(mode) not in (3, 4) or any(digit in "89" for digit in mode):
+        if not mode.isdecimal() or len(mode) not in (3, 4) or any(digit in "89" for digit in mode):
             problems.append(f"{path}: mode {mode!r} is not an octal mode such as 0640")
             continue
         if item.get("content") is None and item.get("sha256"):

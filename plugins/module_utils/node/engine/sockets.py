@@ -67,7 +67,7 @@ def descendants(pid: int, proc: str = "/proc") -> set[int]:
     """A process and everything it started."""
     children: dict[int, list[int]] = {}
     for name in os.listdir(proc):
-        if not name.isdigit():
+        if not name.isdecimal():
             continue
         try:
             with open(f"{proc}/{name}/stat", encoding="utf-8", errors="replace") as stream:
@@ -140,7 +140,7 @@ def holders(port: int, proc: str = "/proc") -> list[str]:
         with contextlib.suppress(OSError), open(f"{proc}/net/{table}", encoding="ascii", errors="replace") as stream:
             inodes |= {one.inode for one in parse(stream.read()) if one.state == LISTEN and one.local_port == port}
     found = []
-    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()) if inodes else ():
+    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdecimal()) if inodes else ():
         with contextlib.suppress(OSError):
             if inodes & inodes_of([pid], proc)[0]:
                 with open(f"{proc}/{pid}/comm", encoding="utf-8", errors="replace") as stream:

@@ -135,7 +135,7 @@ def parse(name: str, text: str) -> Unit:
 
     def number(key: str) -> int:
         value = values.get(key, "")
-        return int(value) if value.isdigit() else 0
+        return int(value) if value.isdecimal() else 0
 
     return Unit(
         name=name,

@@ -15,7 +15,7 @@ NOBODY_YET = -1
 
 def uid_of(name: str, must_exist: bool = True) -> int:
     try:
-        return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+        return int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
     except KeyError:
         if not must_exist:
             return NOBODY_YET
@@ -24,7 +24,7 @@ def uid_of(name: str, must_exist: bool = True) -> int:
 
 def gid_of(name: str, must_exist: bool = True) -> int:
     try:
-        return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+        return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
     except KeyError:
         if not must_exist:
             return NOBODY_YET

@@ -529,7 +529,7 @@ class Store:
         if not taken or now > taken[-1]:
             return now
         stem, _dot, number = taken[-1].partition(".")
-        return f"{stem}.{int(number or 0) + 1:08d}" if number.isdigit() or not number else f"{taken[-1]}.00000001"
+        return f"{stem}.{int(number or 0) + 1:08d}" if number.isdecimal() or not number else f"{taken[-1]}.00000001"
 
     def journal(self, event: str, *, durable: bool = True, **details: t.Any) -> None:
         """Add a line. One that is not durable becomes so with the next durable one: no step depends on the journal."""

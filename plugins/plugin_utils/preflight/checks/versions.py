@@ -56,7 +56,7 @@ def outside(
     if not version or acknowledgement not in inventory.items("ivy_accept_unsupported"):
         return []
     if "min" in supported:
-        inside = version.isdigit() and int(supported["min"]) <= int(version) <= int(supported["max"])
+        inside = version.isdecimal() and int(supported["min"]) <= int(version) <= int(supported["max"])
         table = f"{product} {supported['min']} to {supported['max']}"
     else:
         accepted = [str(supported["version"]), *(str(text) for text in supported.get("accepted", ()))]

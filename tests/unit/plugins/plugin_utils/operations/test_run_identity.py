@@ -47,7 +47,7 @@ def test_another_process_with_the_same_number_is_not_the_run() -> None:
     assert sut.has_ended(own._replace(started="1").run_id)
 
 
-@pytest.mark.parametrize("run_id", ["", "x", "a-1-2", "{0}-1", "{0}-x-1", "{0}-1-2-3", "{0}-1-0"])
+@pytest.mark.parametrize("run_id", ["", "x", "a-1-2", "{0}-1", "{0}-x-1", "{0}-1-2-3", "{0}-1-0", "{0}-²-1"])
 def test_of_any_other_run_nothing_is_known(run_id: str) -> None:
     assert not sut.has_ended(run_id.format(sut._controller("/proc")))
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import access as sut
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record, update
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.accounts import NOBODY_YET
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
 ENGINE = 12345
 OTHER = 12346
@@ -50,27 +51,51 @@ def own(path: Path, uid: int) -> None:
     [
         (ENGINE, ENGINE, sut.Access(ENGINE, ENGINE, ENGINE, ENGINE)),
         (0, ENGINE, sut.Access(0, 0, ENGINE, ENGINE)),
-        (OTHER, ENGINE, sut.Access(OTHER, OTHER, ENGINE, ENGINE)),
-        (ENGINE, NOBODY_YET, sut.Access(ENGINE, ENGINE, ENGINE, ENGINE)),
+        (OTHER, ENGINE, sut.Access(0, 0, ENGINE, ENGINE)),
+        (ENGINE, NOBODY_YET, sut.Access(0, 0, ENGINE, ENGINE)),
     ],
     ids=["as it should be", "directory of root", "directory of another user", "account deleted"],
 )
 def test_the_first_account_with_access_is_used(share: Path, owner: int, uid: int, expected: sut.Access) -> None:
+    (share / record.FILE_NAME).touch(mode=0o640)
+    own(share / record.FILE_NAME, owner)
     own(share, owner)
-    assert sut.access_for(str(share), uid, uid, FILES) == expected
+    assert sut.access_for(str(share), uid, uid, record.FILE_NAME, FILES) == expected
     assert os.geteuid() == 0
+
+
+@needs_root
+def test_a_share_that_denies_root_is_accessed_by_the_owner_of_the_directory(
+    share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (share / record.FILE_NAME).touch(mode=0o640)
+    own(share, OTHER)
+    can_access = sut._can_access
+    monkeypatch.setattr(sut, "_can_access", lambda *place: place[1] != 0 and can_access(*place))
+    own(share / record.FILE_NAME, OTHER)
+    assert sut.access_for(str(share), ENGINE, ENGINE, record.FILE_NAME, FILES) == sut.Access(OTHER, OTHER, OTHER, OTHER)
+
+
+@needs_root
+def test_without_a_record_root_writes_none(share: Path) -> None:
+    """The file share may not be mounted: the directory belongs to root, and is empty."""
+    own(share, 0)
+    share.chmod(0o755)
+    with pytest.raises(NodeError, match="record.lock cannot be opened"):
+        update.write(location(share), take("run1"))
+    assert list(share.iterdir()) == []
 
 
 @needs_root
 def test_a_record_that_only_root_can_read_is_accessed_by_root(share: Path) -> None:
     own(share, ENGINE)
     (share / record.FILE_NAME).touch(mode=0o600)
-    assert sut.access_for(str(share), ENGINE, ENGINE, FILES) == sut.Access(0, 0, ENGINE, ENGINE)
+    assert sut.access_for(str(share), ENGINE, ENGINE, record.FILE_NAME, FILES) == sut.Access(0, 0, ENGINE, ENGINE)
 
 
 def test_a_directory_that_is_missing_is_not_a_matter_of_the_account(share: Path) -> None:
     away = str(share / "away")
-    assert sut.access_for(away, os.geteuid(), os.getegid(), FILES)[:2] == (os.geteuid(), os.getegid())
+    assert sut.access_for(away, os.geteuid(), os.getegid(), record.FILE_NAME, FILES)[:2] == (os.geteuid(), os.getegid())
 
 
 def damage_directory(share: Path) -> None:
@@ -85,8 +110,13 @@ def damage_record(share: Path) -> None:
     own(share / record.FILE_NAME, 0)
 
 
+def damage_all(share: Path) -> None:
+    for path in (share, *share.iterdir()):
+        own(path, OTHER)
+
+
 @needs_root
-@pytest.mark.parametrize("damage", [damage_directory, damage_lock, damage_record])
+@pytest.mark.parametrize("damage", [damage_directory, damage_lock, damage_record, damage_all])
 def test_a_run_takes_the_lease_of_a_share_that_it_has_to_repair(share: Path, damage: t.Callable[[Path], None]) -> None:
     own(share, ENGINE)
     update.write(location(share), take("before"))
@@ -108,6 +138,8 @@ def test_a_run_takes_the_lease_of_a_share_that_it_has_to_repair(share: Path, dam
 @needs_root
 def test_a_node_without_the_account_takes_the_lease_if_it_was_set_up(share: Path) -> None:
     own(share, ENGINE)
+    update.write(location(share), take("before"))
+    update.write(location(share), record.Change("released", "before"))
     node = location(share, "no-such-user")
     assert not update.is_new(node)
     _before, after = update.write(node, take("run1"))
@@ -118,10 +150,17 @@ def test_a_node_without_the_account_takes_the_lease_if_it_was_set_up(share: Path
 
 
 @needs_root
-def test_a_lock_with_a_second_name_keeps_its_owner(share: Path) -> None:
+@pytest.mark.parametrize("place", [os.link, os.rename])
+def test_a_file_of_root_in_place_of_the_lock_keeps_its_owner(
+    share: Path, place: t.Callable[[Path, Path], None]
+) -> None:
     own(share, ENGINE)
-    precious = share.parent / "precious"
-    precious.touch(mode=0o600)
-    os.link(precious, share / record.LOCK_NAME)
     update.write(location(share), take("run1"))
-    assert precious.stat().st_uid == 0
+    lock = share / record.LOCK_NAME
+    lock.unlink()
+    precious = share.parent / "precious"
+    precious.write_text("secret", encoding="ascii")
+    precious.chmod(0o600)
+    place(precious, lock)
+    update.write(location(share), take("run1"))
+    assert lock.stat().st_uid == 0
