@@ -81,7 +81,7 @@ def test_without_a_record_root_writes_none(share: Path) -> None:
     """The file share may not be mounted: the directory belongs to root, and is empty."""
     own(share, 0)
     share.chmod(0o755)
-    with pytest.raises(NodeError, match="record.lock cannot be opened"):
+    with pytest.raises(NodeError, match=r"record\.lock cannot be opened"):
         update.write(location(share), take("run1"))
     assert list(share.iterdir()) == []
 
