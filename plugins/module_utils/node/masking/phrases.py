@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets in sentences, in command lines and in lists of words, where no sign of assignment stands before them.
+"""Secrets in sentences, in command lines and in lists of words, where a sign of assignment is missing.
 
 Each repetition is bounded, so a search takes time in proportion to the length of the text.
 """
