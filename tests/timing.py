@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for a condition in tests, and a clock that a test moves. No test reads the real clock otherwise."""
+"""Waiting for a condition in tests, a clock that a test moves, and comparing times. No test reads a clock otherwise."""
 
 from __future__ import annotations
 
@@ -36,3 +36,29 @@ class Clock:
         self.naps.append(seconds)
         self.now += seconds
         self.meanwhile()
+
+
+# Times that are measured beside other work, and are many times apart if the longer text takes time out of proportion.
+_LONGER = 16
+_TOLERANCE = 4
+_ATTEMPTS = 3
+
+
+def in_proportion(function: Callable[[str], object], unit: str, length: int) -> bool:
+    """Whether a function takes for a unit that is repeated the time in proportion to the length of the text.
+
+    The time of one text is compared with that of a shorter one, so the speed of the machine does not matter.
+    """
+    long = unit * max(_LONGER, length // len(unit))
+    short = long[: len(long) // _LONGER]
+    function(short[:99])
+    return any(
+        _processor_time(function, long) < _LONGER * _TOLERANCE * _processor_time(function, short)
+        for _attempt in range(_ATTEMPTS)
+    )
+
+
+def _processor_time(function: Callable[[str], object], text: str) -> float:
+    begin = time.process_time()
+    function(text)
+    return time.process_time() - begin

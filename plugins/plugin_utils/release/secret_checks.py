@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import typing as t
 
@@ -11,14 +12,15 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.masking import MASK, Span, secret_spans
 
 NOT_A_SECRET = "not a secret"
-NOT_A_SECRET_COMMENT = re.compile(rf"(?:[#!;]|//|<!--|/\*).*\b{NOT_A_SECRET}\b", re.IGNORECASE)
+_NOT_A_SECRET_WORDS = re.compile(rf"\b{NOT_A_SECRET}\b", re.IGNORECASE)
+_COMMENT_SIGN = re.compile(r"[#!;]|//|<!--|/\*")
 _NOT_SECRET = ("", "true", "false", "null", "none", MASK)
 # What the engine, its web server or a template replaces by a value that stands elsewhere.
 _REFERENCES = ("${", "#{", "{{", "@{", "%{")
 _CLEAR_MACROS = ("${encrypt:", "${hash:")
-_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_JINJA = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _COMMENT_LINE = re.compile(r"\s*(?:[#!;]|//)")
-_COMMENT_IN_MARKUP = re.compile(r"<!--.*?-->", re.DOTALL)
+_COMMENT_IN_MARKUP = {"<!--": "-->"}
 # In program text, a name with a value is mostly a variable or a label.
 _PROGRAMS = (".js", ".mjs", ".ts", ".map", ".css", ".html", ".htm", ".xhtml", ".jsp", ".md", ".svg", ".java", ".groovy")
 _KEY_STORES = (b"\xfe\xed\xfe\xed\0\0\0", b"\xce\xce\xce\xce\0\0\0")
@@ -64,28 +66,104 @@ def kind_of_secret_in(value: str) -> str | None:
     return None
 
 
+def is_marked(line: str, sign: re.Pattern[str] = _COMMENT_SIGN) -> bool:
+    """Whether a line has a comment which says that its value is not a secret."""
+    begin = sign.search(line)
+    return begin is not None and _NOT_A_SECRET_WORDS.search(line, begin.end()) is not None
+
+
 def check_text(name: str, text: str, is_template: bool = False) -> list[Finding]:
     """Values in a file of the source that can only be secrets; of a template, in its own text."""
     if is_template:
-        # What comes from the inventory is a reference, and a statement has no value.
-        text = _JINJA.sub(lambda match: "{{}}" + "\n" * match[0].count("\n"), text)
-    comments = [match.span() for match in _COMMENT_IN_MARKUP.finditer(text)]
+        text = _without_jinja(text)
+    lines = _Lines(text)
+    in_comments = _Places(_between(text, _COMMENT_IN_MARKUP))
     findings = []
     for span in _certain(name, text):
-        if span.key != "private_key" and any(start <= span.start < end for start, end in comments):
+        is_key = span.key == "private_key"
+        line = lines.at(span.start)
+        if line.is_marked or (not is_key and (line.is_comment or in_comments.have(span.start))):
             continue
-        start = text.rfind("\n", 0, span.start) + 1
-        line = text[start:].split("\n", 1)[0]
-        above = text[:start].rstrip("\n").rpartition("\n")[2]
-        if NOT_A_SECRET_COMMENT.search(line) or NOT_A_SECRET_COMMENT.match(above.lstrip()):
-            continue
-        if span.key != "private_key" and _COMMENT_LINE.match(line):
-            continue
-        number = text.count("\n", 0, start) + 1
         what = {"private_key": "a private key", "url_password": "an address with a password"}.get(span.key)
         problem = f"it holds {what or f'a secret ({span.key})'} in clear text"
-        findings.append(Finding.in_file(name, number, problem, _ADVICE))
+        findings.append(Finding.in_file(name, line.number, problem, _ADVICE))
     return findings
+
+
+@dataclasses.dataclass(frozen=True)
+class _Line:
+    number: int
+    end: int
+    is_marked: bool
+    is_comment: bool
+
+
+class _Lines:
+    """The lines of a text, asked for from the first to the last. Each is read once, however many secrets it has."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._counted = 0
+        self._breaks = 0
+        self._line = _Line(0, -1, False, False)
+
+    def at(self, position: int) -> _Line:
+        if position <= self._line.end:
+            return self._line
+        start = self._text.rfind("\n", 0, position) + 1
+        end = self._text.find("\n", position)
+        line = self._text[start : end if end >= 0 else len(self._text)]
+        self._breaks += self._text.count("\n", self._counted, start)
+        self._counted = start
+        marked = is_marked(line) or self._is_marked_above(start)
+        self._line = _Line(self._breaks + 1, start + len(line), marked, _COMMENT_LINE.match(line) is not None)
+        return self._line
+
+    def _is_marked_above(self, start: int) -> bool:
+        """Whether the line above, apart from empty ones, is a comment that says so."""
+        end = start
+        while end > 0 and self._text[end - 1] == "\n":
+            end -= 1
+        above = self._text[self._text.rfind("\n", 0, end) + 1 : end].lstrip()
+        return _COMMENT_SIGN.match(above) is not None and is_marked(above)
+
+
+class _Places:
+    """Whether one of many places, which are in order and apart, has a position. Asked from the first to the last."""
+
+    def __init__(self, places: t.Iterator[tuple[int, int]]) -> None:
+        self._places = places
+        self._now = next(places, None)
+
+    def have(self, position: int) -> bool:
+        while self._now is not None and self._now[1] <= position:
+            self._now = next(self._places, None)
+        return self._now is not None and self._now[0] <= position
+
+
+def _between(text: str, ends: dict[str, str]) -> t.Iterator[tuple[int, int]]:
+    """What stands between two signs, with them. An end that was not found once is not searched for again."""
+    begin = re.compile("|".join(re.escape(sign) for sign in ends))
+    missing: set[str] = set()
+    position = 0
+    while (match := begin.search(text, position)) is not None:
+        closing = ends[match[0]]
+        end = -1 if closing in missing else text.find(closing, match.end())
+        if end < 0:
+            missing.add(closing)
+            position = match.start() + 1
+        else:
+            position = end + len(closing)
+            yield match.start(), position
+
+
+def _without_jinja(text: str) -> str:
+    """What comes from the inventory is a reference, and a statement has no value. Lines keep their numbers."""
+    pieces, done = [], 0
+    for start, end in _between(text, _JINJA):
+        pieces += [text[done:start], "{{}}", "\n" * text.count("\n", start, end)]
+        done = end
+    return "".join((*pieces, text[done:]))
 
 
 def _certain(name: str, text: str) -> t.Iterator[Span]:

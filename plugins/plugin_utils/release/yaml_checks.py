@@ -21,7 +21,7 @@ _APP_YAML = re.compile(r"configuration/applications/(?:.+/)?app\.yaml")
 # engine is ordinary, for example 13.2.9 with engine 13.2.0.
 _SCHEMA = re.compile(r"https://json-schema\.(?:axonivy\.com|ivyteam\.ch)/(\w+)/[^/]+/(\w+)\.json")
 _CLEAR_MACRO = re.compile(r"\$\{(?:encrypt|hash):")
-_NOT_SECRET_COMMENT = re.compile(rf"#.*\b{secret_checks.NOT_A_SECRET}\b", re.IGNORECASE)
+_COMMENT_SIGN = re.compile("#")
 
 
 def is_engine_yaml(path: str) -> bool:
@@ -142,11 +142,12 @@ def check_clear_text(
 ) -> list[Finding]:
     """Values of keys that can only be secrets, and passwords inside addresses, that stand in the source as they are."""
     lines = text.splitlines()
+    marked = {number for number, line in enumerate(lines, 1) if secret_checks.is_marked(line, _COMMENT_SIGN)}
     findings = []
     for leaf in document.leaves:
         if leaf.key in from_secrets or leaf.value.kind != "text" or not leaf.value.text:
             continue
-        if not 0 < leaf.line <= len(lines) or _NOT_SECRET_COMMENT.search(lines[leaf.line - 1]):
+        if not 0 < leaf.line <= len(lines) or leaf.line in marked:
             continue
         place = " (line of the rendered text)" if rendered else ""
         value = leaf.value.text

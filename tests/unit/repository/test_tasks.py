@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,10 @@ def overwrites_its_condition(task: Task, directory: Path) -> bool:
 
 # Commands whose output is a log or an error message of a service.
 _WITH_SECRETS = ("journalctl", "EngineConfigCli", ".log", "_log }}")
+
+_BOUNDED = re.compile(
+    r"head --bytes=\d+ |/bin/sh -c timeout \d+ journalctl \"\$@\" [^|]*\| cut -b -\d{1,4} \| tail -n \"\$0\" "
+)
 
 
 def prints_raw(tasks: list[Task]) -> list[str]:
@@ -193,6 +199,62 @@ def test_raw_logs_are_found() -> None:
           ansible.builtin.fail: {msg: "{{ ansible_failed_result.msg }}"}
     """
     assert prints_raw(list(tasks_in(yaml.safe_load(text)))) == ["read", "print", "failed"]
+
+
+def logs_without_limit(tasks: list[Task]) -> list[str]:
+    """Tasks that read a log whose lines may be of any length, since what it contains comes from others."""
+    found = []
+    for task in tasks:
+        for name, command in task.keys.items():
+            argv = command.get("argv", []) if isinstance(command, dict) else []
+            words = str(command)
+            if not name.endswith((".command", ".shell")) or not any(word in words for word in _WITH_SECRETS):
+                continue
+            if "EngineConfigCli" not in words and _BOUNDED.match(" ".join(argv)) is None:
+                found.append(task.name)
+    return found
+
+
+def test_a_log_without_limit_is_found() -> None:
+    text = """
+        - name: journal
+          ansible.builtin.command: {argv: [journalctl, -u, x]}
+        - name: file
+          ansible.builtin.command: {argv: [cat, /run/x.log]}
+        - name: good
+          ansible.builtin.command: {argv: [head, --bytes=65536, /run/x.log]}
+    """
+    assert logs_without_limit(list(tasks_in(yaml.safe_load(text)))) == ["journal", "file"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_log_is_read_with_a_limit(path: Path) -> None:
+    assert logs_without_limit(load(path)) == []
+
+
+def test_the_end_of_a_journal_is_short_whatever_it_contains(tmp_path: Path) -> None:
+    """The command of the roles, with a journal that has a very long line and very many lines."""
+    commands = {
+        task.keys["ansible.builtin.command"]["argv"][2]
+        for path in FILES
+        for task in load(path)
+        if "journalctl" in str(task.keys.get("ansible.builtin.command", ""))
+    }
+    assert commands
+    journalctl = tmp_path / "journalctl"
+    journalctl.write_text(
+        "#!/bin/sh\nhead -c 50000000 /dev/zero\necho\nyes a | head -n 999\necho $*\n", encoding="utf-8"
+    )
+    journalctl.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for command in commands:
+        argv = ["/bin/sh", "-c", command, "30", "--unit=x"]
+        done = subprocess.run(argv, env=environment, stdout=subprocess.PIPE, check=True, timeout=120)
+        lines = done.stdout.decode().splitlines()
+        assert lines == ["a"] * 29 + ["--unit=x --no-pager --output=cat"]
+        argv[3] = "1001"
+        done = subprocess.run(argv, env=environment, stdout=subprocess.PIPE, check=True, timeout=120)
+        assert 2000 <= len(done.stdout.splitlines()[0]) <= 4000
 
 
 def test_checks_that_print_are_found() -> None:

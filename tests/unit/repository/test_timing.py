@@ -31,6 +31,8 @@ LIBRARY = ("plugins",)
 # By file and function, with the reason why the speed of the machine does not matter.
 EXCEPTIONS = {
     "tests/timing.py::wait_until": "the helper that polls",
+    "tests/timing.py::in_proportion": "compares the times of two texts that are many times apart, and tries again",
+    "tests/timing.py::_processor_time": "as before",
     "tests/contract/engine.py::wait_for": "the helper that polls, for the hosts of the contract",
     "tests/contract/engine.py::seconds_of": "a figure for the report of the contract",
     "molecule/default/tests/conftest.py::wait_until": "the helper that polls, for the outside tests",

@@ -15,6 +15,7 @@ import os
 import time
 import typing as t
 
+from ..files import last_lines
 from ..files.atomic import Tree, discard_at, lstat_at, prepare_at, temporary_name, write_at
 from ..files.digest import sha256
 from ..files.errors import NodeError
@@ -25,6 +26,7 @@ DEPLOYED, FAILED, WAITING, ABSENT = "deployed", "failed", "waiting", "absent"
 _MARKERS = (".deployed", ".notDeployed", ".deploymentLog", ".deploymentError")
 _POLL = 0.5
 _BLOCK = 1 << 20
+_LOG_BYTES = 16384
 
 
 class Artefact(t.NamedTuple):
@@ -86,9 +88,9 @@ def log_of(tree: Tree, artefact: Artefact) -> list[str]:
     lines: list[str] = []
     for suffix in (".deploymentError", ".deploymentLog"):
         with contextlib.suppress(NodeError, OSError):
-            end = tree.read_end(artefact.name + suffix, 16384)
+            end = tree.read_end(artefact.name + suffix, _LOG_BYTES)
             if end is not None:
-                lines.extend(end.decode("utf-8", "replace").splitlines()[-30:])
+                lines.extend(last_lines.of_end(end, _LOG_BYTES)[-30:])
     return masked_lines(lines)
 
 

@@ -4,18 +4,19 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
 import re
-import subprocess
 
 from ..config.view import Settings
+from ..files import last_lines
 from ..files.atomic import Tree
 from ..files.errors import NodeError
 from ..masking.text import masked_lines
 
 _LINES = 25
+_BYTES = 65536
+_SECONDS = 20.0
 _LONGEST_SECRETS = 1 << 20
 # Shorter ones would be found inside harmless words.
 _SHORTEST_SECRET = 6
@@ -26,24 +27,17 @@ _ESCAPED = re.compile(r'\\(["\\`$])')
 def log_tail(settings: Settings) -> list[str]:
     """The last lines of the unit's journal and of the engine's own logs."""
     lines: list[str] = []
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(
-            ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", str(_LINES), "-u", settings.unit],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-            check=False,
-            timeout=20,
-        )
-        lines.extend(done.stdout.decode("utf-8", "replace").splitlines())
+    with contextlib.suppress(OSError):
+        command = ("journalctl", "--no-pager", "-q", "-o", "cat", "-n", str(_LINES), "-u", settings.unit)
+        lines.extend(last_lines.of_command(command, _LINES, _SECONDS))
     tree = Tree(settings.roots["engine"])
     try:
         for name in ("logs/console.log", "logs/ivy.log"):
             with contextlib.suppress(OSError, NodeError):
-                end = tree.read_end(name, 65536)
+                end = tree.read_end(name, _BYTES)
                 if end is not None:
-                    last = collections.deque(end.decode("utf-8", "replace").splitlines(), maxlen=_LINES)
-                    if last and list(last) != lines[-len(last) :]:
+                    last = last_lines.of_end(end, _BYTES)[-_LINES:]
+                    if last and last != lines[-len(last) :]:
                         lines.append(f"--- {name}")
                         lines.extend(last)
     finally:

@@ -16,6 +16,7 @@ import dataclasses
 import re
 import typing as t
 
+from . import phrases
 from .names import is_secret_key, must_be_secret
 
 
@@ -35,14 +36,17 @@ class Span:
 def secret_spans(text: str) -> list[Span]:
     """Everything that may be a secret, in order, none inside another."""
     found: list[Span] = []
-    for find in (_keys_of_pem, _url_passwords, _in_markup, _assigned, _after_words, _by_form):
+    for find in (_keys_of_pem, _url_passwords, _in_markup, _assigned, _in_fields, _after_words, _by_form):
         found += find(text)
     apart: list[Span] = []
     for span in sorted(found):
         if apart and span.start < apart[-1].end:
             last = apart[-1]
+            # Exact if the exact one has all of the other.
             exact = last.exact and span.end <= last.end
-            apart[-1] = Span(last.start, max(last.end, span.end), last.key, exact, last.certain or span.certain)
+            exact = exact or (span.exact and span.start == last.start and span.end >= last.end)
+            key = span.key if span.certain and not last.certain else last.key
+            apart[-1] = Span(last.start, max(last.end, span.end), key, exact, last.certain or span.certain)
         else:
             apart.append(span)
     return apart
@@ -150,6 +154,13 @@ _JDBC = re.compile(
     r"jdbc:(?:[\w-]{1,40}:){1,9}[^\s/:@]{1,200}/(?P<value>\"[^\"\r\n]{0,1000}\"|\S{1,1000})@", re.IGNORECASE
 )
 _WITHOUT_SCHEME = re.compile(r"(?<![\w/@.:%-])(?P<user>[\w.-]+):(?P<value>[^\s:@/\"'<>{}]{3,200})@(?!sha\d)[\w.-]+")
+# A user and a password behind any other number of slashes than two, or without a scheme.
+_MALFORMED = re.compile(
+    r"""(?:(?<![:/\\\w.])[/\\]{2,9}|:[/\\](?![/\\])|:[/\\]{3,9}|\b(?:https?|ldaps?|s?ftps?|ssh|amqps?|rediss?|"""
+    r"""postgres(?:ql)?|mysql|mariadb|mongodb|smtps?|imaps?|wss?|jms|tcp|ssl):(?![/\\]))"""
+    r"""[^\s:@/\\"'<>]{0,200}:(?!\d{1,5}/)(?P<value>[^\s"'<>]{1,500})@""",
+    re.IGNORECASE,
+)
 _NO_USERS = ("mailto", "sip", "sips", "xmpp", "acct", "im", "jid")
 
 
@@ -158,6 +169,8 @@ def _url_passwords(text: str) -> t.Iterator[Span]:
         yield from _url_password(text, scheme.end())
     for match in _JDBC.finditer(text):
         yield Span(*match.span("value"), "url_password", exact=True, certain=True)
+    for match in _MALFORMED.finditer(text):
+        yield Span(*match.span("value"), "url_password", exact=False)
     for match in _WITHOUT_SCHEME.finditer(text):
         if match["user"].lower() not in _NO_USERS and "%" not in match["user"]:
             yield Span(*match.span("value"), "url_password", exact=False)
@@ -202,7 +215,7 @@ _OPENED = (
     re.compile(rf"<(?P<tag>[\w.\-:]+)\s{_NAME}>"),
     re.compile(
         r"<(?P<before>[\w.\-:]*(?:name|key))\s*>\s*(?P<key>[^<>\s]+)\s*</(?P=before)\s*>\s*"
-        r"<(?P<tag>[\w.\-:]*value)\s*>"
+        r"<(?P<tag>[\w.\-:]*value|string|data)\s*>"
     ),
 )
 _ATTRIBUTES = (
@@ -210,6 +223,11 @@ _ATTRIBUTES = (
     re.compile(
         r"""<[^<>]{0,999}\bvalue\s*=\s*(?P<value>"[^"<]*"|'[^'<]*')[^<>]{0,999}"""
         r"""\b(?:name|key)\s*=\s*["'](?P<key>[^"'<>]*)["']"""
+    ),
+    re.compile(
+        r"""<(?P<key>[\w.\-:]{1,200})\s(?:[^<>]{0,999}\s)?(?:\w{0,40}value|val|content|data|text|default)"""
+        r"""\s{0,40}=\s{0,40}(?P<value>"[^"<]*"|'[^'<]*')""",
+        re.IGNORECASE,
     ),
 )
 _CDATA = "<![CDATA["
@@ -302,6 +320,19 @@ def _assigned(text: str) -> t.Iterator[Span]:
         if not span.certain:
             yield from _certain_inside(text, match.end(), span.end)
         position = max(span.end, match.end("key") + 1)
+
+
+def _in_fields(text: str) -> t.Iterator[Span]:
+    """Values of fields beside others that hold their names."""
+    fields, brackets, position = phrases.Fields(text), _Brackets(text), 0
+    while (match := _ASSIGNED.search(text, position)) is not None:
+        position = match.end()
+        found = fields.next(match)
+        span = _value_of(text, found[0], "", brackets) if found is not None else None
+        if found is not None and span is not None:
+            yield Span(span.start, span.end, found[1], exact=False)
+            # One whose end is not known goes to the end of the line.
+            position = max(position, span.end)
 
 
 def _certain_inside(text: str, start: int, end: int) -> t.Iterator[Span]:
@@ -430,6 +461,8 @@ _AFTER_WORDS = (
 
 
 def _after_words(text: str) -> t.Iterator[Span]:
+    for start, end, key in phrases.places(text):
+        yield Span(start, end, key, exact=False)
     for match in _OPTION.finditer(text):
         if is_secret_key(match["key"]):
             yield Span(*match.span("value"), match["key"], exact=False)

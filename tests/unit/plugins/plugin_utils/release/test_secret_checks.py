@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.secret_checks import check_text, is_key_store
 from ansible_collections.ivy.cluster.tests import canaries
+from ansible_collections.ivy.cluster.tests.timing import in_proportion
 
 CANARY = "cAnary7f3aB"
 XML = "configuration/a.xml"
@@ -46,6 +47,29 @@ def test_harmless_texts(text: str) -> None:
 )
 def test_references_switches_comments_and_what_is_marked(text: str) -> None:
     assert check_text(XML, text) == []
+
+
+def test_what_is_marked_and_where_a_finding_is() -> None:
+    text = "\n\n# not a secret\n\n\npw=a\n<!-- pw=b\n-->pw=c\n<a pw='d' pw='e'/> # no secret\n<!-- pw=f"
+    assert [finding.line for finding in check_text("configuration/a.txt", text)] == [8, 9, 9, 10]
+    assert check_text(XML, "not a secret # <a pw='x'/>") != []
+    assert check_text(XML, "x\nfirst # not a secret\n<a pw='x'/>") != []
+
+
+@pytest.mark.parametrize(
+    "unit", ["pw=a\n", "\n\n\n\npw=a\n", "<a pw='b'/>", "<!-- pw='a' -->", "<!--", "#", "# pw=a\n"]
+)
+@pytest.mark.parametrize("form", ["{}", "{}\n<a pw='b'/>", "<!-- {}"])
+def test_a_long_text_takes_time_in_proportion_to_its_length(unit: str, form: str) -> None:
+    def check(text: str) -> object:
+        return check_text(XML, form.format(text))
+
+    assert in_proportion(check, unit, 16_000)
+
+
+@pytest.mark.parametrize("unit", ["{{", "{%", "{#", "{{ a }}", "{", "{{ pw=a }} pw=b\n"])
+def test_a_long_template_takes_time_in_proportion_to_its_length(unit: str) -> None:
+    assert in_proportion(lambda text: check_text("configuration/a.txt.j2", text, is_template=True), unit, 16_000)
 
 
 def test_a_private_key_is_one_in_a_comment_too() -> None:
