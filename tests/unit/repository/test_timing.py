@@ -31,8 +31,7 @@ LIBRARY = ("plugins",)
 # By file and function, with the reason why the speed of the machine does not matter.
 EXCEPTIONS = {
     "tests/timing.py::wait_until": "the helper that polls",
-    "tests/timing.py::in_proportion": "compares the times of two texts that are many times apart, and tries again",
-    "tests/timing.py::_processor_time": "as before",
+    "tests/timing.py::_processor_time": "compares two texts whose lengths are many times apart, and tries again",
     "tests/contract/engine.py::wait_for": "the helper that polls, for the hosts of the contract",
     "tests/contract/engine.py::seconds_of": "a figure for the report of the contract",
     "molecule/default/tests/conftest.py::wait_until": "the helper that polls, for the outside tests",
@@ -55,6 +54,10 @@ EXCEPTIONS = {
     "molecule/debian13/tests/test_power_loss.py::test_3_the_order_in_which_the_hosts_start_does_not_matter": (
         "keeps the share away for some time, and nothing has to happen before"
     ),
+    (
+        "tests/unit/repository/test_lost_hosts.py"
+        "::test_a_host_is_not_set_up_without_the_lease_when_every_engine_node_has_failed"
+    ): "polls in a play until the other hosts have failed",
     "tests/unit/plugins/module_utils/node/config/test_last_moment.py": "lets an editor pause between two edits",
     (
         "tests/unit/plugins/module_utils/node/config/test_last_moment.py"
