@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import access as sut
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record, update
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import lease, record, update
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.accounts import NOBODY_YET
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
@@ -131,7 +131,7 @@ def test_a_run_takes_the_lease_of_a_share_that_it_has_to_repair(share: Path, dam
         assert (share / name).stat().st_uid == ENGINE, name
     # It is another run's lease, whatever is damaged.
     damage(share)
-    with pytest.raises(update.lease.LeaseError):
+    with pytest.raises(lease.LeaseError):
         update.write(location(share), take("run2"))
 
 
@@ -145,7 +145,7 @@ def test_a_node_without_the_account_takes_the_lease_if_it_was_set_up(share: Path
     _before, after = update.write(node, take("run1"))
     assert after is not None
     assert {path.stat().st_uid for path in share.iterdir()} == {ENGINE}
-    with pytest.raises(update.lease.LeaseError):
+    with pytest.raises(lease.LeaseError):
         update.write(location(share), take("run2"))
 
 
