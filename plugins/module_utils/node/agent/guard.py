@@ -261,6 +261,13 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     if not actions:
         return
     given_up = {key: item["not_restored"] for key, item in outcome.findings.items() if "not_restored" in item}
+    to_come = sum(one.found.occupied + 4096 for one in actions if one.backup and one.found is not None)
+    if store.backups_exceed(to_come):
+        # Without those that are old enough to be removed?
+        store.prune(keep_releases=1 << 30, keep_backups=options.keep_backups)
+        outcome.waits = store.backups_exceed(to_come)
+    if outcome.waits:
+        return
     # Count before the attempt: an attempt that fails each minute makes a backup each minute, too.
     for one in actions:
         attempts.add(one.key, now)
