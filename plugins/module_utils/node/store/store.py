@@ -45,7 +45,7 @@ _PRIVATE_FILE = 0o600
 # Accepted contents of one file; the oldest is removed.
 _ACCEPTED_PER_FILE = 4
 _JOURNAL_SIZE = 1 << 20
-# Above it the guard makes no more backups. It works without supervision, and whoever may change a file could fill the disk with them.
+# Above it the guard makes no more: it works without supervision, and whoever may change a file could fill the disk.
 MOST_BACKUP_BYTES = 4 << 30
 # A JSON text unfolds to some twenty times its size in memory.
 _LONGEST_JSON = 8 << 20

@@ -645,6 +645,31 @@ def test_an_older_status_file_is_accepted(watch: Watch) -> None:
     assert guard_report.GuardState(str(watch.status_file.parent)).restored_total == 0
 
 
+@pytest.mark.parametrize("step", ["state", "write", "record", "metrics"])
+def test_an_error_of_any_kind_leaves_no_traceback(watch: Watch, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def fail(*_arguments: t.Any) -> t.NoReturn:
+        raise ValueError("password: hunter22 \udcff")
+
+    place = {
+        "state": (guard_report, "GuardState"),
+        "write": (guard_report.GuardState, "write"),
+        "record": (guard.record, "read"),
+        "metrics": (guard_report, "write_metrics"),
+    }[step]
+    watch.node.apply(watch.node.build(files(watch.node)))
+    watch.place(record=True)
+    monkeypatch.setattr(*place, fail)
+    run_once = guard.guard
+    monkeypatch.setattr(guard, "guard", lambda _options: run_once(guard.Options(guard.REPORT, *watch.places)))
+    watch.output.readouterr()
+    assert guard.main([]) == (0 if step == "record" else 1)
+    output = watch.output.readouterr().out
+    assert "ValueError: password: ********" in output
+    assert "hunter22" not in output
+    if step in ("record", "metrics"):
+        assert watch.status["files"] > 0
+
+
 @pytest.mark.parametrize("error", [RecursionError("deep"), MemoryError(), IndexError("x"), ZeroDivisionError("y")])
 @pytest.mark.parametrize("mode", [guard.REPORT, guard.RESTORE])
 def test_an_error_of_any_kind_is_reported(
