@@ -102,6 +102,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import applications, deploy
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import accounts
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import failure
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "src": {"type": "path", "required": True},
@@ -145,6 +146,8 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"The artefact could not be placed: {exc}.")
+    except Exception as exc:
+        module.fail_json(msg=f"The artefact could not be placed: {failure(exc)}.")
     if "msg" in result:
         module.fail_json(**result)
     module.exit_json(**result)

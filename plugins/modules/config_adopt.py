@@ -159,6 +159,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, request
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config.collect import collect
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import failure
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     **request.COMMON,
@@ -186,6 +187,8 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"The node's files could not be read: {exc}.")
+    except Exception as exc:
+        module.fail_json(msg=f"The node's files could not be read: {failure(exc)}.")
     # With enough verbosity Ansible prints what a module returns, so the contents leave the node encrypted.
     module.exit_json(changed=False, encrypted=encryption.encrypt(node_request.key, found))
 

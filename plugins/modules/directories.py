@@ -90,6 +90,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state import directories
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import failure
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "directories": {
@@ -140,6 +141,8 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except (OSError, ValueError) as exc:
         module.fail_json(msg=f"The directories cannot be set: {exc}.")
+    except Exception as exc:
+        module.fail_json(msg=f"The directories cannot be set: {failure(exc)}.")
     if module._diff:
         result["diff"] = [
             {

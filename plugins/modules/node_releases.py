@@ -129,6 +129,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import encryption, payload, releases
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import failure
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "release": {"type": "str", "default": ""},
@@ -158,6 +159,8 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"The node's store could not be read: {exc}.")
+    except Exception as exc:
+        module.fail_json(msg=f"The node's store could not be read: {failure(exc)}.")
     module.exit_json(**result)
 
 

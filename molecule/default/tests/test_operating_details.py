@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import balancer_trial
 import pytest
@@ -38,6 +39,7 @@ def trial(lab: Lab) -> dict[str, Any]:
         lab,
         "balancer_trial.py",
         haproxy_trusted_proxies=["127.0.0.2"],
+        haproxy_accepted_hosts=["other.example.com"],
         haproxy_proxy_protocol_sources=["127.0.0.3"],
         haproxy_limit_connections=5,
         haproxy_limit_requests=20,
@@ -47,22 +49,54 @@ def trial(lab: Lab) -> dict[str, Any]:
     )
 
 
+def public_address(lab: Lab, trial: dict[str, Any]) -> dict[str, str]:
+    """What the engine must see of the user's URL: always the public one, as the balancer redirects users to it."""
+    authority = urlsplit(trial["foreign_name"]["headers"]["location"]).netloc
+    assert authority.partition(":")[0] == lab.public_name
+    port = authority.partition(":")[2] or "443"
+    return {
+        "host": authority,
+        "x-forwarded-host": authority,
+        "x-forwarded-port": port,
+        "x-forwarded-proto": "https",
+    }
+
+
+def seen(arrived: dict[str, str]) -> dict[str, str]:
+    """The headers that name the user's URL."""
+    of_the_url = ("host", "forwarded", "x-original-url", "front-end-https")
+    of_users = ("x-forwarded-for", "x-forwarded-user")
+    return {
+        name: value
+        for name, value in arrived.items()
+        if name in of_the_url or (name.startswith("x-forwarded-") and name not in of_users)
+    }
+
+
 def test_forwarding_headers_of_a_user_are_replaced(lab: Lab, trial: dict[str, Any]) -> None:
     arrived = trial["from_user"]["arrived"]
     assert arrived["x-forwarded-for"] == "127.0.0.10"
-    assert arrived["x-forwarded-proto"] == "https"
-    assert arrived["x-forwarded-host"] == lab.public_name
-    assert arrived["x-forwarded-port"] != "81"
     assert not {"x-forwarded-user", "x-real-ip"} & set(arrived)
+    assert seen(arrived) == public_address(lab, trial)
 
 
-def test_forwarding_headers_of_a_trusted_proxy_are_kept(trial: dict[str, Any]) -> None:
+def test_forwarding_headers_about_the_user_are_kept_if_a_trusted_proxy_sends_them(
+    lab: Lab, trial: dict[str, Any]
+) -> None:
     arrived = trial["from_trusted"]["arrived"]
     assert arrived["x-forwarded-for"].split(",")[0].strip() == "198.51.100.1"
-    assert (arrived["x-forwarded-proto"], arrived["x-forwarded-port"]) == ("http", "81")
     assert (arrived["x-forwarded-user"], arrived["x-real-ip"]) == ("admin", "198.51.100.1")
-    # The balancer adds headers that the proxy omits.
-    assert trial["from_trusted_bare"]["arrived"]["x-forwarded-proto"] == "https"
+    # A client of a proxy that does not set these headers has chosen their values.
+    assert seen(arrived) == public_address(lab, trial)
+
+
+def test_the_engine_sees_only_the_public_port_and_accepted_names(lab: Lab, trial: dict[str, Any]) -> None:
+    expected = public_address(lab, trial)
+    port = expected["host"].partition(":")[1:]
+    other = {**expected, "x-forwarded-host": "other.example.com" + "".join(port)}
+    for number, (name, scene) in enumerate(trial["addresses"]):
+        assert scene["status"] == 200, (number, name, scene)
+        assert seen(scene["arrived"]) == (other if name == "accepted" else expected), (number, name)
 
 
 def test_the_proxy_protocol_is_accepted_from_the_configured_source_only(trial: dict[str, Any]) -> None:

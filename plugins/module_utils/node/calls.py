@@ -87,4 +87,10 @@ _MODULES: dict[str, t.Callable[[str, Params, bool, bool], Result]] = {
 
 def call(name: str, params: Params, check: bool, diff: bool) -> Result:
     """The result of a module. An error is a result with ``failed`` and ``msg``."""
-    return _MODULES[name](name, params, check, diff)
+    try:
+        return _MODULES[name](name, params, check, diff)
+    except Exception as exc:
+        from .masking.text import failure
+
+        # With a traceback instead of a result, Ansible would print what a file on this node contains.
+        return {"failed": True, "msg": f"{name} cannot be completed on this host. {failure(exc)}"}

@@ -60,6 +60,11 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_allowed_paths": ["/", "/Demo", "/default/demo"],
         "haproxy_root_redirect": "/demo/home.xhtml",
     },
+    "other_port": {
+        "ivy_public_url": "https://ivy.example.com:8443/",
+        "haproxy_accepted_hosts": ["Other.example.com"],
+        "haproxy_trusted_proxies": ["192.0.2.1"],
+    },
     "only_start_page": {"haproxy_allowed_paths": ["/"], "haproxy_system_paths": []},
     "bad_redirect": {"haproxy_allowed_paths": ["/"], "haproxy_root_redirect": "/demo"},
     "own_page": {"haproxy_unavailable_page": "{{ out }}/own.html"},
@@ -407,6 +412,42 @@ def test_the_header_of_the_single_sign_on_is_removed_unless_a_trusted_proxy_send
     # The process reports it, so that a rollout can check a balancer that it does not set up.
     (description,) = [line for line in lines if line.startswith("description ")]
     assert description.endswith(' sso:x-corp-user sso:x-key sso:x-variable del:client-ip"')
+
+
+@pytest.mark.parametrize(("case", "port", "number"), [("plain", "", "443"), ("other_port", ":8443", "8443")])
+def test_the_engine_sees_the_public_url_whatever_a_request_says(
+    rendered: Path, case: str, port: str, number: str
+) -> None:
+    lines = configuration(rendered, case)
+    rules = [line for line in lines if line.startswith("http-request")]
+    start = rules.index(f"http-request set-header Host %[var(txn.host)]{port}")
+    assert rules[start : start + 4] == [
+        f"http-request set-header Host %[var(txn.host)]{port}",
+        f"http-request set-header X-Forwarded-Host %[var(txn.forwarded_host)]{port}",
+        f"http-request set-header X-Forwarded-Port {number}",
+        "http-request set-header X-Forwarded-Proto https",
+    ]
+    # The names come from requests that were accepted before.
+    assert rules.index("http-request deny deny_status 421 if !accepted_host") < start
+    (others,) = [rule for rule in rules[:start] if "forwarded-(" in rule]
+    action, pattern, match, kind = others.removeprefix("http-request ").split()
+    assert (action, match, kind) == ("del-header", "-m", "reg")
+    for name in ("forwarded", "x-forwarded-prefix", "x-forwarded-host", "x-original-url", "x-rewrite-url", "x-host"):
+        assert re.search(pattern.strip("'"), name), name
+    for name in ("x-forwarded-for", "x-forwarded-user", "x-real-ip", "host", "x-forwarded-host-user"):
+        assert not re.search(pattern.strip("'"), name), name
+
+
+def test_a_trusted_proxy_may_send_another_accepted_name_only(rendered: Path) -> None:
+    lines = configuration(rendered, "other_port")
+    start = lines.index("http-request set-var(txn.forwarded_host) var(txn.host)")
+    named = 'http-request set-var(txn.named_host) \'req.fhdr(x-forwarded-host),lower,regsub(":[0-9]+$","")\''
+    assert lines[start + 1 : start + 3] == [
+        f"{named} if from_trusted_proxy",
+        "http-request set-var(txn.forwarded_host) var(txn.named_host)"
+        " if { var(txn.named_host) -m str ivy.example.com other.example.com }",
+    ]
+    assert "named_host" not in "\n".join(configuration(rendered, "plain"))
 
 
 def test_a_header_of_an_earlier_release_is_removed_as_before(rendered: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES = sorted(path for path in ROOT.glob("roles/*/templates/*") if "[Service]" in path.read_text(encoding="utf-8"))
@@ -102,6 +103,22 @@ def test_the_engine_waits_for_its_firewall_and_does_not_require_it(tmp_path: Pat
     assert len(unit["ExecStartPre"]) == 1
     node_json = (ROOT / "roles/engine/vars/main/node_json.yml").read_text(encoding="utf-8")
     assert "firewall_table" in node_json
+
+
+def test_the_tables_are_created_with_the_restrictions_of_the_engine(tmp_path: Path) -> None:
+    unit = rendered_text(tmp_path, ivy_share_directory="/srv/ivy", engine_writable_directories=["@"])
+    allowed = yaml.safe_load((ROOT / "roles/engine/vars/main/internal.yml").read_text(encoding="utf-8"))
+    variables = yaml.safe_load((ROOT / "roles/rollout/vars/main/schema.yml").read_text(encoding="utf-8"))
+    assert variables["__rollout_schema_directories"] == allowed["engine_writable_directories"]
+    restrictions = variables["__rollout_schema_restrictions"]
+    start, end = unit.index("LimitNOFILE="), unit.index("ReadWritePaths=")
+    assert restrictions == [line for line in unit[start:end].splitlines() if line and not line.startswith("#")]
+    # The values come from the same variables as in the unit.
+    properties = variables["__rollout_schema_properties"]
+    for name in ("ivy_share_directory", "/secrets:/run/secrets", "/shared.env", "/node.env", "RuntimeMaxSec="):
+        assert name in properties
+    command = (ROOT / "roles/rollout/tasks/create_schema.yml").read_text(encoding="utf-8")
+    assert "__rollout_schema_properties | map('regex_replace', '^', '--property=')" in command
 
 
 GUARD = {

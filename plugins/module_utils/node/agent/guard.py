@@ -172,14 +172,24 @@ def _request(applied: t.Mapping[str, t.Any], place: Place, options: Options) -> 
     )
 
 
+def _reason(exc: Exception) -> str:
+    """The text of an error. Only messages of this program are known to contain no secret."""
+    if isinstance(exc, NodeError):
+        return str(exc)
+    # Hardly ever needed, and the guard runs each minute.
+    from ..masking.text import failure
+
+    return failure(exc)
+
+
 def _read_record(place: Place, outcome: Outcome) -> None:
     """Read the cluster record. An unavailable file share is a finding, not an error."""
     if not place.record_directory:
         return
     try:
         wanted = record.read(place.record_directory, place.uid, place.gid)
-    except (NodeError, OSError) as exc:
-        outcome.record_problem = str(exc)
+    except Exception as exc:
+        outcome.record_problem = _reason(exc)
         return
     outcome.desired = str((wanted or {}).get("desired_release") or "")
     outcome.operation = str(((wanted or {}).get("operation") or {}).get("name") or "")
@@ -261,6 +271,13 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     if not actions:
         return
     given_up = {key: item["not_restored"] for key, item in outcome.findings.items() if "not_restored" in item}
+    to_come = sum(one.found.occupied + 4096 for one in actions if one.backup and one.found is not None)
+    if store.backups_exceed(to_come):
+        # Without those that are old enough to be removed?
+        store.prune(keep_releases=1 << 30, keep_backups=options.keep_backups)
+        outcome.waits = store.backups_exceed(to_come)
+    if outcome.waits:
+        return
     # Count before the attempt: an attempt that fails each minute makes a backup each minute, too.
     for one in actions:
         attempts.add(one.key, now)
@@ -330,7 +347,7 @@ def _report_backups(options: Options, outcome: Outcome) -> None:
 
     A backup that was reported may be removed later.
     """
-    with contextlib.suppress(NodeError, OSError), Store(read_place(options.settings).store) as store:
+    with contextlib.suppress(Exception), Store(read_place(options.settings).store) as store:
         if not store.tree.exists or store.busy():
             # A run reports its own.
             return
@@ -352,8 +369,7 @@ def guard(options: Options) -> int:
         return 0
     except Exception as exc:
         # Data can be damaged in any way. The error must be reported, not only end the program.
-        text = str(exc) if isinstance(exc, NodeError) else f"{type(exc).__name__}: {exc}"
-        outcome = Outcome(state.node, state.cluster, error=f"The guard cannot inspect this node. {text}")
+        outcome = Outcome(state.node, state.cluster, error=f"The guard cannot inspect this node. {_reason(exc)}")
     used = os.times()
     outcome.duration = time.monotonic() - start
     outcome.cpu = used.user + used.system + used.children_user + used.children_system
@@ -362,8 +378,8 @@ def guard(options: Options) -> int:
     if options.metrics:
         try:
             guard_report.write_metrics(options.metrics, outcome, options.mode, state)
-        except (NodeError, OSError) as exc:
-            outcome.metrics_problem = f"The metrics cannot be written to {options.metrics}: {exc}"
+        except Exception as exc:
+            outcome.metrics_problem = f"The metrics cannot be written to {options.metrics}: {_reason(exc)}"
     for line in state.messages(outcome):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -388,6 +404,6 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     )
     try:
         return guard(options)
-    except (NodeError, OSError) as exc:
-        sys.stdout.write(f"<3>The guard cannot report its findings: {exc}\n")
+    except Exception as exc:
+        sys.stdout.write(f"<3>The guard cannot report its findings: {_reason(exc)}\n")
         return 1

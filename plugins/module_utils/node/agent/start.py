@@ -24,6 +24,7 @@ from ..engine import database, firewall, mounts, run_state, sockets, start_state
 from ..engine.unit import show
 from ..files import accounts, bounded
 from ..files.errors import NodeError, PermanentError
+from ..masking.text import failure
 from ..store.store import Store, read_json_file
 
 SETTINGS = "/etc/ivy-cluster/node.json"
@@ -209,7 +210,7 @@ class Attempt:
         now = start_state.following(self.before, state, reason, self.failures, time.time())
         self.before = now = now._replace(restarts=self.restarts)
         # A reason that cannot be written must not keep the engine from starting.
-        with contextlib.suppress(NodeError, OSError):
+        with contextlib.suppress(Exception):
             start_state.write(now, self.run_directory)
 
     @staticmethod
@@ -219,7 +220,7 @@ class Attempt:
 
     def _pause(self) -> None:
         """Wait before the start if the engine ended several times in a row."""
-        with contextlib.suppress(NodeError, OSError):
+        with contextlib.suppress(Exception):
             self.unit = str((read_json_file(self.settings_path) or {}).get("unit") or self.unit)
         self.restarts = show(self.unit).restarts if "." in self.unit else 0
         self.failures = start_state.failures_before(self.before, self.restarts, time.time())
@@ -248,7 +249,7 @@ class Attempt:
             except (NodeError, OSError) as exc:
                 reason = start_state.one_line(str(exc))
             except Exception as exc:  # an error of this program must not keep a node from starting for good
-                reason = start_state.one_line(f"{type(exc).__name__}: {exc}")
+                reason = start_state.one_line(failure(exc))
             else:
                 self._note(start_state.STARTED)
                 return 0

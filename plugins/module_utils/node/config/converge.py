@@ -180,12 +180,12 @@ def _apply(
         cut_off = context.store.unreported()
         outcome = activate(context, inspection, findings, decision, release, contents)
         result["backup"] = outcome.backup
-        result["warnings"] = [*findings.warnings, *_about_backups(outcome, cut_off)]
+        result["warnings"] = [*findings.warnings, *_about_backups(context.store, outcome, cut_off)]
         context.store.mark_reported([*cut_off, *outcome.backups])
     return result
 
 
-def _about_backups(outcome: Outcome, cut_off: t.Iterable[str]) -> list[str]:
+def _about_backups(store: Store, outcome: Outcome, cut_off: t.Iterable[str]) -> list[str]:
     """Backups that the result does not name otherwise."""
     warnings = []
     if outcome.late.paths:
@@ -197,6 +197,9 @@ def _about_backups(outcome: Outcome, cut_off: t.Iterable[str]) -> list[str]:
         )
     if cut_off:
         warnings.append(f"An earlier run was cut off after it had backed up files: {', '.join(cut_off)}.")
+    full = store.backups_exceed()
+    if full:
+        warnings.append(f"A config guard restores nothing for now: {full}.")
     return warnings
 
 

@@ -12,7 +12,6 @@ import os
 import typing as t
 
 from ..files.atomic import write_file
-from ..files.errors import NodeError
 from ..store.store import read_json_file, timestamp
 
 FORMAT = 1
@@ -103,7 +102,7 @@ def from_dict(value: t.Mapping[str, t.Any] | None) -> StartState | None:
 def read(directory: str) -> StartState | None:
     try:
         return from_dict(read_json_file(os.path.join(directory, FILE_NAME), limit=1 << 16))
-    except (NodeError, OSError):
+    except Exception:
         return None
 
 

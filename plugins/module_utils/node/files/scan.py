@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 import typing as t
 
@@ -181,7 +182,8 @@ class Budget:
 class Walk:
     """The result of walking one root."""
 
-    def __init__(self, expected: t.Mapping[str, int], budget: Budget) -> None:
+    def __init__(self, root: str, expected: t.Mapping[str, int], budget: Budget) -> None:
+        self.root = root
         self.files: dict[str, Found] = {}
         self.directories: dict[str, Found] = {}
         self.leftovers: list[str] = []
@@ -196,7 +198,7 @@ class Walk:
         if self._names_left < 0:
             raise NodeError(
                 f"The managed directories hold more than {MOST_FILES} files that nobody declared, the last ones in "
-                f"{printable(prefix[:80])}. Nothing was changed. Remove them and run again."
+                f"{printable(f'{self.root}/{prefix[:80]}')}. Nothing was changed. Remove them and run again."
             )
 
     def leave(self, path: str) -> None:
@@ -205,7 +207,8 @@ class Walk:
         if self._leftovers_left < 0:
             raise NodeError(
                 f"The managed directories hold more than {MOST_LEFTOVERS} temporary files that no run left, the last "
-                f"one is {printable(path[:80])}. Nothing was changed. Remove them and run again."
+                f"one is {printable(f'{self.root}/{path[:80]}')}. Nothing was changed. Remove them and run again: "
+                f"find {printable(shlex.quote(self.root))} -depth -name '.ivy-cluster-*.tmp' -exec rm -rf {{}} +"
             )
         self.leftovers.append(path)
 
@@ -220,7 +223,7 @@ def walk(
     tree: Tree, areas: t.Iterable[str] | None, expected: t.Mapping[str, int], budget: Budget | None = None
 ) -> Walk:
     """Walk the areas (all of the root if None) and inspect the expected files outside of them, given with sizes."""
-    result = Walk(expected, budget or Budget())
+    result = Walk(tree.base, expected, budget or Budget())
     if not tree.exists:
         return result
     if areas is None:
@@ -250,18 +253,23 @@ def walk(
     return result
 
 
-def check_depth(path: str) -> None:
+def check_depth(path: str, root: str = "") -> None:
     """Refuse a directory that is too deep to be entered."""
     if path.count("/") >= DEEPEST:
+        # A temporary directory can be removed as a whole. Others may also hold what the engine needs.
+        parts = path.split("/")
+        leftover = next(("/".join(parts[: number + 1]) for number, one in enumerate(parts) if is_temporary(one)), "")
+        shown = f"{root}/{leftover or path[:80] + '...'}" if root else leftover or f"{path[:80]}..."
+        advice = f": rm -rf {printable(shlex.quote(shown))}" if root and leftover else "."
         raise NodeError(
-            f"{printable(path[:80])}... is nested more than {DEEPEST} directories deep, which no release is. Remove "
-            "it and run again."
+            f"{printable(shown)} is nested more than {DEEPEST} directories deep, which no release is. Nothing was "
+            f"changed. Remove it and run again{advice}"
         )
 
 
-def _open_below(parent: int, name: str, path: str) -> int | None:
+def _open_below(parent: int, name: str, path: str, root: str) -> int | None:
     """Open a directory; without one of that name (any more), None."""
-    check_depth(path)
+    check_depth(path, root)
     try:
         return os.open(name, _DIRECTORY, dir_fd=parent)
     except OSError as exc:
@@ -271,7 +279,7 @@ def _open_below(parent: int, name: str, path: str) -> int | None:
 
 
 def _enter(parent: int, name: str, path: str, found: Found, result: Walk) -> None:
-    fd = _open_below(parent, name, path)
+    fd = _open_below(parent, name, path, result.root)
     if fd is None:
         return
     try:
@@ -283,7 +291,7 @@ def _enter(parent: int, name: str, path: str, found: Found, result: Walk) -> Non
 
 def _count_below(parent: int, name: str, path: str, result: Walk) -> None:
     """Count what is below a leftover, so that a later step can copy and remove it: the limits are those of the rest."""
-    fd = _open_below(parent, name, path)
+    fd = _open_below(parent, name, path, result.root)
     if fd is None:
         return
     try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import typing as t
 import urllib.parse
 
@@ -18,6 +19,8 @@ _LONG = 16
 # Far above any message, any file of a configuration and any end of a log.
 LONGEST = 512 << 10
 
+_LONGEST_FAILURE = 2000
+
 
 def masked(text: str, secrets: t.Iterable[str] = ()) -> str:
     """A text of any kind as it may be shown: without known secrets, and without what may be one.
@@ -27,6 +30,18 @@ def masked(text: str, secrets: t.Iterable[str] = ()) -> str:
     if len(text) > LONGEST:
         return f"(a text of {len(text)} characters is not shown: it is too long to be searched for secrets)"
     return replaced(scrub(text, secrets), _in_its_place)
+
+
+def failure(exc: BaseException) -> str:
+    """An error of any kind on one line. Its text may hold what it found in a file: secrets, and bytes of any kind."""
+    place = ""
+    trace = exc.__traceback__
+    while trace is not None:
+        place = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    text = masked(str(exc))[:_LONGEST_FAILURE]
+    shown = "".join(one if one.isprintable() else "?" for one in text)
+    return f"{type(exc).__name__}: {shown}{place}" if shown else f"{type(exc).__name__}{place}"
 
 
 def _in_its_place(_span: Span, value: str) -> str:

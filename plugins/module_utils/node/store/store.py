@@ -45,6 +45,8 @@ _PRIVATE_FILE = 0o600
 # Accepted contents of one file; the oldest is removed.
 _ACCEPTED_PER_FILE = 4
 _JOURNAL_SIZE = 1 << 20
+# Above it the guard makes no more: it works without supervision, and whoever may change a file could fill the disk.
+MOST_BACKUP_BYTES = 4 << 30
 # A JSON text unfolds to some twenty times its size in memory.
 _LONGEST_JSON = 8 << 20
 # In a backup until a run or the guard has reported it.
@@ -510,6 +512,31 @@ class Store:
     def backup_digests(self) -> frozenset[str]:
         """The digests of all contents that backups keep. Each call reads the lists of all of them."""
         return frozenset(str(item["sha256"]) for one in self.backups() for item in one.items if item.get("sha256"))
+
+    def backup_bytes(self) -> int:
+        """The space that all backups occupy, also those without a list. A file with several names counts once."""
+        occupied: dict[int, int] = {}
+        for name in self._names("backups"):
+            place = self.tree.open_parent(f"backups/{name}/.names")
+            if place is None:
+                continue
+            try:
+                with os.scandir(place[0]) as entries:
+                    for entry in entries:
+                        status = entry.stat(follow_symlinks=False)
+                        occupied[status.st_ino] = status.st_blocks * 512
+            finally:
+                os.close(place[0])
+        return sum(occupied.values())
+
+    def backups_exceed(self, more: int = 0) -> str:
+        """What to do if all backups and as many more bytes would be above the limit; empty if they are not."""
+        if self.backup_bytes() + more <= MOST_BACKUP_BYTES:
+            return ""
+        return (
+            f"the backups in {self.path}/backups would need more than {MOST_BACKUP_BYTES / (1 << 30):g} GiB: "
+            "save what you need from there, and remove its oldest directories"
+        )
 
     def unreported(self) -> list[str]:
         """The directories of backups that no run has reported: it may have been cut off before."""

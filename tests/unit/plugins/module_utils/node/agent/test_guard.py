@@ -10,6 +10,7 @@ import fcntl
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ import pytest
 from ansible_collections.ivy.cluster.plugins.module_utils.node.agent import guard, guard_report
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, describe
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic
+from ansible_collections.ivy.cluster.plugins.module_utils.node.store import store
 
 if t.TYPE_CHECKING:
     from ..conftest import Node
@@ -286,6 +288,37 @@ def test_what_cannot_be_put_back_is_given_up_and_does_not_fill_the_backups(
     for _time in range(guard.ATTEMPTS):
         assert watch.run(guard.RESTORE) == []
     assert len(watch.backups()) == kept
+
+
+def test_the_space_for_backups_is_limited(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_BACKUP_BYTES", 1 << 20)
+    for number in range(1, 4):
+        # A different content each time, as a program writes it that wants to fill the disk.
+        watch.node.path(HOT).write_bytes(bytes([number]) * (400 << 10))
+        lines = watch.run(guard.RESTORE)
+    assert any("No file is restored for now: the backups in" in line and "oldest directories" in line for line in lines)
+    assert watch.node.path(HOT).read_bytes() == bytes([3]) * (400 << 10)
+    with watch.node.opened() as opened:
+        assert 800 << 10 <= opened.backup_bytes() <= 1 << 20
+    assert watch.run(guard.RESTORE) == []
+    # What a run activates is backed up whatever that needs: somebody has started it.
+    [*_others, warning] = watch.node.apply(watch.node.build(files(watch.node)))["warnings"]
+    assert warning.startswith("A config guard restores nothing for now: the backups in")
+    shutil.rmtree(watch.backups()[0])
+    watch.node.path(HOT).write_bytes(b"<local/>")
+    watch.run(guard.RESTORE)
+    assert watch.node.path(HOT).read_bytes() == b"<applied/>"
+
+
+def test_backups_that_are_old_enough_do_not_count(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_BACKUP_BYTES", 1 << 20)
+    pruned = []
+    monkeypatch.setattr(store.Store, "prune", lambda *_arguments, **options: pruned.append(options))
+    monkeypatch.setattr(store.Store, "backup_bytes", lambda _store: 1 if pruned else 1 << 20)
+    watch.node.path(HOT).write_bytes(b"<local/>")
+    watch.run(guard.RESTORE)
+    assert watch.node.path(HOT).read_bytes() == b"<applied/>"
+    assert pruned[0] == {"keep_releases": 1 << 30, "keep_backups": 20}
 
 
 def test_a_restore_that_fails_forgets_old_backups_too(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -610,6 +643,31 @@ def test_an_older_status_file_is_accepted(watch: Watch) -> None:
     watch.status_file.write_text('{"format": 1, "reported": [], "attempts": 5, "restored_total": "x"}')
     assert watch.run() == []
     assert guard_report.GuardState(str(watch.status_file.parent)).restored_total == 0
+
+
+@pytest.mark.parametrize("step", ["state", "write", "record", "metrics"])
+def test_an_error_of_any_kind_leaves_no_traceback(watch: Watch, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def fail(*_arguments: t.Any) -> t.NoReturn:
+        raise ValueError("password: hunter22 \udcff")
+
+    place = {
+        "state": (guard_report, "GuardState"),
+        "write": (guard_report.GuardState, "write"),
+        "record": (guard.record, "read"),
+        "metrics": (guard_report, "write_metrics"),
+    }[step]
+    watch.node.apply(watch.node.build(files(watch.node)))
+    watch.place(record=True)
+    monkeypatch.setattr(*place, fail)
+    run_once = guard.guard
+    monkeypatch.setattr(guard, "guard", lambda _options: run_once(guard.Options(guard.REPORT, *watch.places)))
+    watch.output.readouterr()
+    assert guard.main([]) == (0 if step == "record" else 1)
+    output = watch.output.readouterr().out
+    assert "ValueError: password: ********" in output
+    assert "hunter22" not in output
+    if step in ("record", "metrics"):
+        assert watch.status["files"] > 0
 
 
 @pytest.mark.parametrize("error", [RecursionError("deep"), MemoryError(), IndexError("x"), ZeroDivisionError("y")])

@@ -230,12 +230,15 @@ def test_a_leftover_of_any_depth_is_refused_before_anything_is_done(applied: t.A
     leftover = applied.engine / where / LEFTOVER
     nest(leftover, levels)
     for attempt in range(2):
-        with pytest.raises(NodeError, match=r"ivy-cluster-0000000000000000.* is nested more than .* Remove it and run"):
+        with pytest.raises(
+            NodeError, match=r"ivy-cluster-0000000000000000.* is nested more than .* Remove it and run"
+        ) as caught:
             applied.apply(newer(applied))
         assert not applied.opened().intent(), attempt
     assert "nested more than" in applied.start()
-    with atomic.Tree(str(leftover.parent)) as tree:
-        atomic.remove_tree_at(tree.fd, LEFTOVER)
+    command = str(caught.value).partition("run again: ")[2]
+    assert command == f"rm -rf {leftover}"
+    subprocess.run(["sh", "-c", command], check=True)
     assert applied.start() == ""
     applied.apply(newer(applied))
     assert (applied.engine / "configuration/web.xml").read_bytes() == b"<newer/>"
@@ -276,8 +279,15 @@ def test_leftovers_without_end_are_refused_in_words(applied: t.Any, monkeypatch:
     monkeypatch.setattr(scan, "MOST_LEFTOVERS", 10)
     for number in range(50):
         (applied.engine / f"configuration/.ivy-cluster-{number:016x}.tmp").touch()
-    with pytest.raises(NodeError, match=r"more than 10 temporary files that no run left.* Remove them and run again"):
+    with pytest.raises(
+        NodeError, match=r"more than 10 temporary files that no run left.* Remove them and run again"
+    ) as caught:
         applied.apply(newer(applied))
+    # The message has the command, which removes nothing else.
+    kept = sorted(path for path in applied.engine.rglob("*") if not path.name.startswith(".ivy-cluster-"))
+    subprocess.run(["sh", "-c", str(caught.value).partition("run again: ")[2]], check=True)
+    assert sorted(applied.engine.rglob("*")) == kept
+    applied.apply(newer(applied))
     assert not applied.opened().intent()
 
 
