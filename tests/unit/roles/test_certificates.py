@@ -21,8 +21,16 @@ LONG = {"certificates_ca_lifetime_days": 100, "certificates_ca_renew_before_days
 
 def create(directory: Path, *arguments: str, **options: t.Any) -> str:
     """Run the tasks of the role on the controller, for two balancers at the same time."""
-    play = {
-        "hosts": "lb1,lb2",
+    ended = play(directory, "lb1,lb2", ("read_authority", "create_authority"), *arguments, **options)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def play(
+    directory: Path, hosts: str, entries: t.Sequence[str], *arguments: str, **options: t.Any
+) -> subprocess.CompletedProcess[str]:
+    content = {
+        "hosts": hosts,
         "gather_facts": False,
         "strategy": "ansible.builtin.free",
         "vars": {
@@ -45,12 +53,12 @@ def create(directory: Path, *arguments: str, **options: t.Any) -> str:
                     "rolespec_validate": False,
                 }
             }
-            for entry in ("read_authority", "create_authority")
+            for entry in entries
         ],
     }
     file = directory / "play.yml"
-    file.write_text(yaml.safe_dump([play]), encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "lb1,lb2", str(file), *arguments]
+    file.write_text(yaml.safe_dump([content]), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", f"{hosts},", str(file), *arguments]
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -58,11 +66,9 @@ def create(directory: Path, *arguments: str, **options: t.Any) -> str:
         "ANSIBLE_LOCAL_TEMP": str(directory / "temporary"),
         "LC_ALL": "C.UTF-8",
     }
-    ended = subprocess.run(
+    return subprocess.run(
         command, capture_output=True, text=True, timeout=300, check=False, env=environment, cwd=directory
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
 
 
 def file_names(directory: Path) -> set[str]:
@@ -98,3 +104,29 @@ def test_a_renewal_replaces_the_certificate_and_a_later_run_removes_its_files(cr
         os.utime(tmp_path / "pki" / name, (1_700_000_000, 1_700_000_000))
     create(tmp_path, **LONG)
     assert file_names(tmp_path) == {".gitignore", "ca.key", "ca.pem"}
+
+
+DAMAGED = {
+    "empty": b"",
+    "text": b"not a certificate\n",
+    "bytes": b"\xff\xfe\x00-----BEGIN\x80",
+    "no certificate": b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+}
+
+
+def reject(directory: Path, trusted: bytes, **options: t.Any) -> subprocess.CompletedProcess[str]:
+    """Run the check for a second authority on a host that trusts the authority of a file."""
+    host = directory / "host"
+    host.mkdir(exist_ok=True)
+    (host / "ca.pem").write_bytes(trusted)
+    entries = ("read_trusted_authority", "read_authority", "reject_second_authority")
+    return play(directory, "lb1", entries, certificates_host_directory=str(host), **options)
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_file_is_an_authority_of_which_the_key_is_unknown(tmp_path: Path, kind: str) -> None:
+    """The controller has none either. Two unknown keys are not the same key."""
+    ended = reject(tmp_path, DAMAGED[kind])
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert "ca.pem on lb1 contains no valid certificate" in " ".join(ended.stdout.split())
+    assert not (tmp_path / "pki/ca.key").exists()
