@@ -30,6 +30,8 @@ from typing import Any
 HTTPS, ENGINE = 9443, 9081
 PATIENCE = 120.0
 USER, TRUSTED, SPEAKS_PROXY, OTHER = "127.0.0.10", "127.0.0.2", "127.0.0.3", "127.0.0.11"
+# Limits count the requests of each user.
+ANOTHER_USER = "127.0.0.51"
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
@@ -182,8 +184,8 @@ def changes_protocol(client: Client, lines: tuple[str, ...]) -> bool:
 def addresses(host: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Client, and headers with which it names the URL."""
     for port in ("", ":1", ":81", ":443", ":8443", ":65535", ":99999"):
-        yield USER, {"Host": host + port}
-        yield USER, {"Host": host.upper() + port, "X_Forwarded_Host": "other.example.com" + port}
+        yield ANOTHER_USER, {"Host": host + port}
+        yield ANOTHER_USER, {"Host": host.upper() + port, "X_Forwarded_Host": "other.example.com" + port}
         yield TRUSTED, {"Host": host + port, "X_Forwarded_For": "198.51.100.30"}
 
 
