@@ -204,8 +204,14 @@ RUNNING = (
         f"state {POSTGRES}/pg_ident.conf",
         "Map root to the administrator",
     ),
-    deleted("db1", f"{SYSTEMD}/postgresql@15-main.service.d/ivy-cluster.conf", "Make the unit wait for the network"),
-    mode("db1", f"{SYSTEMD}/postgresql@15-main.service.d", "0700", "Create the directory of the unit's drop-in"),
+    deleted("db1", f"{SYSTEMD}/postgresql@15-main.service.d/ivy-cluster.conf", "Make the unit wait for its addresses"),
+    deleted("db1", f"{LIBRARY}/postgres-await-addresses", "Make the unit wait for its addresses"),
+    mode(
+        "db1",
+        f"{SYSTEMD}/postgresql@15-main.service.d",
+        "0700",
+        r"Create the directories.*postgresql@15-main\.service\.d",
+    ),
     Change(
         "db1: postgresql disabled",
         "db1",
