@@ -31,7 +31,7 @@ def release(node: t.Any) -> t.Any:
     made = node.build(
         {
             "engine:configuration/ivy.yaml": node.File(b"A: 1\n", "yaml", "keys"),
-            "engine:configuration/big.bin": node.File(os.urandom(3000), "binary"),
+            "engine:configuration/big.bin": node.File(bytes(range(256)) * 12, "binary"),
             "environment:shared.env": node.File(SECRET, secret=True, mode="0600"),
         }
     )
