@@ -325,7 +325,7 @@ class Cluster:
         settings = {
             "lost": "",
             "ivy_proceed_without": [],
-            "rollout_plan": {"start": False, "restart": True, "first": False, "gate": False},
+            "rollout_plan": {"start": False, "restart": True, "first": False, "waits": False, "gate": False},
             "preflight_host_facts": {"seen": {}},
             "rollback_choice": {"release": "1"},
             "rollback_reason": "a test",
@@ -345,6 +345,7 @@ class Cluster:
             "ansible_python_interpreter": sys.executable,
             **variables,
         }
+        settings = {name: value for name, value in settings.items() if value is not None}
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.directory / "hosts.yml")]
         command += [str(self.collection / "playbooks" / playbook), "-e", json.dumps(settings), *arguments]
         environment = {
@@ -405,7 +406,7 @@ def cluster(tmp_path: Path) -> Cluster:
 def test_a_host_that_is_lost_ends_the_run_before_the_next_step(
     cluster: Cluster, playbook: str, step: str, host: str
 ) -> None:
-    plan = {"start": False, "restart": step != "rollout/activate", "first": False, "gate": False}
+    plan = {"start": False, "restart": step != "rollout/activate", "first": False, "waits": False, "gate": False}
     ended = cluster.run(playbook, lost=f"{step} {host}", rollout_plan=plan)
 
     assert ended.code != 0
@@ -472,7 +473,7 @@ def test_a_lost_node_ends_a_run_for_some_nodes_too(cluster: Cluster) -> None:
 def test_a_node_that_has_only_to_pass_the_gate_comes_before_any_other_is_stopped(cluster: Cluster, fails: bool) -> None:
     """An earlier run has started it with the release, and it serves."""
     hosts = yaml.safe_load((cluster.directory / "hosts.yml").read_text(encoding="utf-8"))
-    gate = {"start": False, "restart": False, "first": False, "gate": True}
+    gate = {"start": False, "restart": False, "first": False, "waits": False, "gate": True}
     plans = {"engine1": {**gate, "restart": True, "gate": False}, "engine2": {**gate, "gate": False}, "engine3": gate}
     hosts["all"]["children"]["engine_nodes"]["hosts"] = {name: {"planned": plan} for name, plan in plans.items()}
     cluster.write(cluster.directory / "hosts.yml", yaml.safe_dump(hosts))
@@ -893,3 +894,103 @@ def test_a_node_that_a_run_has_taken_out_is_used_again_as_operators_had_it(lease
     assert (found["drained"], found["drained_states"]) == ([], {})
     assert leased.requested("lb1") == {"engine1": "ready", "engine2": "ready", "engine3": "drain"}
     assert leased.requested("lb2") == {"engine1": "ready", "engine2": "ready", "engine3": "ready"}
+
+
+# The state of the unit is in a file for each host. What is asked for is logged.
+SYSTEMCTL = """#!/bin/bash
+state="DIRECTORY/unit/$FAKE_HOST"
+case "$*" in
+  *show*)
+    active="$(cat "$state")"
+    printf 'Id=ivy.service\\nLoadState=loaded\\nActiveState=%s\\nSubState=auto-restart\\nUnitFileState=enabled\\n' "$active" ;;
+  *is-enabled*) echo enabled ;;
+  *is-active*) cat "$state" ;;
+  *stop*) echo "stop $FAKE_HOST" >> DIRECTORY/log; echo inactive > "$state" ;;
+  *start*) echo "start $FAKE_HOST" >> DIRECTORY/log; echo active > "$state" ;;
+esac
+"""
+# The stub of the facts, from the same file.
+GATHER = """
+- name: Read the state of the unit
+  ansible.builtin.raw: echo 'asked {{ inventory_hostname }}' >> 'DIRECTORY/log'; cat 'DIRECTORY/unit/{{ inventory_hostname }}'
+  register: __read
+- name: Set the facts
+  ansible.builtin.set_fact:
+    rollout_node: {engine: {unit: {active: "{{ __read.stdout | trim }}"}, installed_version: "1"}}
+"""
+WAITING = (
+    "rollout/restart",
+    "rollout/start",
+    "rollout/stop",
+    "rollout/ask_again",
+    "rollout/resume",
+    "rollout/activate",
+)
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Cluster:
+    """Engines that waited for their next attempt when the state was gathered; the engine of each serves by now."""
+    made = Cluster(tmp_path, (*REAL, *WAITING))
+    made.write(tmp_path / "bin/systemctl", SYSTEMCTL).chmod(0o755)
+    made.write(tmp_path / "ssh", SSH.replace("FAKE_HOST=", 'PATH="DIRECTORY/bin:$PATH" FAKE_HOST='))
+    made.write(made.collection / "roles/rollout/tasks/gather.yml", GATHER)
+    plan = {"activate": True, "start": True, "restart": False, "first": True, "waits": True, "gate": False}
+    hosts = yaml.safe_load((tmp_path / "hosts.yml").read_text(encoding="utf-8"))
+    for node in GROUPS["engine_nodes"]:
+        made.write(tmp_path / "unit" / node, "active")
+    hosts["all"]["children"]["engine_nodes"]["vars"] = {"rollout_plan": {**plan, "reasons": []}}
+    made.write(tmp_path / "hosts.yml", yaml.safe_dump(hosts))
+    return made
+
+
+def run_waiting(made: Cluster, **variables: t.Any) -> Ended:
+    known = {"__rollout_configuration": {"drift": []}, "__rollout_record": {"record": {}}}
+    return made.run("rollout.yml", rollout_plan=None, ivy_engine_unit="ivy.service", **known, **variables)
+
+
+def test_engines_that_waited_and_serve_by_now_are_stopped_one_after_another(waiting: Cluster) -> None:
+    ended = run_waiting(waiting)
+
+    assert ended.code == 0, ended.output
+    turns = [line for line in ended.log if line.split()[0] in ("stop", "start")]
+    assert turns == [f"{what} {node}" for node in GROUPS["engine_nodes"] for what in ("stop", "start")]
+    # Each was asked again after the lease was renewed, and activated while it was stopped.
+    for node in GROUPS["engine_nodes"]:
+        stop = ended.log.index(f"stop {node}")
+        before = [line for line in ended.log[:stop] if line.endswith(f" {node}")]
+        assert before[-2:] == [f"rollout/renew_lease {node}", f"asked {node}"], ended.log
+        assert ended.log[stop:].index(f"rollout/set_configuration {node}") < ended.log[stop:].index(f"start {node}")
+
+
+def test_an_engine_that_waited_and_serves_alone_by_now_is_not_stopped(waiting: Cluster) -> None:
+    waiting.balancer("lb2", GROUPS["engine_nodes"], down=("engine2", "engine3"))
+
+    ended = run_waiting(waiting)
+
+    assert ended.code != 0
+    assert "engine1 was not stopped" in ended.output, ended.output
+    assert ended.done("stop") == []
+
+
+def test_a_host_lost_while_engines_wait_leaves_the_others_waiting(waiting: Cluster) -> None:
+    for node in GROUPS["engine_nodes"]:
+        waiting.write(waiting.directory / "unit" / node, "activating")
+
+    ended = run_waiting(waiting, lost="rollout/create_schema engine1")
+
+    assert ended.code != 0
+    assert "No engine was stopped" in ended.last, ended.output
+    assert ended.done("stop") == []
+
+
+def test_systemd_tries_again_to_start_an_engine_that_waited_if_the_run_fails(waiting: Cluster) -> None:
+    waiting.write(waiting.directory / "unit/engine1", "activating")
+    failing = "- name: Fail\n  ansible.builtin.fail:\n"
+    waiting.write(waiting.collection / "roles/rollout/tasks/set_configuration.yml", failing)
+
+    ended = run_waiting(waiting)
+
+    assert ended.code != 0
+    assert [line for line in ended.log if line.split()[0] in ("stop", "start")] == ["stop engine1", "start engine1"]
+    assert (waiting.directory / "unit/engine2").read_text(encoding="utf-8") == "active"
