@@ -902,7 +902,7 @@ state="DIRECTORY/unit/$FAKE_HOST"
 case "$*" in
   *show*)
     active="$(cat "$state")"
-    printf 'Id=ivy.service\\nLoadState=loaded\\nActiveState=%s\\nSubState=auto-restart\\nUnitFileState=enabled\\n' "$active" ;;
+    printf 'Id=ivy.service\\nLoadState=loaded\\nActiveState=%s\\nUnitFileState=enabled\\n' "$active" ;;
   *is-enabled*) echo enabled ;;
   *is-active*) cat "$state" ;;
   *stop*) echo "stop $FAKE_HOST" >> DIRECTORY/log; echo inactive > "$state" ;;
@@ -912,7 +912,9 @@ esac
 # The stub of the facts, from the same file.
 GATHER = """
 - name: Read the state of the unit
-  ansible.builtin.raw: echo 'asked {{ inventory_hostname }}' >> 'DIRECTORY/log'; cat 'DIRECTORY/unit/{{ inventory_hostname }}'
+  ansible.builtin.raw: |
+    echo 'asked {{ inventory_hostname }}' >> 'DIRECTORY/log'
+    cat 'DIRECTORY/unit/{{ inventory_hostname }}'
   register: __read
 - name: Set the facts
   ansible.builtin.set_fact:
