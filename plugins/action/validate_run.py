@@ -16,6 +16,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import inventory_check
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import report as preflight_report
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
+    fixed_options,
     inventory_sources,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
@@ -51,6 +52,7 @@ class ActionModule(ActionBase):
         inventory = Inventory(variables.hosts, None, variables.group_names)
         findings = self._check_sources(manager._inventory, variables, roles)
         findings += preflight_options.check_extra(variables.extra, roles, variables.used)
+        findings += fixed_options.check(variables, roles.values())
         if checked["inventory_options"]:
             names = preflight_options.check_names(inventory, roles, variables.extra, variables.used)
             # Warnings are left to preflight: the other playbooks do what they were asked for.
@@ -68,7 +70,13 @@ class ActionModule(ActionBase):
             head = "This run cannot be started as it was called. No host was contacted, and nothing was changed."
             result.update(failed=True, msg=text_of(preflight_report.lines(report, head)))
         else:
-            result.update(roles=used, findings=[finding.to_dict() for finding in report.findings])
+            # Some of the options are secrets.
+            result.update(
+                roles=used,
+                findings=[finding.to_dict() for finding in report.findings],
+                options=fixed_options.values_of(variables, roles.values()),
+                _ansible_no_log=True,
+            )
         return result
 
     def _accepted(self, inventory: Inventory, variables: preflight_variables.Variables) -> list[str]:

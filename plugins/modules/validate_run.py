@@ -16,6 +16,8 @@ description:
   - Variables with the prefix of a role that are not an option of that role, and variables of the command line (C(-e))
     whose name is similar to an option. A variable that another variable uses is accepted.
   - Variables of the command line with a value of the wrong type.
+  - Options that name a file of the controller by facts, unless Ansible is configured with
+    C(inject_facts_as_vars=False).
   - With O(roles), options of these roles with an invalid value on any host. With O(cluster), everything else that
     M(ivy.cluster.preflight_inventory) finds in the description of the cluster.
 options:
@@ -63,6 +65,16 @@ findings:
   type: list
   elements: dict
   sample: []
+options:
+  description:
+    - By host of the cluster, the options with the values that they have on it. The first play of each playbook sets
+      them by C(set_fact), so that no fact replaces them.
+    - It lacks the options of the command line, those that tasks have set, those whose value depends on facts or on the
+      play, and those that the collection passes to its own roles. The result is not logged, because some options are
+      secrets.
+  returned: success
+  type: dict
+  sample: {engine1: {ivy_http_port: 8080}}
 """
 
 import typing as t

@@ -180,7 +180,7 @@ from ansible.plugins.action import ActionBase
 class ActionModule(ActionBase):
     _requires_connection = False
     def run(self, tmp=None, task_vars=None):
-        return {"changed": False}
+        return {"changed": False, "options": {}}
 """
 # Replaces every task file of every role: logs the step, and breaks the connection if the host is to be lost in it.
 STUB = """

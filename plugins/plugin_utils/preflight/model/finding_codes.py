@@ -96,6 +96,7 @@ KINDS = frozenset(
         "not-reached",
         "on-share",
         "option",
+        "option-by-facts",
         "option-missing",
         "option-refused",
         "option-unknown",

@@ -7,18 +7,50 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
+from ansible import constants
 from ansible.template import Templar
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.fixed_options import described_variables
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import GROUPS, Host
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import Role, variables_in_roles
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _OF_FACTS = re.compile(r"ansible_facts|ansible_(?:distribution|memtotal|processor|architecture|default_ipv|os_family)")
+# Variables of Ansible that are not the same in each play and role, and the groups that playbooks create.
+_CHANGING = frozenset(
+    {
+        "ansible_collection_name",
+        "ansible_dependent_role_names",
+        "ansible_facts",
+        "ansible_local",
+        "ansible_parent_role_names",
+        "ansible_parent_role_paths",
+        "ansible_play_batch",
+        "ansible_play_hosts",
+        "ansible_play_hosts_all",
+        "ansible_play_name",
+        "ansible_play_role_names",
+        "ansible_role_name",
+        "ansible_role_names",
+        "ivy_left_out",
+        "ivy_reached",
+        "ivy_this_run",
+        "play_hosts",
+        "role_name",
+        "role_names",
+        "role_path",
+    }
+)
+# Variables of Ansible that are the same on each host.
+_OF_ALL_HOSTS = frozenset({"groups", "hostvars"})
+# No fact can have these names.
+_OF_CONNECTIONS = frozenset(name for names in constants.MAGIC_VARIABLE_MAPPING.values() for name in names)
 
 
 class Values(t.Mapping[str, t.Any]):
@@ -33,6 +65,7 @@ class Values(t.Mapping[str, t.Any]):
         self._known: dict[str, native.Plain] = {}
         self._unknown: set[str] = set()
         self._by_facts: dict[str, bool] = {}
+        self._words: dict[str, frozenset[str]] = {}
 
     def __getitem__(self, name: str) -> native.Plain:
         if name in self._known:
@@ -62,6 +95,9 @@ class Values(t.Mapping[str, t.Any]):
     def __len__(self) -> int:
         return len(self.variables)
 
+    def is_literal(self, name: str) -> bool:
+        return _is_literal(self.variables.get(name))
+
     def text_in_role(self, role: Role, template: t.Any) -> tuple[native.Plain, str]:
         """A template as the role would see it: its look-ups find the role's own files."""
         own = {"role_path": str(role.path), "role_name": role.name, "ansible_search_path": [str(role.path)]}
@@ -87,6 +123,40 @@ class Values(t.Mapping[str, t.Any]):
         return bool(_OF_FACTS.search(text)) or any(
             self.needs_facts(other, seen) for other in set(_NAME.findall(text)) - seen
         )
+
+    def changes(self, name: str, *, hostvars: bool) -> bool:
+        """Whether a later play or fact may change the value; ``hostvars``: whether the other hosts' values may."""
+        return any(
+            hostvars
+            if word == "hostvars"
+            else word in _CHANGING
+            or (word.startswith("ansible_") and word not in self.variables and word not in _OF_CONNECTIONS)
+            for word in self.words_behind(name)
+        )
+
+    def words_behind(self, name: str) -> frozenset[str]:
+        """All words in a template and in the templates that it leads to, among them the names of variables."""
+        if name not in self._words:
+            found: set[str] = set()
+            waiting = {name}
+            while waiting:
+                raw = self.variables.get(waiting.pop())
+                if isinstance(raw, (str, dict, list)) and not _is_literal(raw):
+                    new = _words_in(str(raw)) - found
+                    found |= new
+                    waiting |= new - _OF_ALL_HOSTS
+            self._words[name] = frozenset(found)
+        return self._words[name]
+
+    def fingerprint(self, name: str) -> tuple[tuple[str, str], ...]:
+        """What a value is made of. Hosts with the same fingerprint have the same value."""
+        names = {name, *self.words_behind(name)} & self.variables.keys() - _OF_ALL_HOSTS
+        return tuple((one, repr(self.variables[one])) for one in sorted(names))
+
+
+@functools.cache
+def _words_in(text: str) -> frozenset[str]:
+    return frozenset(_NAME.findall(text))
 
 
 def _is_literal(value: t.Any) -> bool:
@@ -118,12 +188,16 @@ class Variables:
                     names.setdefault(host.name, []).append(group)
         options = {name for role in roles.values() for name in role.options}
         self.values: dict[str, Values] = {}
+        # Names that tasks of the user have set, by host.
+        self.set_by_tasks: dict[str, set[str]] = {}
         self.extra: dict[str, t.Any] = {str(key): value for key, value in manager.extra_vars.items()}
         # Names that a variable of the inventory or of the command line refers to.
         self.used: set[str] = set()
         hosts = []
         for name, groups in names.items():
-            seen = manager.get_vars(play=play, host=manager._inventory.get_host(name))
+            with described_variables(manager):
+                seen = manager.get_vars(play=play, host=manager._inventory.get_host(name))
+                self.set_by_tasks[str(name)] = set(manager._nonpersistent_fact_cache.get(name, ()))
             variables = {**variables_in_roles(roles.values(), seen), **manager.extra_vars}
             values = Values(str(name), variables, loader, self._fail)
             self.values[str(name)] = values
