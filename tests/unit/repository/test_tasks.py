@@ -360,6 +360,41 @@ def test_checks_that_print_are_found() -> None:
         assert validates_raw(Task({"ansible.builtin.template": {"src": "x", "validate": command}}, ())) is expected
 
 
+def prints_an_address(task: Task) -> bool:
+    """Whether a module prints, as argument or in a message, the address of an archive with its password."""
+    if task.keys.get("no_log") is True:
+        return False
+    for name, arguments in task.keys.items():
+        if not name.startswith("ansible.builtin.") or name.endswith((".set_fact", ".assert")):
+            continue
+        for expression in re.findall(r"\{\{.*?\}\}", str(arguments), re.DOTALL):
+            if (
+                "_archive_url" in re.sub(r"'[^']*'", "", expression)
+                and "ivy.cluster.masked(ivy_known_secrets)" not in expression
+            ):
+                return True
+    return False
+
+
+def test_addresses_that_are_printed_are_found() -> None:
+    text = """
+        - ansible.builtin.get_url: {url: "{{ engine_archive_url }}", dest: /a}
+        - ansible.builtin.fail: {msg: "{{ a_archive or a_archive_url }} is damaged. Correct a_archive_url."}
+        - ansible.builtin.get_url: {url: "{{ engine_archive_url }}", dest: /a}
+          no_log: true
+        - ansible.builtin.fail: {msg: "{{ a_archive_url | ivy.cluster.masked(ivy_known_secrets) }}: a_archive_url"}
+        - ansible.builtin.stat: {path: "{{ cache }}/a.zip"}
+          when: a_archive_url != ''
+    """
+    found = [prints_an_address(task) for task in tasks_in(yaml.safe_load(text))]
+    assert found == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_address_of_an_archive_is_printed_with_its_password(path: Path) -> None:
+    assert [task.name for task in load(path) if prints_an_address(task)] == []
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_rejected_file_is_printed_with_its_secrets(path: Path) -> None:
     assert [task.name for task in load(path) if validates_raw(task)] == []
