@@ -92,7 +92,8 @@ class Canaries:
     """The secrets of this run, including the demo's own."""
 
     def __init__(self, lab: Lab) -> None:
-        self.new = {name: new_secret(name) for name in ("mail", "file", "key", "dash", "search", "quoted", "app")}
+        names = ("mail", "file", "key", "dash", "search", "quoted", "app", "line")
+        self.new = {name: new_secret(name) for name in names}
         kept = {path.name: path.read_text(encoding="utf-8").strip() for path in (lab.directory / "secrets").iterdir()}
         assert {"cluster_key", "database_password", "admin_password", "mail_password"} <= set(kept)
         self.kept = kept
@@ -141,6 +142,17 @@ def values(canaries: Canaries, tmp_path_factory: pytest.TempPathFactory) -> dict
             "app": new["app"],
             "engine_keys": {"Administrators.admin.Password": canaries.kept["admin_password"]},
         },
+    }
+
+
+def options_with_lines(secret: str) -> dict[str, Any]:
+    """Options whose lines go into the configuration of a service as they are."""
+    lines = {name: [f"# {secret}"] for name in ("global", "frontend", "backend")}
+    return {
+        **{f"haproxy_{name}_lines": value for name, value in lines.items()},
+        "haproxy_extra_sections": f"userlist admins\n    user admin insecure-password {secret}",
+        "elasticsearch_settings": {"node.attr.canary": secret},
+        "postgres_settings": {"ivy.canary": secret},
     }
 
 
@@ -207,11 +219,13 @@ def test_1_check_mode_shows_no_secret_and_writes_nothing(
         "ivy_search_user": "searcher",
         "ivy_search_password": new["search"],
         "ivy_shared_secrets": {**values["ivy_shared_secrets"], "engine_keys": keys},
+        **options_with_lines(new["line"]),
     }
 
     run = lab.playbook("site.yml", *arguments(all_values, tmp_path), "--check").succeeded()
 
     assert set(lab.nodes) <= set(run.changed()), "check mode does not predict the change"
+    assert {"lb1", "search1", "db1"} <= set(run.changed())
     assert "(new secret content)" in run.output
     assert canaries.found_in(run.output) == []
     assert files(lab) == before

@@ -13,6 +13,8 @@ import typing as t
 from collections import Counter
 from http.cookies import CookieError, SimpleCookie
 
+from ..node.engine.deadline import Deadline
+
 # Requests with the cookie that the first user received.
 _RETURNS = 5
 _TIMEOUT = 10.0
@@ -54,14 +56,16 @@ class Answer(t.NamedTuple):
 class _Connection(http.client.HTTPSConnection):
     """A connection to the balancer's address under the public name."""
 
-    def __init__(self, target: Target, context: ssl.SSLContext) -> None:
-        super().__init__(target.server_name, target.port, timeout=_TIMEOUT, context=context)
+    def __init__(self, target: Target, context: ssl.SSLContext, deadline: Deadline) -> None:
+        super().__init__(target.server_name, target.port, context=context)
         self._target = target
+        self._deadline = deadline
         self._tls = context
 
     def connect(self) -> None:
-        stream = socket.create_connection((self._target.address, self._target.port), _TIMEOUT)
+        stream = socket.create_connection((self._target.address, self._target.port), self._deadline.left())
         try:
+            stream.settimeout(self._deadline.left())
             self.sock = self._tls.wrap_socket(stream, server_hostname=self._target.server_name)
         except BaseException:
             stream.close()
@@ -134,11 +138,13 @@ class Probe:
         headers = {"Host": self.target.host, "User-Agent": "ivy-cluster-probe", "Connection": "close"}
         if cookie:
             headers["Cookie"] = f"{self.target.cookie}={cookie}"
-        connection = _Connection(self.target, self.context)
+        deadline = Deadline(_TIMEOUT)
+        connection = _Connection(self.target, self.context, deadline)
         try:
+            stream = deadline.connect(connection)
             connection.request("GET", self.target.path, headers=headers)
-            if not self.tls["ok"] and isinstance(connection.sock, ssl.SSLSocket):
-                self.tls = describe_tls(connection.sock)
+            if not self.tls["ok"] and isinstance(stream, ssl.SSLSocket):
+                self.tls = describe_tls(stream)
             response = connection.getresponse()
             response.read(_MAX_BODY_READ)
             return Answer(response.status, find_cookie(response.headers.get_all("Set-Cookie", []), self.target.cookie))

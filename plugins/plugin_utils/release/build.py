@@ -318,6 +318,7 @@ def _checked_yaml(made: _File, rendered: bool, encrypted: bool, given: ReleaseIn
     if not document.is_mapping:
         findings.append(Finding.in_file(name, 1, "it does not hold keys and values", "Write 'Key: value' lines."))
     findings += yaml_checks.check_tags(name, document)
+    findings += yaml_checks.check_merges(name, document)
     findings += yaml_checks.check_header(path, name, document, given.profile)
     findings += yaml_checks.check_renamed(path, name, document, given.profile, given.engine_version)
     if not encrypted:

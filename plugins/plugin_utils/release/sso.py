@@ -19,6 +19,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
 
 # SSO.UserHeader up to 11, SecuritySystems.<name>.SSO.UserHeader from 12 on.
 _KEY = re.compile(r"(?:.*\.)?SSO\.UserHeader", re.IGNORECASE | re.DOTALL)
+# Such as SSO.<<.UserHeader, SSO.UserHeader[0] and SSO[0].UserHeader, of which nobody knows whether the engine reads it.
+_UNUSUAL = re.compile(r"(?:.*\.)?SSO[.\[].*UserHeader(?:\W.*)?", re.IGNORECASE | re.DOTALL)
 _VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_USERHEADER", re.IGNORECASE | re.DOTALL)
 _HEADER = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -36,7 +38,13 @@ def of_document(name: str, document: tree.Document) -> tuple[list[str], list[Fin
     headers: list[str] = []
     findings: list[Finding] = []
     for leaf in document.leaves:
-        if not is_header_key(leaf.key) or (leaf.value.kind == "text" and not leaf.value.text):
+        if not is_header_key(leaf.key):
+            if _UNUSUAL.fullmatch(leaf.key):
+                problem = f"'{leaf.key}' does not name the header of the single sign-on as the balancer expects it"
+                advice = "Write UserHeader with the name itself directly below SSO: the balancer removes this header."
+                findings.append(Finding.in_file(name, leaf.line, problem, advice))
+            continue
+        if leaf.value.kind == "text" and not leaf.value.text:
             continue
         if leaf.value.kind == "text" and _HEADER.fullmatch(leaf.value.text):
             headers.append(leaf.value.text)

@@ -21,6 +21,7 @@ _APP_YAML = re.compile(r"configuration/applications/(?:.+/)?app\.yaml")
 # engine is ordinary, for example 13.2.9 with engine 13.2.0.
 _SCHEMA = re.compile(r"https://json-schema\.(?:axonivy\.com|ivyteam\.ch)/(\w+)/[^/]+/(\w+)\.json")
 _CLEAR_MACRO = re.compile(r"\$\{(?:encrypt|hash):")
+_MERGE = re.compile(r"(?:^|\.)(<<)(?:$|[.\[])")
 _COMMENT_SIGN = re.compile("#")
 
 
@@ -95,6 +96,18 @@ def check_tags(name: str, document: tree.Document) -> list[Finding]:
             problem = f"'{leaf.key}' has the tag {leaf.tag}, which the engine does not know"
             findings.append(Finding.in_file(name, leaf.line, problem, advice))
     return findings
+
+
+def check_merges(name: str, document: tree.Document) -> list[Finding]:
+    """Merge keys: the engine reads what they refer to, and no check of a key would find it there."""
+    advice = "Write the keys themselves, or use a template (.j2) to repeat them."
+    lines: dict[str, int] = {}
+    for leaf in document.leaves:
+        found = _MERGE.search(leaf.key)
+        if found is not None:
+            lines.setdefault(leaf.key[: found.end(1)], leaf.line)
+    problem = "is a merge key, which hides keys from the checks of this file"
+    return [Finding.in_file(name, line, f"'{key}' {problem}", advice) for key, line in lines.items()]
 
 
 def check_renamed(

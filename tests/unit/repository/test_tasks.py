@@ -136,6 +136,71 @@ def validates_raw(task: Task) -> bool:
     return any(">" not in command and "nft " not in command and "item[" not in command for command in commands)
 
 
+# With --diff Ansible prints what these write, and with -v the items of a loop.
+_WRITERS = ("template", "copy", "blockinfile", "lineinfile", "replace", "assemble")
+# What is printed although it has variables, by the role's file and the task, and why it has no secret.
+_SHOWN = {
+    (
+        "certificates/tasks/create_authority_certificate.yml",
+        "Install the certificate of the certificate authority on the controller",
+    ): ("certificates are public"),
+    ("certificates/tasks/trust_authority.yml", "Install the certificate of the certificate authority"): (
+        "certificates are public"
+    ),
+    ("certificates/tasks/verify_chain.yml", "Write the root"): "certificates are public",
+    ("config_guard/tasks/install.yml", "Install the program"): "a file of the role",
+    (
+        "config_guard/tasks/install.yml",
+        "Install the service",
+    ): "names and directories in a unit that everybody can read",
+    ("config_guard/tasks/install.yml", "Install the timer"): "a calendar expression in a unit that everybody can read",
+    ("elasticsearch/tasks/configure.yml", "Write the program that records the files read at a start"): (
+        "directories in a program that everybody can read"
+    ),
+    ("elasticsearch/tasks/configure.yml", "Write the unit"): "names and directories in a unit that everybody can read",
+    ("engine/tasks/limit_logs_and_dumps.yml", "Configure systemd to remove old logs and dumps"): "directories and ages",
+    ("firewall/tasks/close.yml", "Write the rules and the unit that loads them"): "addresses and ports",
+    (
+        "haproxy/tasks/write_configuration.yml",
+        "Install the programs that save the server states, export the certificate expiry dates, "
+        "and end the sessions of lost nodes",
+    ): "files of the role",
+    (
+        "haproxy/tasks/write_configuration.yml",
+        "Install the units that save the server states and write certificate expiry metrics",
+    ): "directories and times in units that everybody can read",
+    ("haproxy/tasks/write_configuration.yml", "Write the error pages"): "the balancer sends them to everybody",
+    ("postgres/tasks/configure.yml", "Map root to the administrator for the socket"): "a text of the role",
+    ("postgres/tasks/install.yml", "Prevent the package from creating a cluster"): "a text of the role",
+    ("postgres/tasks/start.yml", "Make the unit wait for its addresses"): "addresses, and a file of the role",
+    ("rollout/tasks/place_applications.yml", "Copy the applications to the node"): (
+        "archives, which the module copies as files and Ansible does not print"
+    ),
+}
+
+
+def prints_content(task: Task) -> bool:
+    """Whether --diff prints what the task writes, or -v prints an item that has the content, and it is not constant."""
+    writes = [value for name, value in task.keys.items() if name.startswith("ansible.builtin.") and _writes(name)]
+    if not writes or task.keys.get("no_log") is True:
+        return False
+    content = " ".join(str(arguments) for arguments in writes)
+    in_item = "loop" in task.keys and re.search(r"item(\['content'\]|\.content)", content) is not None
+    constant = all(
+        isinstance(arguments, dict) and "src" not in arguments and "{{" not in _content(arguments)
+        for arguments in writes
+    )
+    return in_item or (task.keys.get("diff") is not False and not constant)
+
+
+def _writes(name: str) -> bool:
+    return name.rpartition(".")[2] in _WRITERS
+
+
+def _content(arguments: dict[str, Any]) -> str:
+    return " ".join(str(arguments.get(name, "")) for name in ("content", "block", "line", "replace"))
+
+
 def load(path: Path) -> list[Task]:
     return list(tasks_in(yaml.safe_load(path.read_text(encoding="utf-8"))))
 
@@ -257,11 +322,77 @@ def test_the_end_of_a_journal_is_short_whatever_it_contains(tmp_path: Path) -> N
         assert 2000 <= len(done.stdout.splitlines()[0]) <= 4000
 
 
+def test_content_that_is_printed_is_found() -> None:
+    text = """
+        - ansible.builtin.template: {src: a.j2, dest: /a}
+        - ansible.builtin.copy: {content: "{{ words }}", dest: /a}
+        - ansible.builtin.copy: {src: "{{ file }}", dest: /a}
+        - ansible.builtin.blockinfile: {block: "{{ words }}", path: /a}
+        - ansible.builtin.copy: {content: "{{ item['content'] }}", dest: /a}
+          loop: "{{ files }}"
+          diff: false
+        - ansible.builtin.template: {src: a.j2, dest: /a}
+          diff: false
+        - ansible.builtin.copy: {content: "{{ item.content }}", dest: /a}
+          loop: "{{ files }}"
+          no_log: true
+        - ansible.builtin.copy: {content: "text", dest: "{{ path }}"}
+        - ansible.builtin.file: {path: "{{ path }}"}
+    """
+    found = [prints_content(task) for task in tasks_in(yaml.safe_load(text))]
+    assert found == [True] * 5 + [False] * 4
+
+
+def test_no_option_is_printed_with_the_file_that_contains_it() -> None:
+    found = {
+        (str(path.relative_to(ROOT / "roles")) if path.is_relative_to(ROOT / "roles") else path.name, task.name)
+        for path in FILES
+        for task in load(path)
+        if prints_content(task)
+    }
+    assert found == set(_SHOWN)
+
+
 def test_checks_that_print_are_found() -> None:
     silent = "/bin/sh -c 'haproxy -c -f \"$0\" >/run/log 2>&1' %s"
     commands = {"/usr/sbin/haproxy -c -f %s": True, silent: False, "nft --check --file %s": False}
     for command, expected in commands.items():
         assert validates_raw(Task({"ansible.builtin.template": {"src": "x", "validate": command}}, ())) is expected
+
+
+def prints_an_address(task: Task) -> bool:
+    """Whether a module prints, as argument or in a message, the address of an archive with its password."""
+    if task.keys.get("no_log") is True:
+        return False
+    for name, arguments in task.keys.items():
+        if not name.startswith("ansible.builtin.") or name.endswith((".set_fact", ".assert")):
+            continue
+        for expression in re.findall(r"\{\{.*?\}\}", str(arguments), re.DOTALL):
+            if (
+                "_archive_url" in re.sub(r"'[^']*'", "", expression)
+                and "ivy.cluster.masked(ivy_known_secrets)" not in expression
+            ):
+                return True
+    return False
+
+
+def test_addresses_that_are_printed_are_found() -> None:
+    text = """
+        - ansible.builtin.get_url: {url: "{{ engine_archive_url }}", dest: /a}
+        - ansible.builtin.fail: {msg: "{{ a_archive or a_archive_url }} is damaged. Correct a_archive_url."}
+        - ansible.builtin.get_url: {url: "{{ engine_archive_url }}", dest: /a}
+          no_log: true
+        - ansible.builtin.fail: {msg: "{{ a_archive_url | ivy.cluster.masked(ivy_known_secrets) }}: a_archive_url"}
+        - ansible.builtin.stat: {path: "{{ cache }}/a.zip"}
+          when: a_archive_url != ''
+    """
+    found = [prints_an_address(task) for task in tasks_in(yaml.safe_load(text))]
+    assert found == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_address_of_an_archive_is_printed_with_its_password(path: Path) -> None:
+    assert [task.name for task in load(path) if prints_an_address(task)] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -237,6 +237,19 @@ def test_each_limit_has_its_table_and_its_rule(rendered: Path) -> None:
     assert "tune.bufsize 16384" in lines
 
 
+def test_no_parameter_of_a_path_is_logged(rendered: Path) -> None:
+    """Such as ;jsessionid=, with which anybody takes over the session."""
+    lines = configuration(rendered, "plain")
+    formats = [line for line in lines if line.startswith("log-format ")]
+    assert len(formats) == 2
+    for line in formats:
+        assert "%{+Q,+E}[var(txn.logged_path)]" in line
+        assert not any(word in line for word in ("HPO", "HU ", "HQ", "}r "))
+    for frontend in ("public_http", "public_https"):
+        first = next(line for line in lines[lines.index(f"frontend {frontend}") :] if line.startswith("http-request "))
+        assert first == "http-request set-var(txn.logged_path) path,regsub(;[^/]*,,g)"
+
+
 def test_disabled_features_are_not_in_the_configuration(rendered: Path) -> None:
     text = "\n".join(configuration(rendered, "off"))
     for word in (

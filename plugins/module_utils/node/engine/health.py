@@ -11,6 +11,8 @@ from __future__ import annotations
 import http.client
 import typing as t
 
+from .deadline import Deadline
+
 _MAX_BODY_READ = 1 << 20
 
 
@@ -54,6 +56,7 @@ def _ask(
     path = str(request["path"])
     connection = http.client.HTTPConnection(address, port, timeout=seconds)
     try:
+        Deadline(seconds).connect(connection)
         connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", host or f"{address}:{port}")
         for name, value in (definition.get("headers") or {}).items():

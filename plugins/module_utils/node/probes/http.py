@@ -9,6 +9,8 @@ import json
 import time
 import typing as t
 
+from ..engine.deadline import Deadline
+
 # Methods that change nothing, so a request may be repeated.
 SAFE_METHODS = ("GET", "HEAD")
 _INTERVAL = 0.3
@@ -33,6 +35,7 @@ def send(port: int, host_header: str, request: t.Mapping[str, t.Any], timeout: f
     if body is not None:
         headers["Content-Type"] = request["content_type"]
     try:
+        Deadline(timeout).connect(connection)
         connection.request(request["method"], request["path"], body=body, headers=headers)
         response = connection.getresponse()
         text = response.read(_MAX_BODY_READ).decode("utf-8", "replace")

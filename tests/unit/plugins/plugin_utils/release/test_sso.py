@@ -43,6 +43,22 @@ def test_an_invalid_name_of_a_header_is_a_finding(value: str) -> None:
     assert [(finding.line, "is not the name of a header" in finding.message) for finding in findings] == [(2, True)]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x: &x {UserHeader: X-Corp}\nSecuritySystems:\n  default:\n    SSO:\n      <<: *x\n",
+        "SSO: {UserHeader: [X-Corp]}\n",
+        "SSO:\n- UserHeader: X-Corp\n",
+        "SSO: {UserHeader: {Name: X-Corp}}\n",
+        "SSO: {'UserHeader ': X-Corp}\n",
+    ],
+)
+def test_a_header_that_is_not_named_plainly_is_a_finding(text: str) -> None:
+    headers, (finding,) = sso.of_document(IVY, parse(text))
+    assert headers == []
+    assert "does not name the header of the single sign-on" in finding.message
+
+
 def test_headers_of_keys_and_of_variables() -> None:
     keys = {"SecuritySystems.a.SSO.UserHeader": "X-Key", "SecuritySystems.a.SSO.Enabled": "true"}
     assert sso.of_values(keys) == (["X-Key"], [])

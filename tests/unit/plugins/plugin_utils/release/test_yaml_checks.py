@@ -190,6 +190,14 @@ def test_passwords_in_addresses() -> None:
     assert clear('Url: "http://u:${decrypt:x}@h"\n') == []
 
 
+def test_merge_keys_are_refused() -> None:
+    text = "x: &x {a: 1}\nb:\n  <<: *x\nc:\n  <<: [*x]\n  d: 1\ne: {<<: {}}\nf: '<<'\ng: a<<b\n"
+    findings = yaml_checks.check_merges("x", parse(text))
+    assert [finding.message.partition(" ")[0] for finding in findings] == ["'b.<<'", "'c.<<'", "'e.<<'"]
+    assert [finding.line for finding in findings][2] == 7
+    assert yaml_checks.check_merges("x", parse("f: '<<'\na<<b: 1\n")) == []
+
+
 def test_tags() -> None:
     (finding,) = yaml_checks.check_tags("x", parse("a: 1\nb: !vault |\n  abc\n"))
     assert finding.line == 2
