@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.agent import guard, guard_report
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, describe
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store import store
@@ -653,7 +654,7 @@ def test_an_error_of_any_kind_leaves_no_traceback(watch: Watch, monkeypatch: pyt
     place = {
         "state": (guard_report, "GuardState"),
         "write": (guard_report.GuardState, "write"),
-        "record": (guard.record, "read"),
+        "record": (record, "read"),
         "metrics": (guard_report, "write_metrics"),
     }[step]
     watch.node.apply(watch.node.build(files(watch.node)))
