@@ -21,7 +21,7 @@ import time
 from typing import Any, ClassVar
 
 from balancer_trial import ENGINE, PATIENCE
-from engine_health import check
+from engine_probe.health import check
 
 STATUSES = (200, 201, 204, 301, 302, 303, 304, 307, 308, 400, 401, 404, 500, 503)
 BODIES = ("", "to the demo-portal", "Maintenance Mode", "This is Demo Mode.", "demo portal")

@@ -1,1 +1,0 @@
-../../default/tests/engine_health.py
