@@ -175,6 +175,10 @@ def _sso_headers(
             headers += found
             problems += more
     findings += problems
+    if headers:
+        for path, file in files.items():
+            if yaml_checks.is_engine_yaml(path) and file.document is not None:
+                findings += sso.open_connectors(file.name, file.document)
     return sso.unique(headers)
 
 

@@ -21,6 +21,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
 _KEY = re.compile(r"(?:.*\.)?SSO\.UserHeader", re.IGNORECASE | re.DOTALL)
 # Such as SSO.<<.UserHeader, SSO.UserHeader[0] and SSO[0].UserHeader, of which nobody knows whether the engine reads it.
 _UNUSUAL = re.compile(r"(?:.*\.)?SSO[.\[].*UserHeader(?:\W.*)?", re.IGNORECASE | re.DOTALL)
+# They are off by default. The rule of engine_http_firewall has the HTTP port only.
+_CONNECTOR = re.compile(r"(?:.*\.)?(?:Connector|WebServer)\.(HTTPS|AJP)\.Enabled", re.IGNORECASE | re.DOTALL)
 _VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_USERHEADER", re.IGNORECASE | re.DOTALL)
 _HEADER = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -68,6 +70,21 @@ def of_values(values: t.Mapping[str, t.Any], variables: bool = False) -> tuple[l
             advice = "Write the name with letters, digits and dashes: the balancer removes this header."
             findings.append(Finding.in_file("", 0, f"the value of '{key}' is not the name of a header", advice))
     return headers, findings
+
+
+def open_connectors(name: str, document: tree.Document) -> list[Finding]:
+    """Other ports of the engine, through which everybody could send the header past the balancer."""
+    findings: list[Finding] = []
+    for leaf in document.leaves:
+        match = _CONNECTOR.fullmatch(leaf.key)
+        if match is not None and leaf.value.kind == "text" and leaf.value.text.lower() not in ("", "false"):
+            problem = (
+                f"'{leaf.key}' opens another port of the engine, and with single sign-on anybody who reaches it can be "
+                "any user"
+            )
+            advice = f"Remove the key: the balancers use HTTP, and no firewall rule closes the {match[1].upper()} port."
+            findings.append(Finding.in_file(name, leaf.line, problem, advice))
+    return findings
 
 
 def of_source(

@@ -175,6 +175,16 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},
         {},
     ),
+    "single sign-on with another open port": (
+        v(engine_http_firewall=True)
+        | {
+            "files": {
+                "shared_config/configuration/ivy.yaml.j2": site.HEADER
+                + "SSO.UserHeader: X-Corp-User\nConnector.HTTPS.Enabled: true\n"
+            }
+        },
+        {"release": "'Connector.HTTPS.Enabled' opens another port"},
+    ),
     "single sign-on behind another firewall": (
         v(ivy_accept_unsupported=["sso-http-port"])
         | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},

@@ -59,6 +59,16 @@ def test_a_header_that_is_not_named_plainly_is_a_finding(text: str) -> None:
     assert "does not name the header of the single sign-on" in finding.message
 
 
+def test_other_ports_of_the_engine_are_findings() -> None:
+    text = "Connector:\n  HTTPS: {Enabled: true, Port: 8443}\n  HTTP.Enabled: true\nWebServer.AJP.Enabled: yes\n"
+    findings = sso.open_connectors(IVY, parse(text))
+    assert [(finding.line, finding.message.partition(" ")[0]) for finding in findings] == [
+        (2, "'Connector.HTTPS.Enabled'"),
+        (4, "'WebServer.AJP.Enabled'"),
+    ]
+    assert sso.open_connectors(IVY, parse("Connector:\n  HTTPS.Enabled: false\n  AJP: {Port: 8009}\n")) == []
+
+
 def test_headers_of_keys_and_of_variables() -> None:
     keys = {"SecuritySystems.a.SSO.UserHeader": "X-Key", "SecuritySystems.a.SSO.Enabled": "true"}
     assert sso.of_values(keys) == (["X-Key"], [])
