@@ -18,7 +18,8 @@ def parse_configured_servers(configuration: str) -> dict[tuple[str, str], tuple[
     section = ""
     for line in configuration.splitlines():
         words = line.split()
-        if not words or words[0].startswith("#"):
+        # A condition (.if) begins no section.
+        if not words or words[0].startswith(("#", ".")):
             continue
         if words[0] in ("backend", "listen") and len(words) > 1:
             section = words[1]

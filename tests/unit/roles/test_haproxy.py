@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.saved_states import parse_configured_servers
+
 ROOT = Path(__file__).resolve().parents[3]
 # One host in each inventory, with the options of a balancer.
 CASES: dict[str, dict[str, Any]] = {
@@ -184,6 +186,15 @@ def configuration(rendered: Path, case: str) -> list[str]:
 def problems(rendered: Path, case: str) -> list[str]:
     found: list[str] = json.loads((rendered / f"{case}.json").read_text(encoding="utf-8"))
     return found
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if not name.startswith("bad")])
+def test_the_program_that_saves_the_states_finds_every_server(rendered: Path, case: str) -> None:
+    """It keeps no state of a server that it does not find in the configuration."""
+    text = (rendered / f"{case}.cfg").read_text(encoding="utf-8")
+    names = {line.split()[1] for line in configuration(rendered, case) if line.startswith("server ")}
+    assert names
+    assert {name for _backend, name in parse_configured_servers(text)} == names
 
 
 @pytest.mark.parametrize("case", [name for name in CASES if not name.startswith("bad")])
