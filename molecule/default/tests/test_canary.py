@@ -110,8 +110,10 @@ class Canaries:
             self.forms = sorted({*self.forms, *listed})
 
     def found_in(self, text: str) -> list[str]:
-        found = [line[:300] for line in text.splitlines() if any(form in line for form in self.forms)]
-        for run in _ENCODED.findall(text):
+        # Tasks print the same text for each host.
+        lines = dict.fromkeys(text.splitlines())
+        found = [line[:300] for line in lines if any(form in line for form in self.forms)]
+        for run in dict.fromkeys(_ENCODED.findall(text)):
             # Modules and their arguments are compressed for transport.
             text = unpacked(run)
             if any(form in text for form in self.forms):
