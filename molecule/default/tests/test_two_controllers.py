@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -14,13 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import shared_source
 
 if TYPE_CHECKING:
     from conftest import Lab
 
 ROOT = Path(__file__).resolve().parents[3]
-SOURCE = Path(__file__).resolve().parents[1] / "shared_config"
 RECORD = "/srv/ivy/cluster/record.json"
 OTHER = "another-controller-1-1"
 # A lease of a controller elsewhere, whose process nobody here can inspect.
@@ -58,7 +57,10 @@ def releases(lab: Lab) -> set[str]:
 
 def source(directory: Path, behaviour: str) -> list[str]:
     """A source with a key that needs a restart."""
-    copy = shared_source.copy(directory, SOURCE, task_failure=behaviour)
+    copy = directory / behaviour
+    shutil.copytree(ROOT / "inventories/demo/shared_config", copy)
+    with (copy / "configuration/ivy.yaml.j2").open("a", encoding="utf-8") as stream:
+        stream.write(f"SystemTask:\n  Failure:\n    Behaviour: {behaviour}\n")
     return ["-e", json.dumps({"ivy_shared_config_source": str(copy)})]
 
 
