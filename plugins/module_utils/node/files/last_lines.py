@@ -38,8 +38,11 @@ def of_command(arguments: t.Sequence[str], count: int, seconds: float) -> list[s
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
     )
     output = t.cast("t.IO[bytes]", process.stdout)
+    # Unlike select(), it works with any number of open files.
+    poll = select.poll()
+    poll.register(output, select.POLLIN)
     try:
-        while (left := end - time.monotonic()) > 0 and select.select([output], [], [], left)[0]:
+        while (left := end - time.monotonic()) > 0 and poll.poll(left * 1000):
             chunk = os.read(output.fileno(), _CHUNK)
             if not chunk:
                 break
