@@ -194,9 +194,9 @@ RUNNING = (
         f"sed -i \"s/^work_mem = .*/work_mem = '1MB'/\" {SETTINGS} && query 'SELECT pg_reload_conf()'; "
         'until_true sh -c \'[ "$(psql -U postgres -Atc "SHOW work_mem")" = 1MB ]\'',
         f"state {SETTINGS}; query 'SHOW work_mem'",
-        SETTINGS,
+        "Write the settings if PostgreSQL accepts them",
     ),
-    edited("db1", f"{POSTGRES}/pg_hba.conf", "host all all 0.0.0.0/0 trust"),
+    edited("db1", f"{POSTGRES}/pg_hba.conf", "host all all 0.0.0.0/0 trust", "Write the access rules"),
     Change(
         "db1: another account mapped to the administrator",
         "db1",
