@@ -989,7 +989,8 @@ def test_a_host_lost_while_engines_wait_leaves_the_others_waiting(waiting: Clust
 def test_systemd_tries_again_to_start_an_engine_that_waited_if_the_run_fails(waiting: Cluster) -> None:
     waiting.write(waiting.directory / "unit/engine1", "activating")
     failing = "- name: Fail\n  ansible.builtin.fail:\n"
-    waiting.write(waiting.collection / "roles/rollout/tasks/set_configuration.yml", failing)
+    for name in ("set_configuration", "report_failure"):
+        waiting.write(waiting.collection / f"roles/rollout/tasks/{name}.yml", failing)
 
     ended = run_waiting(waiting)
 
