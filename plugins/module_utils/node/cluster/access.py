@@ -67,28 +67,14 @@ def access_for(directory: str, uid: int, gid: int, record: str, files: t.Mapping
         os.close(fd)
     owner = (uid, gid) if there else (info.st_uid, info.st_gid)
     for other in ((0, 0), (info.st_uid, info.st_gid)):
-        if _has(directory, *other, record) and _can_access(directory, *other, files):
+        if _can_access(directory, *other, files, record):
             # Only root can give a file away. What another account writes is corrected with the directory.
             return Access(*other, *(owner if other[0] == 0 else other))
     # What fails then names the account that is expected to have access.
     return Access(*owner, *owner)
 
 
-def _has(directory: str, uid: int, gid: int, name: str) -> bool:
-    with acting_as(uid, gid):
-        try:
-            fd = open_directory(directory)
-        except OSError:
-            return False
-        try:
-            return lstat_at(fd, name) is not None
-        except OSError:
-            return False
-        finally:
-            os.close(fd)
-
-
-def _can_access(directory: str, uid: int, gid: int, files: t.Mapping[str, int]) -> bool:
+def _can_access(directory: str, uid: int, gid: int, files: t.Mapping[str, int], required: str = "") -> bool:
     with acting_as(uid, gid):
         try:
             fd = open_directory(directory)
@@ -96,13 +82,17 @@ def _can_access(directory: str, uid: int, gid: int, files: t.Mapping[str, int]) 
             return False
         except OSError:
             # Not a matter of the account.
-            return True
+            return not required
         try:
+            if required and lstat_at(fd, required) is None:
+                return False
             return os.access(".", os.R_OK | os.W_OK | os.X_OK, dir_fd=fd, effective_ids=True) and all(
                 lstat_at(fd, name) is None or os.access(name, mode, dir_fd=fd, effective_ids=True)
                 for name, mode in files.items()
             )
-        except PermissionError:
+        except OSError as exc:
+            if not required and not isinstance(exc, PermissionError):
+                raise
             return False
         finally:
             os.close(fd)
