@@ -42,7 +42,7 @@ FAILED = {"status": "L7STS"}
         ({**MAINT, "status": "MAINT (via engine_nodes/engine1)"}, "maint", True),
         # HAProxy has not carried it out.
         ({**MAINT, "status": "UP"}, "maint", False),
-        # A name that cannot be resolved is nobody's request.
+        # Nobody has requested that a name cannot be resolved.
         (server(status="MAINT (resolution)", up=False, weight=0), "", False),
         (server(up=False, weight=0), "weight 0", True),
         (server(status="DOWN", up=False, weight=0), "", False),

@@ -264,7 +264,7 @@ def test_a_backup_of_a_killed_run_is_reported_by_the_next(applied: t.Any, monkey
 
 # --- a writer without pause
 
-# Logs each edit that somebody else has replaced. One that it replaces itself by its next is nobody's to keep.
+# Logs each edit that somebody else has replaced. One that it replaces itself by its next need not be kept.
 WRITER = """
 import os, random, sys, time
 paths, log, seed = sys.argv[1].split(":"), sys.argv[2], int(sys.argv[3])
