@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import string
+import subprocess
 import tempfile
 import time
 import typing as t
@@ -27,7 +28,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.agent import guar
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, record
 from ansible_collections.ivy.cluster.plugins.module_utils.node.config import collect, encryption
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import licence, run_state, start_state
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import manifest
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic, manifest, scan
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store.store import Store
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
@@ -267,6 +268,33 @@ def test_the_state_of_the_guard() -> None:
         state.write(outcome, "report")
 
     fuzzed(damaged(GUARD), read)
+
+
+def fill(directory: Path, name: str, levels: int, files: int) -> None:
+    """Files whose paths together are far longer than what is on the disk."""
+    fd = os.open(directory, os.O_RDONLY)
+    for _level in range(levels):
+        os.mkdir(name, dir_fd=fd)
+        below = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    for number in range(files):
+        os.close(os.open(str(number), os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=fd))
+    os.close(fd)
+
+
+@pytest.mark.parametrize(("levels", "files"), [(98, 4_000), (7, 20_000)])
+def test_a_scan_of_long_paths(tmp_path: Path, levels: int, files: int) -> None:
+    (tmp_path / "configuration").mkdir()
+    fill(tmp_path / "configuration", "d" * 250, levels, files)
+
+    def scanned() -> None:
+        with atomic.Tree(str(tmp_path)) as tree:
+            scan.survey({"engine": tree}, {}, {})
+
+    with pytest.raises(NodeError, match=r"hold .*path.* Remove what nobody declared and run again"):
+        limited(scanned)
+    subprocess.run(["rm", "-rf", str(tmp_path / "configuration")], check=True)
 
 
 def test_the_settings_of_the_guard() -> None:

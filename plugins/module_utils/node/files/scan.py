@@ -22,6 +22,10 @@ ENGINE_OWNED = ("configuration/applications/**",)
 # Each level needs an open directory, and the engine's user could create any number of levels.
 DEEPEST = 100
 MOST_FILES = 100_000
+# Nested directories make a path of any length cheap, and each inspection keeps the paths of all files. Twice what a
+# release may have, and on average several times the length of an engine's own.
+LONGEST_PATH = 2048
+MOST_PATH_BYTES = 32 << 20
 # An interrupted run leaves two names for each file of its release at most. The others are not ours, and the next run
 # has to inspect each of them before it removes it.
 MOST_LEFTOVERS = 1_000
@@ -179,6 +183,10 @@ class Budget:
             tree.close()
 
 
+def _length(path: str) -> int:
+    return len(os.fsencode(path))
+
+
 class Walk:
     """The result of walking one root."""
 
@@ -189,12 +197,25 @@ class Walk:
         self.leftovers: list[str] = []
         self._expected = expected
         self._names_left = MOST_FILES + len(expected)
+        self._path_bytes_left = MOST_PATH_BYTES + sum(map(_length, expected))
         self._leftovers_left = MOST_LEFTOVERS + 2 * len(expected)
         self._budget = budget
 
-    def count(self, prefix: str) -> None:
-        """Count one more name. An inspection without end would be as bad as none."""
+    def count(self, prefix: str, name: str) -> None:
+        """Count one more name and its path. An inspection without end would be as bad as none."""
         self._names_left -= 1
+        length = _length(prefix) + _length(name)
+        self._path_bytes_left -= length
+        if length > LONGEST_PATH or self._path_bytes_left < 0:
+            problem = (
+                f"hold a path of more than {LONGEST_PATH} bytes, which no release has"
+                if length > LONGEST_PATH
+                else f"hold files whose paths have more than {MOST_PATH_BYTES >> 20} MiB together, the last ones"
+            )
+            raise NodeError(
+                f"The managed directories {problem}, in {printable(f'{self.root}/{prefix[:80]}')}. Nothing was "
+                "changed. Remove what nobody declared and run again."
+            )
         if self._names_left < 0:
             raise NodeError(
                 f"The managed directories hold more than {MOST_FILES} files that nobody declared, the last ones in "
@@ -298,7 +319,7 @@ def _count_below(parent: int, name: str, path: str, result: Walk) -> None:
         with os.scandir(fd) as entries:
             listed = []
             for entry in entries:
-                result.count(path + "/")
+                result.count(path + "/", entry.name)
                 if entry.is_dir(follow_symlinks=False):
                     listed.append(entry.name)
         for child in listed:
@@ -311,7 +332,7 @@ def _descend(fd: int, prefix: str, result: Walk) -> None:
     with os.scandir(fd) as entries:
         listed = []
         for entry in entries:
-            result.count(prefix)
+            result.count(prefix, entry.name)
             listed.append((entry.name, entry.is_dir(follow_symlinks=False)))
     for name, is_directory in listed:
         path = prefix + name
