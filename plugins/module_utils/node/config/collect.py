@@ -57,13 +57,16 @@ class _Contents:
         self.left -= len(read[0])
         return payload.to_text(read[0]), False
 
-    def applied(self, digest: str) -> str | None:
+    def applied(self, digest: str) -> tuple[str | None, bool]:
+        """The applied content, and whether it is too long."""
         if digest not in self.context.store.blob_names():
             # The store has only the digest of some of the vendor's files.
-            return None
+            return None, False
         content = self.context.store.blob(digest)
+        if len(content) > min(GREATEST_FILE, self.left):
+            return None, True
         self.left -= len(content)
-        return payload.to_text(content)
+        return payload.to_text(content), False
 
 
 def collect(request: Request, take: t.Iterable[str] = (), everything: bool = False) -> dict[str, t.Any]:
@@ -113,8 +116,9 @@ def _with_contents(inspection: Inspection, drift: Drift, contents: _Contents) ->
     }
     if drift.root in ("engine", COPY):
         if expected is not None:
-            item["before"] = contents.applied(expected.digests[0])
-        item["after"], item["too_long"] = contents.actual(drift.root, drift.path, drift.found)
+            item["before"], item["too_long"] = contents.applied(expected.digests[0])
+        if not item["too_long"]:
+            item["after"], item["too_long"] = contents.actual(drift.root, drift.path, drift.found)
     return item
 
 

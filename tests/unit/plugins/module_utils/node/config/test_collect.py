@@ -105,6 +105,20 @@ def test_a_too_long_or_irregular_file_is_reported_without_content(site: t.Any, m
     assert {item["after"] for item in found.values()} == {None}
 
 
+def test_applied_content_counts_and_leaves_room_for_the_others(site: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.release = site.build(
+        {f"engine:{IVY}": site.File(b"A: 1\n"), "engine:configuration/gone.xml": site.File(b"<a/>" * 50)}
+    )
+    site.apply(site.release)
+    put(site, f"engine:{IVY}", b"A: 2\n")
+    put(site, "engine:configuration/gone.xml", b"<b/>")
+    monkeypatch.setattr(collect, "GREATEST_ANSWER", 100)
+    found = by_path(gather(site))
+    long = found["configuration/gone.xml"]
+    assert (long["too_long"], long["before"], long["after"]) == (True, None, None)
+    assert (content(found[IVY]["before"]), content(found[IVY]["after"])) == (b"A: 1\n", b"A: 2\n")
+
+
 def test_everything_is_what_the_vendor_did_not_deliver_so(site: t.Any) -> None:
     put(site, "engine:configuration/log4j2.xml", b"<mine/>")
     put(site, "engine:configuration/reference/ivy.yaml", b"A: 1\n")
