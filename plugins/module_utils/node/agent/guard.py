@@ -270,6 +270,9 @@ def _restore(store: Store, view: View, place: Place, options: Options, outcome: 
     actions = _restorable(observation, outcome, attempts, now)
     if not actions:
         return
+    outcome.waits = attempts.exceed((one.key for one in actions), now - 86400)
+    if outcome.waits:
+        return
     given_up = {key: item["not_restored"] for key, item in outcome.findings.items() if "not_restored" in item}
     to_come = sum(one.found.occupied + 4096 for one in actions if one.backup and one.found is not None)
     if store.backups_exceed(to_come):

@@ -26,6 +26,14 @@ KINDS = ("modified", "missing", "extra", "attributes")
 _ERROR, _WARNING, NOTICE = "<3>", "<4>", "<5>"
 _LINES = 30
 _RESTORED = 20
+# Of each restoration, and of the findings. The metrics count all of them. Whoever may make files can make any number of
+# them, with long names.
+MOST_FILES = 500
+_LONGEST_TEXT = 500
+# The file is read back with this limit. Findings take a tenth of it at most.
+_LIMIT = 32 << 20
+# Without them, a file would be restored more often than it may be.
+_MOST_ATTEMPTS_BYTES = 4 << 20
 
 
 @dataclasses.dataclass
@@ -73,6 +81,17 @@ class Attempts:
     def add(self, key: str, now: float) -> None:
         self._times.setdefault(key, []).append(now)
 
+    def exceed(self, keys: t.Iterable[str], since: float) -> str:
+        """Why no further attempts can be recorded; empty if they can."""
+        known = self.to_dict(since)
+        size = len(json.dumps(known)) + sum(len(json.dumps(key)) + 2 * len(str(since)) for key in keys)
+        if size <= _MOST_ATTEMPTS_BYTES:
+            return ""
+        return (
+            f"the list of the files that were restored within a day ({len(known)}) would be too long. Find out what "
+            "changes so many files. To revert all of them run ivy.cluster.site"
+        )
+
     def to_dict(self, since: float) -> dict[str, list[float]]:
         recent = {key: [one for one in times if one >= since] for key, times in self._times.items()}
         return {key: times for key, times in recent.items() if times}
@@ -88,8 +107,16 @@ def where(item: t.Mapping[str, t.Any]) -> str:
 
 
 def _finding_text(item: t.Mapping[str, t.Any]) -> str:
-    text = f"{where(item)}: {item['kind']} ({item['detail']})"
+    text = f"{_short(where(item))}: {item['kind']} ({_short(str(item['detail']))})"
     return f"{text}; {item['not_restored']}" if item.get("not_restored") else text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 4]} ..."
+
+
+def _first(findings: t.Mapping[str, dict[str, t.Any]]) -> dict[str, dict[str, t.Any]]:
+    return dict(sorted(findings.items())[:MOST_FILES])
 
 
 def conditions(outcome: Outcome) -> dict[str, str]:
@@ -113,6 +140,10 @@ def conditions(outcome: Outcome) -> dict[str, str]:
         found["metrics"] = outcome.metrics_problem
     if outcome.waits:
         found["waits"] = f"No file is restored for now: {outcome.waits}"
+    if len(outcome.findings) > MOST_FILES:
+        found["many"] = (
+            f"{len(outcome.findings)} files differ; only {MOST_FILES} of them are listed. Run ivy.cluster.drift for all"
+        )
     return found
 
 
@@ -123,6 +154,7 @@ _OVER = {
     "record": "The cluster record can be read again",
     "restart": "The running configuration is that of the files on disk again",
     "waits": "Files are restored again",
+    "many": "All files that differ are listed again",
 }
 
 
@@ -131,7 +163,7 @@ class GuardState:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
-        known = read_json_file(os.path.join(directory, STATUS), limit=8 << 20) or {}
+        known = read_json_file(os.path.join(directory, STATUS), limit=_LIMIT) or {}
         if known.get("format") != FORMAT:
             known = {}
         self._known = known
@@ -161,7 +193,7 @@ class GuardState:
             lines = [] if self.reported.get("error") == outcome.error else [f"{_ERROR}{outcome.error}"]
             self.reported = {**self.reported, "error": outcome.error}
             return [one_line(line) for line in lines]
-        files = {f"file {key}": _finding_text(item) for key, item in outcome.findings.items()}
+        files = {f"file {key}": _finding_text(item) for key, item in _first(outcome.findings).items()}
         others = conditions(outcome)
         copy = f"; backup: {outcome.backup}" if outcome.backup else ""
         lines = [f"{_WARNING}{text}" for name, text in others.items() if self.reported.get(name) != text]
@@ -185,10 +217,10 @@ class GuardState:
     def write(self, outcome: Outcome, mode: str) -> None:
         restored = list(self._known.get("restored") or [])
         if outcome.restored:
-            files = [_path(key) for key in outcome.restored]
+            files = [_short(_path(key)) for key in list(outcome.restored)[:MOST_FILES]]
             restored = [{"time": outcome.time, "files": files, "backup": outcome.backup}, *restored]
         # After an error, the earlier findings are still the last known ones.
-        findings = (self._known.get("findings") or []) if outcome.error else list(outcome.findings.values())
+        findings = (self._known.get("findings") or []) if outcome.error else list(_first(outcome.findings).values())
         self._put(
             {
                 "format": FORMAT,
@@ -232,7 +264,7 @@ def _limited(lines: list[str]) -> list[str]:
         return lines
     return [
         *lines[:_LINES],
-        f"{_WARNING}... and {len(lines) - _LINES} more files; the status file lists all of them.",
+        f"{_WARNING}... and {len(lines) - _LINES} more files; the status file lists up to {MOST_FILES}.",
     ]
 
 

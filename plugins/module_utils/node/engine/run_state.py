@@ -16,6 +16,7 @@ import typing as t
 from ..files import manifest as manifests
 from ..files.atomic import write_file
 from ..files.digest import sha256
+from ..files.errors import NodeError
 from ..files.patterns import Patterns
 from ..files.scan import FILE, Expected, Found, printable
 from ..store.store import read_json_file, timestamp
@@ -23,6 +24,8 @@ from .unit import Unit
 
 FORMAT = 1
 RUN_DIRECTORY = "/run/ivy-cluster"
+# More than the files that are inspected at most need (files.scan).
+_LIMIT = 64 << 20
 
 # For files that no release describes. The first match decides.
 _RULES: tuple[tuple[Patterns, str], ...] = (
@@ -122,13 +125,18 @@ def record(now: Present, modified: t.Iterable[str], unit: Unit | None, invocatio
 def write(value: dict[str, t.Any], directory: str = RUN_DIRECTORY) -> None:
     """Write started.json for root and the release's id for all users."""
     data = json.dumps(value, sort_keys=True).encode("ascii") + b"\n"
+    if len(data) > _LIMIT:
+        raise NodeError(
+            f"The record of what the engine reads would have {len(data)} bytes, and more than {_LIMIT} are not read "
+            "back. Remove the files from the engine's directories that nobody declared."
+        )
     write_file(directory, "started.json", data, 0o600, create_directory=True)
     write_file(directory, "release", (str(value["release"]) + "\n").encode("utf-8"), 0o644)
 
 
 def read(directory: str = RUN_DIRECTORY) -> dict[str, t.Any] | None:
     """What was recorded at the last start in this boot; None where nothing usable is there."""
-    value = read_json_file(os.path.join(directory, "started.json"), limit=8 << 20)
+    value = read_json_file(os.path.join(directory, "started.json"), limit=_LIMIT)
     if value is None or value.get("format") != FORMAT or not isinstance(value.get("files"), dict):
         return None
     return value

@@ -14,9 +14,8 @@ from ..config.decision import current_run_state
 from ..config.node_state import inspect_node
 from ..config.request import Request
 from ..config.view import Settings, View
-from ..engine import health, licence, run_state, sockets, start_state
+from ..engine import deploy_directory, health, licence, run_state, sockets, start_state
 from ..engine.unit import Unit, show
-from ..files.atomic import Tree
 from ..store.store import Store, timestamp
 
 
@@ -103,22 +102,14 @@ def process(pid: int, proc: str = "/proc") -> dict[str, t.Any] | None:
 def deployments(directory: str) -> dict[str, list[str]]:
     """The artefacts in the deploy directory by state, from the endings that the engine adds."""
     out: dict[str, list[str]] = {"deployed": [], "failed": [], "pending": []}
-    tree = Tree(directory)
-    try:
-        if not tree.exists:
-            return out
-        for base, _directories, names in os.walk(directory):
-            for name in names:
-                path = os.path.relpath(os.path.join(base, name), directory)
-                stem, ending = os.path.splitext(path)
-                if ending == ".deployed":
-                    out["deployed"].append(stem)
-                elif ending == ".notDeployed":
-                    out["failed"].append(stem)
-                elif ending in (".zip", ".iar"):
-                    out["pending"].append(path)
-    finally:
-        tree.close()
+    for file in deploy_directory.files(directory):
+        stem, ending = os.path.splitext(file.path)
+        if ending == ".deployed":
+            out["deployed"].append(stem)
+        elif ending == ".notDeployed":
+            out["failed"].append(stem)
+        elif ending in (".zip", ".iar"):
+            out["pending"].append(file.path)
     return {name: sorted(values) for name, values in out.items()}
 
 

@@ -8,14 +8,16 @@ import os
 import time
 import typing as t
 
+from ..engine import deploy_directory
 from ..engine import unit as units
-from ..engine.applications import digest_of
-from ..files.errors import NodeError
+from ..files.atomic import GREATEST_FILE, digest_at
 from ..gate import state
 from ..store.store import Store
 
 _STATES = {".deployed": "deployed", ".notDeployed": "failed"}
 _ARTEFACTS = (".zip", ".iar")
+# Of all artefacts together. The engine's user may make files of any length at no cost.
+MOST_BYTES = 8 << 30
 
 
 def artefact_of(name: str) -> tuple[str, str] | None:
@@ -26,31 +28,34 @@ def artefact_of(name: str) -> tuple[str, str] | None:
     return (name, "pending") if ending in _ARTEFACTS else None
 
 
-def _deployment_time(directory: str, name: str, file: str) -> float:
+def _deployment_time(directory: int, artefact: str, name: str) -> float:
     """The time of the engine's deployment log. The marker is the renamed artefact, so it has the artefact's time."""
     try:
-        return os.stat(os.path.join(directory, f"{name}.deploymentLog")).st_mtime
+        return os.stat(f"{artefact}.deploymentLog", dir_fd=directory, follow_symlinks=False).st_mtime
     except OSError:
-        return os.stat(os.path.join(directory, file)).st_ctime
+        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_ctime
 
 
 def artefacts(directory: str) -> list[dict[str, t.Any]]:
-    """All artefacts below a directory, by name."""
+    """The artefacts below a directory, by name. One that is too large to be read has a digest that no content has."""
     found = []
-    for base, _directories, files in os.walk(directory):
-        for file in files:
-            artefact = artefact_of(file)
-            path = os.path.join(base, file)
-            # The target of a link may be any file of the host, and large.
-            if artefact is None or os.path.islink(path):
-                continue
-            name = os.path.relpath(os.path.join(base, artefact[0]), directory)
-            try:
-                digest, moment = digest_of(path), _deployment_time(base, artefact[0], file)
-            except (FileNotFoundError, NodeError):
-                # The engine has just deployed and renamed it. The next run finds it under its new name.
-                continue
-            found.append({"name": name, "state": artefact[1], "sha256": digest, "time": moment})
+    left = MOST_BYTES
+    for file in deploy_directory.files(directory):
+        artefact = artefact_of(file.name)
+        if artefact is None:
+            continue
+        try:
+            # Of a link, the target may be any file of the host. A FIFO would hold a reader for ever.
+            hit = digest_at(file.directory, file.name, min(GREATEST_FILE, left))
+            moment = _deployment_time(file.directory, artefact[0], file.name)
+        except OSError:
+            # The engine has just deployed and renamed it. The next run finds it under its new name.
+            continue
+        if hit is None:
+            continue
+        left = max(left - hit[1].st_size, 0)
+        name = file.path[: len(file.path) - len(file.name)] + artefact[0]
+        found.append({"name": name, "state": artefact[1], "sha256": hit[0], "time": moment})
     return sorted(found, key=lambda item: (item["name"], item["state"]))
 
 

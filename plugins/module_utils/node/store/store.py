@@ -229,6 +229,11 @@ class Store:
 
     def _put(self, path: str, value: t.Any) -> None:
         data = (json.dumps(value, sort_keys=True, indent=1) + "\n").encode("ascii")
+        if len(data) > _LONGEST_JSON:
+            raise NodeError(
+                f"{self.path}/{path} would have {len(data)} bytes, and more than {_LONGEST_JSON} are not read back. "
+                "Nothing was written."
+            )
         self._put_bytes(path, data)
 
     def _put_bytes(self, path: str, data: bytes) -> None:

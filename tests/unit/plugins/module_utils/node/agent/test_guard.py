@@ -504,6 +504,36 @@ def test_many_differences_are_few_lines(watch: Watch) -> None:
     assert len(watch.findings) == 200
 
 
+def test_of_too_many_differences_the_first_are_listed_and_all_are_counted(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard_report, "MOST_FILES", 5)
+    for number in range(8):
+        watch.node.vendor(f"dropins/{number}.jar", b"x")
+    lines = watch.run()
+    assert [line for line in lines if "8 files differ" in line]
+    assert len(watch.findings) == 5
+    assert watch.metrics['ivy_config_drift_files{kind="extra"}'] == 8
+    assert watch.run() == [], "each is reported once"
+    for number in range(1, 8):
+        watch.node.path(f"engine:dropins/{number}.jar").unlink()
+    assert "<5>All files that differ are listed again." in watch.run()
+
+
+def test_nothing_is_restored_whose_attempts_could_not_be_counted(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file with the attempts is read with a limit. What is not in it would be restored without end."""
+    monkeypatch.setattr(guard_report, "_MOST_ATTEMPTS_BYTES", 200)
+    watch.node.path(IVY).write_bytes(b"EMail: changed\n")
+    watch.run(guard.RESTORE)
+    assert watch.node.path(IVY).read_bytes() == b"EMail: a\n"
+    for number in range(20):
+        watch.node.vendor(f"dropins/{number}.jar", b"x")
+    lines = watch.run(guard.RESTORE)
+    assert [line for line in lines if "No file is restored for now: the list of the files" in line]
+    assert len(watch.findings) == 20
+    assert set(watch.status["attempts"]) == {IVY}
+
+
 def test_the_end_of_the_licence_is_a_metric(node: Node, watch: Watch) -> None:
     name = "ivy_config_licence_expiry_timestamp_seconds"
     watch.run()

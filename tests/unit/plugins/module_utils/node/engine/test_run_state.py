@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json
 import typing as t
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import run_state
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import state as look
 
 IVY = "engine:configuration/ivy.yaml"
@@ -294,3 +296,10 @@ def test_the_record_of_a_start_holds_no_content(node: t.Any, running: t.Any) -> 
     text = json.dumps(run_state.read(str(node.run)))
     assert "IVY_A=" not in text
     assert "SystemDb.Url: " not in text
+
+
+def test_nothing_is_written_that_could_not_be_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_state, "_LIMIT", 100)
+    with pytest.raises(NodeError, match="more than 100 are not read back"):
+        run_state.write({"release": "a" * 32, "files": "x" * 100}, str(tmp_path))
+    assert list(tmp_path.iterdir()) == []

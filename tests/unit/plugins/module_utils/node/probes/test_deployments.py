@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import deploy_directory
+from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import state
 from ansible_collections.ivy.cluster.plugins.module_utils.node.probes import deployments as sut
 
 
@@ -39,6 +41,35 @@ def test_artefacts_have_a_digest_and_the_time_of_the_deployment_log(tmp_path: Pa
     assert [(item["name"], item["state"]) for item in found] == [("app/late.iar", "pending"), ("demo.zip", "deployed")]
     assert found[1]["sha256"] == hashlib.sha256(b"one").hexdigest()
     assert found[1]["time"] == 1000
+
+
+def test_what_is_no_artefact_that_can_be_read_delays_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's user owns the directory."""
+    monkeypatch.setattr(sut, "MOST_BYTES", 1000)
+    os.mkfifo(tmp_path / "pipe.zip")
+    (tmp_path / "directory.zip").mkdir()
+    with (tmp_path / "sparse.zip").open("wb") as stream:
+        stream.truncate(8 << 40)
+    (tmp_path / "true.zip").write_bytes(b"one")
+    found = {item["name"]: item["sha256"] for item in sut.artefacts(str(tmp_path))}
+    assert set(found) == {"sparse.zip", "true.zip"}
+    assert found["sparse.zip"].startswith("not-read-")
+
+
+def test_the_number_and_the_depth_of_files_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deploy_directory, "MOST_FILES", 3)
+    below = tmp_path
+    for _level in range(deploy_directory.DEEPEST):
+        below = below / "a"
+    below.mkdir(parents=True)
+    (below / "too-deep.zip").write_bytes(b"x")
+    assert sut.artefacts(str(tmp_path)) == []
+    (below.parent / "deep.zip").write_bytes(b"x")
+    assert [item["name"] for item in sut.artefacts(str(tmp_path))] == ["a/a/a/deep.zip"]
+    for number in range(5):
+        (tmp_path / f"{number}.zip").write_bytes(b"x")
+    assert len(sut.artefacts(str(tmp_path))) == 3
+    assert len(state.deployments(str(tmp_path))["pending"]) == 3
 
 
 def test_a_missing_directory_has_no_artefacts(tmp_path: Path) -> None:
