@@ -48,7 +48,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import rollback
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import node_answers, rollback
 
 
 def rollback_choice(
@@ -57,6 +57,11 @@ def rollback_choice(
     nodes: t.Mapping[str, t.Mapping[str, t.Any]],
     engine_version: str,
 ) -> dict[str, t.Any]:
+    wrong = [f"{node}: {problem}" for node in nodes if (problem := node_answers.problem(nodes[node], "releases"))]
+    if problem := node_answers.problem({"record": record}, "record"):
+        wrong.append(f"the cluster record: {problem}")
+    if wrong:
+        return rollback.Choice(problem=f"{'. '.join(wrong)}. Nothing was changed.").to_dict()
     cached = {item["id"]: item for node in nodes.values() for item in node.get("cached") or []}
     available = rollback.Available(record or {}, nodes, list(cached.values()))
     return rollback.choose(str(requested), available, str(engine_version)).to_dict()

@@ -85,7 +85,7 @@ def gather(params: t.Mapping[str, t.Any], password: str) -> dict[str, t.Any]:
     )
     try:
         found: dict[str, t.Any] = json.loads(answer or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     user = found.get("user") or {}
     user["password"] = has_password(str(user.get("password") or ""), password)

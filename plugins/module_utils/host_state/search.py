@@ -26,7 +26,7 @@ def _health(url: str, user: str, password: str) -> str:
     try:
         with opener.open(request, timeout=_TIMEOUT) as answer:
             status = json.loads(answer.read(_MAXIMUM)).get("status", "")
-    except (OSError, ValueError, AttributeError, urllib.error.URLError):
+    except (OSError, ValueError, RecursionError, AttributeError, urllib.error.URLError):
         return ""
     return str(status)
 

@@ -9,7 +9,7 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import lease
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import NO_RECORD, first_line, lost
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import rollback
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import node_answers, rollback
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
 Result = t.Mapping[str, t.Any]
@@ -23,7 +23,7 @@ def _usable(result: Result | None, key: str) -> str:
         return f"not reached: {lost(result)}"
     if result.get("failed") or key not in result:
         return first_line(result.get("msg")) or "it returned no usable result"
-    return ""
+    return node_answers.problem(result, key)
 
 
 def document(params: t.Mapping[str, t.Any]) -> Document:

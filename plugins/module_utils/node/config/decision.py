@@ -168,7 +168,7 @@ def _java_home_after(context: Context, inspection: Inspection, contents: t.Mappi
 def _json_object(data: bytes) -> dict[str, t.Any]:
     try:
         value = json.loads(data.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -64,7 +64,7 @@ def unpack_stream(pieces: t.Iterable[bytes]) -> tuple[dict[str, t.Any], dict[str
         complete = source.is_complete()
     except zlib.error as exc:
         raise NodeError(_DAMAGED.format(exc)) from exc
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise NodeError(_DAMAGED.format(exc)) from exc
     if not complete:
         raise NodeError(_DAMAGED.format("unexpected length"))

@@ -47,7 +47,7 @@ def send(port: int, host_header: str, request: t.Mapping[str, t.Any], timeout: f
     answer["status"], answer["body"] = response.status, text[:_MAX_BODY_RETURNED]
     try:
         answer["json"] = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer["json"] = None
     if not 200 <= response.status < 300:
         answer["problem"] = f"status {response.status}"

@@ -55,6 +55,19 @@ def test_only_one_place_reads_what_a_node_sends() -> None:
     assert found == []
 
 
+def test_on_a_node_a_nested_text_is_as_wrong_as_one_that_is_not_json() -> None:
+    """json.loads raises RecursionError for a text with many brackets."""
+    found = []
+    for path in sorted((ROOT / "plugins" / "module_utils").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Try) or "json.loads(" not in "".join(map(ast.unparse, node.body)):
+                continue
+            caught = "".join(ast.unparse(one.type) for one in node.handlers if one.type is not None)
+            if "ValueError" in caught and "RecursionError" not in caught and "Exception" not in caught.split("Error"):
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert found == []
+
+
 def test_a_manifest_is_read() -> None:
     assert node_copy.manifest_of(sent(MANIFEST), RELEASE) == MANIFEST
     run.check_answer({**ANSWER, "manifest": sent(MANIFEST)})

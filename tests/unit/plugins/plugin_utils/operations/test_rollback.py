@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.filter.rollback_choice import rollback_choice
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import history, rollback
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
@@ -166,3 +167,34 @@ class TestHistory:
         assert "The cluster record is damaged" in self.of(damaged).data["problem"]
         assert not self.of(damaged).ok
         assert self.of({"n1": {}}).data["problem"] == "not reached"
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"releases": {"releases": [{}]}},
+            {"releases": {"releases": "x"}},
+            {"releases": {"releases": [], "applied": ["x"]}},
+            {"record": {"record": []}},
+            {"record": {"record": {"history": [1]}}},
+            {"record": {"record": {"history": [{"release": {}}]}}},
+            {"record": {"record": {"lease": {"run_id": "x"}}}},
+            {"record": {"record": {"drained": [None]}}},
+            {"record": {"record": {"pin": "x"}}},
+        ],
+    )
+    def test_a_node_with_a_malformed_answer_is_reported_and_the_others_are_shown(self, wrong: t.Any) -> None:
+        good = {"record": {"record": rolled(A)}, "releases": store(A)}
+        data = self.of({"n1": {**good, **wrong}, "n2": good}).data
+        assert data["desired_release"] == A
+        assert data["nodes"]["n2"] == {"applied": A, "releases": [A]}
+        if "releases" in wrong:
+            assert data["not_reached"]["n1"].startswith("its answer cannot be used: ")
+        else:
+            assert "its answer cannot be used" in self.of({"n1": {**good, **wrong}}).data["problem"]
+
+
+def test_a_malformed_answer_stops_a_rollback() -> None:
+    found = rollback_choice("", rolled(A), {"n1": {"releases": [{}]}}, "11.3.0")
+    assert found["release"] == ""
+    assert found["problem"].startswith("n1: its answer cannot be used: ")
+    assert "the cluster record" in rollback_choice("", t.cast("t.Any", []), {}, "11.3.0")["problem"]

@@ -1,0 +1,34 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shapes of what nodes answer about their releases and the cluster record, for reports and rollbacks."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
+
+_LEASE = dict.fromkeys(("run_id", "owner", "operation", "started", "renewed", "step", "node"), str)
+_TEXTS = {
+    "pin?": {"release?": str, "reason?": str, "owner?": str, "time?": str},
+    "operation?": {"name?": str, "owner?": str, "since?": str, "step?": str},
+}
+RECORD = {
+    "desired_release?": str,
+    "previous_release?": str,
+    "lease?": _LEASE,
+    "drained?": [str],
+    "history?": [{"*": (str, int, float)}],
+    **_TEXTS,
+}
+RELEASES = {"applied?": str, "releases?": [{"id": str, "staged?": str, "engine_version?": str, "complete?": bool}]}
+_SHAPES: dict[str, answers.Shape] = {"record": {"record?": RECORD}, "releases": RELEASES}
+
+
+def problem(value: t.Any, kind: str) -> str:
+    """Why the answer of a node cannot be used, "record" or "releases"; empty if it can."""
+    try:
+        answers.check(value, _SHAPES[kind])
+    except answers.AnswerError as error:
+        return f"its answer cannot be used: {error}"
+    return ""
