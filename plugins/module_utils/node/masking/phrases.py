@@ -25,9 +25,10 @@ def places(text: str) -> t.Iterator[Place]:
     for pattern in _ALWAYS:
         for match in pattern.finditer(text):
             yield (*match.span("value"), "password")
-    for match in _LISTED.finditer(text):
-        if must_be_secret(match["key"]):
-            yield (*match.span("value"), match["key"])
+    for pattern in (_LISTED, _CALL):
+        for match in pattern.finditer(text):
+            if must_be_secret(match["key"]):
+                yield (*match.span("value"), match["key"])
 
 
 # --- sentences
@@ -40,7 +41,30 @@ _SENTENCE = re.compile(
     rf"\b{_SECRET}{_OWNER}(?:(?P<link>{_GAP}{_LINK}|[ \t]{{0,9}}(?:[:=]|->))|{_GAP}(?:to|auf)){_GAP}{_VALUE}",
     re.IGNORECASE,
 )
-_WITH = re.compile(rf"\b(?P<with>(?:with|using|mit){_GAP})?{_PASSWORD}{_GAP}{_VALUE}", re.IGNORECASE)
+_WITH = re.compile(rf"\b(?P<with>(?:with|using|mit|set){_GAP})?{_PASSWORD}{_GAP}{_VALUE}", re.IGNORECASE)
+# An account and its password. A word in capital letters is a protocol, a number a version, and a path has more slashes.
+_ACCOUNT = re.compile(
+    rf"\b(?:(?P<login>log(?:in|on|ged[ -]in|ging[ -]in|[ -]in)|sign(?:ed|ing)?[ -]in)|connect(?:ed|ing)?|"
+    rf"authenticat(?:ed?|ing)|bind|bound){_GAP}(?:with|as|using|mit|als){_GAP}(?:(?:user|account|credentials?){_GAP})?"
+    rf"[\w.@$\\-]{{1,100}}/(?!(?-i:[A-Z]{{2,9}}\b)|\d{{1,3}}(?:\.\d{{1,3}}){{0,3}}(?:\s|$))"
+    r"(?P<value>[^\s/\"'<>][^\s/]{0,200})(?!/)",
+    re.IGNORECASE,
+)
+# An account, its password and a database. A host with dots may be that of an e-mail address.
+_ACCOUNT_AT = re.compile(
+    r"(?<![\w/@.:%\\-])[\w.$-]{1,100}/(?P<value>[^\s/@\"'<>:]{1,200})@(?![0-9a-f]{4,40}\b|v\d|sha\d)"
+    r"(?P<host>[A-Za-z][\w-]{0,100}(?:\.[\w-]{1,100}){0,9})"
+)
+_KINDS = re.compile(
+    r"(?:pass(?:word|wd|phrase|wort)|pw|token|key|pin|secret|kennwort|certificate)s?[.,;:!?)\]}]*", re.IGNORECASE
+)
+# A key without a sign before it. What is shorter is the name of an algorithm, what has a slash or an ending is a file.
+_KEY = re.compile(
+    rf"\bprivate[ -]key{_GAP}(?P<value>\"[^\"\r\n]{{6,1000}}\"|'[^'\r\n]{{6,1000}}'|"
+    rf"[^\s\"'/\\(\[{{]{{6,1000}})(?=\s|$)",
+    re.IGNORECASE,
+)
+_NO_KEY = re.compile(r".*\.[A-Za-z]\w{1,7}[.,;:!?)\]}]*|(?-i:[A-Z][A-Z0-9-]*[.,;:]*)", re.IGNORECASE)
 # What a sentence about a password goes on with.
 _ORDINARY = re.compile(
     r"(?:[a-z]+(?:ed|ing|ent|ble|ory|ion|ful)|a|all|already|an|and|are|as|at|based|be|because|been|but|by|can|cannot|"
@@ -61,6 +85,16 @@ def _in_sentences(text: str) -> t.Iterator[Place]:
             value = match["value"]
             if not _is_ordinary(value) and (match[certain] is not None or _NO_WORD.match(value)):
                 yield (*match.span("value"), "password")
+    for match in _ACCOUNT.finditer(text):
+        value = match["value"]
+        if not _is_ordinary(value) and not _KINDS.fullmatch(value) and (match["login"] or _NO_WORD.match(value)):
+            yield (*match.span("value"), "password")
+    for match in _ACCOUNT_AT.finditer(text):
+        if "." not in match["host"] or _NO_WORD.match(match["value"]):
+            yield (*match.span("value"), "password")
+    for match in _KEY.finditer(text):
+        if _NO_WORD.match(match["value"]) and not _NO_KEY.fullmatch(match["value"]):
+            yield (*match.span("value"), "private_key")
 
 
 def _is_ordinary(value: str) -> bool:
@@ -85,15 +119,34 @@ _ALWAYS = (
         r"\b(?:sqlplus|expdp?|impdp?|sqlldr|rman)[ \t]{1,9}(?:-\S{1,20}[ \t]{1,9})?[\w.$]{1,100}/(?P<value>\S{1,1000})"
     ),
     re.compile(rf"\bidentified{_GAP}by{_GAP}(?!values\b|external)(?P<value>[^\s'\";]{{1,1000}})", re.I),
+    # Other forms of a string in SQL. One that does not end was cut off.
+    re.compile(
+        rf"\b(?:{_PASSWORD}|identified{_GAP}by)(?:{_GAP}|[ \t]{{0,9}}=[ \t]{{0,9}})"
+        r"(?P<value>(?:[ENBX]|U&)'(?:[^'\\]|\\.|''){0,1000}'?"
+        r"|\$(?P<tag>\w{0,30})\$(?:[^$]|\$(?!(?P=tag)\$)){0,1000}(?:\$(?P=tag)\$)?)",
+        re.I,
+    ),
+    # In other names the sign follows the last letter of one word.
+    re.compile(r"\b(?:api|access|account|private|secret|shared)[ -]key[:=](?P<value>[^\s\"']\S{0,1000})", re.I),
+    # The sessions of users.
+    re.compile(r"\b(?:jsessionid|phpsessid|session_?id)(?:=|%3d)(?P<value>[^\s;?#/&\"'<>,]{1,500})", re.I),
+)
+# A method or a function with one text, such as setPassword("...").
+_CALL = re.compile(
+    r"""(?<![\w.])(?:[\w.]{0,100}\.)?(?P<key>[A-Za-z_]\w{0,100})\([ \t]{0,9}"""
+    r"""(?P<value>"(?:[^"\\\r\n]|\\.){0,1000}"|'(?:[^'\\\r\n]|\\.){0,1000}')"""
 )
 # Programs whose option of one letter has a password.
 _COMMAND = re.compile(
-    r"(?<![\w.-])(?:(?P<p>mysql\w{0,10}|mariadb[\w-]{0,10}|sshpass|docker|podman|skopeo|helm|az|mongo\w{0,10}|"
-    r"kinit|unzip|zip)|(?P<a>redis-cli)|(?P<w>ldap\w{3,10})|(?P<P>sqlcmd|isql|unzip|zip|bcp))(?=[ \t])"
+    r"(?<![\w.-])(?:(?P<p>docker|podman|skopeo|helm|az|mongo\w{0,10}|kinit|unzip|zip)|"
+    r"(?P<n>mysql\w{0,10}|mariadb[\w-]{0,10}|sshpass)|(?P<a>redis-cli)|(?P<w>ldap\w{3,10})|"
+    r"(?P<P>sqlcmd|isql|unzip|zip|bcp))(?=[ \t])"
 )
 _SHORT = {
     # A number is a port, and two are ports of a container.
     "p": re.compile(rf"(?<=[ \t])-p[ \t]{{0,9}}(?![\d.:/]+(?:\s|$))(?!-){_VALUE}"),
+    # These have another option for the port.
+    "n": re.compile(rf"(?<=[ \t])-p[ \t]{{0,9}}(?!-){_VALUE}"),
     "a": re.compile(rf"(?<=[ \t])-a[ \t]{{0,9}}(?!-){_VALUE}"),
     "w": re.compile(rf"(?<=[ \t])-w[ \t]{{0,9}}(?!-){_VALUE}"),
     "P": re.compile(rf"(?<=[ \t])-P[ \t]{{0,9}}(?!-){_VALUE}"),

@@ -69,6 +69,14 @@ _PEM = re.compile(rf"{_BEGIN}.*?(?:{_END.pattern}|\Z)", re.DOTALL)
 _PUBLIC_MARK = re.compile(r"-{5}(?P<side>BEGIN|END) (?P<label>[A-Z0-9 ]*)-{5}")
 _PUTTY = re.compile(r"PuTTY-User-Key-File-\d.*?(?:Private-MAC:[^\n]*|\Z)", re.DOTALL)
 _ENCODED_PEM = re.compile(r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]*")
+# A structure of DER without the lines of PEM around it.
+_DER = re.compile(
+    r"(?<![A-Za-z0-9+/_-])M[A-P][A-Za-z0-9+/_-]{40,}={0,2}"
+    r"(?:(?:\r?\n[ \t]{0,40}|\\n)[A-Za-z0-9+/_-]{16,}={0,2}(?![^\s\\\"',;]))*"
+)
+_URL_SAFE = str.maketrans("-_", "+/")
+# PKCS #5 and PKCS #12.
+_ENCRYPTED = (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05", b"\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x0c")
 _BODY_LINE = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{64}\Z")
 _LAST_BODY_LINE = re.compile(r"[A-Za-z0-9+/=]{16,}\Z")
 _FEWEST_BODY_LINES = 3
@@ -87,7 +95,22 @@ def _keys_of_pem(text: str) -> t.Iterator[Span]:
             continue
         if b"PRIVATE KEY" in begin:
             yield Span(*match.span(), "private_key", exact=True, certain=True)
+    for match in _DER.finditer(text):
+        if _is_private(match[0][:32]):
+            yield Span(*match.span(), "private_key", exact=False)
     yield from _cut_keys(text, whole)
+
+
+def _is_private(head: str) -> bool:
+    """Whether the structure that begins so is a private key, or holds one: its first part is a small number.
+
+    An encrypted one begins with the way of its encryption. Certificates, public keys and requests begin otherwise.
+    """
+    data = base64.b64decode(head.translate(_URL_SAFE))
+    first = data[2 + (data[1] & 0x7F if data[1] & 0x80 else 0) :]
+    if first[:2] == b"\x02\x01":
+        return first[2] in (0, 1, 3)
+    return first[:1] == b"\x30" and first[2:].startswith(_ENCRYPTED)
 
 
 def _cut_keys(text: str, whole: t.Sequence[tuple[int, int]]) -> t.Iterator[Span]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import typing as t
 import urllib.parse
 
@@ -20,6 +21,11 @@ _LONG = 16
 LONGEST = 512 << 10
 
 _LONGEST_FAILURE = 2000
+# They may be within a name or a secret, also as a journal or JSON writes them.
+_COLOURS = re.compile(
+    r"(?:\x1b\[|\x9b)[0-9;:?]{0,40}[ -/]?[@-~]|\x1b\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|"
+    r"(?:\^\[|#033|\\(?:u001[bB]|x1[bB]|033|e))\[[0-9;:]{0,40}m"
+)
 
 
 def masked(text: str, secrets: t.Iterable[str] = ()) -> str:
@@ -29,7 +35,7 @@ def masked(text: str, secrets: t.Iterable[str] = ()) -> str:
     """
     if len(text) > LONGEST:
         return f"(a text of {len(text)} characters is not shown: it is too long to be searched for secrets)"
-    return replaced(scrub(text, secrets), _in_its_place)
+    return replaced(scrub(_COLOURS.sub("", text), secrets), _in_its_place)
 
 
 def failure(exc: BaseException) -> str:

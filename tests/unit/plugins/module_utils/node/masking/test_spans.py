@@ -270,6 +270,18 @@ REPEATED = (
         "identified by a ",
         "sqlplus a/",
     ),
+    *(
+        "a/b@",
+        "a/",
+        "MA",
+        "MII" + "a" * 50,
+        "MII" + "a" * 50 + "\n",
+        "private key ",
+        "private key a1",
+        "login with a/",
+        "login with ",
+    ),
+    *("password $a$", "password $$", "password E'", 'a("', "a.", "setpassword(", "jsessionid=", "sshpass -p"),
     *("-eyJaaaaa.", "eyJaaaaa.aaaaa", "ghp_", "$1$", "$argon2", "$pbkdf2-", "SCRAM-SHA-1$", "md5", "AGE-SECRET-KEY-1"),
 )
 
@@ -294,6 +306,15 @@ def test_a_text_that_is_too_long_is_replaced_by_words_that_say_so() -> None:
     assert masked("a" * LONGEST + "b") == (
         f"(a text of {LONGEST + 1} characters is not shown: it is too long to be searched for secrets)"
     )
+
+
+@pytest.mark.parametrize("unit", ["\x1b[", "\x1b]", "\x1b[0m", "^[[1", "\\u001b[", "#033[1;"])
+def test_colours_take_no_more_time_than_in_proportion(unit: str) -> None:
+    assert in_proportion(masked, unit, LENGTH)
+
+
+def test_colours_are_removed_also_from_known_secrets() -> None:
+    assert masked("\x1b[1;31mlost a\x1b[0m horse\x1b]0;title\x07", ["a horse"]) == f"lost {MASK}"
 
 
 def test_brackets_that_nothing_closes_hide_no_secret() -> None:
