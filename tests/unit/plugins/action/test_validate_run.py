@@ -192,6 +192,16 @@ def test_variables_of_the_users_own_are_not_matter(tmp_path: Path) -> None:
     assert ended.returncode == 0, printed(ended)
 
 
+@pytest.mark.parametrize("argument", ["needs_engine_node", "needs_reason", "changes_cluster"])
+def test_a_run_without_an_engine_node_does_not_succeed_by_doing_nothing(tmp_path: Path, argument: str) -> None:
+    hosts = site.write_site(tmp_path / "inventory", {})
+    own = ["-i", str(hosts), "-e", json.dumps({argument: True}), "-e", "rollback_reason=x"]
+    ended = play(hosts, *own, "--limit", "lb1")
+    assert ended.returncode != 0
+    assert "--limit leaves out all of them: engine1, engine2, engine3" in printed(ended)
+    assert play(hosts, *own, "--limit", "lb1,engine2").returncode == 0
+
+
 def test_names_for_other_roles_are_accepted_by_their_kind(tmp_path: Path) -> None:
     case: dict[str, t.Any] = {"vars": {"haproxy_exporter_port": 9101, "preflight_accept": ["option-unknown"]}}
     refused = play(site.write_site(tmp_path / "refused", {"vars": {"haproxy_exporter_port": 9101}}), "-i", "refused")
