@@ -77,6 +77,22 @@ CASES: dict[str, dict[str, Any]] = {
     "not_verified": {"haproxy_backend_lines": ["default-server ssl verify none check-sni nodes.example.com"]},
     "sni_of_request": {"haproxy_backend_lines": ["default-server ssl verify none sni req.hdr(host)"]},
     "own_name": {"haproxy_backend_lines": ["default-server pool-conn-name req.hdr(host)"]},
+    "bad_values": {
+        "haproxy_bind_addresses": [],
+        "haproxy_metrics_address": "10.0.0.1 8405",
+        "haproxy_certificate_file": "/etc/my pki/balancer.pem",
+        "haproxy_metrics_directory": "metrics",
+        "haproxy_tls_ciphers": "A:B\n    stats socket /tmp/x",
+        "haproxy_max_connections": 0,
+        "haproxy_check_fall": 0,
+        "haproxy_server_max_connections": -1,
+        "haproxy_timeout_connect": "0s",
+        "haproxy_timeout_client": "25d",
+        "haproxy_slow_start": "0s",
+        "haproxy_timeout_server": "10s\n",
+        "haproxy_cookie_name": "A\n",
+        "ivy_health_requests": [{"path": "/", "status": "200", "reject": ["", "a\nb"]}],
+    },
     "bad": {
         "haproxy_engine_keep_alive": 1,
         "haproxy_allowed_paths": ["/a/", "app", "/a/../b", "/demo"],
@@ -333,6 +349,29 @@ def test_all_invalid_options_are_reported_together(rendered: Path) -> None:
         "ivy_health_requests contains the status 200,20.",
     ):
         assert part in text, text
+
+
+def test_values_that_haproxy_would_reject_or_take_for_something_else_are_reported_together(rendered: Path) -> None:
+    found = problems(rendered, "bad_values")
+    text = "\n".join(found)
+    for part in (
+        "haproxy_bind_addresses is empty",
+        "haproxy_metrics_address contains 10.0.0.1 8405,",
+        "haproxy_metrics_directory (/etc/my pki/balancer.pem) is not",
+        "haproxy_metrics_directory (metrics) is not",
+        "is not a list in the notation of OpenSSL",
+        "haproxy_check_fall and haproxy_check_rise must be at least 1",
+        "haproxy_server_max_connections must not be negative",
+        "haproxy_timeout_connect must be more than 0",
+        "haproxy_timeout_client must be more than 0 and at most 24d",
+        "haproxy_timeout_server is not a duration",
+        "haproxy_cookie_name (A",
+        "an empty text in reject",
+        "a line break or another control character in a text of reject",
+    ):
+        assert part in text, text
+    assert len(found) == 13
+    assert "haproxy_slow_start" not in text
 
 
 def server_lines(rendered: Path, case: str) -> list[str]:
