@@ -47,6 +47,7 @@ LISTS: t.Mapping[str, t.Mapping[str, bool]] = {
         "haproxy_trusted_proxies": False,
     },
     ENGINES: {"engine_allowed_extra": True},
+    SEARCHES: {"elasticsearch_allowed_extra": True},
 }
 # Options with addresses to listen on, as a list or as one text. Special words of a service are not judged.
 LISTENING: t.Mapping[str, t.Sequence[str]] = {
@@ -54,6 +55,9 @@ LISTENING: t.Mapping[str, t.Sequence[str]] = {
     DATABASES: ("postgres_listen_addresses",),
     SEARCHES: ("elasticsearch_bind_addresses",),
 }
+_FAILURE_DETECTION = "ivy_jgroups_fd_port"
+# Words that a service has for its addresses, as in _site_ and _eth0:ipv4_.
+_WORD_OF_SERVICE = re.compile(r"\*|_[A-Za-z0-9.:-]+_")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 
 
@@ -139,6 +143,8 @@ def check_ports(inventory: Inventory) -> list[Finding]:
     for (option, port), names in wrong.items():
         place = inventory.place(option, names)
         advice = "Use a number from 1 to 65535."
+        if option == _FAILURE_DETECTION:
+            advice += " The port after it is used, too."
         findings.append(Finding("port-range", "Options", place, f"{port} is not a port", advice))
     clashes: dict[tuple[tuple[str, ...], int], list[str]] = {}
     for hosts in _by_address(inventory).values():
@@ -186,12 +192,22 @@ def check_listening(inventory: Inventory) -> list[Finding]:
                 given = host.values.get(option) if option in host.given else None
                 entries = given if isinstance(given, (list, tuple)) else [given]
                 for entry in entries:
-                    spelling = odd_spelling(entry) if isinstance(entry, str) else ""
+                    spelling = _bad_listening(entry) if isinstance(entry, str) else ""
                     problem = f"'{entry}' cannot be used as it is written: {spelling}"
                     finding = Finding("address-list", "Options", option, problem, "Correct it.")
                     if spelling and finding not in findings:
                         findings.append(finding)
     return findings
+
+
+def _bad_listening(entry: str) -> str:
+    spelling = odd_spelling(entry)
+    if spelling or ip(entry) is not None or _WORD_OF_SERVICE.fullmatch(entry):
+        return spelling
+    is_name = all(_LABEL.fullmatch(label) for label in entry.replace("_", "x").split("."))
+    return (
+        "" if is_name and not re.fullmatch(r"[0-9.]+", entry) else "it is neither an address nor a name, without a port"
+    )
 
 
 def _is_source(text: str, names_too: bool) -> bool:
@@ -213,6 +229,9 @@ def _ports(host: Host) -> t.Iterator[tuple[str, str, int]]:
                 port = host.number(option)
                 if port is not None:
                     yield option, what, port
+                    if option == _FAILURE_DETECTION:
+                        # Where its own port is not free yet.
+                        yield option, f"{what}, second port", port + 1
 
 
 def _by_address(inventory: Inventory) -> dict[str, list[Host]]:

@@ -13,6 +13,7 @@ import urllib.parse
 import zoneinfo
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import masking
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.directories import directory_problem
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
@@ -52,7 +53,11 @@ DIRECTORIES = (
 _CLUSTER_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,200}")
-_DATABASE_NAME = re.compile(r"[^\s/?&#%;]+")
+# In a JDBC URL, and in quotes in pg_hba.conf.
+_DATABASE_NAME = re.compile(r"[^\s/?&#%;\"'\\`<>{}|^\x00-\x1f\x7f]+")
+_DATABASE_USER = re.compile(r"[^\"\x00-\x1f\x7f]+")
+# PostgreSQL cuts off what is longer.
+_LONGEST_DATABASE_NAME = 63
 _DOCUMENTATION = re.compile(r"(?:.*\.)?example(?:\.(?:com|net|org))?|.*\.invalid|.*\.test")
 
 
@@ -237,6 +242,15 @@ def check_database(inventory: Inventory) -> list[Finding]:
         problem = f"'{name}' cannot be part of a JDBC URL as it is"
         advice = "Use letters, digits, dash and underscore."
         findings.append(Finding("database-name", "Inventory", "ivy_database_name", problem, advice))
+    user = inventory.text("ivy_database_user")
+    if user and not _DATABASE_USER.fullmatch(user):
+        problem = "it contains quotes or control characters, which the access rules of PostgreSQL cannot contain"
+        advice = "Use letters, digits, dash and underscore."
+        findings.append(Finding("database-name", "Inventory", "ivy_database_user", problem, advice))
+    for option, text in (("ivy_database_name", name), ("ivy_database_user", user)):
+        if len(text.encode()) > _LONGEST_DATABASE_NAME:
+            problem = f"it is longer than {_LONGEST_DATABASE_NAME} bytes, and PostgreSQL would cut it off"
+            findings.append(Finding("database-name", "Inventory", option, problem, "Choose a shorter one."))
     parameters = next(
         (found for one in inventory.hosts if isinstance(found := one.values.get("ivy_database_url_parameters"), dict)),
         {},
@@ -322,16 +336,16 @@ def check_directories(inventory: Inventory) -> list[Finding]:
     findings = []
     share = _path(inventory, "ivy_share_directory")
     for option in DIRECTORIES:
-        given = inventory.text(option)
         # What is only derived from another directory is as good as that one.
-        own = any(option in host.given for host in inventory.hosts)
-        if (
-            own
-            and given
-            and (not given.startswith("/") or posixpath.normpath(given) == "/" or ".." in given.split("/"))
-        ):
-            problem = f"'{given}' is not an absolute path below /"
-            advice = "Write it as in /srv/ivy."
+        given = next(
+            (str(one.values[option]) for one in inventory.hosts if option in one.given and one.text(option)), ""
+        )
+        reason = directory_problem(given) if given else ""
+        if not reason and option == "ivy_environment_directory" and ":" in given:
+            reason = "the unit of the engine cannot name a path with a colon there"
+        if reason:
+            problem = f"{json.dumps(given, ensure_ascii=False)} cannot be used: {reason}"
+            advice = "Choose a directory of its own, such as /srv/ivy."
             findings.append(Finding("directory", "Options", option, problem, advice))
     for option, what in (("ivy_record_directory", "the cluster record"), ("ivy_data_directory", "their files")):
         path = _path(inventory, option)

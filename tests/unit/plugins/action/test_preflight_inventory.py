@@ -377,7 +377,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         {"system-name": "'../ivy' cannot be the name of a service"},
     ),
     "names that the system takes": (v(ivy_user="svc_ivy-1", ivy_group="_ivy", ivy_engine_service="ivy@a.b"), {}),
-    "a share that is everything": (v(ivy_share_directory="/"), {"directory": "ivy_share_directory: '/'"}),
+    "a share that is everything": (v(ivy_share_directory="/"), {"directory": 'ivy_share_directory: "/"'}),
     "one address in two spellings": (
         {"hosts": {"engine1": {"ansible_host": "2001:db8::1"}, "engine2": {"ansible_host": "2001:DB8:0::1"}}},
         {"address-twice": "engine2=2001:DB8:0::1", "address-invalid": "its usual form is 2001:db8::1"},
@@ -423,6 +423,110 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "the record beside the share": (v(ivy_record_directory="/var/x"), {"not-on-share": "/var/x"}),
     "the store on the share": (v(ivy_state_directory="/srv/ivy/state"), {"on-share": "/srv/ivy/state"}),
     "a relative directory": (v(ivy_engine_home="opt/ivy"), {"directory": "opt/ivy"}),
+    "directories of the system": (
+        v(ivy_engine_home="/opt", ivy_state_directory="/var/spool/", ivy_environment_directory="/etc"),
+        {"directory": 'ivy_state_directory: "/var/spool/" cannot be used: it belongs to the system'},
+    ),
+    "a directory that a unit cannot name": (v(ivy_engine_home="/opt/axon ivy"), {"directory": '"/opt/axon ivy"'}),
+    "a directory with a blank at its end": (v(ivy_engine_home="/opt/ivy "), {"directory": '"/opt/ivy "'}),
+    "a colon in the directory of the environment": (
+        v(ivy_environment_directory="/etc/ivy:1"),
+        {"directory": "a path with a colon"},
+    ),
+    **{
+        f"dumps in {path}": (v(engine_dump_directory=path), {"option-refused": "engine_dump_directory: " + path})
+        for path in (
+            "/var/log",
+            "/srv/ivy",
+            "/srv/ivy/data/dumps",
+            "/opt/ivy",
+            "/srv/../var/log",
+            "/etc/ivy-cluster",
+            "/x y",
+        )
+    },
+    "dumps in a directory of their own": (v(engine_dump_directory="/data/ivy/dumps"), {}),
+    "directories of the search engine that belong to others": (
+        v(elasticsearch_home="/opt", elasticsearch_data_directory="/var/lib", elasticsearch_log_directory="/var/log"),
+        {"option-refused": "elasticsearch_data_directory: /var/lib cannot be used"},
+    ),
+    "data of the search engine above its programs": (
+        v(elasticsearch_data_directory="/opt/elasticsearch"),
+        {"option-refused": "it and /opt/elasticsearch/versions lie in one another"},
+    ),
+    "names of the search engine that another service has": (
+        v(elasticsearch_user="postgres", elasticsearch_service="ssh"),
+        {"option-refused": "elasticsearch_service: ssh cannot be the name"},
+    ),
+    "a certificate and metrics in directories of the system": (
+        v(certificates_host_directory="/root", config_guard_metrics_directory="/tmp"),
+        {"option-refused": "config_guard_metrics_directory: /tmp cannot be used"},
+    ),
+    "fewer connections than the nodes need, by PostgreSQL's own default": (
+        v(postgres_settings={"max_connections": ""}),
+        {"option-refused": "max_connections: 100 is less than the 170"},
+    ),
+    "rules of the database that are more than one line": (
+        v(
+            postgres_hba_extra=[
+                {"database": "all", "user": 'a"b'},
+                {"database": "all", "user": "a", "address": "b", "options": "\n"},
+            ]
+        ),
+        {"option-refused": "counted from 0, 0, 1"},
+    ),
+    "names of the database that its rules cannot contain": (
+        v(ivy_database_name="a'b", ivy_database_user='a"b'),
+        {"database-name": "ivy_database_user: it contains quotes"},
+    ),
+    "a name of the database that is cut off": (
+        v(ivy_database_name="a" * 64),
+        {"database-name": "longer than 63 bytes"},
+    ),
+    "a password in /etc/fstab": (
+        v(
+            file_share_mode="mount",
+            file_share_source="//nas/ivy",
+            file_share_type="cifs",
+            file_share_options="rw,Password=CANARY-7",
+        ),
+        {"option-refused": "file_share_options: every user of the host can read /etc/fstab"},
+    ),
+    "a file with the password of the share": (
+        v(
+            file_share_mode="mount",
+            file_share_source="//nas/ivy",
+            file_share_type="cifs",
+            file_share_options="rw,credentials=/etc/nas",
+        ),
+        {},
+    ),
+    "a port without one after it": (v(ivy_jgroups_fd_port=65535), {"port-range": "The port after it is used, too"}),
+    "a port that the failure detection also uses": (
+        v(ivy_jgroups_fd_port=8079),
+        {"port-collision": "port 8080 is wanted by ivy_http_port"},
+    ),
+    "hosts of the search engine's firewall": (
+        v(elasticsearch_allowed_extra=["10.0.0.300"]),
+        {"address-list": "elasticsearch_allowed_extra: 10.0.0.300"},
+    ),
+    "nothing to listen on": (v(haproxy_bind_addresses=[]), {"option-refused": "no user could connect"}),
+    "an address to listen on with a port": (
+        v(haproxy_bind_addresses=["192.0.2.10:443"], postgres_listen_addresses=["a, b"]),
+        {"address-list": "postgres_listen_addresses: 'a, b' cannot be used"},
+    ),
+    "words that a service has for its addresses": (
+        v(haproxy_bind_addresses=["*", "::"], elasticsearch_bind_addresses=["_site_", "_eth0:ipv4_"]),
+        {},
+    ),
+    "a name that a certificate cannot have": (
+        v(certificates_extra_names=["my_app.acme.ch"]),
+        {"option-refused": "not valid in a certificate: my_app.acme.ch"},
+    ),
+    "a certificate that is renewed after its end": (
+        v(certificates_renew_before_days=0),
+        {"option-refused": "must be at least 1. Otherwise"},
+    ),
     "the heap": (v(engine_heap_max="2 GB"), {"option-refused": "engine_heap_min, engine_heap_max"}),
     "HAProxy's durations": (v(haproxy_slow_start="10"), {"option-refused": "haproxy_slow_start"}),
     "a page that is too long for HAProxy": (
