@@ -57,6 +57,7 @@ LONG = {
     "IVY_WRITER_SECONDS": "60",
     "IVY_LAB_SHARE_LATE": "300",
     "IVY_LAB_KILLED_STEPS": "4",
+    "IVY_LAB_CHANGE_ROUNDS": "2",
     "FUZZ_EXAMPLES": "400",
 }
 STAND_IN = pytest("Stand-in tests", ["tests/engine_stand_in"], (TOOLS.name, ARCHIVES.name))

@@ -8,6 +8,7 @@ All changes of a round are made together, so that a round takes one run in check
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,9 @@ from changes_by_hand import FUNCTIONS, ROUNDS, Change
 if TYPE_CHECKING:
     from conftest import Lab
 
-CASES = [(number, change) for number, changes in ROUNDS.items() for change in changes]
+# `make test` makes the first round: 97 changes while all services run.
+CHOSEN = list(ROUNDS)[: int(os.environ.get("IVY_LAB_CHANGE_ROUNDS", "1"))]
+CASES = [(number, change) for number in CHOSEN for change in ROUNDS[number]]
 # Repairs without the decision of site.yml whether a host needs its roles.
 ROLES = {
     "database_servers": ["postgres"],

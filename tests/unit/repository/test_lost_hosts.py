@@ -831,8 +831,7 @@ def test_a_node_that_is_left_out_is_taken_out_of_every_balancer_first(leased: Cl
         }
 
 
-@pytest.mark.parametrize("state", ["drain", "maint"])
-@pytest.mark.parametrize("balancers", [["lb2"], ["lb1", "lb2"]])
+@pytest.mark.parametrize(("state", "balancers"), [("drain", ["lb2"]), ("maint", ["lb1", "lb2"])])
 def test_a_node_that_an_operator_has_taken_out_passes_and_stays_out(
     cluster: Cluster, state: str, balancers: list[str]
 ) -> None:
