@@ -20,6 +20,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import (
     prune,
     write_release,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release.commit import Commit, commit_of
 
 
 class ActionModule(ActionBase):
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
         arguments = t.cast("dict[str, t.Any]", native.plain(checked))
         result["changed"] = False
         try:
-            built = self._build(arguments)
+            built, commit = self._build(arguments)
             manifest = write_release(arguments["cache"], built.manifest, built.blobs, built.large_files)
         except FindingsError as error:
             findings = [finding.to_dict() for finding in error.findings]
@@ -51,16 +52,19 @@ class ActionModule(ActionBase):
             "size": built.size,
             "manifest": str(manifest),
             "sso_headers": list(built.sso_headers),
+            "source": commit.to_dict(),
         }
         if built.warnings:
             result["warnings"] = list(built.warnings)
         return result
 
-    def _build(self, arguments: dict[str, t.Any]) -> release.BuiltRelease:
+    def _build(self, arguments: dict[str, t.Any]) -> tuple[release.BuiltRelease, Commit]:
         findings: list[Finding] = []
         names = (arguments["values_variable"], arguments["secrets_variable"])
         by_node = self._resolve(arguments["nodes"], names, findings)
-        return inputs.build(arguments, by_node, findings, self._loader)
+        parts = inputs.collect(arguments, by_node, findings, self._loader)
+        built = release.build_release(parts, findings)
+        return built, commit_of(self._loader.path_dwim(arguments["source"]), parts.source.files)
 
     def _resolve(
         self, nodes: list[str], names: tuple[str, ...], findings: list[Finding]

@@ -151,6 +151,11 @@ options:
   applications:
     description: SHA-256 of each application's artefact, by its name.
     type: dict
+  source:
+    description:
+      - With O(state=opened), the commit of O(release) as RV(ivy.cluster.config_release#module:release) returns it.
+      - The record keeps the first commit that had exactly these files. Without a commit, nothing is recorded.
+    type: dict
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -247,6 +252,15 @@ record:
       description: When, where and for which engine version the tables of the database were created.
       type: dict
       sample: {engine_version: 11.3.0, created_at: "2026-01-31T12:00:00Z", node: engine1}
+    sources:
+      description: The commit of the source of each release that the record names, and whether it has exactly its files.
+      type: dict
+      sample: {3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6: {commit: 1c9f2d7a4b8e6035f1d2c3b4a5968778695a4b3c, clean: true}}
+    durations:
+      description: Seconds from the first step on a node until it passed the gate, of the last 60 starts and restarts.
+      type: list
+      elements: dict
+      sample: [{kind: restart, node: engine1, seconds: 62}]
     history:
       description: The last 100 events.
       type: list
@@ -322,6 +336,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "drained": {"type": "list", "elements": "str"},
     "drained_states": {"type": "dict"},
     "applications": {"type": "dict"},
+    "source": {"type": "dict"},
 }
 
 

@@ -178,6 +178,12 @@ release:
       type: list
       elements: str
       sample: [x-corp-user]
+    source:
+      description:
+        - The commit of the source, where it is in a git checkout. It describes the release and does not change its id.
+        - C(clean) is whether the files are exactly those of the commit. C(problem) says why there is no commit.
+      type: dict
+      sample: {commit: 1c9f2d7a4b8e6035f1d2c3b4a5968778695a4b3c, clean: true, problem: ""}
     manifest:
       description: Path of its manifest in the cache.
       type: str

@@ -78,6 +78,11 @@ options:
         type: list
         elements: str
         default: []
+      source:
+        description:
+          - The commit of the source, as M(ivy.cluster.config_release) returns it.
+          - Those of the applied releases come from the cluster record in the nodes' results.
+        type: dict
       pin:
         description:
           - The pin of the cluster record, as M(ivy.cluster.cluster_record) returns it.
@@ -223,6 +228,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "release": {"type": "str", "default": ""},
             "release_problem": {"type": "str", "default": ""},
             "pin": {"type": "dict"},
+            "source": {"type": "dict"},
             "hot_reload_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "command": {"type": "str", "default": "ansible-playbook"},
         },

@@ -25,6 +25,17 @@ def count(number: int, singular: str, plural: str = "") -> str:
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
+def duration(whole: int) -> str:
+    """Seconds in the units that a person reads."""
+    minutes, rest = divmod(max(0, whole), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours} h"] if hours else []
+    parts += [f"{minutes} min"] if minutes else []
+    # Beside hours, seconds are of no interest.
+    parts += [f"{rest} s"] if not hours and (rest or not minutes) else []
+    return " ".join(parts)
+
+
 def listed(names: t.Iterable[str], most: int = 6) -> str:
     """Names in one line; what exceeds the limit is counted."""
     found = list(names)

@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import playbook
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_errors import diagnose
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import restart, source
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit, restart, source
 
 # In order of importance.
 SIDES = ("conflict", "drift", "pending")
@@ -152,6 +152,9 @@ class Report:
     changes: tuple[Change, ...]
     # The pinned release with owner and reason; empty if the cluster is not pinned.
     pin: str = ""
+    # Commits in words: of the source, and of the applied releases that the cluster record has.
+    source: str = ""
+    commits: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def of(self, side: str) -> list[Change]:
         return [change for change in self.changes if change.side == side]
@@ -202,6 +205,8 @@ class Report:
             "release": self.release or None,
             "release_problem": self.release_problem or None,
             "pin": self.pin or None,
+            "source": self.source or None,
+            "commits": dict(self.commits),
             "nodes": [
                 {**node.to_dict(), **({} if node.inspected else {"next": [dataclasses.asdict(node_step(self, node))]})}
                 for node in self.nodes
@@ -223,10 +228,34 @@ def build(
     results: t.Mapping[str, Item],
     pin: t.Mapping[str, t.Any] | None = None,
     hot_reload_keys: t.Sequence[str] = (),
+    source_commit: t.Mapping[str, t.Any] | None = None,
 ) -> Report:
     nodes = tuple(node_from(name, results[name], hot_reload_keys) for name in sorted(results))
     changes = tuple(_changes(nodes))
-    return Report(cluster, engine_version, time, release, release_problem, command, nodes, changes, _pinned(pin or {}))
+    return Report(
+        cluster,
+        engine_version,
+        time,
+        release,
+        release_problem,
+        command,
+        nodes,
+        changes,
+        _pinned(pin or {}),
+        commit.words(source_commit),
+        _commits(nodes),
+    )
+
+
+def _commits(nodes: t.Iterable[Node]) -> dict[str, str]:
+    """The commit of each applied release. Every node reads the same record."""
+    found: dict[str, str] = {}
+    records = [node.result.get("record") for node in nodes]
+    for release in sorted({str(node.result.get("applied") or "") for node in nodes} - {""}):
+        known = next(filter(None, (commit.words_of(record, release) for record in records)), "")
+        if known:
+            found[release] = known
+    return found
 
 
 def _pinned(pin: t.Mapping[str, t.Any]) -> str:

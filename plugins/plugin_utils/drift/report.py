@@ -21,6 +21,7 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
         {name: result if isinstance(result, dict) else {} for name, result in params["nodes"].items()},
         params["pin"],
         params.get("hot_reload_keys") or (),
+        params.get("source"),
     )
     return from_report(report)
 
@@ -32,6 +33,7 @@ def from_report(report: changes.Report) -> Document:
         "locations": text.LOCATIONS,
         "figures": _figures(report),
         "source_line": text.source_line(report),
+        "commit_lines": text.commit_lines(report),
         "state_of": text.state_of,
         "counts": text.counts,
         "remarks": text.remarks,

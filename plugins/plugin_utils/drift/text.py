@@ -92,8 +92,14 @@ def short(release: t.Any) -> str:
 def source_line(report: Report) -> str:
     """The release that the nodes were compared with."""
     if report.release:
-        return f"Compared with release {short(report.release)} of the source."
+        commit = f" ({report.source})" if report.source else ""
+        return f"Compared with release {short(report.release)} of the source{commit}."
     return "Compared with the applied release, not with the source."
+
+
+def commit_lines(report: Report) -> list[str]:
+    """The commits of the applied releases."""
+    return [f"Applied release {short(release)}: {words}." for release, words in report.commits.items()]
 
 
 def columns(change: Change) -> list[tuple[str, str]]:
@@ -126,6 +132,7 @@ def lines(report: Report) -> list[str]:
         found += [f"  {line}" for line in report.release_problem.splitlines()]
     else:
         found.append(source_line(report))
+    found += commit_lines(report)
     found.append("")
     width = max((len(plain_text(node.name)) for node in report.nodes), default=0)
     for node in report.nodes:

@@ -7,9 +7,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import lease
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, duration
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import NO_RECORD, first_line, lost
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import node_answers, rollback
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
 Result = t.Mapping[str, t.Any]
@@ -48,6 +49,8 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
         "lease": record.get("lease"),
         "drained": record.get("drained") or [],
         "history": history,
+        "sources": record.get("sources") or {},
+        "durations": record.get("durations") or [],
         "nodes": {
             node: {"applied": store.get("applied"), "releases": [item["id"] for item in store.get("releases") or []]}
             for node, store in stores.items()
@@ -63,7 +66,7 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
     facts = [] if problem else _facts(content)
     restorable = list(rollback.inventory(rollback.Available(record, stores, [])))
     headline = f"There is no history to show: {problem}" if problem else f"{count(len(history), 'event')} recorded."
-    page = {"facts": facts, "events": [_cells(event) for event in reversed(history)], "restorable": restorable}
+    page = {"facts": facts, "events": [_cells(event, content) for event in reversed(history)], "restorable": restorable}
     lines = list(_lines(cluster, content, facts, restorable))
     return Document("history", cluster, headline, summary, content, lines, page)
 
@@ -82,8 +85,8 @@ def _record(results: t.Mapping[str, t.Mapping[str, Result]]) -> tuple[t.Mapping[
 
 def _facts(content: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
     found = [
-        ("desired", content["desired_release"] or "no release"),
-        ("previous", content["previous_release"] or "none that reached all nodes"),
+        ("desired", _with_commit(content, "desired_release") or "no release"),
+        ("previous", _with_commit(content, "previous_release") or "none that reached all nodes"),
     ]
     pin, operation = content["pin"], content["operation"]
     if pin:
@@ -99,6 +102,11 @@ def _facts(content: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
     if content["drained"]:
         found.append(("drained", ", ".join(content["drained"])))
     return found
+
+
+def _with_commit(content: t.Mapping[str, t.Any], name: str) -> str:
+    release = content[name]
+    return ", ".join(filter(None, (release, commit.words_of(content, release)))) if release else ""
 
 
 def _lines(
@@ -117,7 +125,7 @@ def _lines(
         yield ""
         yield "Events, newest first"
         for event in reversed(content["history"]):
-            time, operation, release, owner, remarks = _cells(event)
+            time, operation, release, owner, remarks = _cells(event, content)
             yield f"  {time}  {operation.ljust(14)}  {release.ljust(32)}  by {owner}  {remarks}"
     yield ""
     yield "Releases that the nodes can go back to"
@@ -127,10 +135,13 @@ def _lines(
         yield f"  {node}: {why}"
 
 
-def _cells(event: t.Mapping[str, t.Any]) -> tuple[str, str, str, str, str]:
+def _cells(event: t.Mapping[str, t.Any], content: t.Mapping[str, t.Any]) -> tuple[str, str, str, str, str]:
     """Time, operation, release, owner and remarks."""
     remarks = [f"on {event['node']}"] if event.get("node") else []
     remarks += [f"from {event['from_owner']}"] if event.get("from_owner") else []
+    source = commit.words_of(content, event.get("release"))
+    remarks += [source] if source else []
+    remarks += [f"in {duration(event['seconds'])}"] if isinstance(event.get("seconds"), int) else []
     remarks += [f"({event['reason']})"] if event.get("reason") else []
     remarks += [f"[{event['applications']}]"] if event.get("applications") else []
     return (

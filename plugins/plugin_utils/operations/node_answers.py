@@ -19,6 +19,8 @@ RECORD = {
     "lease?": _LEASE,
     "drained?": [str],
     "history?": [{"*": (str, int, float)}],
+    "sources?": {"*": {"commit": str, "clean": bool}},
+    "durations?": [{"kind": str, "node": str, "seconds": int}],
     **_TEXTS,
 }
 RELEASES = {"applied?": str, "releases?": [{"id": str, "staged?": str, "engine_version?": str, "complete?": bool}]}

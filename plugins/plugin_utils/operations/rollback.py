@@ -11,6 +11,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 
 Record = t.Mapping[str, t.Any]
 
@@ -145,6 +146,8 @@ def inventory(available: Available) -> list[str]:
         for item in store.get("releases") or []:
             notes = [f"staged {item.get('staged', 'at an unknown time')}"]
             notes += [f"engine {item['engine_version']}"] if item.get("engine_version") else []
+            source = commit.words_of(available.record, item["id"])
+            notes += [source] if source else []
             notes += ["applied"] if item["id"] == store.get("applied") else []
             notes += ["desired"] if item["id"] == desired else []
             notes += [] if item.get("complete") else ["not complete"]

@@ -34,6 +34,13 @@ def build(
     arguments: t.Mapping[str, t.Any], by_node: ByNode, findings: list[Finding], loader: t.Any
 ) -> release.BuiltRelease:
     """Build the release, or raise :class:`FindingsError`; ``by_node``: the two variables as each node sees them."""
+    return release.build_release(collect(arguments, by_node, findings, loader), findings)
+
+
+def collect(
+    arguments: t.Mapping[str, t.Any], by_node: ByNode, findings: list[Finding], loader: t.Any
+) -> release.ReleaseInput:
+    """Everything that the release is made of. Problems are added to the findings."""
     shared = _common(arguments["values_variable"], by_node, findings, secret=False)
     secret = _common(arguments["secrets_variable"], by_node, findings, secret=True)
     jgroups = arguments["jgroups"]
@@ -41,7 +48,7 @@ def build(
     if any(len(values) < len(arguments["nodes"]) for values in by_node.values()):
         # Each use of a value that could not be had would be one more finding, and none of them the cause.
         source = source.without_templates()
-    given = release.ReleaseInput(
+    return release.ReleaseInput(
         source=source,
         topology=arguments["topology"],
         shared=shared,
@@ -57,7 +64,6 @@ def build(
         read_only=arguments["read_only"],
         read_only_copy=arguments["read_only_copy"],
     )
-    return release.build_release(given, findings)
 
 
 def today() -> datetime.date:

@@ -118,7 +118,7 @@ def read_source(
     names: dict[str, str] = {}
     for path in _walk(base, base, findings, 0):
         relative = path.relative_to(base).as_posix()
-        if _is_repository_file(path.name) or ("/" not in relative and path.stem.upper() == "README"):
+        if _belongs_to_repository(relative):
             continue
         if _is_leftover(path.name):
             warnings.append(f"{plain_text(relative)} looks like something an editor left behind and is not taken.")
@@ -292,6 +292,16 @@ def directories_of(path: str) -> set[str]:
 _NODE_ADVICE = (
     "The next rollout removes it from the node after a backup; to keep it there, name it in engine_drift_ignore."
 )
+
+
+def is_left_out(relative: str) -> bool:
+    """Whether a release never has a file of this path, although it may be in the source's directory."""
+    return _belongs_to_repository(relative) or _is_leftover(relative.rpartition("/")[2])
+
+
+def _belongs_to_repository(relative: str) -> bool:
+    name = relative.rpartition("/")[2]
+    return _is_repository_file(name) or ("/" not in relative and Path(name).stem.upper() == "README")
 
 
 def _is_repository_file(name: str) -> bool:

@@ -22,6 +22,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Snapshot,
     snapshot_from,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
 _COLUMNS = ("node", "state", "engine", "release", "drift", "restart", "peers", "balancer", "since")
@@ -55,6 +56,9 @@ def cluster_facts(facts: Snapshot) -> dict[str, str]:
         found["record"] = why
     else:
         found["release"] = f"{short(record.get('desired_release'))} desired; {_operation(record)}; {_pin(record)}"
+        source = commit.words_of(record, record.get("desired_release"))
+        if source:
+            found["source"] = source
         if record.get("lease"):
             found["at work"] = lease.describe(record["lease"])
         if record.get("drained"):

@@ -23,6 +23,7 @@ from ..files.errors import NodeError, PermanentError
 from ..files.manifest import check_id
 from ..store.store import timestamp
 from . import lease as leases
+from . import memory
 from .access import Access, access_for, acting_as
 
 FORMAT = 2
@@ -67,6 +68,8 @@ def empty(cluster: str) -> Record:
         "schema": None,
         "applications": {},
         "history": [],
+        "sources": {},
+        "durations": [],
     }
 
 
@@ -112,7 +115,7 @@ def parse(data: bytes, where: str) -> Record:
     wrong = _wrong(record)
     if wrong:
         raise PermanentError(f"The cluster record is damaged ({wrong}). {advice}")
-    return record
+    return {**record, **memory.readable(record)}
 
 
 def _wrong(record: Record) -> str:
@@ -284,6 +287,7 @@ class Change(t.NamedTuple):
     old_release_hours: int = 24
     now: float = 0.0
     drained_states: dict[str, dict[str, str]] | None = None
+    source: dict[str, t.Any] | None = None
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
@@ -408,6 +412,9 @@ def _open(record: Record, change: Change) -> None:
                 record["previous_release"] = before
         record["desired_release"] = change.release
         _remember(record, change.operation, change, node=change.node, reason=change.reason)
+    if change.release:
+        memory.remember_source(record, change.release, change.source)
+        memory.forget_sources(record)
     if change.pin and change.release and _pin(record, change.release, change) and not new_release:
         _remember(record, "pin", change, reason=change.reason)
     if operation is not None and (new_release or not record["old_releases_until"]):
@@ -470,7 +477,7 @@ def _close(record: Record, change: Change) -> None:
         if change.operation and not _same_kind(operation, change) and not change.take_over:
             raise NodeError(f"Another operation is under way: {_held_by(operation)}.")
         record["operation"] = None
-        _remember(record, f"{operation.get('name')} done", change)
+        _remember(record, f"{operation.get('name')} done", change, seconds=_seconds_of_run(record, change))
     record["previous_release"] = None
     record["allowed_releases"] = []
     record["passed"] = {}
@@ -478,6 +485,14 @@ def _close(record: Record, change: Change) -> None:
     if change.operation != ROLLBACK and change.nodes:
         # Every node has the helper of this version now.
         record["format"] = FORMAT
+
+
+def _seconds_of_run(record: Record, change: Change) -> int | None:
+    """Since this run took the lease, so without the time in which an interrupted rollout was open."""
+    try:
+        return max(0, round(change.now) - leases.seconds(record["lease"]["started"]))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str, str]]) -> None:
@@ -528,9 +543,12 @@ def apply(record: Record, change: Change) -> Record:
             new["lease"] = None
         return new
     new["lease"] = leases.renew(new["lease"], change.claim())
-    if change.state == "opened":
+    if change.state == "renewed":
+        memory.begin(new["lease"], change.node, change.step, change.now)
+    elif change.state == "opened":
         _open(new, change)
     elif change.state == "passed":
+        memory.end(new, change.node, change.now)
         _pass(new, change)
     elif change.state == "closed":
         _close(new, change)

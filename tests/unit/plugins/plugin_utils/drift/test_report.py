@@ -65,6 +65,20 @@ def build(**results: t.Any) -> changes.Report:
     return changes.build("demo", "11.3.0", TIME, "0123456789abcdef" * 2, "", "ansible-playbook -i hosts", results)
 
 
+def test_the_commits_of_the_source_and_of_the_applied_releases_are_in_every_form() -> None:
+    applied = inspected()["applied"]
+    record = {"sources": {applied: {"commit": "1c9f2d7a4b8e" + "0" * 28, "clean": True}}}
+    source = {"commit": "2d8e" * 10, "clean": False, "problem": ""}
+    results = {"n1": inspected(record=None), "n2": inspected(record=record), "n3": inspected(record=[1])}
+    report = changes.build(
+        "demo", "11.3.0", TIME, "0123456789abcdef" * 2, "", "ansible-playbook", results, source_commit=source
+    )
+    for form in forms(report).values():
+        assert "commit 1c9f2d7a4b8e" in form
+        assert "commit 2d8e2d8e2d8e and changes that are not committed" in form
+    assert "commit" not in forms(build(n1=inspected()))["txt"]
+
+
 def forms(report: changes.Report) -> dict[str, str]:
     return from_report(report).forms()
 

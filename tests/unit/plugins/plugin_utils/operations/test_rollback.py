@@ -154,6 +154,20 @@ class TestHistory:
         assert data["not_reached"] == {"n2": "not reached"}
         assert [event["release"] for event in data["history"]] == [A, A, B, B, A]
 
+    def test_the_commit_of_each_release_and_how_long_its_rollout_took_are_listed(self) -> None:
+        value = rolled(A, B)
+        value["sources"] = {B: {"commit": "1c9f2d7a4b8e" + "0" * 28, "clean": False}}
+        value["history"][-1]["seconds"] = 252
+        found = self.report(value)
+        assert f"desired    {B}, commit 1c9f2d7a4b8e and changes that are not committed" in found.text
+        event = found.text.partition("newest first")[2].splitlines()[1]
+        assert "commit 1c9f2d7a4b8e and changes that are not committed  in 4 min 12 s" in event
+        listed = found.text.partition("can go back to")[2]
+        assert f"{B}  staged 2026-01-01T00:00:00Z, engine 11.3.0, commit 1c9f2d7a4b8e" in listed
+        assert "commit" not in next(line for line in listed.splitlines() if A in line)
+        assert found.data["sources"] == value["sources"]
+        assert "commit 1c9f2d7a4b8e" in found.forms()["html"]
+
     def test_one_node_that_responds_is_enough(self) -> None:
         nodes: dict[str, t.Any] = {
             "n1": {"record": {"failed": True, "msg": "the share is not mounted"}, "releases": {"unreachable": True}},
@@ -180,6 +194,9 @@ class TestHistory:
             {"record": {"record": {"lease": {"run_id": "x"}}}},
             {"record": {"record": {"drained": [None]}}},
             {"record": {"record": {"pin": "x"}}},
+            {"record": {"record": {"sources": {A: {"commit": 1, "clean": True}}}}},
+            {"record": {"record": {"sources": {A: "x"}}}},
+            {"record": {"record": {"durations": [{"kind": "start", "node": "n1", "seconds": "x"}]}}},
         ],
     )
     def test_a_node_with_a_malformed_answer_is_reported_and_the_others_are_shown(self, wrong: t.Any) -> None:

@@ -146,6 +146,15 @@ def test_a_healthy_cluster_fits_on_one_screen() -> None:
     assert line(text, "search1").endswith("search cluster demo green, 1 node, 3 shards")
 
 
+def test_the_commit_of_the_desired_release_is_shown() -> None:
+    given = hosts()
+    kept = record(sources={RELEASE: {"commit": "1c9f2d7a4b8e" + "0" * 28, "clean": True}})
+    for name in ("engine1", "engine2"):
+        given[name]["results"] = results(engine(), kept)
+    assert sut.cluster_facts(observed(given))["source"] == "commit 1c9f2d7a4b8e"
+    assert "source" not in sut.cluster_facts(observed())
+
+
 def test_an_expiry_is_highlighted_long_before_its_date() -> None:
     given = hosts()
     for node in ("engine1", "engine2"):
