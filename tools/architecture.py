@@ -29,7 +29,7 @@ COLUMNS = ("playbooks", "roles", "modules and plugins", "plugin_utils", "module_
 GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "validate": ("preflight",),
-        "change": ("site", "rollout", "rollback", "unpin"),
+        "change": ("plan", "site", "rollout", "rollback", "unpin"),
         "verify": ("verify", "status", "history"),
         "drift": ("drift", "adopt"),
     },
@@ -38,7 +38,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "validate": ("preflight",),
         "services": ("haproxy", "certificates", "postgres", "elasticsearch", "file_share", "packages", "firewall"),
         "node": ("engine", "config_guard"),
-        "rollout": ("rollout", "rollback"),
+        "rollout": ("rollout", "rollback", "plan"),
         "verify": ("verify", "history"),
         "drift": ("drift", "adopt"),
     },

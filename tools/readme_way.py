@@ -59,6 +59,7 @@ OTHER_PLAYBOOKS = {
     "history": "",
     "drift": "",
     "adopt": "-e adopt_node=engine1",
+    "plan": "",
     "rollout": "",
     "rollback": "--check -e rollback_release={release} -e rollback_reason=test",
     "unpin": "--check -e rollback_reason=test",

@@ -13,6 +13,8 @@ from ansible_collections.ivy.cluster.plugins.modules.host_state import ARGUMENT_
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
 from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import compare, expected
 from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state.evaluate import SHARED, Descriptions
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.result import Comparable
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.session import cluster_key
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import roles as known_roles
 
 Variables = dict[str, t.Any]
@@ -50,9 +52,12 @@ class ActionModule(ActionBase):
         for name, state in {**states, **again}.items():
             differences.setdefault(name, compare.differences(state, observed))
         found = {name: differences[name] for name in names if differences[name]}
+        comparable = Comparable(cluster_key(self, variables))
+        final = {**states, **again}
+        wanted = {name: comparable.of("state", expected.unordered(final[name])) for name in found if name in final}
         # A later role may use what an earlier one sets up: a new certificate requires a reload of HAProxy.
         first = next((number for number, name in enumerate(names) if name in found), len(names))
-        result.update(changed=False, roles=names[first:], differences=found)
+        result.update(changed=False, roles=names[first:], differences=found, wanted=wanted)
         return result
 
     @staticmethod

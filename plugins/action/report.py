@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.ivy.cluster.plugins.modules.report import ARGUMENT_SPEC, REPORTS
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
 from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import report as drift
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import history
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import history, plan_report
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight import report as preflight
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report import files
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
@@ -27,6 +27,7 @@ _DOCUMENTS: dict[str, t.Callable[[t.Mapping[str, t.Any]], Document]] = {
     "verify": verify.document,
     "status": status.document,
     "history": history.document,
+    "plan": plan_report.document,
 }
 
 

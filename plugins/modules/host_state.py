@@ -66,6 +66,11 @@ differences:
   sample:
     haproxy:
       - "/etc/haproxy/haproxy.cfg: another content"
+wanted:
+  description: Of each role in RV(differences), a keyed digest of the state that it would set.
+  returned: success
+  type: dict
+  sample: {haproxy: 5e1d8f3a0b7c4d2e9f6a1b8c3d0e7f42}
 """
 
 import typing as t

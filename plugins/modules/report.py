@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Creates the report of preflight, drift, verify, status or history
+short_description: Creates the report of preflight, drift, verify, status, history or plan
 version_added: 0.1.0
 description:
   - Returns the report as text and as data, and on request writes it to the controller as text, JSON and HTML.
@@ -114,6 +114,68 @@ options:
             M(ivy.cluster.node_releases). Both are absent for a node that could not be reached.
         type: dict
         required: true
+  plan:
+    description: Creates the report of plan, and compares it with an approved one.
+    type: dict
+    suboptions:
+      cluster:
+        description: Name of the cluster.
+        type: str
+        required: true
+      operation:
+        description: The operation that would run.
+        type: str
+        choices: [site, rollout, rollback]
+        required: true
+      engine_version:
+        description: Version of the engine.
+        type: str
+        required: true
+      release:
+        description: Id of the release that would be rolled out.
+        type: str
+        required: true
+      source:
+        description: The commit of the source, as M(ivy.cluster.config_release) returns it.
+        type: dict
+      record:
+        description: The cluster record, as M(ivy.cluster.cluster_record) returns it. Null if there is none yet.
+        type: dict
+      nodes:
+        description:
+          - By engine node of the run, in its order, C(plan) and C(foreseen), the facts C(rollout_plan) and
+            C(rollout_foreseen) of the role P(ivy.cluster.rollout#role), and C(configuration), the result of
+            M(ivy.cluster.shared_config_info).
+        type: dict
+        required: true
+      others:
+        description: Engine nodes of the cluster that the run does not contact.
+        type: list
+        elements: str
+        default: []
+      limit:
+        description: The C(--limit) of the run, for the command in the report.
+        type: str
+        default: ""
+      left_out:
+        description: Engine nodes that are to stay off.
+        type: list
+        elements: str
+        default: []
+      services:
+        description: By host, the result of M(ivy.cluster.host_state).
+        type: dict
+        default: {}
+      approved:
+        description:
+          - Digest of the approved plan. If it is another one, RV(ok) is false and RV(summary) has in C(differs) what
+            would be done differently. Empty compares nothing.
+        type: str
+        default: ""
+      command:
+        description: The beginning of the commands in the report.
+        type: str
+        default: ansible-playbook
   directory:
     description:
       - Directory on the controller for the files of the report; created if it does not exist. A relative path is
@@ -242,9 +304,27 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "nodes": {"type": "dict", "required": True},
         },
     },
+    "plan": {
+        "type": "dict",
+        "options": {
+            "cluster": {"type": "str", "required": True},
+            "operation": {"type": "str", "choices": ["site", "rollout", "rollback"], "required": True},
+            "engine_version": {"type": "str", "required": True},
+            "release": {"type": "str", "required": True},
+            "source": {"type": "dict"},
+            "record": {"type": "dict"},
+            "nodes": {"type": "dict", "required": True},
+            "others": {"type": "list", "elements": "str", "default": []},
+            "limit": {"type": "str", "default": ""},
+            "left_out": {"type": "list", "elements": "str", "default": []},
+            "services": {"type": "dict", "default": {}},
+            "approved": {"type": "str", "default": ""},
+            "command": {"type": "str", "default": "ansible-playbook"},
+        },
+    },
     "directory": {"type": "path", "default": ""},
 }
-REPORTS = ("preflight", "drift", "verify", "status", "history")
+REPORTS = ("preflight", "drift", "verify", "status", "history", "plan")
 
 
 def main() -> None:

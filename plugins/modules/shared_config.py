@@ -277,6 +277,11 @@ activation:
     restart_reasons: []
     hot_reload: []
     daemon_reload: false
+node_files_digest:
+  description: Keyed digest of O(node_files), to recognise in a later run that the same would be written.
+  returned: check mode, with O(node_files)
+  type: str
+  sample: 5e1d8f3a0b7c4d2e9f6a1b8c3d0e7f42
 accepted:
   description: Files whose rewriting by the engine was accepted.
   returned: state is accepted

@@ -55,6 +55,7 @@ ORDER = (
     "test_drift",
     "test_adopt",
     "test_rollback",
+    "test_plan",
     "test_two_controllers",
     "test_guard",
     "test_hosts",

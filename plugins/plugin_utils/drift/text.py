@@ -158,7 +158,7 @@ def _change_lines(report: Report, change: Change) -> list[str]:
     location = f" ({LOCATIONS[change.root]})" if change.root in LOCATIONS else ""
     detail = f" ({change.detail})" if change.detail else ""
     found = ["", f"  {change.path}{location}", f"    {', '.join(change.nodes)}: {change.what}{detail}"]
-    found += [f"      {_key_line(change, key)}" for key in change.keys[:_KEYS_SHOWN]]
+    found += [f"      {key_line(change, key)}" for key in change.keys[:_KEYS_SHOWN]]
     if len(change.keys) > _KEYS_SHOWN:
         found.append(f"      and {len(change.keys) - _KEYS_SHOWN} more keys")
     for file in change.files if change.side != "pending" else ():
@@ -173,7 +173,7 @@ def _step_lines(step: Step, indent: str) -> list[str]:
     return [f"{indent}-> {step.text}", *([f"{indent}   {step.command}"] if step.command else [])]
 
 
-def _key_line(change: Change, key: Item) -> str:
+def key_line(change: Change, key: Item) -> str:
     if key.get("change") == "unreadable":
         return cell(key, "after")
     values = " -> ".join(cell(key, name) for name, _title in columns(change)[1:])

@@ -25,6 +25,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
+
 State = t.Mapping[str, t.Any]
 LISTS = ("packages", "paths", "listings", "units", "users", "groups", "chains", "parameters", "unknown", "includes")
 DICTS = ("services", "passwords")
@@ -56,6 +58,11 @@ def merged(states: t.Iterable[State]) -> dict[str, t.Any]:
         for key in DICTS:
             total[key] = {**total[key], **state[key]}
     return total
+
+
+def unordered(state: State) -> dict[str, t.Any]:
+    """The description with its lists sorted, since their order means nothing and may differ between runs."""
+    return {**state, **{key: sorted(state[key], key=canonical) for key in LISTS}}
 
 
 def subjects(state: State) -> dict[str, t.Any]:

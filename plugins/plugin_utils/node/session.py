@@ -205,6 +205,9 @@ class SharedConfigCall:
     def _presentable(self, result: Result, keys: dict[str, list[dict[str, t.Any]]]) -> Result:
         for name in ("questions", "have", "need_release", "need_contents"):
             result.pop(name, None)
+        if self._check() and self.node_files is not None and not result.get("failed"):
+            comparable = node_result.Comparable(cluster_key(self.host, self.task_vars))
+            result["node_files_digest"] = comparable.of("node files", self.node_files)
         texts = result.pop("texts", None) or {}
         if self.module.endswith("_info") and not result.get("failed"):
             self._sort_out(result)

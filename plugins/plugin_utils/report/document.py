@@ -18,7 +18,7 @@ FORMAT = 1
 class Document:
     """One report. The same input gives the same bytes in every form."""
 
-    # One of preflight, drift, verify, status, history; also the name of the HTML template.
+    # One of preflight, drift, verify, status, history, plan; also the name of the HTML template.
     name: str
     cluster: str
     headline: str

@@ -612,6 +612,24 @@ def test_a_run_gives_the_lease_up_at_its_end(leased: Cluster) -> None:
     assert lease_of(leased) is None
 
 
+@pytest.mark.parametrize("playbook", ["rollout.yml", "rollback.yml", "site.yml"])
+def test_a_run_that_was_not_approved_gives_the_lease_up(leased: Cluster, playbook: str) -> None:
+    for part in ("tasks/report.yml", "vars/main.yml", "defaults/main.yml"):
+        leased.write(leased.collection / "roles/plan" / part, (ROOT / "roles/plan" / part).read_text("utf-8"))
+
+    ended = leased.run(playbook, ivy_plan="another", engine_start_timeout=60)
+
+    assert ended.code != 0
+    assert "This is not the approved plan" in ended.last, ended.output
+    assert ended.done("rollout/take_lease") == ended.done("rollout/release_lease") == []
+    assert "TASK [ivy.cluster.rollout : Take the lease of the cluster" in ended.output
+    assert lease_of(leased) is None
+    # In the plan, before the nodes are changed.
+    assert sorted(ended.done("rollout/stage")) == GROUPS["engine_nodes"]
+    changing = {*SET_UP, *(name for play in ROLL_OUT for name in play), "config_guard/main"} - {"rollout/stage"}
+    assert [name for name in changing if ended.done(name)] == [], ended.output
+
+
 @pytest.mark.parametrize("how", ["ended", "reason"])
 def test_the_lease_of_a_run_that_has_ended_is_taken_over(leased: Cluster, how: str) -> None:
     with subprocess.Popen(["true"]) as process:

@@ -152,6 +152,7 @@ PUBLISHED = frozenset(
         "ivy_drift",
         "ivy_history",
         "ivy_not_adopted",
+        "ivy_plan_report",
         "ivy_preflight",
         "ivy_status",
         "ivy_verify",

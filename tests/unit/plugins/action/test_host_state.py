@@ -32,16 +32,17 @@ class Descriptions:
 def run(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.Any]]:
     monkeypatch.setattr(host_state, "Descriptions", Descriptions)
 
-    def call(answer: t.Any, **roles: t.Any) -> dict[str, t.Any]:
+    def call(answer: t.Any, variables: t.Any = None, **roles: t.Any) -> dict[str, t.Any]:
         monkeypatch.setattr(Descriptions, "roles", roles)
         task = types.SimpleNamespace(args={"roles": list(roles)}, async_val=0, check_mode=False)
         action = host_state.ActionModule(t.cast(t.Any, task), *[t.cast(t.Any, None)] * 5)
+        action._templar = t.cast(t.Any, types.SimpleNamespace(template=lambda value: value))
         monkeypatch.setattr(action, "_execute_module", lambda **_arguments: answer)
         monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})
         monkeypatch.setattr(
             action, "validate_argument_spec", lambda **_arguments: (None, {"roles": list(roles)}), raising=False
         )
-        return action.run(task_vars={})
+        return action.run(task_vars=variables or {})
 
     return call
 
@@ -54,6 +55,35 @@ def test_no_role_runs_on_a_host_in_the_expected_state(run: t.Callable[..., dict[
     result = run(observed(), certificates=ABSENT, haproxy={})
 
     assert (result["changed"], result["roles"], result["differences"]) == (False, [], {})
+
+
+def test_the_state_that_a_role_would_set_has_a_keyed_digest(run: t.Callable[..., dict[str, t.Any]]) -> None:
+    def wanted(key: str, content: str) -> str:
+        state = {"paths": [{"path": "/etc/gone", "state": "file", "content": content}]}
+        result = run(observed(), {"ivy_cluster_key": key}, engine=state, config_guard={})
+        assert set(result["wanted"]) == {"engine"}
+        assert content not in str(result)
+        return str(result["wanted"]["engine"])
+
+    assert wanted("k" * 32, "canary") == wanted("k" * 32, "canary")
+    assert len({wanted("k" * 32, "canary"), wanted("k" * 32, "other"), wanted("l" * 32, "canary")}) == 3
+
+
+def test_the_order_of_a_description_does_not_change_its_digest(run: t.Callable[..., dict[str, t.Any]]) -> None:
+    # An option of the user may be the result of a filter on sets, which returns another order in each run.
+    packages: list[dict[str, t.Any]] = [
+        {"name": "nftables"},
+        {"name": "openjdk-17-jre-headless", "held": True},
+        {"name": "zip"},
+    ]
+
+    def wanted(*names: dict[str, t.Any]) -> str:
+        state = {"packages": list(names), **ABSENT}
+        result = run(observed(gone="file"), {"ivy_cluster_key": "k" * 32}, engine=state)
+        return str(result["wanted"]["engine"])
+
+    assert wanted(*packages) == wanted(*packages[::-1])
+    assert wanted(*packages) != wanted(*packages[:2])
 
 
 def test_all_roles_from_the_first_that_differs_run(run: t.Callable[..., dict[str, t.Any]]) -> None:

@@ -57,6 +57,14 @@ REPORTS: dict[str, dict[str, t.Any]] = {
     "verify": FACTS,
     "status": FACTS,
     "history": {"cluster": "demo", "nodes": {"engine1": {"record": {"record": RECORD}, "releases": STORE}}},
+    "plan": {
+        "cluster": "demo",
+        "operation": "site",
+        "engine_version": "11.3.0",
+        "release": "b" * 32,
+        "record": RECORD,
+        "nodes": {"engine1": {"plan": {"restart": True, "reasons": ["\x1b[2Jx"]}, "configuration": {"drift": [EXTRA]}}},
+    },
 }
 
 
@@ -108,7 +116,7 @@ def test_every_report_has_the_same_results(name: str) -> None:
     assert result["report"]["cluster"] == "demo"
     assert result["report"]["summary"] == result["summary"]
     assert result["report"]["headline"] == result["headline"]
-    assert result["summary"]["ok"] is result["ok"] is (name == "history")
+    assert result["summary"]["ok"] is result["ok"] is (name in ("history", "plan"))
     assert all(isinstance(number, int) for number in result["summary"]["counts"].values())
     assert "\x1b" not in result["text"]
 

@@ -185,6 +185,7 @@ def test_variables_of_the_users_own_are_not_matter(tmp_path: Path) -> None:
         "release": "1.4",
         "ivy_preflight": {},
         "ivy_drift": {},
+        "ivy_plan_report": {},
         "ivy_history": [],
         "company": "y",
     }

@@ -428,6 +428,20 @@ def test_long_node_files_travel_only_when_they_are_missing(site: t.Any) -> None:
     assert (len(host.calls), result["changed"]) == (1, True)
 
 
+def test_a_prediction_has_a_keyed_digest_of_the_node_files(site: t.Any) -> None:
+    release = site.cached(site.files())
+
+    def digest(content: str = CANARY, mode: str = "0644", key: str = "k" * 32) -> str:
+        listed = [{"path": str(site.node.base / "x"), "content": content, "mode": mode}]
+        variables = {"ivy_cluster_key": key}
+        _host, result = site.call(release, check=True, state="staged", node_files=listed, variables=variables)
+        return str(result["node_files_digest"])
+
+    assert digest() == digest()
+    assert len({digest(), digest("other"), digest(mode="0600"), digest(key="l" * 32)}) == 4
+    assert "node_files_digest" not in site.call(release, check=True, state="staged")[1]
+
+
 def test_an_unknown_release(site: t.Any) -> None:
     with pytest.raises(CacheError, match="not in the cache"):
         site.call("0" * 32)
