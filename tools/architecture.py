@@ -47,7 +47,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "preflight": ("preflight_*",),
         "release": ("config_release", "shipped_jvm_options", "sso_headers"),
         "shared configuration": ("shared_config*", "node_releases"),
-        "host state": ("host_state*", "directories", "file_sha256"),
+        "host state": ("host_state*", "directories", "directory_problem", "file_sha256"),
         "cluster": (
             "cluster_record",
             "application",

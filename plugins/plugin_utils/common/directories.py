@@ -32,7 +32,7 @@ _OTHERS: t.Mapping[str, str] = {
 }
 # Directories of the system and of other programs.
 _TAKEN = frozenset(posixpath.join(parent, name) for parent, names in _OTHERS.items() for name in names.split()) | {"/"}
-# What is below them is no file of a disk.
+# The kernel makes what is below them.
 _NO_DISK = ("/dev/", "/proc/", "/sys/")
 
 
