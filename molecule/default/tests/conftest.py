@@ -56,6 +56,7 @@ ORDER = (
     "test_adopt",
     "test_rollback",
     "test_two_controllers",
+    "test_rolling_restart",
     "test_guard",
     "test_hosts",
     "test_safety",

@@ -32,6 +32,8 @@ FILE_NAME = "record.json"
 LOCK_NAME = "record.lock"
 HISTORY = 100
 SERVER_STATES = ("ready", "drain", "maint")
+# A drained server whose cookie is ignored. It is recorded as drained.
+CLOSED = "closed"
 ROLLBACK = "rollback"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
@@ -486,12 +488,17 @@ def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str
     for node in nodes:
         known = states.get(node) or {}
         now = found.get(node) or {}
-        if not set(now.values()) <= set(SERVER_STATES):
-            raise NodeError(f"drained_states: a state of {node} is not one of {', '.join(SERVER_STATES)}.")
-        # Of a node that a run has already taken out, maintenance is what that run has set.
+        if not set(now.values()) <= {*SERVER_STATES, CLOSED}:
+            raise NodeError(f"drained_states: a state of {node} is not one of {', '.join((*SERVER_STATES, CLOSED))}.")
+        # Of a node that a run has already taken out, these states are what that run has set.
         ours = node in record["drained"]
         merged = {
-            where: known.get(where, state) if ours and state == "maint" else state for where, state in now.items()
+            where: known[where]
+            if ours and state in ("maint", CLOSED) and where in known
+            else "drain"
+            if state == CLOSED
+            else state
+            for where, state in now.items()
         }
         if known or merged:
             states[node] = {**known, **merged}
