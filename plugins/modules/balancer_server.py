@@ -32,12 +32,14 @@ options:
       - V(drain) sends only requests of users who already have a session on it. See O(ignore_cookie).
       - V(ready) uses it as soon as its health checks pass, and follows its cookie again.
       - V(restored) ends what a run has set. It sets each server that is in maintenance, or whose cookie is ignored, to
-        its state in O(before), or to V(ready), and follows its cookie again. It leaves the others as they are, since
-        somebody has changed them in the meantime.
+        its state in O(before), or to V(ready), and follows its cookie again unless that state is V(closed). It leaves
+        the others as they are, since somebody has changed them in the meantime.
     type: str
     choices: [ready, drain, maint, restored]
   before:
-    description: With O(state=restored), the state V(ready), V(drain) or V(maint) by backend.
+    description:
+      - With O(state=restored), the state by backend, V(ready), V(drain), V(maint) or V(closed). V(closed) is a drained
+        server whose cookie is ignored.
     type: dict
     default: {}
   weight:
@@ -266,8 +268,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
-    if not set(params["before"].values()) <= {"ready", "drain", "maint"}:
-        module.fail_json(msg="before: each state must be ready, drain or maint.")
+    if not set(params["before"].values()) <= {"ready", "drain", "maint", server_state.CLOSED}:
+        module.fail_json(msg="before: each state must be ready, drain, maint or closed.")
     if params["weight"] is not None and not 0 <= params["weight"] <= 256:
         module.fail_json(msg=f"weight: {params['weight']} is not between 0 and 256.")
     if params["wait_for"] == "up" and params["at_deadline"] == "close":

@@ -17,6 +17,8 @@ from .servers import describe_servers, parse_server_states, parse_statistics
 from .streams import UnderWay, under_way
 
 RESTORED = "restored"
+# As a state before: in drain, and its cookie is ignored.
+CLOSED = "closed"
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 _POLL_SECONDS = 0.2
 # Closing a session takes HAProxy milliseconds.
@@ -156,7 +158,8 @@ def _predict(server: Server, request: Request) -> Server:
         # What is in neither state was changed by somebody since, and is left as it is.
         if state == "maint" or ignored:
             state = request.before.get(server["backend"], "ready")
-        ignored = False
+        ignored = state == CLOSED
+        state = "drain" if ignored else state
     elif request.state is not None:
         state = request.state
         ignored = ignored and state != "ready"

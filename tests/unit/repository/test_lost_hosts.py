@@ -1138,6 +1138,30 @@ def test_a_node_that_does_not_pass_the_gate_gets_its_release_and_its_users_back(
     assert recorded(sequence)["drained"] == []
 
 
+def test_a_node_that_its_own_files_broke_gets_them_and_its_users_back(sequence: Cluster) -> None:
+    """The release stays the same."""
+    break_gate(sequence, repaired=True)
+    path = sequence.collection / "roles/rollout/tasks/activate.yml"
+    fact = {"ansible.builtin.set_fact": {"__rollout_configuration": {"node_files_changed": True}}}
+    sequence.write(path, path.read_text(encoding="utf-8") + yaml.safe_dump([fact]))
+
+    ended = restart(sequence, rollout_release="a" * 32)
+
+    assert ended.code != 0
+    assert ended.done("rollout/stop") == ["engine1", "engine1"], ended.output
+    assert "It serves again with the files that it had." in ended.last, ended.output
+    assert recorded(sequence)["drained"] == []
+
+
+def test_no_node_is_drained_on_a_balancer_that_has_no_other_one_up(sequence: Cluster) -> None:
+    sequence.balancer("lb1", GROUPS["engine_nodes"], down=("engine2", "engine3"))
+
+    ended = restart(sequence, engine_minimum_available=0)
+
+    assert [line for line in ended.log if line.startswith("balancer/drain") and line.endswith("engine1 lb1")] == []
+    assert "balancer/drain without cookie engine1 lb2" in ended.log, ended.output
+
+
 def test_a_node_that_does_not_serve_with_its_release_either_stays_out(sequence: Cluster) -> None:
     break_gate(sequence, repaired=False)
 

@@ -31,9 +31,9 @@ OLD_FORMAT = 1
 FILE_NAME = "record.json"
 LOCK_NAME = "record.lock"
 HISTORY = 100
-SERVER_STATES = ("ready", "drain", "maint")
-# A drained server whose cookie is ignored. It is recorded as drained.
+# A drained server whose cookie is ignored.
 CLOSED = "closed"
+SERVER_STATES = ("ready", "drain", "maint", CLOSED)
 ROLLBACK = "rollback"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
@@ -488,16 +488,12 @@ def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str
     for node in nodes:
         known = states.get(node) or {}
         now = found.get(node) or {}
-        if not set(now.values()) <= {*SERVER_STATES, CLOSED}:
-            raise NodeError(f"drained_states: a state of {node} is not one of {', '.join((*SERVER_STATES, CLOSED))}.")
+        if not set(now.values()) <= set(SERVER_STATES):
+            raise NodeError(f"drained_states: a state of {node} is not one of {', '.join(SERVER_STATES)}.")
         # Of a node that a run has already taken out, these states are what that run has set.
         ours = node in record["drained"]
         merged = {
-            where: known[where]
-            if ours and state in ("maint", CLOSED) and where in known
-            else "drain"
-            if state == CLOSED
-            else state
+            where: known.get(where, state) if ours and state in ("maint", CLOSED) else state
             for where, state in now.items()
         }
         if known or merged:

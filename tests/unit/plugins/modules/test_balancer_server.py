@@ -121,7 +121,7 @@ def test_what_is_closed_is_no_change(balancer: Balancer, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"before": {"engine_nodes": "down"}}, "each state must be ready, drain or maint"),
+        ({"before": {"engine_nodes": "down"}}, "each state must be ready, drain, maint or closed"),
         ({"weight": 257}, "257 is not between 0 and 256"),
         ({"weight": -1}, "-1 is not between 0 and 256"),
         ({"wait_for": "up", "at_deadline": "close"}, "does not go with wait_for: up"),

@@ -144,6 +144,17 @@ def test_the_cookie_of_a_server_is_ignored_while_it_is_not_ready(tmp_path: Path)
     assert haproxy.commands == [f"del acl {haproxy.closed_file} engine1", "set server engine_nodes/engine1 state ready"]
 
 
+def test_a_server_that_an_operator_has_closed_is_closed_again(tmp_path: Path) -> None:
+    haproxy = HAProxy(str(tmp_path / "closed"))
+    set_state(haproxy, "engine1", state="drain", ignore_cookie=True)
+    before = {"engine_nodes": "closed"}
+    assert not set_state(haproxy, "engine1", state="restored", before=before)[0]
+    # A run has left it out since, and so it is in maintenance.
+    set_state(haproxy, "engine1", state="maint", ignore_cookie=False)
+    assert set_state(haproxy, "engine1", state="restored", before=before)[0]
+    assert (haproxy.states["engine_nodes", "engine1"], haproxy.closed) == (8, ["engine1"])
+
+
 def test_a_process_without_the_list_cannot_ignore_a_cookie() -> None:
     haproxy = HAProxy()
     with pytest.raises(RuntimeSocketError, match="The playbook site sets it up"):
