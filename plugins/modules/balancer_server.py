@@ -11,7 +11,8 @@ short_description: Drains a server of a running HAProxy, takes it out, or lets H
 version_added: 0.1.0
 description:
   - Sets state, weight and persistence of the server in every backend that lists it, through HAProxy's runtime socket,
-    and waits for the effect if told to. The role C(haproxy) preserves what is set over reloads and restarts.
+    and waits for the effect if O(wait_for) names one. The role C(haproxy) preserves what is set over reloads and
+    restarts.
   - Acts on one load balancer. Run it on each of them.
   - Only what can be set counts as changed, never the number of requests, and never the end of a session.
 options:

@@ -30,6 +30,11 @@ LONGEST_SECONDS = 1800
 TIMEOUT = 120.0
 
 
+def now() -> float:
+    """The clock that paces the load."""
+    return time.monotonic()
+
+
 @dataclass
 class User:
     """What one user did and noticed."""
@@ -101,7 +106,7 @@ class Load:
         self.slow = [User(f"slow{number}") for number in range(slow)]
         self.connected = [User(f"connected{number}") for number in range(websockets)]
         self.ended = threading.Event()
-        self.end = time.monotonic() + LONGEST_SECONDS
+        self.end = now() + LONGEST_SECONDS
         self.interval = users / REQUESTS_PER_SECOND
         self.threads: list[threading.Thread] = []
         self.seconds = 0.0
@@ -111,7 +116,7 @@ class Load:
         return [*self.users, *self.slow, *self.connected]
 
     def __enter__(self) -> Load:
-        self.begin = time.monotonic()
+        self.begin = now()
         work: list[tuple[Callable[[User], None], list[User]]] = [
             (self._read, self.users),
             (self._read_slowly, self.slow),
@@ -128,7 +133,7 @@ class Load:
         self.ended.set()
         for thread in self.threads:
             thread.join(TIMEOUT)
-        self.seconds = time.monotonic() - self.begin
+        self.seconds = now() - self.begin
 
     def report(self) -> str:
         """The figures, for the output of the test."""
@@ -141,21 +146,21 @@ class Load:
         return f"{rate:.0f} requests a second, {dict(total)}, {failures} failed; users by moves: {dict(moves)}"
 
     def _guarded(self, target: Callable[[User], None], user: User) -> None:
-        while not self.ended.is_set() and time.monotonic() < self.end:
-            begin = time.monotonic()
+        while not self.ended.is_set() and now() < self.end:
+            begin = now()
             try:
                 target(user)
             except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
                 user.failures.append(f"{time.strftime('%H:%M:%S')} {user.name} on {user.nodes[-1:]}: {error!r}")
-            self.ended.wait(max(0.0, self.interval - (time.monotonic() - begin)))
+            self.ended.wait(max(0.0, self.interval - (now() - begin)))
 
     def _read(self, user: User) -> None:
         connection = Connection(self.browser)
         try:
-            while not self.ended.is_set() and time.monotonic() < self.end:
-                begin = time.monotonic()
+            while not self.ended.is_set() and now() < self.end:
+                begin = now()
                 self._ask(connection, user, "/demo/api/info")
-                self.ended.wait(max(0.0, self.interval - (time.monotonic() - begin)))
+                self.ended.wait(max(0.0, self.interval - (now() - begin)))
         finally:
             connection.close()
 
@@ -197,7 +202,7 @@ class Load:
             if b" 101 " not in head.partition(b"\r\n")[0]:
                 raise ValueError(f"WebSocket: {head[:60]!r}")
             user.counts["WebSockets"] += 1
-            while not self.ended.is_set() and time.monotonic() < self.end:
+            while not self.ended.is_set() and now() < self.end:
                 if not select.select([stream], [], [], 0.5)[0]:
                     continue
                 with contextlib.suppress(OSError):

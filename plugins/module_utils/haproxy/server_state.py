@@ -92,7 +92,7 @@ def find_servers(runtime: RuntimeSocket, request: Request) -> list[Server]:
         work = at_work.get((server["backend"], server["name"]), UnderWay())
         weight = weights.get((server["backend"], server["name"])) or ""
         more = {
-            "requested_weight": int(weight) if weight.isdigit() else server["weight"],
+            "requested_weight": int(weight) if weight.isdecimal() else server["weight"],
             "cookie_ignored": server["name"] in closed,
             "requests": work.requests,
             "websockets": work.websockets,

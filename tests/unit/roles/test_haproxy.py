@@ -283,7 +283,8 @@ def test_disabled_features_are_not_in_the_configuration(rendered: Path) -> None:
         "track-sc",
         "compression",
         "del-header Server",
-        "after-response",
+        "after-response set-header",
+        "after-response del-header",
         "_of_clients",
     ):
         assert word not in text

@@ -111,7 +111,7 @@ def test_a_deadline_that_is_over_is_an_error_or_is_reported(
     assert "waited" not in run(balancer_server, capsys, **name, **arguments, _ansible_check_mode=True)
 
 
-def test_what_is_closed_is_no_change(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_closed_does_not_count_as_changed(balancer: Balancer, capsys: pytest.CaptureFixture[str]) -> None:
     result = server(balancer, capsys, wait_for="requests", at_deadline="close")
     assert result["closed"] == {"requests": 0, "websockets": 0}
     assert result["changed"] is False

@@ -75,7 +75,7 @@ def test_the_states_of_each_node_by_balancer_and_backend() -> None:
     }
 
 
-def test_a_closed_node_is_told_from_a_drained_one() -> None:
+def test_a_closed_node_is_distinguished_from_a_drained_one() -> None:
     closed = {**DRAIN, "cookie_ignored": True}
     results = [{"servers": [closed], "item": "lb1"}, {"servers": [DRAIN], "item": "lb2"}]
     (found,) = sut.by_node(results).values()

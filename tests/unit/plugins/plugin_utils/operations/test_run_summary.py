@@ -52,7 +52,7 @@ def test_it_names_the_release_the_url_each_node_and_the_next_commands() -> None:
     ]
 
 
-def test_it_shows_how_long_each_step_of_each_node_took() -> None:
+def test_it_shows_how_long_each_step_took() -> None:
     marks = {"drain": 10.0, "stop": 14.25, "start": 20.0, "gate": 20.1, "wait": 50.0, "end": 52.0}
     closed = [{"requests": 1, "websockets": 2}, {"requests": 0, "websockets": 3}]
     # A node that failed has no times, and one that did not restart has none either.

@@ -43,7 +43,7 @@ def test_artefacts_have_a_digest_and_the_time_of_the_deployment_log(tmp_path: Pa
     assert found[1]["time"] == 1000
 
 
-def test_what_is_no_artefact_that_can_be_read_delays_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_as_an_artefact_delays_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's user owns the directory."""
     monkeypatch.setattr(sut, "MOST_BYTES", 1000)
     os.mkfifo(tmp_path / "pipe.zip")
