@@ -139,6 +139,10 @@ servers:
       description: State that an administrator requested, one of V(ready), V(drain) and V(maint).
       type: str
       sample: ready
+    cookie_ignored:
+      description: Whether requests whose cookie names the server go to another one.
+      type: bool
+      sample: false
     sessions:
       description: Number of open requests and tunnels.
       type: int
@@ -151,6 +155,10 @@ servers:
       description: Number of requests that wait for this server.
       type: int
       sample: 0
+    seconds_since_request:
+      description: Seconds since the last request; null if there was none.
+      type: int
+      sample: 3
     weight:
       description: Current weight. It is lower while a server warms up.
       type: int
@@ -159,6 +167,17 @@ servers:
       description: Seconds since the state changed.
       type: int
       sample: 86400
+drains:
+  description: Whether the process has loaded the lists with which M(ivy.cluster.balancer_server) drains a server.
+  returned: success
+  type: bool
+  sample: true
+preferred:
+  description: Servers that get all new users; see M(ivy.cluster.balancer_preference). Empty if all do.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 certificates:
   description: Every certificate that the process has loaded.
   returned: success

@@ -145,8 +145,9 @@ options:
     elements: str
   drained_states:
     description:
-      - With O(state=drained), the state of each node before, V(ready), V(drain) or V(maint), by C(balancer/backend).
-      - Maintenance of a node that was already taken out does not replace what is recorded for it.
+      - With O(state=drained), the state of each node before, V(ready), V(drain), V(maint) or V(closed), by
+        C(balancer/backend). V(closed) is a drained server whose cookie is ignored.
+      - V(maint) and V(closed) of a node that was already taken out do not replace what is recorded for it.
     type: dict
   applications:
     description: SHA-256 of each application's artefact, by its name.

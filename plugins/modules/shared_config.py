@@ -50,6 +50,12 @@ options:
         part of it.
       - A file that is no longer in the list is removed, or replaced by the vendor's. Without this option, node files do
         not change.
+  previous_node_files:
+    description:
+      - Whether V(applied) restores the node files that the node had before they were last changed. O(node_files) has
+        precedence.
+    type: bool
+    default: false
   on_drift:
     description:
       - What to do about changes made on the node. V(overwrite) backs them up and restores the release, V(fail) changes
@@ -179,6 +185,11 @@ actions:
   type: list
   elements: dict
   sample: [{action: update, root: engine, path: configuration/ivy.yaml}]
+node_files_changed:
+  description: Whether the node files differ from those that were applied before.
+  returned: state is applied
+  type: bool
+  sample: false
 drift:
   description: Changes on the node since the release was applied.
   returned: state is staged or applied
@@ -319,6 +330,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "keep_releases": {"type": "int", "default": 5},
     "keep_backups": {"type": "int", "default": 10},
     "accept_new_key": {"type": "bool", "default": False},
+    "previous_node_files": {"type": "bool", "default": False},
     "lease": request.LEASE,
 }
 

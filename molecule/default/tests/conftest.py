@@ -57,6 +57,7 @@ ORDER = (
     "test_rollback",
     "test_plan",
     "test_two_controllers",
+    "test_rolling_restart",
     "test_guard",
     "test_hosts",
     "test_safety",

@@ -25,6 +25,8 @@ def results_of(lab: Lab, program: str, *arguments: str, **options: Any) -> dict[
         "second_haproxy": DIRECTORY,
         "haproxy_socket": SOCKET,
         "haproxy_state_file": f"{DIRECTORY}/state",
+        "haproxy_closed_nodes_file": f"{DIRECTORY}/closed-nodes",
+        "haproxy_preferred_nodes_file": f"{DIRECTORY}/preferred-nodes",
     }
     try:
         lab.playbook(str(Path(__file__).resolve().with_suffix(".yml")), "-e", json.dumps(variables)).succeeded()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .certificates import describe_authorities, describe_certificates
+from .node_lists import closed_nodes, preferred_nodes
 from .runtime_socket import RuntimeSocket, parse_info
 from .servers import describe_servers, parse_server_states, parse_statistics
 
@@ -77,11 +78,14 @@ def inspect(runtime: RuntimeSocket, digest: str, files: Sequence[str], authority
         parse_statistics(runtime.command("show stat")),
         parse_server_states(runtime.command("show servers state")),
     )
+    closed = closed_nodes(runtime)
     certificates = describe_certificates(runtime, time.time())
     reasons = reload_reasons(process, certificates, digest, files)
     return {
         "process": process,
-        "servers": servers,
+        "servers": [{**server, "cookie_ignored": server["name"] in (closed or [])} for server in servers],
+        "drains": closed is not None,
+        "preferred": preferred_nodes(runtime) or [],
         "certificates": certificates,
         "authorities": describe_authorities(authority_file, time.time()),
         "reload_required": bool(reasons),

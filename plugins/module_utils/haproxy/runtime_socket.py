@@ -20,6 +20,11 @@ _ERRORS = (
     "Proxy is disabled",
     "Backend does not",
     "Unsupported",
+    "Unknown ACL",
+    "Unknown map",
+    "Key not found",
+    "Absolute weight",
+    "Backend is using",
 )
 
 

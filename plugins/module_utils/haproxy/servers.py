@@ -10,7 +10,7 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from .runtime_socket import RuntimeSocketError
+from .runtime_socket import RuntimeSocket, RuntimeSocketError
 
 # Bits of srv_admin_state in `show servers state` (HAProxy's enum srv_admin).
 # The bits 0x20 and 0x40 are HAProxy's own maintenance, while a name cannot be resolved.
@@ -102,11 +102,22 @@ def describe_servers(statistics: list[dict[str, str]], states: list[ServerState]
                 "sessions": _number(row.get("scur")),
                 "sessions_total": _number(row.get("stot")),
                 "queue": _number(row.get("qcur")),
+                "seconds_since_request": _since(row.get("lastsess")),
                 "weight": _number(row.get("weight")),
                 "seconds_since_change": _number(row.get("lastchg")),
             }
         )
     return servers
+
+
+def server_names(runtime: RuntimeSocket) -> set[str]:
+    """The names of all servers."""
+    return {state.name for state in parse_server_states(runtime.command("show servers state"))}
+
+
+def _since(text: str | None) -> int | None:
+    """HAProxy prints -1 if there was none."""
+    return int(text) if text and text != "-1" else None
 
 
 def _number(text: str | None) -> int:

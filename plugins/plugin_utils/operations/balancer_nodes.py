@@ -17,6 +17,12 @@ def taken_out(server: _Server) -> str:
     return "weight 0" if _runs(server) and server.get("weight") == 0 and not server["up"] else ""
 
 
+def _state(server: _Server) -> str:
+    """As the cluster record takes it: ``closed`` is a drained server whose cookie is ignored."""
+    state = str(server.get("admin_state", "ready"))
+    return "closed" if state == "drain" and server.get("cookie_ignored") else state
+
+
 def settled(server: _Server) -> bool:
     """Whether HAProxy uses the server as far as an administrator permits it, and its health check passes.
 
@@ -50,7 +56,7 @@ def by_node(results: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, dict[str, t
         balancer = str(result.get(result.get("ansible_loop_var", "item"), ""))
         for server in result.get("servers") or []:
             node = found.setdefault(server["name"], {"states": {}, "taken_out": {}})
-            node["states"][f"{balancer}/{server.get('backend', '')}"] = server.get("admin_state", "ready")
+            node["states"][f"{balancer}/{server.get('backend', '')}"] = _state(server)
             how = taken_out(server)
             if how:
                 node["taken_out"][balancer] = how

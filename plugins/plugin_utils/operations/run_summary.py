@@ -28,6 +28,7 @@ def render(data: t.Mapping[str, t.Any]) -> str:
         lines.append(f"  {done}: {listed(nodes, _MOST_NODES)}")
     for how, nodes in _taken_out(data["nodes"]).items():
         lines.append(f"  an operator keeps users out, {how}: {listed(nodes, _MOST_NODES)}")
+    lines += _table(data.get("times") or {})
     if data["left_out"]:
         lines.append(f"  not in this run: {listed(data['left_out'], _MOST_NODES)}")
     if data["pinned"] and not check:
@@ -41,6 +42,37 @@ def render(data: t.Mapping[str, t.Any]) -> str:
     if not check:
         lines += [f"  prove it {command('verify')}", f"  watch it {command('status')}"]
     return "\n".join(lines)
+
+
+_STEPS = (("drain", "stop"), ("stop", "start"), ("start", "gate"), ("gate", "wait"), ("wait", "end"))
+_COUNTS = ("users moved", "WebSockets closed", "requests cut off")
+
+
+def _table(times: t.Mapping[str, t.Mapping[str, t.Any] | None]) -> list[str]:
+    """How long each step of each node took, and what users noticed."""
+    rows = [["seconds", *(begin for begin, _end in _STEPS), *_COUNTS]]
+    for node, found in times.items():
+        marks = (found or {}).get("marks") or {}
+        if found is None or not all(name in marks for step in _STEPS for name in step):
+            continue
+        closed = found.get("closed") or []
+        counts = [
+            int(found.get("moved") or 0),
+            sum(int(entry.get("websockets", 0)) for entry in closed),
+            sum(int(entry.get("requests", 0)) for entry in closed),
+        ]
+        seconds = [f"{max(0.0, float(marks[end]) - float(marks[begin])):.1f}" for begin, end in _STEPS]
+        rows.append([plain_text(node), *seconds, *map(str, counts)])
+    if len(rows) == 1:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(zip(row, widths))
+        )
+        for row in rows
+    ]
 
 
 def _by_state(nodes: t.Mapping[str, t.Mapping[str, t.Any] | None], check: bool) -> dict[str, list[str]]:

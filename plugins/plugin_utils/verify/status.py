@@ -258,7 +258,7 @@ def _balancer_state(facts: Snapshot, name: str) -> str:
 def _server_state(server: Result) -> str:
     admin = server.get("admin_state")
     if admin in ("drain", "maint"):
-        return str(admin)
+        return "drain without users" if admin == "drain" and server.get("cookie_ignored") else str(admin)
     return "up" if server.get("up") else str(server.get("status", "unknown")).lower()
 
 
@@ -290,6 +290,8 @@ def _balancer(host: Host) -> str:
     ]
     if authorities:
         text += f", authority {days(min(authorities), _AUTHORITY_SOON_DAYS)}"
+    if result.get("preferred"):
+        text += f", new users get to {listed(map(str, result['preferred']))}"
     if result.get("reload_required"):
         text += ", RELOAD REQUIRED"
     return text

@@ -5,9 +5,14 @@
 -- Ends the sessions of a server some seconds after it went down or into maintenance.
 -- "on-marked-down shutdown-sessions" ends them at once, and with them the requests that are still connecting. Nothing of these was sent,
 -- so HAProxy brings them to another server as soon as their attempt to connect ends.
+--
+-- Follows the cookie of a server again as soon as it is used for new users. If somebody sets it to ready by hand while its cookie is ignored,
+-- its users would move at each request.
 
 -- HAProxy 2.6 passes no arguments to a program.
 local seconds = tonumber(os.getenv("IVY_SESSIONS_END_AFTER"))
+
+local closed_nodes = os.getenv("IVY_CLOSED_NODES")
 
 local function now()
     local time = core.now()
@@ -21,6 +26,9 @@ core.register_task(function()
             local status = server:get_stats().status or ""
             if not (status:find("^DOWN") or status:find("^MAINT")) then
                 since[name], ended[name] = nil, nil
+                if not status:find("^DRAIN") then
+                    core.del_acl(closed_nodes, name)
+                end
             elseif since[name] == nil then
                 since[name] = now()
             elseif not ended[name] and now() - since[name] >= seconds then

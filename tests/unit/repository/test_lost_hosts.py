@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -150,9 +151,16 @@ BALANCER_SERVER = """#!/usr/bin/python
 import json
 import os
 from ansible.module_utils.basic import AnsibleModule
-arguments = {"name": {"type": "str"}, "state": {"type": "str"}, "before": {"type": "dict"}}
-module = AnsibleModule(arguments, supports_check_mode=True)
+names = ("name", "state", "wait_for", "wait", "quiet", "at_deadline")
+arguments = {**{name: {"type": "str"} for name in names}, "before": {"type": "dict"}, "must_exist": {"type": "bool"}}
+module = AnsibleModule({**arguments, "ignore_cookie": {"type": "bool"}}, supports_check_mode=True)
 path = "DIRECTORY/" + os.environ["FAKE_HOST"] + ".json"
+with open("DIRECTORY/log", "a") as stream:
+    what = module.params["wait_for"] or module.params["state"]
+    more = " without cookie" if module.params["ignore_cookie"] else ""
+    stream.write(f"balancer/{what}{more} {module.params['name']} {os.environ['FAKE_HOST']}\\n")
+if os.path.exists("DIRECTORY/lose_" + os.environ["FAKE_HOST"]):
+    open("DIRECTORY/away/" + os.environ["FAKE_HOST"], "w").close()
 with open(path) as stream:
     answer = json.load(stream)
 if answer.get("stubborn"):
@@ -161,12 +169,25 @@ servers = [server for server in answer["servers"] if server["name"] == module.pa
 for server in servers:
     state = module.params["state"]
     if state == "restored":
-        state = module.params["before"].get(server["backend"], "ready") if server["admin_state"] == "maint" else ""
+        ours = server["admin_state"] == "maint" or server.get("cookie_ignored")
+        state = module.params["before"].get(server["backend"], "ready") if ours else ""
+        server["cookie_ignored"] = state == "closed"
+        state = "drain" if state == "closed" else state
+    if module.params["ignore_cookie"]:
+        server["cookie_ignored"] = True
     if state:
         server.update(up=state == "ready", admin_state=state, status={"ready": "UP"}.get(state, state.upper()))
 with open(path, "w") as stream:
     json.dump(answer, stream)
-module.exit_json(changed=True, servers=servers)
+module.exit_json(changed=True, servers=servers, moved_users=2, closed={"requests": 0, "websockets": 1})
+"""
+BALANCER_PREFERENCE = """#!/usr/bin/python
+import os
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({"servers": {"type": "list"}}, supports_check_mode=True)
+with open("DIRECTORY/log", "a") as stream:
+    stream.write(f"balancer/prefer {','.join(module.params['servers']) or 'none'} {os.environ['FAKE_HOST']}\\n")
+module.exit_json(changed=True)
 """
 HOST_STATE = """
 from ansible.plugins.action import ActionBase
@@ -199,7 +220,11 @@ REAL = (
     "rollout/respect_taken_out",
     "rollout/take_out_absent",
     "rollout/put_back",
+    "rollout/drain",
+    "rollout/prefer",
 )
+# Those of one node, for tests of their order.
+SEQUENCE = ("rollout/restart", "rollout/report_failure", "rollout/restore_previous")
 # Of these the tests of the lease use the real ones, too; the others would have no file share.
 LEASE = (
     "rollout/take_lease",
@@ -262,12 +287,13 @@ class Cluster:
         self.write(self.collection / "plugins/action/host_state.py", HOST_STATE)
         self.write(self.collection / "plugins/modules/balancer_info.py", BALANCER_INFO)
         self.write(self.collection / "plugins/modules/balancer_server.py", BALANCER_SERVER)
+        self.write(self.collection / "plugins/modules/balancer_preference.py", BALANCER_PREFERENCE)
         for path in ROOT.glob("roles/*/tasks/*.yml"):
             step = f"{path.parent.parent.name}/{path.stem}"
             stub = STUB.replace("STEP", step).replace("ONCE", str(step in ONCE).lower())
             if step == "rollout/gather":
                 stub = f"{stub.rstrip()}\n  register: rollout_node\n"
-            if step == "rollout/restart":
+            if step == "rollout/restart" and step not in real:
                 stub += "- ansible.builtin.include_tasks: await_balancers.yml\n  when: not ansible_check_mode\n"
             if step == "rollout/restart" and "rollout/renew_lease" in real:
                 stub = f"- ansible.builtin.include_tasks: renew_lease.yml\n{stub.lstrip()}"
@@ -308,7 +334,7 @@ class Cluster:
             }
             for server in servers
         ]
-        self.write(self.directory / f"{name}.json", json.dumps({"servers": listed, **more}))
+        self.write(self.directory / f"{name}.json", json.dumps({"servers": listed, "drains": True, **more}))
 
     def requested(self, name: str) -> dict[str, str]:
         """The states that HAProxy on this host was asked for."""
@@ -950,7 +976,8 @@ WAITING = (
 @pytest.fixture
 def waiting(tmp_path: Path) -> Cluster:
     """Engines that waited for their next attempt when the state was gathered; the engine of each serves by now."""
-    made = Cluster(tmp_path, (*REAL, *WAITING))
+    # The drain has tests of its own.
+    made = Cluster(tmp_path, (*(step for step in REAL if step != "rollout/drain"), *WAITING))
     made.write(tmp_path / "bin/systemctl", SYSTEMCTL).chmod(0o755)
     made.write(tmp_path / "ssh", SSH.replace("FAKE_HOST=", 'PATH="DIRECTORY/bin:$PATH" FAKE_HOST='))
     made.write(made.collection / "roles/rollout/tasks/gather.yml", GATHER)
@@ -974,11 +1001,12 @@ def test_engines_that_waited_and_serve_by_now_are_stopped_one_after_another(wait
     assert ended.code == 0, ended.output
     turns = [line for line in ended.log if line.split()[0] in ("stop", "start")]
     assert turns == [f"{what} {node}" for node in GROUPS["engine_nodes"] for what in ("stop", "start")]
-    # Each was asked again after the lease was renewed, and activated while it was stopped.
+    # Each was asked again after the lease was renewed, drained then, and activated while it was stopped.
     for node in GROUPS["engine_nodes"]:
         stop = ended.log.index(f"stop {node}")
         before = [line for line in ended.log[:stop] if line.endswith(f" {node}")]
-        assert before[-2:] == [f"rollout/renew_lease {node}", f"asked {node}"], ended.log
+        steps = ["rollout/renew_lease", "asked", "rollout/drain", "rollout/renew_lease"]
+        assert before[-4:] == [f"{step} {node}" for step in steps], ended.log
         assert ended.log[stop:].index(f"rollout/set_configuration {node}") < ended.log[stop:].index(f"start {node}")
 
 
@@ -1014,3 +1042,192 @@ def test_systemd_tries_again_to_start_an_engine_that_waited_if_the_run_fails(wai
     assert ended.code != 0
     assert [line for line in ended.log if line.split()[0] in ("stop", "start")] == ["stop engine1", "start engine1"]
     assert (waiting.directory / "unit/engine2").read_text(encoding="utf-8") == "active"
+
+
+@pytest.fixture
+def sequence(tmp_path: Path) -> Cluster:
+    """A cluster whose nodes restart with the real sequence. Only what it does on the engines is a stub."""
+    (tmp_path / "share").mkdir()
+    cluster = Cluster(tmp_path, (*REAL, *LEASE, *SEQUENCE))
+    location = {name: f"{{{{ {value} }}}}" for name, value in LOCATION.items()}
+    change = {**location, "state": "opened", "operation": "rollout", "release": "b" * 32}
+    task = {"name": "Open", "ivy.cluster.cluster_record": change, "register": "__rollout_record", "run_once": True}
+    cluster.write(cluster.collection / "roles/rollout/tasks/open.yml", yaml.safe_dump([task]))
+    hold_record(cluster, desired_release="a" * 32)
+    return cluster
+
+
+def hold_record(cluster: Cluster, **values: t.Any) -> None:
+    directory, uid, gid = str(cluster.directory / "share"), os.geteuid(), os.getegid()
+    with record.locked(directory, uid, gid):
+        record.write(directory, {**record.empty("test"), **values}, uid, gid)
+
+
+def recorded(cluster: Cluster) -> record.Record:
+    found = record.read(str(cluster.directory / "share"), os.geteuid(), os.getegid())
+    assert found is not None
+    return found
+
+
+NODE = {"engine": {"applied": "a" * 32, "unit": {"active": "active"}}}
+
+
+def restart(cluster: Cluster, **variables: t.Any) -> Ended:
+    settings = {"rollout_node": NODE, "rollout_release": "b" * 32, "ivy_known_secrets": [], **variables}
+    return cluster.run("rollout.yml", **settings)
+
+
+def test_each_node_is_drained_before_its_stop_and_used_again_after_its_gate(sequence: Cluster) -> None:
+    sequence.balancer("lb2", GROUPS["engine_nodes"], out={"engine3": "maint"})
+
+    ended = restart(sequence)
+
+    assert ended.code == 0, ended.output
+    steps = {
+        node: [line.rpartition(" ")[0] for line in ended.log if node in line.split() and not line.endswith("lb2")]
+        for node in GROUPS["engine_nodes"]
+    }
+    of_engine1 = [step.removesuffix(" engine1") for step in steps["engine1"]]
+    begin = of_engine1.index("balancer/drain without cookie")
+    assert of_engine1[begin : begin + 8] == [
+        "balancer/drain without cookie",
+        "balancer/requests",
+        "balancer/sessions",
+        "rollout/stop",
+        "rollout/activate",
+        "rollout/start",
+        "rollout/gate",
+        "balancer/restored",
+    ], ended.log
+    # Users of the first node have to go to nodes that restart later. From the second on, they go to one that has.
+    preferred = [line.split()[1] for line in ended.log if line.startswith("balancer/prefer ") and line.endswith(" lb1")]
+    assert preferred == ["none", "engine1", "none"]
+    # An operator keeps engine3 out of lb2.
+    assert not [line for line in ended.log if line.startswith("balancer/drain") and line.endswith("engine3 lb2")]
+    assert recorded(sequence)["drained"] == []
+    assert set(sequence.requested("lb1").values()) == {"ready"}
+    assert sequence.requested("lb2")["engine3"] == "maint"
+    # The table at the end: two users on each balancer.
+    table = ended.last
+    assert re.search(r"seconds drain stop start gate wait users moved WebSockets closed requests cut off", table), table
+    assert re.search(r"engine1( \d+\.\d){5} 4 2 0\b", table), table
+
+
+def test_users_end_their_work_first_if_they_have_time(sequence: Cluster) -> None:
+    ended = restart(sequence, engine_drain_users_timeout=60)
+    assert ended.code == 0, ended.output
+    calls = [line.split(" engine1")[0] for line in ended.log if line.startswith("balancer/") and "engine1 lb1" in line]
+    assert calls[:3] == ["balancer/drain", "balancer/users", "balancer/drain without cookie"], ended.log
+
+
+def break_gate(cluster: Cluster, repaired: bool) -> None:
+    """No engine passes the gate, unless the release that it had is back."""
+    condition = f"grep -q 'rollout/set_configuration {{{{ inventory_hostname }}}}' '{cluster.directory}/log'"
+    command = f"echo 'rollout/gate {{{{ inventory_hostname }}}}' >> '{cluster.directory}/log'\n"
+    command += condition if repaired else "false"
+    task = {"name": "Check that the engine runs the release", "ansible.builtin.raw": command}
+    cluster.write(cluster.collection / "roles/rollout/tasks/gate.yml", yaml.safe_dump([task]))
+    path = cluster.collection / "roles/rollout/tasks/report_failure.yml"
+    journal = 'timeout 20 journalctl "$@"'
+    text = path.read_text(encoding="utf-8")
+    assert journal in text
+    cluster.write(path, text.replace(journal, 'echo "$@"'))
+
+
+def test_a_node_that_does_not_pass_the_gate_gets_its_release_and_its_users_back(sequence: Cluster) -> None:
+    break_gate(sequence, repaired=True)
+
+    ended = restart(sequence)
+
+    assert ended.code != 0
+    assert ended.done("rollout/stop") == ["engine1", "engine1"], ended.output
+    assert ended.done("rollout/set_configuration") == ["engine1"]
+    assert [line.split()[0] for line in ended.log if "engine1" in line.split() and line.startswith("rollout/")][
+        -4:
+    ] == [
+        "rollout/stop",
+        "rollout/set_configuration",
+        "rollout/start",
+        "rollout/gate",
+    ]
+    assert f"It serves again with the release that it had, {'a' * 32}." in ended.last, ended.output
+    assert "This failed: Check that the engine runs the release" in ended.last
+    assert "the nodes after it were not touched" in ended.last
+    for balancer in GROUPS["load_balancers"]:
+        assert set(sequence.requested(balancer).values()) == {"ready"}
+    assert recorded(sequence)["drained"] == []
+
+
+def test_a_node_that_its_own_files_broke_gets_them_and_its_users_back(sequence: Cluster) -> None:
+    """The release stays the same."""
+    break_gate(sequence, repaired=True)
+    path = sequence.collection / "roles/rollout/tasks/activate.yml"
+    fact = {"ansible.builtin.set_fact": {"__rollout_configuration": {"node_files_changed": True}}}
+    sequence.write(path, path.read_text(encoding="utf-8") + yaml.safe_dump([fact]))
+
+    ended = restart(sequence, rollout_release="a" * 32)
+
+    assert ended.code != 0
+    assert ended.done("rollout/stop") == ["engine1", "engine1"], ended.output
+    assert "It serves again with the files that it had." in ended.last, ended.output
+    assert recorded(sequence)["drained"] == []
+
+
+def test_no_node_is_drained_on_a_balancer_that_has_no_other_one_up(sequence: Cluster) -> None:
+    sequence.balancer("lb1", GROUPS["engine_nodes"], down=("engine2", "engine3"))
+
+    ended = restart(sequence, engine_minimum_available=0)
+
+    assert [line for line in ended.log if line.startswith("balancer/drain") and line.endswith("engine1 lb1")] == []
+    assert "balancer/drain without cookie engine1 lb2" in ended.log, ended.output
+
+
+def test_a_node_that_does_not_serve_with_its_release_either_stays_out(sequence: Cluster) -> None:
+    break_gate(sequence, repaired=False)
+
+    ended = restart(sequence)
+
+    assert ended.code != 0
+    assert "It could not be brought back to the release that it had." in ended.last, ended.output
+    assert ended.done("rollout/stop") == ["engine1", "engine1"]
+    for balancer in GROUPS["load_balancers"]:
+        assert sequence.requested(balancer) == {"engine1": "drain", "engine2": "ready", "engine3": "ready"}
+    # The next run finds it.
+    assert recorded(sequence)["drained"] == ["engine1"]
+    assert recorded(sequence)["drained_states"] == {
+        "engine1": {"lb1/engine_nodes": "ready", "lb2/engine_nodes": "ready"}
+    }
+
+
+def test_no_engine_is_stopped_if_a_balancer_is_lost_during_the_drain(sequence: Cluster) -> None:
+    sequence.write(sequence.directory / "lose_lb2", "")
+    break_gate(sequence, repaired=False)
+
+    ended = restart(sequence)
+
+    assert ended.code != 0
+    assert ended.done("rollout/stop") == [], ended.output
+    assert "engine1 was not stopped, because lb2 could not be reached while the node was drained" in ended.last
+    assert sequence.requested("lb1")["engine1"] == "ready"
+    assert recorded(sequence)["drained"] == ["engine1"]
+
+
+def test_a_node_that_an_interrupted_run_drained_is_as_before_after_the_next(sequence: Cluster) -> None:
+    """Its drain is not an operator's."""
+    closed = {"drained": ["engine1"], "drained_states": {"engine1": {"lb1/engine_nodes": "drain"}}}
+    hold_record(sequence, desired_release="a" * 32, **closed)
+    for balancer in GROUPS["load_balancers"]:
+        sequence.balancer(balancer, GROUPS["engine_nodes"], out={"engine1": "drain"})
+        path = sequence.directory / f"{balancer}.json"
+        answer = json.loads(path.read_text(encoding="utf-8"))
+        answer["servers"][0]["cookie_ignored"] = True
+        path.write_text(json.dumps(answer), encoding="utf-8")
+
+    ended = restart(sequence)
+
+    assert ended.code == 0, ended.output
+    assert sequence.requested("lb1") == {"engine1": "drain", "engine2": "ready", "engine3": "ready"}
+    # On lb2 nothing was recorded, so an operator has closed it there.
+    assert sequence.requested("lb2")["engine1"] == "drain"
+    servers = json.loads((sequence.directory / "lb2.json").read_text(encoding="utf-8"))["servers"]
+    assert servers[0]["cookie_ignored"] is True

@@ -169,6 +169,10 @@ _SHOWN = {
         "haproxy/tasks/write_configuration.yml",
         "Install the units that save the server states and write certificate expiry metrics",
     ): "directories and times in units that everybody can read",
+    (
+        "haproxy/tasks/write_configuration.yml",
+        "Create empty files of saved states and of closed and preferred nodes",
+    ): "nothing, or the number of a format",
     ("haproxy/tasks/write_configuration.yml", "Write the error pages"): "the balancer sends them to everybody",
     ("postgres/tasks/configure.yml", "Map root to the administrator for the socket"): "a text of the role",
     ("postgres/tasks/install.yml", "Prevent the package from creating a cluster"): "a text of the role",

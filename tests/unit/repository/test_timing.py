@@ -44,6 +44,13 @@ EXCEPTIONS = {
         "waits until the short time is over, and nothing has to happen before"
     ),
     "molecule/default/tests/balancer_health.py::verdicts": "the helper that polls, in a program for a host",
+    "tests/unit/plugins/plugin_utils/operations/test_run_summary.py::test_it_shows_how_long_each_step_took": (
+        "moments in a table, nothing is waited for"
+    ),
+    "molecule/default/tests/load.py::now": "paces requests, of which each is checked whenever it is answered",
+    "tests/unit/roles/test_haproxy_drain.py::test_a_cookie_is_followed_again_if_a_node_is_set_to_ready_by_hand": (
+        "waits until the short time is over, and nothing has to happen before"
+    ),
     "molecule/default/tests/test_safety.py": "lets an editor on a host pause between two edits",
     "molecule/default/tests/test_safety.py::test_6_beside_a_writer_without_pause_no_edit_is_lost": (
         "edits for a minute, and nothing has to happen before"

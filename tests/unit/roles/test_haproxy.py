@@ -251,6 +251,20 @@ def test_sessions_of_a_lost_node_end_when_no_request_can_be_connecting_any_more(
     assert 'core.backends["engine_nodes"]' in script.read_text(encoding="utf-8")
 
 
+def test_the_lists_of_nodes_are_there_before_the_configuration(rendered: Path) -> None:
+    lines = configuration(rendered, "plain")
+    tasks = (ROOT / "roles/haproxy/tasks/write_configuration.yml").read_text(encoding="utf-8")
+    assert tasks.index("haproxy_preferred_nodes_file") < tasks.index(
+        "name: Write the configuration if HAProxy accepts it"
+    )
+    assert "acl of_closed_node req.cook(IVYNODE) -m str -f /var/lib/haproxy/closed-nodes" in lines
+    assert "setenv IVY_CLOSED_NODES /var/lib/haproxy/closed-nodes" in lines
+    # The cookie that the rule sets is HAProxy's own.
+    assert "cookie IVYNODE insert indirect nocache httponly secure attr SameSite=Lax" in lines
+    (own,) = [line for line in lines if line.startswith("http-after-response add-header Set-Cookie ")]
+    assert "'IVYNODE=%[srv_name]; path=/; HttpOnly; Secure; SameSite=Lax'" in own
+
+
 def test_each_limit_has_its_table_and_its_rule(rendered: Path) -> None:
     lines = configuration(rendered, "plain")
     text = "\n".join(lines)
@@ -283,10 +297,10 @@ def test_disabled_features_are_not_in_the_configuration(rendered: Path) -> None:
         "deny_status 429",
         "deny_status 413",
         "track-sc",
-        "stick-table",
         "compression",
         "del-header Server",
-        "after-response",
+        "after-response set-header",
+        "after-response del-header",
         "_of_clients",
     ):
         assert word not in text

@@ -33,14 +33,14 @@ DEFAULTS = {
 }
 
 
-def problems(**options: int) -> list[str]:
+def problems(**options: Any) -> list[str]:
     checks = [
         *load("rollout/vars/main/problems.yml")["rollout_option_checks"],
         *load("engine/vars/main/problems.yml")["engine_option_checks"],
     ]
     simple = [check for check in checks if re.search(r"ivy_lease_timeout|engine_old_release_hours", check)]
     assert len(simple) >= 4
-    return [found for found in (evaluated(check, {**DEFAULTS, **options}) for check in simple) if found]
+    return [found for found in (evaluated(check, {"groups": {}, **DEFAULTS, **options}) for check in simple) if found]
 
 
 def test_the_defaults_are_valid() -> None:
@@ -53,6 +53,14 @@ def test_the_lease_lasts_longer_than_the_longest_step(name: str) -> None:
     (problem,) = problems(ivy_lease_timeout=600, **{name: 480})
     assert name in problem
     assert "ivy_lease_timeout" in problem
+
+
+def test_the_lease_lasts_longer_than_a_drain_on_all_balancers() -> None:
+    options = {"ivy_lease_timeout": 600, "engine_drain_requests_timeout": 200, "engine_drain_websockets_timeout": 0}
+    (problem,) = problems(**options, groups={"load_balancers": ["lb1", "lb2", "lb3"]})
+    assert "times the number of load balancers" in problem
+    assert problems(**options, groups={"load_balancers": ["lb1", "lb2"]}) == []
+    assert problems(**options) == []
 
 
 def test_the_hours_of_the_replaced_release_are_bounded() -> None:

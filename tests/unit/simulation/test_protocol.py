@@ -144,6 +144,7 @@ FAULTS = [
     Fault("nodes that are left out stay in the balancers", nothing, ("absent stay",)),
     Fault("a node that no balancer lists passes", nothing, ("unlisted passes",)),
     Fault("a run after a failed gate skips the gate", nothing, ("gate skipped",)),
+    Fault("an engine is stopped while users are on it", nothing, ("not drained",)),
     Fault("a run takes a lease that it has lost again", nothing, ("taken twice",)),
     Fault("a release that others have rolled out since is not noticed", nothing, ("not compared",)),
     Fault("a node that has passed may go back", passed_is_ignored),

@@ -154,7 +154,7 @@ class Run:
             for node in self.nodes:
                 self._renew(node)
 
-    def _activate(self, node: Node) -> None:
+    def _activate(self, node: Node, release: str | None = None) -> None:
         """The check of the lease and the activation are one call on the node."""
         self._reach(node)
         if not node.share:
@@ -162,7 +162,7 @@ class Run:
         record.check(self.world.record, self.run_id)
         self.world.changed(self)
         node.images.append(node.applied)
-        node.applied = self.release
+        node.applied = release or self.release
 
     def _balancer(self, node: Node, maintenance: bool) -> None:
         """The check of the lease comes right before; what may happen between these two tasks is in ADR 18."""
@@ -263,18 +263,31 @@ class Run:
         others = [one for one in self.world.nodes.values() if one is not node]
         if node.up and others and not any(one.up for one in others):
             raise Lost
-        yield
-        self._reach(node)
-        self._stop(node)
-        yield
-        self._activate(node)
+        serves, before = node.up and node.name in self.serving, node.applied
+        if node.running is not None and any(one.up for one in others) and "not drained" not in self.world.mutations:
+            yield
+            self._change("drained", drained=[node.name])
+            yield
+            self._balancer(node, maintenance=True)
         yield
         self._renew(node)
         yield
         self._reach(node)
-        node.enabled = True
-        self.world.start(node)
-        yield from self._gate(node)
+        self._stop(node, serves)
+        try:
+            yield
+            self._activate(node)
+            yield
+            self._renew(node)
+            yield
+            self._reach(node)
+            node.enabled = True
+            self.world.start(node)
+            yield from self._gate(node)
+        except Lost:
+            if self.world.gated.get(node.name) != self.release:
+                yield from self._restore(node, before)
+            raise
         if node.name in self.world.record["drained"]:
             yield
             self._balancer(node, maintenance=False)
@@ -283,7 +296,29 @@ class Run:
         yield
         self._await_balancer(node)
 
-    def _stop(self, node: Node) -> None:
+    def _restore(self, node: Node, before: str | None) -> Steps:
+        """The release that the node had, if it may start with it; and its users, if it does. It served with it."""
+        replaced = [self.world.record["previous_release"], *self.world.record["allowed_releases"]]
+        if self.operation == record.ROLLBACK or before == self.release or before not in replaced:
+            return
+        yield
+        self._renew(node)
+        node.running = None
+        yield
+        self._activate(node, before)
+        yield
+        self._reach(node)
+        self.world.start(node)
+        if node.running != before or node.name not in self.world.record["drained"]:
+            return
+        self._balancer(node, maintenance=False)
+        yield
+        self._renew(node, "undrained")
+
+    def _stop(self, node: Node, serves: bool) -> None:
+        others = any(one.up for one in self.world.nodes.values() if one is not node)
+        if node.up and others and (self.world.lease() or {}).get("run_id") == self.run_id:
+            raise Violation(f"{node.name} is stopped while users are on it")
         bad = {
             one.name
             for one in self.nodes
@@ -292,7 +327,7 @@ class Run:
             and one.running == self.release
             and self.world.gated.get(one.name) != self.release
         }
-        if node.up and node.name in self.serving and bad - {node.name}:
+        if serves and bad - {node.name}:
             raise Violation(f"{node.name} is stopped, though {bad} did not pass the gate")
         node.running = None
         node.enabled = False

@@ -32,7 +32,9 @@ OLD_FORMAT = 1
 FILE_NAME = "record.json"
 LOCK_NAME = "record.lock"
 HISTORY = 100
-SERVER_STATES = ("ready", "drain", "maint")
+# A drained server whose cookie is ignored.
+CLOSED = "closed"
+SERVER_STATES = ("ready", "drain", "maint", CLOSED)
 ROLLBACK = "rollback"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
@@ -503,10 +505,11 @@ def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str
         now = found.get(node) or {}
         if not set(now.values()) <= set(SERVER_STATES):
             raise NodeError(f"drained_states: a state of {node} is not one of {', '.join(SERVER_STATES)}.")
-        # Of a node that a run has already taken out, maintenance is what that run has set.
+        # Of a node that a run has already taken out, these states are what that run has set.
         ours = node in record["drained"]
         merged = {
-            where: known.get(where, state) if ours and state == "maint" else state for where, state in now.items()
+            where: known.get(where, state) if ours and state in ("maint", CLOSED) else state
+            for where, state in now.items()
         }
         if known or merged:
             states[node] = {**known, **merged}

@@ -28,6 +28,10 @@ class Recorded(t.NamedTuple):
     def node_files(self) -> dict[str, dict[str, t.Any]]:
         return dict(self.applied.get("node_files") or {})
 
+    @property
+    def previous_node_files(self) -> dict[str, dict[str, t.Any]]:
+        return dict(self.applied.get("previous_node_files") or {})
+
 
 class Context(t.NamedTuple):
     """One call on one node. No step changes it."""

@@ -9,6 +9,7 @@ import typing as t
 
 from ..engine.unit import show
 from ..files.atomic import Tree
+from ..files.errors import NodeError
 from ..files.manifest import Manifest, check_id
 from ..files.scan import FILE, NODE, printable
 from ..store.store import Store
@@ -52,6 +53,8 @@ def _converge(request: Request, store: Store) -> Result:
         node_files = NodeFiles(context.recorded.node_files, {})
         if request.node_files is not None:
             node_files = parse_node_files(request.node_files, must_exist=not request.check)
+        elif request.previous_node_files:
+            node_files = NodeFiles(context.recorded.previous_node_files or context.recorded.node_files, {})
         inspection = inspect_node(context, release, node_files.records)
         findings = find_drift(context, inspection)
         needs = _needs(context, inspection, findings, release, node_files)
@@ -84,6 +87,8 @@ def _needs(
         if context.store.tree.exists:
             needs["have"] = payload.digest_list(name for name in context.store.blob_names() if len(name) == 64)
     if lacks_contents(context, inspection, node_files.contents):
+        if context.request.previous_node_files:
+            raise NodeError("The store does not have the earlier content of every node file. Nothing was changed.")
         needs["need_contents"] = True
     if context.request.judge:
         open_questions = questions(context, inspection, findings)
@@ -168,6 +173,7 @@ def _apply(
         **_texts(context, inspection, decision, contents),
         changed=decisions.will_change(context, inspection, decision, release.id),
         actions=[action_to_dict(action) for action in decision.actions],
+        node_files_changed=inspection.node_files != inspection.applied_node_files,
         applied={"before": applied, "after": release.id},
         restart_required=after.restart_required,
         restart_reasons=after.reasons,

@@ -51,7 +51,7 @@ def decide(context: Context, inspection: Inspection, findings: Findings) -> Deci
         context.view.owners["engine"],
     )
     actions = _without_renamed(context, inspection, actions)
-    if context.request.node_files is None:
+    if not context.request.sets_node_files:
         actions = [action for action in actions if action.root != NODE or action.target is not None]
     return Decision(actions, sorted(printable(key) for key in keep), predict(inspection.scene, actions))
 

@@ -39,7 +39,13 @@ class Request(t.NamedTuple):
     accept_new_key: bool = False
     # The release as its difference from one that the node is believed to have.
     delta: dict[str, t.Any] | None = None
+    # The node files as they were before they were last changed.
+    previous_node_files: bool = False
     run_directory: str = run_state.RUN_DIRECTORY
+
+    @property
+    def sets_node_files(self) -> bool:
+        return self.node_files is not None or self.previous_node_files
 
 
 # Options of all modules that inspect a node.
@@ -166,6 +172,7 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
         key=bytes.fromhex(str(header.get("key") or "")),
         accept_new_key=bool(params.get("accept_new_key")),
         delta=header.get("delta"),
+        previous_node_files=bool(params.get("previous_node_files")),
     )
 
 

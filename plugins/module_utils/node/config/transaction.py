@@ -64,14 +64,16 @@ def _next_applied(context: Context, inspection: Inspection, release: str) -> dic
     """The content of applied.json after the activation, without its time."""
     applied = context.recorded.applied
     same = applied.get("release") == release
+    node_files = inspection.node_files if context.request.sets_node_files else inspection.applied_node_files
+    changed = node_files != inspection.applied_node_files
+    earlier = inspection.applied_node_files if changed else context.recorded.previous_node_files
     return {
         "format": 1,
         "release": release,
         "previous": applied.get("previous") if same else applied.get("release"),
         "engine_directory": context.view.engine_directory,
-        "node_files": (
-            inspection.node_files if context.request.node_files is not None else inspection.applied_node_files
-        ),
+        "node_files": node_files,
+        **({"previous_node_files": earlier} if earlier else {}),
         "settings": context.view.settings.to_dict(),
     }
 

@@ -380,8 +380,10 @@ class Store:
     # --- what is applied
 
     def applied(self) -> dict[str, t.Any]:
-        value = self._json("applied.json", release=str, previous=str, node_files=dict, settings=dict) or {}
-        self._records("applied.json", value.get("node_files"), dict)
+        kinds = {"node_files": dict, "previous_node_files": dict, "settings": dict}
+        value = self._json("applied.json", release=str, previous=str, **kinds) or {}
+        for name in ("node_files", "previous_node_files"):
+            self._records("applied.json", value.get(name), dict)
         self._check_release("applied.json", value)
         return value
 
@@ -663,7 +665,8 @@ class Store:
         for baseline in self.baselines():
             needed.update(str(item.get("sha256")) for item in baseline.get("files", {}).values())
         needed.update(self._accepted_and_needed(needed))
-        needed.update(str(item.get("sha256")) for item in applied.get("node_files", {}).values())
+        for name in ("node_files", "previous_node_files"):
+            needed.update(str(item.get("sha256")) for item in applied.get(name, {}).values())
         place = self.tree.open_parent("blobs/.names")
         if place is None:
             return

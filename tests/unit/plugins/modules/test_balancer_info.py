@@ -54,6 +54,8 @@ class Balancer:
             return STATISTICS
         if command == "show servers state":
             return "1\n# be_name srv_name srv_addr srv_port srv_admin_state\nengine_nodes engine1 192.0.2.21 8080 0\n"
+        if command in ("show acl", "show map"):
+            return "# id (file) description\n"
         if command == "show ssl cert":
             return f"# transaction\n*{self.certificate}\n# filename\n{self.certificate}\n\n"
         if command == f"show ssl cert {self.certificate}":

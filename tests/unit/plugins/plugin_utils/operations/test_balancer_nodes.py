@@ -73,3 +73,11 @@ def test_the_states_of_each_node_by_balancer_and_backend() -> None:
             "words": "maint on lb2.example.com",
         },
     }
+
+
+def test_a_closed_node_is_distinguished_from_a_drained_one() -> None:
+    closed = {**DRAIN, "cookie_ignored": True}
+    results = [{"servers": [closed], "item": "lb1"}, {"servers": [DRAIN], "item": "lb2"}]
+    (found,) = sut.by_node(results).values()
+    assert found["states"] == {"lb1/engine_nodes": "closed", "lb2/engine_nodes": "drain"}
+    assert found["words"] == "drain on lb1 and lb2"

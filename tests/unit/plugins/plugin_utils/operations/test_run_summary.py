@@ -52,6 +52,17 @@ def test_it_names_the_release_the_url_each_node_and_the_next_commands() -> None:
     ]
 
 
+def test_it_shows_how_long_each_step_took() -> None:
+    marks = {"drain": 10.0, "stop": 14.25, "start": 20.0, "gate": 20.1, "wait": 50.0, "end": 52.0}
+    closed = [{"requests": 1, "websockets": 2}, {"requests": 0, "websockets": 3}]
+    # A node that failed has no times, and one that did not restart has none either.
+    lines = text(times={"engine1": {"marks": marks, "moved": 7, "closed": closed}, "engine2": {}, "engine3": None})
+    assert lines.splitlines()[-4:-2] == [
+        "  seconds  drain  stop  start  gate  wait  users moved  WebSockets closed  requests cut off",
+        "  engine1    4.2   5.8    0.1  29.9   2.0            7                  5                 1",
+    ]
+
+
 @pytest.mark.parametrize("check", [False, True])
 def test_it_names_the_nodes_that_an_operator_keeps_users_from(check: bool) -> None:
     plan = {"activate": True, "start": False, "restart": True, "reasons": []}

@@ -302,6 +302,15 @@ def test_restart_drain_and_health_are_in_the_row() -> None:
     assert "health: GET / answered 503" in text
 
 
+def test_what_a_run_has_set_in_the_balancers_is_shown() -> None:
+    balancer = hosts()["lb1"]
+    drained = {**server("engine2", admin_state="drain", up=False), "cookie_ignored": True}
+    balancer["results"]["balancer"].update(servers=[server("engine1"), drained], preferred=["engine1"])
+    text = sut.from_facts(observed(hosts(lb1=balancer))).text
+    assert "drain without users" in line(text, "engine2")
+    assert "new users get to engine1" in line(text, "lb1")
+
+
 def test_an_open_operation_and_a_pin_are_highlighted() -> None:
     kept = record(
         operation={"name": "site", "owner": "admin", "since": "2026-01-05T09:00:00Z", "step": "start"},

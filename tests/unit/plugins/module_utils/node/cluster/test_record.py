@@ -444,6 +444,14 @@ def test_the_states_that_drained_nodes_had_before_are_kept_until_they_are_used_a
         after(change("drained", drained=["a"], drained_states={"a": {"lb1/x": "off"}}))
 
 
+def test_the_drain_of_a_run_is_not_taken_for_an_operators() -> None:
+    first = after(change("drained", drained=["a"], drained_states={"a": {"lb1/x": "ready", "lb2/x": "closed"}}))
+    # An operator has closed it there.
+    assert first["drained_states"] == {"a": {"lb1/x": "ready", "lb2/x": "closed"}}
+    again = change("drained", drained=["a"], drained_states={"a": {"lb1/x": "closed", "lb2/x": "ready"}})
+    assert after(again, start=first)["drained_states"] == {"a": {"lb1/x": "ready", "lb2/x": "ready"}}
+
+
 def test_drained_nodes_and_the_length_of_history() -> None:
     value = after(change("drained", drained=["b", "a", "b"]))
     assert value["drained"] == ["a", "b"]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import typing as t
@@ -557,6 +558,38 @@ def test_without_the_option_node_files_stay_and_an_empty_list_removes_them(node:
     assert (node.base / "made/node.env").exists()
     node.apply(release, node_files=[])
     assert not (node.base / "made/node.env").exists()
+
+
+def test_the_node_files_before_are_restored_with_the_release_before(node: t.Any, applied: t.Any) -> None:
+    first, second = node.build(applied), node.build(files(node, web=b"<newer/>"))
+    place = node.base / "made/node.env"
+    other = node_file(node, path=str(node.base / "made/jvm.options"))
+    assert node.apply(first, node_files=[node_file(node)])["node_files_changed"]
+    # A run that changes nothing, or only the release, does not forget them.
+    assert not node.apply(first, node_files=[node_file(node)])["node_files_changed"]
+    assert node.apply(second, node_files=[node_file(node, "LANG=D\n"), other])["node_files_changed"]
+    assert not node.apply(second, node_files=[node_file(node, "LANG=D\n"), other])["node_files_changed"]
+
+    result = node.apply(first, previous_node_files=True)
+
+    assert result["node_files_changed"]
+    assert place.read_text() == "LANG=C\n"
+    assert not Path(other["path"]).exists()
+    assert node.holds(applied)
+    assert kinds(node.inspect()["drift"]) == {}
+    # They are what the node has now.
+    assert not node.apply(first)["changed"]
+
+
+def test_node_files_whose_content_is_lost_are_not_restored(node: t.Any, applied: t.Any) -> None:
+    release = node.build(applied)
+    node.apply(release, node_files=[node_file(node)])
+    node.apply(release, node_files=[node_file(node, "LANG=D\n")])
+    digest = hashlib.sha256(b"LANG=C\n").hexdigest()
+    (node.store / "blobs" / digest).unlink()
+    with pytest.raises(NodeError, match="does not have the earlier content"):
+        node.apply(release, previous_node_files=True)
+    assert (node.base / "made/node.env").read_text() == "LANG=D\n"
 
 
 def test_a_node_file_over_a_vendors_file(node: t.Any, applied: t.Any) -> None:
