@@ -1074,6 +1074,7 @@ NODE = {"engine": {"applied": "a" * 32, "unit": {"active": "active"}}}
 
 def restart(cluster: Cluster, **variables: t.Any) -> Ended:
     settings = {"rollout_node": NODE, "rollout_release": "b" * 32, "ivy_known_secrets": [], **variables}
+    settings["ivy_engine_unit"] = "ivy.service"
     return cluster.run("rollout.yml", **settings)
 
 
@@ -1128,7 +1129,7 @@ def break_gate(cluster: Cluster, repaired: bool) -> None:
     task = {"name": "Check that the engine runs the release", "ansible.builtin.raw": command}
     cluster.write(cluster.collection / "roles/rollout/tasks/gate.yml", yaml.safe_dump([task]))
     path = cluster.collection / "roles/rollout/tasks/report_failure.yml"
-    journal = 'timeout 20 journalctl "$@"'
+    journal = 'journalctl "$@"'
     text = path.read_text(encoding="utf-8")
     assert journal in text
     cluster.write(path, text.replace(journal, 'echo "$@"'))
