@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import shared_source
-from load import Load
+from user_load import Load
 
 if TYPE_CHECKING:
     from pathlib import Path

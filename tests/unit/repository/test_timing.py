@@ -47,7 +47,7 @@ EXCEPTIONS = {
     "tests/unit/plugins/plugin_utils/operations/test_run_summary.py::test_it_shows_how_long_each_step_took": (
         "moments in a table, nothing is waited for"
     ),
-    "molecule/default/tests/load.py::now": "paces requests, of which each is checked whenever it is answered",
+    "molecule/default/tests/user_load.py::now": "paces requests, of which each is checked whenever it is answered",
     "tests/unit/roles/test_haproxy_drain.py::test_a_cookie_is_followed_again_if_a_node_is_set_to_ready_by_hand": (
         "waits until the short time is over, and nothing has to happen before"
     ),
