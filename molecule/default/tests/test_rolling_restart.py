@@ -50,5 +50,5 @@ def test_no_request_fails_and_a_user_moves_at_most_once(lab: Lab, browser: Brows
     assert all(rows.values()), table
     assert all(row is not None and int(row[2]) > 0 and row[4] == "0" for row in rows.values()), table
     # Nothing of it is left in the balancers.
-    ended = lab.module("load_balancers", "ivy.cluster.balancer_preference", "servers=[]").succeeded()
+    ended = lab.module("load_balancers", "ivy.cluster.balancer_preference", '{"servers": []}').succeeded()
     assert "CHANGED" not in ended.output
