@@ -154,7 +154,7 @@ def changed_parts(before: str, after: str) -> str:
 def test_the_digest_changes_with_what_would_be_done_and_names_the_part(name: str) -> None:
     change, parts = DIFFERENT[name]
     before, after = digest(), digest(**change)
-    assert before.split("-")[0] != after.split("-")[0]
+    assert before.partition("-")[0] != after.partition("-")[0]
     assert changed_parts(before, after) == parts
     assert plan.differences(before, after) == [plan.PARTS[part] for part in parts.split()]
 
@@ -206,7 +206,7 @@ def test_an_approved_plan_passes_as_it_is_pasted() -> None:
     assert (found.ok, found.summary["differs"]) == (True, [])
 
 
-@pytest.mark.parametrize("text", ["yes", "3f2a", "\x1b[2J", digest()[:-1], digest().split("-")[0], "x" * 5000])
+@pytest.mark.parametrize("text", ["yes", "3f2a", "\x1b[2J", digest()[:-1], digest().partition("-")[0], "x" * 5000])
 def test_a_text_that_is_not_a_digest_is_refused(text: str) -> None:
     (found,) = plan.differences(text, digest())
     assert found.startswith("ivy_plan is not the digest of a plan: ")
