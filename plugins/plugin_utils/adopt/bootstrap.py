@@ -208,6 +208,9 @@ def _lines(path: str, text: str, names: _Names, secrets: list[str]) -> str:
         secrets.append(f"{quote}{{{{ secret.{names.of(path, span.key)} }}}}{quote}")
         return f"IvySecret{len(secrets) - 1}End"
 
+    plain = masking.without_colours(text)
+    if plain != text and _holds_secret(plain):
+        raise ValueError("it contains what may be a secret, with colours of a terminal")
     return masking.replaced(text, named)
 
 

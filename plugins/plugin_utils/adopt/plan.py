@@ -289,11 +289,12 @@ def _secrets_in(finding: NodeChange, context: Context) -> str:
     text = searchable(finding.after)
     if text is None:
         return ""
+    text = masking.without_colours(text)
     if context.shows_secret(text):
         return "it holds one of the cluster's secrets in clear text"
     if any(macro in text for macro in _MACROS):
         return "it holds a value that the engine encrypts"
-    known = set((searchable(finding.before) or "").splitlines())
+    known = set(masking.without_colours(searchable(finding.before) or "").splitlines())
     for span in masking.secret_spans(text):
         # A private key goes over several lines, and the one that changed need not be its first.
         start, stop = text.rfind("\n", 0, span.start) + 1, text.find("\n", span.end)

@@ -17,6 +17,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text impo
     masked_lines,
     scrub,
     without,
+    without_colours,
 )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "replaced",
     "scrub",
     "secret_spans",
+    "without_colours",
 ]
 
 _INDEX = re.compile(r"\[\d+\]")

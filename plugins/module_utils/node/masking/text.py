@@ -35,7 +35,11 @@ def masked(text: str, secrets: t.Iterable[str] = ()) -> str:
     """
     if len(text) > LONGEST:
         return f"(a text of {len(text)} characters is not shown: it is too long to be searched for secrets)"
-    return replaced(scrub(_COLOURS.sub("", text), secrets), _in_its_place)
+    return replaced(scrub(without_colours(text), secrets), _in_its_place)
+
+
+def without_colours(text: str) -> str:
+    return _COLOURS.sub("", text)
 
 
 def failure(exc: BaseException) -> str:

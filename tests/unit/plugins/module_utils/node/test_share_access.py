@@ -219,6 +219,7 @@ CASES: dict[str, t.Callable[[t.Any], None]] = {
 OTHERS = {
     "application",
     "balancer_info",
+    "balancer_preference",
     "balancer_probe",
     "balancer_server",
     "config_adopt",
