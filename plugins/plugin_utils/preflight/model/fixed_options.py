@@ -29,7 +29,6 @@ ARGUMENTS = frozenset(
     {
         "engine_architecture",
         "engine_shipped_jvm_options",
-        "plan_operation",
         "rollout_desired_release",
         "rollout_new_cluster",
         "rollout_operation",
