@@ -133,7 +133,8 @@ def _too_few(
         return []
     return [
         f"{begin} {listed(serving) or 'no node'} to serve, and engine_minimum_available asks for {given.minimum}. "
-        f"Bring the other nodes back first ({command('status')}), or accept an interruption: -e engine_minimum_available=0"
+        f"Bring the other nodes back first ({command('status')}), or accept an interruption: "
+        "-e engine_minimum_available=0"
     ]
 
 
