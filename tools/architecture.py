@@ -29,7 +29,7 @@ COLUMNS = ("playbooks", "roles", "modules and plugins", "plugin_utils", "module_
 GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "validate": ("preflight",),
-        "change": ("plan", "site", "rollout", "rollback", "unpin"),
+        "change": ("plan", "site", "rollout", "rollback", "unpin", "add_node", "remove_node"),
         "verify": ("verify", "status", "history"),
         "drift": ("drift", "adopt"),
     },
@@ -38,7 +38,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "validate": ("preflight",),
         "services": ("haproxy", "certificates", "postgres", "elasticsearch", "file_share", "packages", "firewall"),
         "node": ("engine", "config_guard"),
-        "rollout": ("rollout", "rollback", "plan"),
+        "rollout": ("rollout", "rollback", "plan", "add_node", "remove_node"),
         "verify": ("verify", "history"),
         "drift": ("drift", "adopt"),
     },
@@ -55,6 +55,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "node_probes",
             "balancer_*",
             "rollback_choice",
+            "*_node_problems",
             "server_settled",
         ),
         "probes": ("*_probe", "connections_info", "deployments_info", "licence"),

@@ -59,6 +59,8 @@ options:
         further O(reason) is added to those of the pin.
       - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, with the states that
         they had there, and V(undrained) removes O(node).
+      - V(removed) removes O(node) from the record, except from the history. Its engine does not start any more until a
+        run starts it.
       - V(deployed) records which applications every node has.
     type: str
     choices:
@@ -74,6 +76,7 @@ options:
       - unpinned
       - drained
       - undrained
+      - removed
       - deployed
     default: read
   release:
@@ -249,6 +252,10 @@ record:
       description: The states that the drained nodes had in the load balancers before.
       type: dict
       sample: {engine3: {lb1/engine_nodes: drain}}
+    removed:
+      description: When each node was removed whose engine must not start.
+      type: dict
+      sample: {engine4: "2026-01-31T12:00:00Z"}
     schema:
       description: When, where and for which engine version the tables of the database were created.
       type: dict
@@ -315,6 +322,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "unpinned",
             "drained",
             "undrained",
+            "removed",
             "deployed",
         ],
         "default": "read",
@@ -346,6 +354,7 @@ REQUIRED_IF = [
     ("state", "opened", ("operation",)),
     ("state", "passed", ("node",)),
     ("state", "undrained", ("node",)),
+    ("state", "removed", ("node",)),
     ("state", "schema_created", ("engine_version",)),
     ("state", "drained", ("drained",)),
     ("state", "deployed", ("applications",)),

@@ -58,6 +58,7 @@ ORDER = (
     "test_plan",
     "test_two_controllers",
     "test_rolling_restart",
+    "test_nodes",
     "test_guard",
     "test_hosts",
     "test_safety",

@@ -36,6 +36,9 @@ HISTORY = 100
 CLOSED = "closed"
 SERVER_STATES = ("ready", "drain", "maint", CLOSED)
 ROLLBACK = "rollback"
+ADD_NODE = "add_node"
+# The first step of a start by a run that has the lease; see roles/rollout/tasks/restart.yml.
+START_STEP = "start"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
 _ROLL_OUT = ("site", "rollout")
@@ -67,6 +70,7 @@ def empty(cluster: str) -> Record:
         "lease": None,
         "drained": [],
         "drained_states": {},
+        "removed": {},
         "schema": None,
         "applications": {},
         "history": [],
@@ -108,6 +112,7 @@ def parse(data: bytes, where: str) -> Record:
         ("passed", (dict,)),
         ("old_releases_until", (str, type(None))),
         ("drained_states", (dict,)),
+        ("removed", (dict,)),
     ):
         if not isinstance(record[name], kinds):
             raise PermanentError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
@@ -123,6 +128,8 @@ def parse(data: bytes, where: str) -> Record:
 def _wrong(record: Record) -> str:
     if not all(isinstance(release, str) for release in record["passed"].values()):
         return "passed contains an invalid value"
+    if not all(isinstance(time_of, str) for time_of in record["removed"].values()):
+        return "removed contains an invalid value"
     for states in record["drained_states"].values():
         if not isinstance(states, dict) or not all(state in SERVER_STATES for state in states.values()):
             return "drained_states contains an invalid value"
@@ -444,7 +451,8 @@ def _pass(record: Record, change: Change) -> None:
 
 def _repaired(record: Record, change: Change) -> None:
     """The run changed or restarted the node without a new release. One entry for each run and node."""
-    entry = {"operation": change.operation, "node": change.node, "reason": "repaired"}
+    reason = "added" if change.operation == ADD_NODE else "repaired"
+    entry = {"operation": change.operation, "node": change.node, "reason": reason}
     since = (record["lease"] or {}).get("started", "")
     for known in reversed(record["history"]):
         if str(known.get("time", "")) < since:
@@ -517,6 +525,18 @@ def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str
     record["drained_states"] = states
 
 
+def _remove(record: Record, change: Change) -> None:
+    """The node does not belong to the cluster any more. What remains keeps its engine from starting again."""
+    node = change.node
+    record["drained"] = [name for name in record["drained"] if name != node]
+    for part in ("passed", "drained_states"):
+        record[part] = {name: value for name, value in record[part].items() if name != node}
+    record["durations"] = [entry for entry in record["durations"] if entry["node"] != node]
+    if node not in record["removed"]:
+        record["removed"] = dict([*record["removed"].items(), (node, timestamp(change.now))][-HISTORY:])
+        _remember(record, change.operation, change, node=node, reason=change.reason)
+
+
 def _take(record: Record, change: Change) -> None:
     taken = leases.take(record["lease"], change.claim())
     record["lease"] = taken.lease
@@ -548,6 +568,9 @@ def apply(record: Record, change: Change) -> Record:
     new["lease"] = leases.renew(new["lease"], change.claim())
     if change.state == "renewed":
         memory.begin(new["lease"], change.node, change.step, change.now)
+        if change.step == START_STEP:
+            # The operator has it in the inventory again.
+            new["removed"] = {node: since for node, since in new["removed"].items() if node != change.node}
     elif change.state == "opened":
         _open(new, change)
     elif change.state == "passed":
@@ -583,6 +606,8 @@ def apply(record: Record, change: Change) -> Record:
     elif change.state == "undrained":
         new["drained"] = [node for node in new["drained"] if node != change.node]
         new["drained_states"] = {node: at for node, at in new["drained_states"].items() if node != change.node}
+    elif change.state == "removed":
+        _remove(new, change)
     elif change.state == "deployed":
         wanted = dict(sorted((change.applications or {}).items()))
         if new["applications"] != wanted:
