@@ -31,6 +31,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "validate": ("preflight",),
         "change": ("plan", "site", "rollout", "rollback", "unpin"),
         "verify": ("verify", "status", "history"),
+        "service": ("maintenance",),
         "drift": ("drift", "adopt"),
     },
     {
@@ -40,6 +41,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "node": ("engine", "config_guard"),
         "rollout": ("rollout", "rollback", "plan"),
         "verify": ("verify", "history"),
+        "service": ("maintenance",),
         "drift": ("drift", "adopt"),
     },
     {
@@ -55,6 +57,8 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "node_probes",
             "balancer_*",
             "rollback_choice",
+            "maintenance_words",
+            "closed_words",
             "server_settled",
         ),
         "probes": ("*_probe", "connections_info", "deployments_info", "licence"),
