@@ -14,7 +14,8 @@ description:
 positional: _input
 options:
   _input:
-    description: Results of M(ivy.cluster.balancer_info) or M(ivy.cluster.balancer_maintenance), of a loop over balancers.
+    description: >-
+      Results of M(ivy.cluster.balancer_info) or M(ivy.cluster.balancer_maintenance), of a loop over balancers.
     type: list
     elements: dict
     required: true

@@ -180,8 +180,8 @@ preferred:
   sample: []
 maintenance:
   description:
-    - Whether users get a page instead of the nodes; see M(ivy.cluster.balancer_maintenance). Null if the process has not
-      loaded the lists for it.
+    - Whether users get a page instead of the nodes; see M(ivy.cluster.balancer_maintenance).
+    - Null if the process has not loaded the lists for it.
   returned: success
   type: dict
   contains:

@@ -10,6 +10,7 @@ files from which HAProxy loads them, so that the state outlives a reload, a rest
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ipaddress
 import time
@@ -38,6 +39,9 @@ class Files(t.NamedTuple):
 
     state: str = MAINTENANCE_FILE
     sources: str = SOURCES_FILE
+
+
+FILES = Files()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +104,7 @@ def normalised(sources: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(network) for network in sorted(networks, key=lambda of: (of.version, int(of[0]), of.prefixlen)))
 
 
-def current(runtime: RuntimeSocket, files: Files = Files()) -> Maintenance | None:
+def current(runtime: RuntimeSocket, files: Files = FILES) -> Maintenance | None:
     """The state of the process; None if it has not loaded the lists."""
     if f"({files.state})" not in runtime.command("show map") or f"({files.sources})" not in runtime.command("show acl"):
         return None
@@ -109,7 +113,7 @@ def current(runtime: RuntimeSocket, files: Files = Files()) -> Maintenance | Non
     return _parsed(lines, sources)
 
 
-def saved(files: Files = Files()) -> Maintenance | None:
+def saved(files: Files = FILES) -> Maintenance | None:
     """The state with which the next process starts; None if it is not known."""
     try:
         return _parsed(_file_lines(files.state), _file_lines(files.sources))
@@ -124,7 +128,7 @@ def predicted(before: Maintenance, wanted: Maintenance, now: str) -> Maintenance
     return dataclasses.replace(wanted, since=before.since if before.active and before.since else now)
 
 
-def set_state(runtime: RuntimeSocket, after: Maintenance, files: Files = Files()) -> None:
+def set_state(runtime: RuntimeSocket, after: Maintenance, files: Files = FILES) -> None:
     """Write the files, then change the process: if HAProxy ends in between, its next start does what was requested.
 
     Who is allowed is there before the maintenance, and as long as it.
@@ -168,11 +172,9 @@ def end_sessions(runtime: RuntimeSocket, allowed: Sequence[str], wait: Wait, clo
         return Ended(not left, round(seconds, 1), dict.fromkeys(closed, 0))
     identifiers = {stream.id for stream in left}
     for identifier in sorted(identifiers):
-        try:
+        # One that has just ended does not exist any more. Whether all have ended is found out below.
+        with contextlib.suppress(RuntimeSocketError):
             runtime.command(f"shutdown session {identifier}")
-        except RuntimeSocketError:
-            # One that has just ended does not exist any more. Whether all have ended is seen below.
-            continue
     end = wait.clock() + _CLOSE_SECONDS
     while {stream.id for stream in under_way(runtime, allowed)} & identifiers:
         if wait.clock() >= end:

@@ -597,9 +597,9 @@ def test_users_see_a_readable_page_for_each_error(rendered: Path) -> None:
 
 
 def test_the_page_of_the_maintenance_is_a_file_of_its_own(rendered: Path) -> None:
-    assert "<h1>This application is being maintained</h1>" in pages(rendered, "own_page")[
-        "ivy-cluster-maintenance.html"
-    ]
+    assert (
+        "<h1>This application is being maintained</h1>" in pages(rendered, "own_page")["ivy-cluster-maintenance.html"]
+    )
     own = {name for name, text in pages(rendered, "own_maintenance").items() if "<p>Our own page</p>" in text}
     assert own == {"ivy-cluster-maintenance.html"}
     assert problems(rendered, "bad_page") == [

@@ -11,8 +11,6 @@ import socket
 import threading
 import typing as t
 
-import pytest
-
 from ansible_collections.ivy.cluster.plugins.module_utils.haproxy import maintenance as sut
 from ansible_collections.ivy.cluster.tests.timing import wait_until
 from ansible_collections.ivy.cluster.tests.unit.roles import test_haproxy_drain as real
@@ -40,9 +38,7 @@ def ask(
     balancer: real.Balancer, accept: str = "*/*", method: str = "GET", address: str = "127.0.0.1"
 ) -> tuple[http.client.HTTPResponse, str]:
     """The answer to a user at an address."""
-    plain = socket.create_connection(
-        ("127.0.0.1", balancer.port), timeout=real.PATIENCE, source_address=(address, 0)
-    )
+    plain = socket.create_connection(("127.0.0.1", balancer.port), timeout=real.PATIENCE, source_address=(address, 0))
     with balancer.tls.wrap_socket(plain, server_hostname=real.HOST) as stream:
         connection = http.client.HTTPConnection(real.HOST)
         connection.sock = stream
