@@ -31,6 +31,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "validate": ("preflight",),
         "change": ("plan", "site", "rollout", "rollback", "unpin", "add_node", "remove_node"),
         "verify": ("verify", "status", "history"),
+        "service": ("maintenance",),
         "drift": ("drift", "adopt"),
     },
     {
@@ -40,6 +41,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "node": ("engine", "config_guard"),
         "rollout": ("rollout", "rollback", "plan", "add_node", "remove_node"),
         "verify": ("verify", "history"),
+        "service": ("maintenance",),
         "drift": ("drift", "adopt"),
     },
     {
@@ -56,6 +58,8 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "balancer_*",
             "rollback_choice",
             "*_node_problems",
+            "maintenance_words",
+            "closed_words",
             "server_settled",
         ),
         "probes": ("*_probe", "connections_info", "deployments_info", "licence"),

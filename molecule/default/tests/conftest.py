@@ -70,6 +70,8 @@ ORDER = (
     "test_balancer_health",
     "test_balancer_reuse",
     "test_drained_node",
+    "test_maintenance",
+    "test_support_bundle",
     "test_vanished_host",
     "test_lost_host",
     "test_power_loss",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, lease
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers, maintenance
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import WARN_DAYS
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import columns, count, listed, plain_text
@@ -49,8 +49,8 @@ def days(number: t.Any, soon: int = _SOON_DAYS) -> str:
 
 
 def cluster_facts(facts: Snapshot) -> dict[str, str]:
-    """The state of the cluster record and the licence, by label."""
-    found: dict[str, str] = {}
+    """The state of the cluster record and the licence, by label; first that the service is in maintenance."""
+    found = _maintenance(facts)
     record, why = facts.record()
     if not record:
         found["record"] = why
@@ -74,6 +74,16 @@ def cluster_facts(facts: Snapshot) -> dict[str, str]:
     if facts.accept_unsupported:
         found["accepted"] = f"{', '.join(facts.accept_unsupported)} (not supported by the vendor)"
     return found
+
+
+def _maintenance(facts: Snapshot) -> dict[str, str]:
+    answered = {
+        name: maintenance.of_result(facts.hosts[name].results.get("balancer"))
+        for name in facts.balancers
+        if name in facts.hosts and facts.hosts[name].reachable and facts.hosts[name].results.get("balancer")
+    }
+    text = maintenance.of_cluster(answered)
+    return {"service": text} if text else {}
 
 
 def _operation(record: Result) -> str:
@@ -292,6 +302,8 @@ def _balancer(host: Host) -> str:
         text += f", authority {days(min(authorities), _AUTHORITY_SOON_DAYS)}"
     if result.get("preferred"):
         text += f", new users get to {listed(map(str, result['preferred']))}"
+    if maintenance.of_result(result) is not None:
+        text += ", IN MAINTENANCE"
     if result.get("reload_required"):
         text += ", RELOAD REQUIRED"
     return text
