@@ -60,6 +60,11 @@ options:
       - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, with the states that
         they had there, and V(undrained) removes O(node).
       - V(deployed) records which applications every node has.
+      - V(maintenance_begun) records that an operator keeps users from O(node), since when and why. The node is no
+        longer one of those that a run has taken out, so no run brings it back. V(maintenance_ended) makes it one of
+        them again, to be used as if nobody had taken it out.
+      - V(restart_requested) records which nodes a forced restart has to reach. If an earlier one of these nodes is not
+        finished, that one stays for a day. A node is removed when it has V(passed) in an operation C(restart).
     type: str
     choices:
       - read
@@ -75,6 +80,9 @@ options:
       - drained
       - undrained
       - deployed
+      - maintenance_begun
+      - maintenance_ended
+      - restart_requested
     default: read
   release:
     description: ID of the release.
@@ -127,7 +135,7 @@ options:
     default: ""
   reason:
     description:
-      - Reason for setting or removing a pin, or for the operation that O(state=opened) begins.
+      - Reason for setting or removing a pin, for the operation that O(state=opened) begins, or for draining a node.
       - Of this and of each other text that people enter, 300 characters are recorded.
     type: str
     default: ""
@@ -149,6 +157,14 @@ options:
         C(balancer/backend). V(closed) is a drained server whose cookie is ignored.
       - V(maint) and V(closed) of a node that was already taken out do not replace what is recorded for it.
     type: dict
+  engine_stopped:
+    description: With O(state=maintenance_begun), whether the engine of the node is stopped, so that no run starts it.
+    type: bool
+    default: false
+  restart:
+    description: With O(state=restart_requested), the nodes to restart.
+    type: list
+    elements: str
   applications:
     description: SHA-256 of each application's artefact, by its name.
     type: dict
@@ -262,6 +278,15 @@ record:
       type: list
       elements: dict
       sample: [{kind: restart, node: engine1, seconds: 62}]
+    maintenance:
+      description: The nodes that operators have drained, and whether their engine was stopped.
+      type: dict
+      sample:
+        engine2: {since: "2026-01-31T12:00:00Z", owner: admin, reason: a new disk, stopped: false}
+    restarts:
+      description: The nodes that a forced restart has not reached yet.
+      type: dict
+      sample: null
     history:
       description: The last 100 events.
       type: list
@@ -316,6 +341,9 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "drained",
             "undrained",
             "deployed",
+            "maintenance_begun",
+            "maintenance_ended",
+            "restart_requested",
         ],
         "default": "read",
     },
@@ -338,6 +366,8 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "drained_states": {"type": "dict"},
     "applications": {"type": "dict"},
     "source": {"type": "dict"},
+    "engine_stopped": {"type": "bool", "default": False},
+    "restart": {"type": "list", "elements": "str"},
 }
 
 
@@ -349,6 +379,9 @@ REQUIRED_IF = [
     ("state", "schema_created", ("engine_version",)),
     ("state", "drained", ("drained",)),
     ("state", "deployed", ("applications",)),
+    ("state", "maintenance_begun", ("node", "reason")),
+    ("state", "maintenance_ended", ("node",)),
+    ("state", "restart_requested", ("restart",)),
 ]
 
 
