@@ -62,6 +62,11 @@ options:
       - V(removed) removes O(node) from the record, except from the history. Its engine does not start any more until a
         run starts it.
       - V(deployed) records which applications every node has.
+      - V(maintenance_begun) records that an operator keeps users from O(node), since when and why. The node is no
+        longer one of those that a run has taken out, so no run brings it back. V(maintenance_ended) makes it one of
+        them again, to be used as if nobody had taken it out.
+      - V(restart_requested) records which nodes a forced restart has to reach. If an earlier one of these nodes is not
+        finished, that one stays for a day. A node is removed when it has V(passed) in an operation C(restart).
     type: str
     choices:
       - read
@@ -78,6 +83,9 @@ options:
       - undrained
       - removed
       - deployed
+      - maintenance_begun
+      - maintenance_ended
+      - restart_requested
     default: read
   release:
     description: ID of the release.
@@ -130,7 +138,7 @@ options:
     default: ""
   reason:
     description:
-      - Reason for setting or removing a pin, or for the operation that O(state=opened) begins.
+      - Reason for setting or removing a pin, for the operation that O(state=opened) begins, or for draining a node.
       - Of this and of each other text that people enter, 300 characters are recorded.
     type: str
     default: ""
@@ -152,6 +160,14 @@ options:
         C(balancer/backend). V(closed) is a drained server whose cookie is ignored.
       - V(maint) and V(closed) of a node that was already taken out do not replace what is recorded for it.
     type: dict
+  engine_stopped:
+    description: With O(state=maintenance_begun), whether the engine of the node is stopped, so that no run starts it.
+    type: bool
+    default: false
+  restart:
+    description: With O(state=restart_requested), the nodes to restart.
+    type: list
+    elements: str
   applications:
     description: SHA-256 of each application's artefact, by its name.
     type: dict
@@ -269,6 +285,15 @@ record:
       type: list
       elements: dict
       sample: [{kind: restart, node: engine1, seconds: 62}]
+    maintenance:
+      description: The nodes that operators have drained, and whether their engine was stopped.
+      type: dict
+      sample:
+        engine2: {since: "2026-01-31T12:00:00Z", owner: admin, reason: a new disk, stopped: false}
+    restarts:
+      description: The nodes that a forced restart has not reached yet.
+      type: dict
+      sample: null
     history:
       description: The last 100 events.
       type: list
@@ -324,6 +349,9 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "undrained",
             "removed",
             "deployed",
+            "maintenance_begun",
+            "maintenance_ended",
+            "restart_requested",
         ],
         "default": "read",
     },
@@ -346,6 +374,8 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "drained_states": {"type": "dict"},
     "applications": {"type": "dict"},
     "source": {"type": "dict"},
+    "engine_stopped": {"type": "bool", "default": False},
+    "restart": {"type": "list", "elements": "str"},
 }
 
 
@@ -358,6 +388,9 @@ REQUIRED_IF = [
     ("state", "schema_created", ("engine_version",)),
     ("state", "drained", ("drained",)),
     ("state", "deployed", ("applications",)),
+    ("state", "maintenance_begun", ("node", "reason")),
+    ("state", "maintenance_ended", ("node",)),
+    ("state", "restart_requested", ("restart",)),
 ]
 
 

@@ -22,6 +22,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Snapshot,
     snapshot_from,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import maintenance
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
@@ -61,8 +62,7 @@ def cluster_facts(facts: Snapshot) -> dict[str, str]:
             found["source"] = source
         if record.get("lease"):
             found["at work"] = lease.describe(record["lease"])
-        if record.get("drained"):
-            found["drained"] = listed(map(str, record["drained"]))
+        found.update(maintenance.facts(record))
         history = record.get("history") or []
         if history:
             last = history[-1]
@@ -129,6 +129,8 @@ def node_rows(facts: Snapshot) -> list[dict[str, t.Any]]:
     found = []
     for node in facts.present:
         cells, remarks = _node(facts, node)
+        drained = maintenance.described(facts.record()[0] or {}, node.name)
+        remarks = [f"drained {drained}", *remarks] if drained else remarks
         found.append({**dict(zip(_COLUMNS, cells)), "remarks": [*remarks, *guard_remarks(node)]})
     return found
 
@@ -194,6 +196,8 @@ def _stopped(facts: Snapshot, node: str, engine: Result) -> tuple[str, list[str]
         if start.get("state") == "refused" and reason:
             return "FAILED", [f"refused at {start.get('since')}: {reason}", f"afterwards run: {again}"]
         return "FAILED", [_ended(facts, unit), f"to start it run: {again}"]
+    drained = (facts.record()[0] or {}).get("maintenance") or {}
+    again = command("undrain", "-e", f"undrain_nodes={node}") if node in drained else again
     return state, [f"it was stopped; to start it run: {again}"] if unit.get("known") else []
 
 

@@ -23,7 +23,7 @@ from ..files.errors import NodeError, PermanentError
 from ..files.manifest import check_id
 from ..store.store import timestamp
 from . import lease as leases
-from . import memory
+from . import maintenance, memory
 from .access import Access, access_for, acting_as
 
 FORMAT = 2
@@ -39,6 +39,7 @@ ROLLBACK = "rollback"
 ADD_NODE = "add_node"
 # The first step of a start by a run that has the lease; see roles/rollout/tasks/restart.yml.
 START_STEP = "start"
+RESTART = "restart"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
 _ROLL_OUT = ("site", "rollout")
@@ -76,6 +77,8 @@ def empty(cluster: str) -> Record:
         "history": [],
         "sources": {},
         "durations": [],
+        "maintenance": {},
+        "restarts": None,
     }
 
 
@@ -122,7 +125,7 @@ def parse(data: bytes, where: str) -> Record:
     wrong = _wrong(record)
     if wrong:
         raise PermanentError(f"The cluster record is damaged ({wrong}). {advice}")
-    return {**record, **memory.readable(record)}
+    return {**record, **memory.readable(record), **maintenance.readable(record)}
 
 
 def _wrong(record: Record) -> str:
@@ -297,6 +300,8 @@ class Change(t.NamedTuple):
     now: float = 0.0
     drained_states: dict[str, dict[str, str]] | None = None
     source: dict[str, t.Any] | None = None
+    engine_stopped: bool = False
+    restart: list[str] | None = None
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
@@ -576,6 +581,8 @@ def apply(record: Record, change: Change) -> Record:
     elif change.state == "passed":
         memory.end(new, change.node, change.now)
         _pass(new, change)
+        if change.operation == RESTART:
+            maintenance.restarted(new, change.node)
     elif change.state == "closed":
         _close(new, change)
     elif change.state == "schema_created":
@@ -608,6 +615,20 @@ def apply(record: Record, change: Change) -> Record:
         new["drained_states"] = {node: at for node, at in new["drained_states"].items() if node != change.node}
     elif change.state == "removed":
         _remove(new, change)
+    elif change.state == "maintenance_begun":
+        entry = {
+            "since": timestamp(change.now),
+            "owner": change.owner,
+            "reason": change.reason,
+            "stopped": change.engine_stopped,
+        }
+        if maintenance.begin(new, change.node, entry):
+            _remember(new, "drain", change, node=change.node, reason=change.reason)
+    elif change.state == "maintenance_ended":
+        if maintenance.end(new, change.node):
+            _remember(new, "undrain", change, node=change.node)
+    elif change.state == "restart_requested":
+        maintenance.request_restart(new, change.restart or [], change.owner, timestamp(change.now), change.now)
     elif change.state == "deployed":
         wanted = dict(sorted((change.applications or {}).items()))
         if new["applications"] != wanted:
