@@ -30,6 +30,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "validate": ("preflight",),
         "change": ("plan", "site", "rollout", "rollback", "unpin", "add_node", "remove_node"),
+        "change": ("plan", "site", "rollout", "rotate_secrets", "rotate_certificates", "rollback", "unpin"),
         "verify": ("verify", "status", "history"),
         "service": ("maintenance",),
         "drift": ("drift", "adopt"),
@@ -47,7 +48,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "call": ("validate_run", "playbook_command", "run_summary", "addresses", "profile"),
         "preflight": ("preflight_*",),
-        "release": ("config_release", "shipped_jvm_options", "sso_headers"),
+        "release": ("config_release", "shipped_jvm_options", "sso_headers", "*_fingerprint"),
         "shared configuration": ("shared_config*", "node_releases"),
         "host state": ("host_state*", "directories", "directory_problem", "file_sha256"),
         "cluster": (
@@ -56,10 +57,12 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "engine_info",
             "node_probes",
             "balancer_*",
+            "database_login*",
             "rollback_choice",
             "*_node_problems",
             "maintenance_words",
             "closed_words",
+            "rotated_secrets",
             "server_settled",
         ),
         "probes": ("*_probe", "connections_info", "deployments_info", "licence"),
@@ -81,7 +84,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "node.files, node.store": ("node", "node.files", "node.masking", "node.store"),
         "node.cluster, node.engine": ("node.cluster", "node.engine", "node.gate"),
         "node.agent, node.probes": ("node.agent", "node.probes"),
-        "host_state, haproxy, probes": ("host_state", "haproxy", "probes"),
+        "host_state, haproxy, probes": ("host_state", "haproxy", "probes", "database"),
     },
     {
         "load_balancers": ("load_balancers",),
