@@ -29,8 +29,9 @@ COLUMNS = ("playbooks", "roles", "modules and plugins", "plugin_utils", "module_
 GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "validate": ("preflight",),
-        "change": ("plan", "site", "rollout", "rollback", "unpin", "add_node", "remove_node"),
-        "change": ("plan", "site", "rollout", "rotate_secrets", "rotate_certificates", "rollback", "unpin"),
+        "change": ("plan", "site", "rollout", "rollback", "unpin"),
+        "nodes": ("add_node", "remove_node"),
+        "rotate": ("rotate_secrets", "rotate_certificates"),
         "verify": ("verify", "status", "history"),
         "service": ("maintenance",),
         "drift": ("drift", "adopt"),
