@@ -30,6 +30,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "validate": ("preflight",),
         "change": ("plan", "site", "rollout", "rollback", "unpin"),
+        "back up": ("backup", "restore", "go_live"),
         "verify": ("verify", "status", "history"),
         "drift": ("drift", "adopt"),
     },
@@ -39,6 +40,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "services": ("haproxy", "certificates", "postgres", "elasticsearch", "file_share", "packages", "firewall"),
         "node": ("engine", "config_guard"),
         "rollout": ("rollout", "rollback", "plan"),
+        "back up": ("backup", "restore"),
         "verify": ("verify", "history"),
         "drift": ("drift", "adopt"),
     },
@@ -57,6 +59,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "rollback_choice",
             "server_settled",
         ),
+        "back up": ("backup*", "restored_database"),
         "probes": ("*_probe", "connections_info", "deployments_info", "licence"),
         "reports": ("*_report", "report", "adopt_differences", "config_adopt", "masked"),
     },
@@ -76,6 +79,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "node.files, node.store": ("node", "node.files", "node.masking", "node.store"),
         "node.cluster, node.engine": ("node.cluster", "node.engine", "node.gate"),
         "node.agent, node.probes": ("node.agent", "node.probes"),
+        "node.backup, postgres": ("node.backup", "postgres"),
         "host_state, haproxy, probes": ("host_state", "haproxy", "probes"),
     },
     {

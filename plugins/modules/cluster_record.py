@@ -60,6 +60,9 @@ options:
       - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, with the states that
         they had there, and V(undrained) removes O(node).
       - V(deployed) records which applications every node has.
+      - V(restored) takes from O(restored) what it contains about the data of the backup, the tables, the applications,
+        the pin and the history, and keeps the lease, the open operation and the drained nodes.
+      - V(isolated) records that no balancer may use a node, and V(live) that they may again.
     type: str
     choices:
       - read
@@ -75,6 +78,9 @@ options:
       - drained
       - undrained
       - deployed
+      - restored
+      - isolated
+      - live
     default: read
   release:
     description: ID of the release.
@@ -117,6 +123,13 @@ options:
   nodes:
     description: With O(state=closed), the release of each node of the run.
     type: dict
+  restored:
+    description: With O(state=restored), the record in the backup.
+    type: dict
+  isolated:
+    description: With O(state=restored), whether the cluster is isolated.
+    type: bool
+    default: false
   run_id:
     description: Set by the controller half of this module. Do not use it in tasks.
     type: str
@@ -257,6 +270,10 @@ record:
       description: The commit of the source of each release that the record names, and whether it has exactly its files.
       type: dict
       sample: {3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6: {commit: 1c9f2d7a4b8e6035f1d2c3b4a5968778695a4b3c, clean: true}}
+    isolated:
+      description: Since when, by whom and why no balancer uses a node after a restore.
+      type: dict
+      sample: null
     durations:
       description: Seconds from the first step on a node until it passed the gate, of the last 60 starts and restarts.
       type: list
@@ -316,6 +333,9 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "drained",
             "undrained",
             "deployed",
+            "restored",
+            "isolated",
+            "live",
         ],
         "default": "read",
     },
@@ -338,6 +358,8 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "drained_states": {"type": "dict"},
     "applications": {"type": "dict"},
     "source": {"type": "dict"},
+    "restored": {"type": "dict"},
+    "isolated": {"type": "bool", "default": False},
 }
 
 
@@ -349,6 +371,7 @@ REQUIRED_IF = [
     ("state", "schema_created", ("engine_version",)),
     ("state", "drained", ("drained",)),
     ("state", "deployed", ("applications",)),
+    ("state", "restored", ("restored",)),
 ]
 
 
