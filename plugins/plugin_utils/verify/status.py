@@ -70,7 +70,14 @@ def cluster_facts(facts: Snapshot) -> dict[str, str]:
                 f"{last.get('time')}  {last.get('operation')} by {last.get('owner') or 'unknown'}, "
                 f"release {short(last.get('release'))}"
             )
+        if record.get("isolated"):
+            found["isolated"] = (
+                f"since {record['isolated'].get('since')}: no balancer uses a node until {command('go_live')}"
+            )
     found["licence"] = _licence(facts)
+    backup = _backup(facts)
+    if backup:
+        found["backup"] = backup
     if facts.accept_unsupported:
         found["accepted"] = f"{', '.join(facts.accept_unsupported)} (not supported by the vendor)"
     return found
@@ -119,6 +126,31 @@ def _licence(facts: Snapshot) -> str:
             left = days(licence.get("days_left"), WARN_DAYS)
             return f"{left}, valid until {licence.get('valid_until') or 'unknown'}{nodes}"
     return "none found"
+
+
+def _backup(facts: Snapshot) -> str:
+    """The newest backup and the result of the last attempt; empty where none was ever made."""
+    for node in facts.reached:
+        result = node.results.get("backup") or {}
+        try:
+            answers.check(result, {"backups": [str], "last": dict})
+            answers.check(result["last"], {"time?": int, "problem?": str, "size?": int})
+        except ValueError:
+            if result and not result.get("skipped"):
+                return f"UNKNOWN on {node.name}: {plain_text(str(result.get('msg') or 'its answer is invalid'))}"
+            continue
+        backups, last = result["backups"], result["last"]
+        if not backups and not last:
+            continue
+        newest = (
+            f"newest {backups[0]} on {node.name}, {count(len(backups), 'backup')}"
+            if backups
+            else f"none on {node.name}"
+        )
+        if last.get("problem"):
+            return plain_text(f"LAST ATTEMPT FAILED: {last['problem']}; {newest}")
+        return plain_text(f"{newest}, {int(last.get('size') or 0)} bytes")
+    return ""
 
 
 # --- the nodes

@@ -40,9 +40,12 @@ ADD_NODE = "add_node"
 # The first step of a start by a run that has the lease; see roles/rollout/tasks/restart.yml.
 START_STEP = "start"
 RESTART = "restart"
+RESTORE = "restore"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
 _ROLL_OUT = ("site", "rollout")
+# What a restore takes from the record in the backup. The open operation, the lease and the drained nodes are of today.
+_RESTORED = ("schema", "applications", "pin", "sources")
 _LIMIT = 1 << 20
 # Characters of a text that people enter. The whole history has to fit into the limit.
 _LONGEST_TEXT = 300
@@ -79,6 +82,7 @@ def empty(cluster: str) -> Record:
         "durations": [],
         "maintenance": {},
         "restarts": None,
+        "isolated": None,
     }
 
 
@@ -116,6 +120,7 @@ def parse(data: bytes, where: str) -> Record:
         ("old_releases_until", (str, type(None))),
         ("drained_states", (dict,)),
         ("removed", (dict,)),
+        ("isolated", (dict, type(None))),
     ):
         if not isinstance(record[name], kinds):
             raise PermanentError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
@@ -302,6 +307,8 @@ class Change(t.NamedTuple):
     source: dict[str, t.Any] | None = None
     engine_stopped: bool = False
     restart: list[str] | None = None
+    restored: dict[str, t.Any] | None = None
+    isolated: bool = False
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
@@ -375,7 +382,8 @@ def _open(record: Record, change: Change) -> None:
     pin = record["pin"]
     if change.release:
         check_id(change.release)
-    if pin and change.release and change.release != pin.get("release") and change.operation != ROLLBACK:
+    returns = change.operation in (ROLLBACK, RESTORE)
+    if pin and change.release and change.release != pin.get("release") and not returns:
         raise NodeError(
             f"The cluster is pinned to release {pin.get('release')} since {pin.get('time')} "
             f"({pin.get('reason') or 'no reason given'}). "
@@ -387,12 +395,13 @@ def _open(record: Record, change: Change) -> None:
             _remember(record, change.operation, change, node=change.node, reason="completes the open rollout")
     if operation is not None and operation.get("name") != change.operation:
         take_over = change.take_over
-        if change.operation == ROLLBACK and operation.get("name") in _ROLL_OUT:
-            take_over = take_over or change.reason or "rolled back"
+        # A restore replaces everything that another operation would have changed.
+        if change.operation == RESTORE or (change.operation == ROLLBACK and operation.get("name") in _ROLL_OUT):
+            take_over = take_over or change.reason or ("restored" if change.operation == RESTORE else "rolled back")
         if not take_over:
             again = (
-                "run ivy.cluster.rollback again, which brings it to its end"
-                if operation.get("name") == ROLLBACK
+                f"run ivy.cluster.{operation['name']} again, which brings it to its end"
+                if operation.get("name") in (ROLLBACK, RESTORE)
                 else ""
             )
             raise NodeError(
@@ -408,7 +417,8 @@ def _open(record: Record, change: Change) -> None:
             "since": timestamp(change.now),
         }
     new_release = bool(change.release) and record["desired_release"] != change.release
-    if operation is None and (new_release or not change.release):
+    # A restore stops and starts every engine, also with the same release.
+    if operation is None and (new_release or not change.release or change.operation == RESTORE):
         record["operation"] = operation = {
             "name": change.operation,
             "owner": change.owner,
@@ -551,6 +561,22 @@ def _take(record: Record, change: Change) -> None:
         )
 
 
+def _restore(record: Record, change: Change) -> None:
+    """What the record of the backup contains about the restored data."""
+    found = parse(json.dumps(change.restored).encode("ascii"), "in the backup")
+    for name in _RESTORED:
+        record[name] = found[name]
+    known = {json.dumps(entry, sort_keys=True) for entry in record["history"]}
+    older = [entry for entry in found["history"] if json.dumps(entry, sort_keys=True) not in known]
+    record["history"] = sorted([*older, *record["history"]], key=lambda entry: str(entry.get("time", "")))[-HISTORY:]
+    record["isolated"] = _isolation(record, change) if change.isolated else None
+    _remember(record, "restored", change, reason=change.reason)
+
+
+def _isolation(record: Record, change: Change) -> dict[str, t.Any]:
+    return record["isolated"] or {"since": timestamp(change.now), "owner": change.owner, "reason": change.reason}
+
+
 def check(record: Record, run_id: str) -> None:
     """Raise LeaseError unless this run holds the lease."""
     leases.renew(record["lease"], leases.Claim(run_id, "", "", "", "", 0.0, 0))
@@ -629,6 +655,16 @@ def apply(record: Record, change: Change) -> Record:
             _remember(new, "undrain", change, node=change.node)
     elif change.state == "restart_requested":
         maintenance.request_restart(new, change.restart or [], change.owner, timestamp(change.now), change.now)
+    elif change.state == "restored":
+        if change.restored is None:
+            raise NodeError("restored_record: name the record in the backup.")
+        _restore(new, change)
+    elif change.state == "isolated":
+        new["isolated"] = _isolation(new, change)
+    elif change.state == "live":
+        if new["isolated"]:
+            new["isolated"] = None
+            _remember(new, "live", change, reason=change.reason)
     elif change.state == "deployed":
         wanted = dict(sorted((change.applications or {}).items()))
         if new["applications"] != wanted:
