@@ -22,7 +22,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Snapshot,
     snapshot_from,
 )
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import maintenance
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import maintenance as node_maintenance
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
@@ -62,7 +62,7 @@ def cluster_facts(facts: Snapshot) -> dict[str, str]:
             found["source"] = source
         if record.get("lease"):
             found["at work"] = lease.describe(record["lease"])
-        found.update(maintenance.facts(record))
+        found.update(node_maintenance.facts(record))
         history = record.get("history") or []
         if history:
             last = history[-1]
@@ -161,7 +161,7 @@ def node_rows(facts: Snapshot) -> list[dict[str, t.Any]]:
     found = []
     for node in facts.present:
         cells, remarks = _node(facts, node)
-        drained = maintenance.described(facts.record()[0] or {}, node.name)
+        drained = node_maintenance.described(facts.record()[0] or {}, node.name)
         remarks = [f"drained {drained}", *remarks] if drained else remarks
         found.append({**dict(zip(_COLUMNS, cells)), "remarks": [*remarks, *guard_remarks(node)]})
     return found
