@@ -20,6 +20,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Host,
     Result,
     Snapshot,
+    login_problem,
     snapshot_from,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import maintenance as node_maintenance
@@ -357,10 +358,11 @@ def _database(facts: Snapshot) -> tuple[str, str]:
         row = host.fact("database_state", "query_result")[0]
     except (FactError, IndexError) as exc:
         return host.name, f"PostgreSQL does not respond: {exc}"
+    problem = login_problem(host)
     return host.name, (
         f"PostgreSQL {str(row['version']).split(' ', maxsplit=1)[0]}, {row['connections']} of {row['max_connections']} "
         f"connections, {facts.database_name} {row['size']}"
-    )
+    ) + (f", LOGIN OF THE ENGINES CHANGED: {problem}. Run {command('site')}" if problem else "")
 
 
 def _search(facts: Snapshot) -> tuple[str, str]:

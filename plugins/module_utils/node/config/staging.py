@@ -81,6 +81,6 @@ def _reject_other_key(context: Context, received: Manifest) -> None:
         return
     raise NodeError(
         f"Release {received.id} was built with another cluster key than release {applied.id}, which is applied. "
-        "Nothing was changed. Correct ivy_cluster_key; if it was renewed on purpose, set ivy_cluster_key_previous to the "
-        "former one, or run once with -e engine_accept_new_cluster_key=true."
+        "Nothing was changed. Correct ivy_cluster_key; if it was renewed on purpose, set ivy_cluster_key_previous to "
+        "the former one, or run once with -e engine_accept_new_cluster_key=true."
     )

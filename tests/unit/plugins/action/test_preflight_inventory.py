@@ -495,6 +495,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(ivy_database_name="a" * 64),
         {"database-name": "longer than 63 bytes"},
     ),
+    "a name of the owner whose login roles would be cut off": (
+        v(ivy_database_user="a" * 55),
+        {"database-name": "longer than 54 bytes"},
+    ),
     "a password in /etc/fstab": (
         v(
             file_share_mode="mount",

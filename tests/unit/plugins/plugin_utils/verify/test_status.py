@@ -416,6 +416,13 @@ def test_balancers_with_different_states_are_listed() -> None:
     assert "lb1 up, lb2 missing" in line(text, "engine2")
 
 
+def test_a_login_that_was_changed_in_the_database_is_in_its_line() -> None:
+    given = hosts()
+    assert "LOGIN" not in sut.from_facts(observed(given)).text
+    given["db1"]["results"]["database_login"] = {"changes": ["login ivy_0000000a: another password"]}
+    assert "LOGIN OF THE ENGINES CHANGED: login ivy_0000000a: another password" in sut.from_facts(observed(given)).text
+
+
 def test_services_that_do_not_respond_or_are_elsewhere() -> None:
     given = hosts()
     given["db1"]["results"] = {"database_state": {"msg": "could not connect"}}
