@@ -30,6 +30,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "validate": ("preflight",),
         "change": ("plan", "site", "rollout", "rollback", "unpin"),
+        "operate": ("restart", "drain", "undrain"),
         "verify": ("verify", "status", "history"),
         "drift": ("drift", "adopt"),
     },
@@ -43,7 +44,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "drift": ("drift", "adopt"),
     },
     {
-        "call": ("validate_run", "playbook_command", "run_summary", "addresses", "profile"),
+        "call": ("validate_run", "chosen_nodes", "playbook_command", "run_summary", "addresses", "profile"),
         "preflight": ("preflight_*",),
         "release": ("config_release", "shipped_jvm_options", "sso_headers"),
         "shared configuration": ("shared_config*", "node_releases"),

@@ -449,7 +449,7 @@ def _pass(record: Record, change: Change) -> None:
 
 def _repaired(record: Record, change: Change) -> None:
     """The run changed or restarted the node without a new release. One entry for each run and node."""
-    entry = {"operation": change.operation, "node": change.node, "reason": "repaired"}
+    entry = {"operation": change.operation, "node": change.node, "reason": change.reason or "repaired"}
     since = (record["lease"] or {}).get("started", "")
     for known in reversed(record["history"]):
         if str(known.get("time", "")) < since:
