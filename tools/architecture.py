@@ -30,7 +30,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "validate": ("preflight",),
         "change": ("plan", "site", "rollout", "rollback", "unpin"),
-        "nodes": ("add_node", "remove_node"),
+        "nodes": ("add_node", "remove_node", "restart", "drain", "undrain"),
         "rotate": ("rotate_secrets", "rotate_certificates"),
         "back up": ("backup", "restore", "go_live"),
         "verify": ("verify", "status", "history"),
@@ -49,7 +49,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "drift": ("drift", "adopt"),
     },
     {
-        "call": ("validate_run", "playbook_command", "run_summary", "addresses", "profile"),
+        "call": ("validate_run", "chosen_nodes", "playbook_command", "run_summary", "addresses", "profile"),
         "preflight": ("preflight_*",),
         "release": ("config_release", "shipped_jvm_options", "sso_headers", "*_fingerprint"),
         "shared configuration": ("shared_config*", "node_releases"),

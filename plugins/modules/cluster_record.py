@@ -51,7 +51,7 @@ options:
         the desired one and no operation is open, nothing changes. V(site) and V(rollout) complete each other. A
         V(rollback) continues an open one of them, since it reverts it.
       - V(passed) records that O(node) has passed the gate with the desired release. If no operation is open, the
-        history gets an entry, since the run has repaired the node.
+        history gets an entry with O(reason), since the run has repaired the node.
       - V(closed) ends the operation. It fails if a node of O(nodes) has another release, or did not
         pass the gate with it.
       - V(schema_created) records that the tables of the database exist.

@@ -87,13 +87,12 @@ def begin(record: Record, node: str, entry: Record) -> bool:
 
 
 def end(record: Record, node: str) -> bool:
-    """The node is to be used again. Until it is, each run that has it brings it back."""
+    """The node is to be used again. Until it is, each run that has it brings it back. Returns whether it was drained."""
     known = node in record["maintenance"]
-    if known:
-        record["maintenance"] = {name: entry for name, entry in record["maintenance"].items() if name != node}
-        record["drained"] = sorted({*record["drained"], node})
-        # Without a state from before, the load balancers use it.
-        record["drained_states"] = {name: states for name, states in record["drained_states"].items() if name != node}
+    record["maintenance"] = {name: entry for name, entry in record["maintenance"].items() if name != node}
+    record["drained"] = sorted({*record["drained"], node})
+    # Without a state from before, the load balancers use it.
+    record["drained_states"] = {name: states for name, states in record["drained_states"].items() if name != node}
     return known
 
 

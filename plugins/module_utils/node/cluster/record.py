@@ -466,7 +466,7 @@ def _pass(record: Record, change: Change) -> None:
 
 def _repaired(record: Record, change: Change) -> None:
     """The run changed or restarted the node without a new release. One entry for each run and node."""
-    reason = "added" if change.operation == ADD_NODE else "repaired"
+    reason = "added" if change.operation == ADD_NODE else change.reason or "repaired"
     entry = {"operation": change.operation, "node": change.node, "reason": reason}
     since = (record["lease"] or {}).get("started", "")
     for known in reversed(record["history"]):
