@@ -56,6 +56,7 @@ ORDER = (
     "test_adopt",
     "test_rollback",
     "test_plan",
+    "test_backup",
     "test_two_controllers",
     "test_rolling_restart",
     "test_nodes",

@@ -16,7 +16,10 @@ from ansible_collections.ivy.cluster.tests.unit.repository import test_lost_host
 
 A = "a" * 32
 STEPS = (
-    *(f"rollout/{step}" for step in ("prepare_restart", "prepare_undrain", "require_closed", "plan_drain", "set_aside")),
+    *(
+        f"rollout/{step}"
+        for step in ("prepare_restart", "prepare_undrain", "require_closed", "plan_drain", "set_aside")
+    ),
     "rollout/bring_back",
 )
 GATHER = """

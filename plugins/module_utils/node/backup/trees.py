@@ -17,7 +17,7 @@ import typing as t
 
 from ..cluster.access import acting_as
 from ..files import bounded
-from ..files.atomic import check_relative, is_temporary
+from ..files.atomic import check_relative, is_temporary, read_all
 from ..files.errors import NodeError
 
 # A share that is slow, but not away, has read a block or written a file within it.
@@ -43,11 +43,11 @@ class _Exactly:
 
     def read(self, size: int = -1) -> bytes:
         wanted = self.left if size < 0 else min(size, self.left)
-        block = os.read(self.fd, min(wanted, _BLOCK)) if wanted else b""
-        if wanted and not block:
+        block = read_all(self.fd, wanted)
+        if len(block) < wanted:
             self.short = True
-            block = b"\0" * min(wanted, _BLOCK)
-        self.left -= len(block)
+            block += b"\0" * (wanted - len(block))
+        self.left -= wanted
         return block
 
 
@@ -158,12 +158,16 @@ def unpack(source: int, directory: str, account: Account) -> dict[str, t.Any]:
 
 def read(source: int, progress: t.Callable[[], t.Any] = lambda: None, directory: str = "") -> dict[str, t.Any]:
     """Read all of an archive, and write it where a directory is named."""
-    files = 0
+    files, links = 0, set()
     try:
         with os.fdopen(source, "rb", closefd=False) as stream, gzip.GzipFile(fileobj=stream) as packed:
             with tarfile.open(fileobj=packed, mode="r|") as archive:
                 for item in archive:
-                    check_relative(item.name)
+                    parts = check_relative(item.name)
+                    if any("/".join(parts[:length]) in links for length in range(1, len(parts))):
+                        raise NodeError(f"The archive is damaged: {item.name} is below a link.")
+                    if item.issym():
+                        links.add(item.name)
                     content = archive.extractfile(item) if item.isreg() else None
                     _write(item, content, directory, progress)
                     files += item.isreg()

@@ -544,7 +544,7 @@ def _remove(record: Record, change: Change) -> None:
     """The node does not belong to the cluster any more. What remains keeps its engine from starting again."""
     node = change.node
     record["drained"] = [name for name in record["drained"] if name != node]
-    for part in ("passed", "drained_states"):
+    for part in ("passed", "drained_states", "maintenance"):
         record[part] = {name: value for name, value in record[part].items() if name != node}
     record["durations"] = [entry for entry in record["durations"] if entry["node"] != node]
     if node not in record["removed"]:

@@ -679,3 +679,70 @@ def test_an_added_node_is_in_the_history_as_such() -> None:
 def test_a_damaged_list_of_removed_nodes_is_an_error(removed: t.Any) -> None:
     with pytest.raises(NodeError, match="removed"):
         record.parse(json.dumps({**record.empty("demo"), "removed": removed}).encode(), "here")
+
+
+def restored(value: t.Any, **more: t.Any) -> t.Any:
+    return change("restored", A, operation="restore", restored=value, **more)
+
+
+def test_a_restore_is_an_operation_also_with_the_same_release() -> None:
+    """It stops and starts every engine, and until it is finished no other operation begins."""
+    done = after(change("opened", A), change("closed", A))
+    opened = after(change("opened", A, operation="restore", reason="backup x"), start=done)
+    assert opened["operation"]["name"] == "restore"
+    with pytest.raises(NodeError, match=r"run ivy\.cluster\.restore again"):
+        after(change("opened", A), start=opened)
+    with pytest.raises(NodeError, match="did not pass the gate"):
+        after(change("closed", A, operation="restore", nodes={"n1": A}), start=opened)
+    closed = after(
+        change("passed", operation="restore"), change("closed", A, operation="restore", nodes={"n1": A}), start=opened
+    )
+    assert closed["operation"] is None
+    assert closed["history"][-1]["operation"] == "restore done"
+
+
+def test_a_restore_replaces_a_pin_and_an_open_rollout() -> None:
+    done = after(change("opened", A), change("closed", A))
+    pinned = after(change("pinned", A, reason="freeze"), start=done)
+    left = after(change("opened", B, operation="rollback"), start=pinned)
+    opened = after(change("opened", C, operation="restore"), start=left)
+    assert (opened["operation"]["name"], opened["desired_release"]) == ("restore", C)
+    assert after(restored(done), start=opened)["pin"] is None
+
+
+def test_a_restored_record_keeps_the_lease_and_the_operation() -> None:
+    backup = after(
+        change("opened", A),
+        change("closed", A),
+        change("schema_created", engine_version="11.3.0"),
+        change("deployed", applications={"demo.zip": "1"}),
+    )
+    today = after(change("opened", B, now=NOON + HOUR), change("drained", drained=["n2"], now=NOON + HOUR))
+    opened = after(change("opened", A, operation="restore", now=NOON + HOUR), start=today)
+    held = record.apply(opened, restored(backup)._replace(state="taken", now=NOON + HOUR))
+    found = record.apply(held, restored(backup, now=NOON + HOUR))
+    assert found["lease"]["run_id"] == "run1"
+    assert (found["operation"]["name"], found["desired_release"], found["drained"]) == ("restore", A, ["n2"])
+    assert (found["schema"], found["applications"]) == (backup["schema"], {"demo.zip": "1"})
+    assert [entry["operation"] for entry in found["history"]][:2] == ["site", "site done"]
+    assert found["history"][-1]["operation"] == "restored"
+    again = record.apply(found, restored(backup, now=NOON + HOUR))
+    assert len(again["history"]) == len(found["history"]) + 1
+
+
+def test_a_damaged_record_of_a_backup_is_refused() -> None:
+    with pytest.raises(NodeError, match="damaged"):
+        after(restored({"format": 1, "cluster": "demo", "pin": 7}))
+    with pytest.raises(NodeError, match="restored"):
+        after(restored(None))
+
+
+def test_an_isolated_cluster_is_isolated_until_it_goes_live() -> None:
+    isolated = after(restored(record.empty("demo"), isolated=True, reason="backup x"))
+    assert isolated["isolated"]["reason"] == "backup x"
+    assert after(change("isolated", now=NOON + HOUR), start=isolated)["isolated"] == isolated["isolated"]
+    live = after(change("live", operation="go_live"), start=isolated)
+    assert (live["isolated"], live["history"][-1]["operation"]) == (None, "live")
+    assert after(change("live", operation="go_live"), start=live) == live
+    with pytest.raises(NodeError, match="damaged"):
+        record.parse(json.dumps({**record.empty("demo"), "isolated": 1}).encode(), "x")
