@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs before the engine, as root, from the unit's ExecStartPre: fences a stale node, waits for what the engine needs,
-records what the engine reads.
+"""Runs before the engine, as root, from the unit's ExecStartPre: ends an activation that was cut off, fences a stale
+node, waits for what the engine needs, records what the engine reads.
 
 Two kinds of obstacles: what only a person can remove ends the attempt, and the unit is not started again (exit status
 1). Everything else can pass (a file share or a database that is away, an error of the disk, even an error of
@@ -21,7 +21,7 @@ import typing as t
 from ..cluster import fence, record
 from ..config.view import View, settings_from
 from ..engine import database, firewall, mounts, run_state, sockets, start_state
-from ..engine.unit import show
+from ..engine.unit import show, systemctl
 from ..files import accounts, bounded
 from ..files.errors import NodeError, PermanentError
 from ..masking.text import failure
@@ -36,6 +36,11 @@ _DEAD_MOUNT = (errno.ENOTCONN, errno.ESTALE)
 _ANY_ADDRESS = ("0.0.0.0", "::")
 _RUN = "Run: ansible-playbook ivy.cluster.site"
 _SYSTEMD_TRIES = "systemd mounts it again"
+
+
+def log(text: str) -> None:
+    sys.stderr.write(f"ivy-cluster: {text}\n")
+    sys.stderr.flush()
 
 
 @contextlib.contextmanager
@@ -125,21 +130,64 @@ def check_database(place: t.Mapping[str, t.Any], seconds: float = _DATABASE_SECO
         raise NodeError(f"The database {address}:{port} does not take connections: {problem}.")
 
 
-def _check_release(node: t.Mapping[str, t.Any], name: str, store: Store, release: str | None) -> None:
+def _desired(node: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+    """The cluster record; None if there is none."""
     uid = accounts.uid_of(str(node.get("user") or "ivy"))
     gid = accounts.gid_of(str(node.get("group") or "ivy"))
+    directory = str(node["record_directory"])
+    check_share(directory)
+    return record.read(directory, uid, gid)
+
+
+def _refusal(node: t.Mapping[str, t.Any], release: str | None, desired: t.Mapping[str, t.Any] | None) -> str:
+    name = str(node.get("node", ""))
     if not node.get("record_directory"):
-        reason = "" if release else fence.refusal(None, None, "", name)
-    else:
-        directory = str(node["record_directory"])
-        check_share(directory)
-        desired = record.read(directory, uid, gid)
-        reason = fence.refusal(release, desired, str(node.get("cluster", "")), name)
-        if release and desired is None:
-            # Nothing proves that there is none: a directory is empty, too, while its file system is not mounted.
-            raise NodeError(reason)
+        return "" if release else fence.refusal(None, None, "", name)
+    reason = fence.refusal(release, desired, str(node.get("cluster", "")), name)
+    if release and desired is None:
+        # Nothing proves that there is none: a directory is empty, too, while its file system is not mounted.
+        raise NodeError(reason)
+    return reason
+
+
+def _check_release(node: t.Mapping[str, t.Any], release: str | None) -> None:
+    reason = _refusal(node, release, _desired(node) if node.get("record_directory") else None)
     if reason:
         raise PermanentError(reason)
+
+
+def _end_activation(node: t.Mapping[str, t.Any], store: Store, run_directory: str, run: str) -> bool:
+    """Finish or revert an activation that was cut off, as the cluster record allows. False if there is none."""
+    with _proven():
+        applied, intent = store.applied(), store.intent()
+    if not intent:
+        return False
+    if store.busy():
+        # That run may come to its end.
+        raise NodeError("A run is activating a release on this node.")
+    # Only then, which saves time at each start.
+    from ..config import recovery
+
+    interrupted = "An activation was interrupted on this node, so its files are not those of one release"
+    possible = recovery.candidates(applied, intent)
+    desired = _desired(node) if node.get("record_directory") else None
+    refusals = {one.release: _refusal(node, one.release, desired) for one in possible}
+    wanted = [one for one in possible if not refusals[one.release]]
+    if not wanted:
+        reasons = " ".join(dict.fromkeys(refusals.values())) or "The store does not say how it was to be changed."
+        raise PermanentError(f"{interrupted}. {reasons} {run}")
+    try:
+        done = recovery.recover(store, intent, wanted, run_directory)
+    except PermanentError as exc:
+        raise PermanentError(f"{interrupted}. {exc} {run}") from exc
+    except NodeError as exc:
+        raise NodeError(f"{interrupted}, and this cannot be completed yet: {exc}") from exc
+    if done.daemon_reload:
+        # The rest of this start uses the new unit. At the start of the host, systemd read it before this.
+        systemctl("daemon-reload")
+    how = "It is completed" if done.candidate.forward else "The files before it are restored"
+    log(f"An activation was interrupted on this node. {how}: release {done.candidate.release}.")
+    return True
 
 
 def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DIRECTORY) -> None:
@@ -147,10 +195,13 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
     node = _settings(settings_path)
     name = str(node.get("node", ""))
     run = f"{_RUN} --limit {name or '<this node>'}"
-    check_files(node.get("required_files") or (), run)
     with contextlib.ExitStack() as stack:
         with _proven():
             store = stack.enter_context(Store(str(node.get("store") or "/var/lib/ivy-cluster")))
+        if store.is_prepared and _end_activation(node, store, run_directory, run):
+            # They may have been replaced.
+            node = _settings(settings_path)
+        check_files(node.get("required_files") or (), run)
         if not store.is_prepared:
             # Perhaps it is on a file system that is mounted later.
             raise NodeError(
@@ -159,17 +210,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
             )
         with _proven():
             applied = store.applied()
-            intent = store.intent()
-        if intent:
-            # Read again once nobody holds the lock: that run may have come to its end meanwhile.
-            with _proven():
-                under_way = store.busy() or not store.intent()
-            if under_way:
-                raise NodeError("A run is activating a release on this node.")
-            raise PermanentError(
-                f"An activation was interrupted on this node, so its files are not those of one release. {run}"
-            )
-        _check_release(node, name, store, applied.get("release"))
+        _check_release(node, applied.get("release"))
         if node.get("firewall_table"):
             check_firewall(str(node["firewall_table"]))
         if node.get("http_port"):
@@ -213,11 +254,6 @@ class Attempt:
         with contextlib.suppress(Exception):
             start_state.write(now, self.run_directory)
 
-    @staticmethod
-    def _log(text: str) -> None:
-        sys.stderr.write(f"ivy-cluster: {text}\n")
-        sys.stderr.flush()
-
     def _pause(self) -> None:
         """Wait before the start if the engine ended several times in a row."""
         with contextlib.suppress(Exception):
@@ -231,7 +267,7 @@ class Attempt:
                 f"For the reason run: journalctl -u {self.unit}"
             )
             self._note(start_state.PAUSING, reason)
-            self._log(f"{reason} The next start is in {seconds:.0f} seconds.")
+            log(f"{reason} The next start is in {seconds:.0f} seconds.")
             self.sleep(seconds)
 
     def run(self) -> int:
@@ -244,7 +280,7 @@ class Attempt:
             except PermanentError as exc:
                 reason = start_state.one_line(str(exc))
                 self._note(start_state.REFUSED, reason)
-                self._log(f"the engine is not started. {reason}")
+                log(f"the engine is not started. {reason}")
                 return 1
             except (NodeError, OSError) as exc:
                 reason = start_state.one_line(str(exc))
@@ -255,7 +291,7 @@ class Attempt:
                 return 0
             self._note(start_state.WAITING, reason)
             if reason != logged:
-                self._log(f"the engine is not started yet. {reason}")
+                log(f"the engine is not started yet. {reason}")
                 logged = reason
             # Nodes that wait for the same must not all start at the same moment.
             self.sleep(start_state.delay(attempts) * random.uniform(0.8, 1.2))

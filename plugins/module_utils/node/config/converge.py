@@ -39,19 +39,22 @@ def converge(request: Request) -> Result:
     check_id(request.release)
     with Store(request.store) as store:
         if request.check:
-            return _converge(request, store)
+            return converge_locked(request, store)
         with store.lock():
-            return _converge(request, store)
+            return converge_locked(request, store)
 
 
-def _converge(request: Request, store: Store) -> Result:
+def converge_locked(request: Request, store: Store) -> Result:
+    """The same for a caller that holds the lock of the store, or that only predicts."""
     settings = request.settings
     with View(settings, store, must_exist=not request.check) as view:
         context = open_context(request, store, view, show(settings.unit))
         obtained = obtain_release(context)
         release = obtained.release if obtained else None
         node_files = NodeFiles(context.recorded.node_files, {})
-        if request.node_files is not None:
+        if request.recorded_node_files is not None:
+            node_files = NodeFiles(request.recorded_node_files, {})
+        elif request.node_files is not None:
             node_files = parse_node_files(request.node_files, must_exist=not request.check)
         elif request.previous_node_files:
             node_files = NodeFiles(context.recorded.previous_node_files or context.recorded.node_files, {})

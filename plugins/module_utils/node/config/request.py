@@ -43,11 +43,13 @@ class Request(t.NamedTuple):
     delta: dict[str, t.Any] | None = None
     # The node files as they were before they were last changed.
     previous_node_files: bool = False
+    # The node files as the store has recorded them, where it has the contents as well.
+    recorded_node_files: dict[str, dict[str, t.Any]] | None = None
     run_directory: str = run_state.RUN_DIRECTORY
 
     @property
     def sets_node_files(self) -> bool:
-        return self.node_files is not None or self.previous_node_files
+        return self.node_files is not None or self.previous_node_files or self.recorded_node_files is not None
 
 
 # Options of all modules that inspect a node.

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Step 5: activate a release so that the next run can finish it, wherever it is interrupted."""
+"""Step 5: activate a release so that the next start or run can finish it, wherever it is interrupted."""
 
 from __future__ import annotations
 
@@ -116,6 +116,8 @@ def _execute(
             "release": release.id,
             "engine_directory": view.engine_directory,
             "node_files": next_applied["node_files"],
+            # For the start of the engine, which finishes this if it is cut off.
+            "settings": next_applied["settings"],
             "time": timestamp(),
         }
     )
@@ -142,7 +144,7 @@ def _give_up(context: Context, release: Manifest, executor: Executor, exc: Excep
         reason = f"{printable(executor.at or str(exc.filename or ''))}: {exc.strerror or exc}"
         reason += ". Free some space, or mount the file system for writing, and run again"
     if executor.replaced:
-        consequence = "Some files were already replaced, so the engine does not start before the next run has finished."
+        consequence = "Some files were already replaced. The next run, or the next start of the engine, completes this."
     else:
         consequence = "No file was replaced."
         if not context.interrupted:

@@ -196,7 +196,17 @@ class Node:
         return inspection.accept(self.request(release, **more))
 
     def start(self, fence: bool = False) -> str:
-        """Start the engine as systemd would: with the record of the start before it."""
+        """Start the engine as systemd would: with the record of the start before it. Returns why it does not start."""
+        try:
+            self.prepare(fence)
+        except NodeError as exc:
+            self.active = False
+            return str(exc)
+        self.active = True
+        return ""
+
+    def prepare(self, fence: bool = True) -> None:
+        """What runs before the engine."""
         self.starts += 1
         os.environ["INVOCATION_ID"] = f"invocation-{self.starts}"
         self.environment.mkdir(exist_ok=True)
@@ -210,13 +220,7 @@ class Node:
             "record_directory": str(self.record) if fence else "",
         }
         settings.write_text(json.dumps(values))
-        reason = ""
-        try:
-            record_start.prepare(str(settings), str(self.run))
-        except NodeError as exc:
-            reason = str(exc)
-        self.active = not reason
-        return reason
+        record_start.prepare(str(settings), str(self.run))
 
     def stop(self) -> None:
         self.active = False

@@ -12,6 +12,8 @@ import json
 import os
 import pickle
 import random
+import runpy
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -21,10 +23,10 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.agent import start as record_start
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
-from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate
+from ansible_collections.ivy.cluster.plugins.module_utils.node.config import activate, decision
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import run_state
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import atomic
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError, PermanentError
 from ansible_collections.ivy.cluster.tests.timing import wait_until
 
 IVY = "engine:configuration/ivy.yaml"
@@ -145,8 +147,6 @@ def test_killed_at_every_point_the_next_run_ends_in_one_complete_release(
         assert edit_is_safe(one)
         if one.opened().intent():
             cut += 1
-            # A node whose files may be a mixture does not start.
-            assert "was interrupted" in one.start()
         listed, text = (new(one), "LANG=D\n") if then == "forward" else (old(one), "LANG=C\n")
         looked = one.inspect()
         assert {item["path"] for item in looked["drift"]} <= {"configuration/web.xml"}
@@ -168,6 +168,222 @@ def test_killed_at_every_point_the_next_run_ends_in_one_complete_release(
         assert again["drift"] == []
         assert one.start() == ""
     assert cut > 10
+
+
+def cut_off(node: t.Any, base: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> t.Any:
+    """A node whose power failed after so many writes of an activation."""
+    one = type(node)(base)
+    prepared(one)
+    with monkeypatch.context() as patch:
+        Reaper(patch, after)
+        with pytest.raises(Killed):
+            one.apply(one.build(new(one)), node_files=node_files(one, "LANG=D\n"))
+    return one
+
+
+def is_one_release(one: t.Any, listed: t.Any, text: str, release: str) -> None:
+    assert one.holds(listed)
+    assert (one.base / "made/node.env").read_text() == text
+    assert one.path(NEW).exists() is (NEW in listed)
+    assert one.path(APP).exists() is (APP in listed)
+    assert not list(one.base.rglob(".ivy-cluster-*"))
+    with one.opened() as store:
+        assert store.applied()["release"] == release
+        assert not store.intent()
+    assert edit_is_safe(one)
+
+
+def want(one: t.Any, release: str, *others: str) -> None:
+    """A cluster record with an open rollout, or without one if there are no other releases."""
+    one.record.mkdir(exist_ok=True)
+    value = {**record.empty("demo"), "desired_release": release}
+    if others:
+        value.update(operation={"name": "rollout"}, allowed_releases=list(others))
+    record.write(str(one.record), value, os.geteuid(), os.getegid())
+
+
+def test_killed_at_every_point_the_next_start_ends_in_one_complete_release(
+    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activate, "BATCH", 16)
+    before, after_it = node.build(old(node)).id, node.build(new(node)).id
+    recovered = 0
+    for after in range(points(node, monkeypatch)):
+        one = cut_off(node, tmp_path_factory.mktemp("power"), monkeypatch, after)
+        with one.opened() as store:
+            intent, applied = store.intent(), store.applied()["release"]
+        # Every second time, the cluster does not want the new release.
+        back = bool(intent) and after % 2 == 0 and applied == before
+        want(one, before if back else after_it, *([] if back else [before]))
+        assert one.start(fence=True) == ""
+        if intent:
+            recovered += 1
+            # A last moment's edit is in the backup that was made before the first file was replaced.
+            is_one_release(one, *((old(one), "LANG=C\n", before) if back else (new(one), "LANG=D\n", after_it)))
+        else:
+            assert one.opened().applied()["release"] == applied
+            assert edit_is_safe(one)
+        # Nothing is left for the next run, and it reports the backup of the run that was cut off.
+        result = one.apply(one.build(new(one)), node_files=node_files(one, "LANG=D\n"))
+        assert one.holds(new(one))
+        assert edit_is_safe(one)
+        assert not result["interrupted"]
+    assert recovered > 10
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["forward", "back"])
+def test_killed_at_every_point_of_the_recovery_the_start_after_it_completes_it(
+    node: t.Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, back: bool
+) -> None:
+    before, after_it = node.build(old(node)).id, node.build(new(node)).id
+    total = points(node, monkeypatch)
+
+    def make() -> t.Any:
+        # In the middle of the exchange.
+        for after in range(total - 1, 0, -1):
+            one = cut_off(node, tmp_path_factory.mktemp("again"), monkeypatch, after)
+            if one.path(IVY).read_bytes() == new(one)[IVY].content and one.path(WEB).read_bytes() == EDIT:
+                want(one, before if back else after_it, *([] if back else [before]))
+                return one
+        raise AssertionError("there is no such point")
+
+    kept = make()
+    state = kept.snapshot()
+    # The record is read in another process, which would be killed instead.
+    desired = json.loads((kept.record / "record.json").read_text())
+    monkeypatch.setattr(record_start, "_desired", lambda _node: desired)
+
+    def again() -> t.Any:
+        base = tmp_path_factory.mktemp("recover")
+        copy = base / "node"
+        shutil.copytree(kept.base, copy, symlinks=True)
+        one = object.__new__(type(kept))
+        one.__dict__.update(kept.__dict__)
+        for name in ("engine", "environment", "secrets", "store", "run", "record"):
+            setattr(one, name, copy / getattr(kept, name).relative_to(kept.base))
+        one.base = copy
+        for path in (one.store / "intent.json", one.store / "applied.json"):
+            path.write_text(path.read_text().replace(str(kept.base), str(copy)))
+        return one
+
+    def start(one: t.Any) -> None:
+        assert one.start(fence=True) == ""
+
+    cuts_seen = 0
+    for one in cuts(again, start, monkeypatch):
+        cuts_seen += 1
+        assert whole(one)
+        assert edit_is_safe(one)
+        start(one)
+        is_one_release(one, *((old(one), "LANG=C\n", before) if back else (new(one), "LANG=D\n", after_it)))
+    assert cuts_seen > 10
+    assert kept.snapshot() == state
+
+
+def mixed(node: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Any:
+    """A node in the middle of an exchange."""
+    for after in itertools.count(1):
+        base = tmp_path / f"mixed-{after}"
+        base.mkdir()
+        one = cut_off(node, base, monkeypatch, after)
+        if one.path(ENV).read_bytes() == new(one)[ENV].content and one.path(WEB).read_bytes() == EDIT:
+            return one
+    raise AssertionError
+
+
+def test_what_the_next_start_cannot_complete(node: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = mixed(node, tmp_path, monkeypatch)
+    before, after_it = one.build(old(one)).id, one.build(new(one)).id
+    mixture = {key: one.path(key).read_bytes() for key in (IVY, WEB, ENV)}
+
+    def untouched() -> bool:
+        return {key: one.path(key).read_bytes() for key in (IVY, WEB, ENV)} == mixture and bool(one.opened().intent())
+
+    # A third release.
+    want(one, "b" * 32)
+    with pytest.raises(PermanentError, match=r"was interrupted.*the cluster wants b"):
+        one.prepare()
+    assert untouched()
+    # Nobody says which one.
+    (one.record / "record.json").unlink()
+    with pytest.raises(NodeError, match="no cluster record") as caught:
+        one.prepare()
+    assert not isinstance(caught.value, PermanentError)
+    assert untouched()
+    want(one, after_it, before)
+    # A run is at work.
+    with one.opened() as store, store.lock():
+        with pytest.raises(NodeError, match="A run is activating a release") as caught:
+            one.prepare()
+        assert not isinstance(caught.value, PermanentError)
+    # The disk is full.
+    with monkeypatch.context() as patch:
+        patch.setattr(activate, "_RESERVE", 1 << 60)
+        with pytest.raises(NodeError, match="cannot be completed yet: There is not enough space") as caught:
+            one.prepare()
+        assert not isinstance(caught.value, PermanentError)
+    # The engine's file system is not mounted.
+    one.engine.rename(one.base / "away")
+    with pytest.raises(NodeError, match="Mount its file system") as caught:
+        one.prepare()
+    assert not isinstance(caught.value, PermanentError)
+    (one.base / "away").rename(one.engine)
+    assert untouched()
+    # The store lost a content of the new release: the one before is as good, as long as the cluster allows it.
+    digest = hashlib.sha256(new(one)[WEB].content).hexdigest()
+    blob = one.store / "blobs" / digest
+    blob.write_bytes(b"damaged")
+    want(one, after_it)
+    with pytest.raises(PermanentError, match=f"was interrupted.*{digest}"):
+        one.prepare()
+    assert untouched()
+    want(one, after_it, before)
+    one.prepare()
+    is_one_release(one, old(one), "LANG=C\n", before)
+
+
+def test_a_unit_that_the_recovery_replaces_is_loaded_again(
+    node: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = mixed(node, tmp_path, monkeypatch)
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(record_start, "systemctl", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(decision, "needs_daemon_reload", lambda *_arguments: True)
+    assert one.start() == ""
+    assert calls == [("daemon-reload",)]
+    assert "was interrupted on this node. It is completed: release" in capsys.readouterr().err
+    assert one.start() == ""
+    assert len(calls) == 1
+
+
+def test_the_program_of_two_versions_is_completed_before_it_is_used(node: t.Any, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    program = runpy.run_path(str(Path(__file__).resolve().parents[7] / "roles/engine/files/record-start"), run_name="x")
+    contents = {"ivy_node/a.py": b"A = 2\n", "ivy_node/sub/b.py": b"B = 2\n", "record-start": b"new"}
+    with node.opened() as store, store.lock():
+        records = {}
+        for path, content in contents.items():
+            digest = hashlib.sha256(content).hexdigest()
+            store.put_blob(digest, content)
+            records[str(library / path)] = {"sha256": digest, "mode": 0o644}
+        outside = tmp_path / "outside"
+        records[str(outside)] = records[str(library / "ivy_node/a.py")]
+        records[f"{library}/ivy_node/../../outside"] = records[str(outside)]
+        damaged = hashlib.sha256(b"C = 2\n").hexdigest()
+        (node.store / "blobs" / damaged).write_bytes(b"C = 3\n")
+        records[str(library / "ivy_node/c.py")] = {"sha256": damaged, "mode": 0o644}
+        store.put_intent({"release": "b" * 32, "node_files": records})
+        (library / "ivy_node").mkdir(parents=True)
+        (library / "ivy_node/a.py").write_bytes(b"A = 1\n")
+        with pytest.raises(BlockingIOError):
+            program["complete_library"](str(library), str(node.store))
+        assert (library / "ivy_node/a.py").read_bytes() == b"A = 1\n"
+    program["complete_library"](str(library), str(node.store))
+    found = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*.py")}
+    assert found == {"library/ivy_node/a.py": b"A = 2\n", "library/ivy_node/sub/b.py": b"B = 2\n"}
+    assert not outside.exists()
+    assert not list(library.rglob(".ivy-cluster-*"))
+    assert (library / "ivy_node/a.py").stat().st_mode & 0o777 == 0o644
 
 
 def test_killed_while_staging_the_release_does_not_count_as_staged(
