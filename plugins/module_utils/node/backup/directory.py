@@ -99,7 +99,7 @@ def remove_incomplete(directory: str) -> None:
 
 
 def remove(directory: str, backup: str) -> None:
-    """Without its name it is no backup any more, also if the removal is interrupted."""
+    """Rename it first, so that an interrupted removal leaves nothing that has the name of a backup."""
     target = os.path.join(directory, f"{_INCOMPLETE}{backup}")
     os.rename(os.path.join(directory, backup), target)
     discard(target)
