@@ -630,6 +630,57 @@ def test_a_renewal_keeps_what_it_does_not_name() -> None:
     assert (kept["step"], kept["node"], kept["stale_after"]) == ("stop", "n1", 100)
 
 
+def test_a_removed_node_is_forgotten_and_does_not_start_until_a_run_starts_it() -> None:
+    value = after(
+        change("opened", A, operation="site"),
+        change("passed", node="n2"),
+        change("drained", drained=["n2"], drained_states={"n2": {"lb1/x": "ready"}}),
+    )
+    value["durations"] = [{"kind": "start", "node": node, "seconds": 1} for node in ("n1", "n2")]
+    removed = after(change("removed", operation="remove_node", node="n2"), start=value)
+    assert (removed["passed"], removed["drained"], removed["drained_states"]) == ({}, [], {})
+    assert [entry["node"] for entry in removed["durations"]] == ["n1"]
+    assert removed["history"][-1] == {
+        "time": removed["removed"]["n2"],
+        "operation": "remove_node",
+        "release": A,
+        "owner": "admin",
+        "node": "n2",
+    }
+    # Once more, later.
+    again = after(change("removed", operation="remove_node", node="n2", now=NOON + HOUR), start=removed)
+    assert {**again, "lease": None} == {**removed, "lease": None}
+
+    assert "was removed from the cluster" in fence.refusal(A, removed, "demo", "n2")
+    assert fence.refusal(A, removed, "demo", "n1") == ""
+    started = after(change("renewed", operation="add_node", node="n2", step="start"), start=removed)
+    assert started["removed"] == {}
+    assert fence.refusal(A, started, "demo", "n2") == ""
+    # Only the start of this node counts.
+    for other in ({"node": "n1", "step": "start"}, {"node": "n2", "step": "stop"}):
+        assert after(change("renewed", **other), start=removed)["removed"] == removed["removed"]
+
+
+def test_no_more_removed_nodes_are_kept_than_events() -> None:
+    value = record.empty("demo")
+    for number in range(record.HISTORY + 5):
+        value = after(change("removed", operation="remove_node", node=f"n{number}"), start=value)
+    assert next(iter(value["removed"])) == "n5"
+    assert len(value["removed"]) == record.HISTORY
+
+
+def test_an_added_node_is_in_the_history_as_such() -> None:
+    value = after(change("opened", A), change("passed"), change("closed", A, nodes={"n1": A}))
+    value = after(change("passed", operation="add_node", node="n2"), start=value)
+    assert (value["history"][-1]["operation"], value["history"][-1]["reason"]) == ("add_node", "added")
+
+
+@pytest.mark.parametrize("removed", [["n2"], {"n2": 1}])
+def test_a_damaged_list_of_removed_nodes_is_an_error(removed: t.Any) -> None:
+    with pytest.raises(NodeError, match="removed"):
+        record.parse(json.dumps({**record.empty("demo"), "removed": removed}).encode(), "here")
+
+
 def restored(value: t.Any, **more: t.Any) -> t.Any:
     return change("restored", A, operation="restore", restored=value, **more)
 
