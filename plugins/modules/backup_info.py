@@ -10,7 +10,7 @@ short_description: Lists the backups on an engine node, and verifies one of them
 version_added: 0.1.0
 description:
   - Changes nothing.
-  - A backup that is incomplete or damaged is no error, but is reported in RV(problems).
+  - RV(problems) reports that a backup is incomplete or damaged. The module does not fail because of it.
 options:
   directory:
     description: Directory of the backups.

@@ -30,7 +30,8 @@ SELECT json_build_object(
   'collate', (SELECT datcollate FROM pg_database WHERE datname = :'name'),
   'ctype', (SELECT datctype FROM pg_database WHERE datname = :'name'),
   'engines', (SELECT coalesce(json_agg(DISTINCT coalesce(client_addr::text, 'this host')), '[]') FROM pg_stat_activity
-    WHERE datname = :'name' AND usename = :'owner')
+    WHERE datname = :'name' AND usesysid IN (SELECT oid FROM pg_roles WHERE NOT rolsuper
+      AND (rolname = :'owner' OR pg_has_role(oid, :'owner', 'MEMBER'))))
 );
 """
 _EXTENSIONS = "SELECT coalesce(json_agg(extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql';"

@@ -140,6 +140,9 @@ def validates_raw(task: Task) -> bool:
 _WRITERS = ("template", "copy", "blockinfile", "lineinfile", "replace", "assemble")
 # What is printed although it has variables, by the role's file and the task, and why it has no secret.
 _SHOWN = {
+    ("backup/tasks/install.yml", "Install the program, its settings, the service and the timer"): (
+        "names, directories and public keys in files that everybody can read"
+    ),
     (
         "certificates/tasks/create_authority_certificate.yml",
         "Install the certificate of the certificate authority on the controller",

@@ -69,7 +69,8 @@ def load(database: Database, name: str, path: str) -> dict[str, int]:
     """Load a dump into an empty database. All objects belong to the engine's user."""
     with tempfile.TemporaryDirectory() as directory:
         chosen = os.path.join(directory, "list")
-        with open(chosen, "w", encoding="utf-8") as stream:
+        fd = os.open(chosen, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as stream:
             stream.write(selected(contents(path)))
         argv: t.Sequence[str] = [
             commands.client_program("pg_restore"),

@@ -7,12 +7,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import stat
 import typing as t
 
 from ..files.errors import NodeError
-from . import manifest
+from . import manifest, paths
 
 _INCOMPLETE = ".incomplete-"
 _LOCK = ".lock"
@@ -68,7 +67,8 @@ def complete(directory: str, backup: str, content: manifest.Manifest) -> None:
     target = os.path.join(directory, f"{_INCOMPLETE}{backup}")
     data = manifest.to_bytes(content)
     manifest.parse(data, "the new manifest")
-    fd = os.open(os.path.join(target, manifest.FILE_NAME), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(os.path.join(target, manifest.FILE_NAME), flags, 0o600)
     with os.fdopen(fd, "wb") as stream:
         stream.write(data)
         stream.flush()
@@ -89,7 +89,7 @@ def _sync(directory: str) -> None:
 def discard(target: str) -> None:
     """Remove a directory that was not completed."""
     if os.path.basename(target).startswith(_INCOMPLETE):
-        shutil.rmtree(target, ignore_errors=True)
+        paths.remove_tree(target)
 
 
 def remove_incomplete(directory: str) -> None:
@@ -99,7 +99,7 @@ def remove_incomplete(directory: str) -> None:
 
 
 def remove(directory: str, backup: str) -> None:
-    """Without its name it is no backup any more, also if the removal is interrupted."""
+    """Rename it first, so that an interrupted removal leaves nothing that has the name of a backup."""
     target = os.path.join(directory, f"{_INCOMPLETE}{backup}")
     os.rename(os.path.join(directory, backup), target)
     discard(target)

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import io
 import os
-import shutil
 import tarfile
 import typing as t
 
@@ -93,7 +92,8 @@ def _check_space(options: Options, place: Place, facts: t.Mapping[str, int]) -> 
     most = facts["bytes"] + sizes
     last = directory.newest(options.directory)
     needed = min(most, 2 * manifest.size_of(last)) if last else most
-    free = shutil.disk_usage(options.directory).free
+    status = os.statvfs(options.directory)
+    free = status.f_bavail * status.f_frsize
     if free < needed + _RESERVE:
         raise NodeError(
             f"{options.directory} has {free >> 20} MiB free, and a backup needs up to {(needed + _RESERVE) >> 20} MiB. "
@@ -122,7 +122,7 @@ def _store(path: str, write: t.Callable[[bytes], t.Any]) -> None:
 def _certificates(files: t.Mapping[str, str], keys: bool) -> bytes:
     """An archive of the certificates that the controller has read on the balancers. Without keys, no file with one."""
     data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+    with trees.writing(data) as archive:
         for name, text in sorted(files.items()):
             check_relative(name)
             try:

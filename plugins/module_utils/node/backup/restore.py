@@ -12,8 +12,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
-import shutil
-import stat
 import tarfile
 import typing as t
 
@@ -22,7 +20,7 @@ from ..files.atomic import check_relative
 from ..files.errors import NodeError
 from ..files.manifest import check_id
 from ..store.store import Store
-from . import database, manifest, trees, verify
+from . import database, manifest, paths, trees, verify
 from . import directory as directories
 from .place import Place, read_place
 
@@ -76,9 +74,8 @@ def load_files(place: Place, directory: str, found: manifest.Manifest, again: bo
 def _prepare(place: Place, new: str, again: bool) -> None:
     work = work_directory(place)
     for old in [new] if again else [new, os.path.join(work, BEFORE), os.path.join(work, PARTIAL)]:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(old)
-    os.makedirs(new, 0o750, exist_ok=True)
+        paths.remove_tree(old)
+    paths.make_directories(new, 0o750)
     for name, path in place.trees.items():
         if os.stat(path).st_dev != os.stat(new).st_dev:
             raise NodeError(
@@ -102,7 +99,7 @@ def _swap_all(place: Place, names: t.Sequence[str]) -> None:
         raise NodeError(
             f"The restored files of {', '.join(missing)} are missing in {work}/{NEW}. Run the restore again."
         )
-    os.makedirs(before, 0o750, exist_ok=True)
+    paths.make_directories(before, 0o750)
     for name in names:
         _swap(place.trees[name], os.path.join(work, NEW, name), os.path.join(before, name), os.path.join(partial, name))
 
@@ -111,9 +108,9 @@ def _swap(path: str, new: str, before: str, partial: str) -> None:
     if os.path.isdir(before):
         # An earlier attempt has kept the old files, so what is here now is a part of the restored ones.
         for entry in os.listdir(path):
-            _remove(os.path.join(path, entry))
+            paths.remove_tree(os.path.join(path, entry))
     else:
-        os.makedirs(partial, 0o750, exist_ok=True)
+        paths.make_directories(partial, 0o750)
         _move(path, partial)
         # From here on, the old files are complete there.
         os.rename(partial, before)
@@ -123,13 +120,6 @@ def _swap(path: str, new: str, before: str, partial: str) -> None:
 def _move(source: str, target: str) -> None:
     for entry in os.listdir(source):
         os.rename(os.path.join(source, entry), os.path.join(target, entry))
-
-
-def _remove(path: str) -> None:
-    if stat.S_ISDIR(os.lstat(path).st_mode):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
 
 
 def _on_share(place: Place, function: t.Callable[[], t.Any]) -> t.Any:

@@ -19,6 +19,7 @@ from ..cluster.access import acting_as
 from ..files import bounded
 from ..files.atomic import check_relative, is_temporary, read_all
 from ..files.errors import NodeError
+from .paths import make_directories
 
 # A share that is slow, but not away, has read a block or written a file within it.
 SECONDS = 120.0
@@ -106,7 +107,7 @@ def writing(stream: t.IO[bytes]) -> t.Iterator[tarfile.TarFile]:
     """A new compressed archive. The fastest compression, since the engines work on the same host."""
     with contextlib.ExitStack() as stack:
         packed = stack.enter_context(gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0))
-        yield stack.enter_context(tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT))
+        yield stack.enter_context(tarfile.TarFile(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT))
 
 
 def pack(directory: str, account: Account, consume: t.Callable[[bytes], t.Any]) -> dict[str, t.Any]:
@@ -150,7 +151,7 @@ def unpack(source: int, directory: str, account: Account) -> dict[str, t.Any]:
 
     def extract(fd: int) -> dict[str, t.Any]:
         with acting_as(account.uid, account.gid):
-            os.makedirs(directory, 0o750)
+            make_directories(directory, 0o750)
             return read(source, lambda: os.write(fd, _PROGRESS), directory)
 
     return t.cast("dict[str, t.Any]", on_share(directory, extract, lambda _block: None))
@@ -194,10 +195,10 @@ def _write(item: tarfile.TarInfo, content: t.IO[bytes] | None, directory: str, p
             while block := content.read(_BLOCK):
                 _write_all(fd, block)
                 progress()
+            os.utime(fd, (item.mtime, item.mtime))
             os.fsync(fd)
         finally:
             os.close(fd)
-        os.utime(path, (item.mtime, item.mtime))
     progress()
 
 

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 import typing as t
 
 from ..cluster import record
 from ..files.errors import NodeError
-from . import commands, database, encryption, manifest, trees
+from . import commands, database, encryption, manifest, paths, trees
 from .make import described
 
 NONE, CHECKSUMS, CONTENT = "none", "checksums", "content"
@@ -68,12 +67,12 @@ def dump_file(directory: str, found: manifest.Manifest, identity: str = "") -> t
     work = tempfile.mkdtemp(prefix=".incomplete-", dir=os.path.dirname(directory))
     try:
         path = os.path.join(work, manifest.DUMP)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as stream, opened(directory, found, manifest.DUMP, identity) as clear:
             commands.read_descriptor(clear, stream.write, "age")
         yield path
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        paths.remove_tree(work)
 
 
 def stored_record(directory: str, found: manifest.Manifest, identity: str = "") -> record.Record:

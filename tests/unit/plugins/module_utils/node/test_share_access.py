@@ -229,7 +229,7 @@ def backup_restore(node: t.Any) -> None:
     contents = {"id": "20260131T120000Z", "files": {"data.tar.gz": {}}}
     archive = node.base / "data.tar.gz"
     with archive.open("wb") as stream:
-        backup_trees.pack(str(node.base / "etc"), found.account, stream.write)
+        backup_trees.pack(str(node.engine), found.account, stream.write)
     assert backup_restores.load_files(place_of_data, str(node.base), contents, False) >= 0
     assert backup_restores.swap_files(place_of_data, contents)
 

@@ -196,8 +196,8 @@ def test_a_failure_leaves_the_earlier_backups(cluster: Cluster, tmp_path: Path, 
 
 def test_a_full_disk_is_found_before_anything_is_written(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     first = cluster.back_up()["id"]
-    usage = collections.namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(100, 99, 1))
+    space = collections.namedtuple("space", "f_bavail f_frsize")
+    monkeypatch.setattr(os, "statvfs", lambda _path: space(1, 1))
     with pytest.raises(NodeError, match="MiB free, and a backup needs up to"):
         cluster.back_up()
     assert cluster.names() == [first]
