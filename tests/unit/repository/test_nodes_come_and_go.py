@@ -62,7 +62,7 @@ STOP = """
 - name: Stop the engine
   ansible.builtin.raw: echo inactive > 'DIRECTORY/unit/{{ inventory_hostname }}'
 """
-# Logs which nodes the host is told to leave out.
+# Logs which nodes are not among the addresses any more.
 PEER = """
 - name: Log the addresses
   ansible.builtin.raw: |
