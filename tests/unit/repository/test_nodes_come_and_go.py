@@ -62,7 +62,7 @@ STOP = """
 - name: Stop the engine
   ansible.builtin.raw: echo inactive > 'DIRECTORY/unit/{{ inventory_hostname }}'
 """
-# Logs which nodes the host is told to leave out.
+# Logs which nodes are not among the addresses any more.
 PEER = """
 - name: Log the addresses
   ansible.builtin.raw: |
@@ -103,6 +103,8 @@ class Nodes(Cluster):
         self.step("rollout/gather", GATHER)
         self.step("rollout/stage", self.stub("rollout/stage") + STAGE)
         self.step("rollout/stop", self.stub("rollout/stop") + STOP)
+        renew = "- ansible.builtin.include_tasks: renew_lease.yml\n"
+        self.step("rollout/restart", renew + self.stub("rollout/restart").lstrip())
         render = {"rollout_release": "{{ source_release }}", "rollout_release_problem": ""}
         self.step("rollout/render", yaml.safe_dump([{"name": "Build", "ansible.builtin.set_fact": render}]))
         for name in ("haproxy/update_servers", "engine/close_ports"):

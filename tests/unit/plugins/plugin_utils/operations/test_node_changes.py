@@ -30,7 +30,7 @@ def removing(names: t.Sequence[str] = ("engine3",), **more: t.Any) -> list[str]:
 
 def test_a_new_node_can_be_added() -> None:
     assert adding() == []
-    # One that was added before is no problem, so that an interrupted run can be repeated.
+    # So can one that was added before, so that an interrupted run can be repeated.
     assert adding(applied=NODES) == []
     # A node that stays off is not waiting to be added.
     assert adding(nodes=[*NODES, "engine4"], left_out=["engine4"]) == []
