@@ -395,6 +395,16 @@ def test_problems_of_a_balancer_are_reported(change: dict[str, t.Any], text: str
     assert text in row_of(facts, sut.BALANCER, "lb1").message
 
 
+def test_a_balancer_in_maintenance_is_reported_and_not_a_failure() -> None:
+    state = {"active": True, "since": "2026-11-29T10:00:00Z", "allowed_sources": []}
+    hosts = with_change("lb1", lambda r: r.update(balancer={"maintenance": state}, probe={"msg": "status 503"}))
+    facts = observed(hosts)
+    assert failed_rows(facts) == []
+    row = row_of(facts, sut.BALANCER, "lb1")
+    assert row.status is Status.SKIPPED
+    assert "IN MAINTENANCE since 2026-11-29T10:00:00Z: users get the maintenance page" in row.message
+
+
 def test_a_file_that_one_node_cannot_read_names_the_writer() -> None:
     hosts = with_change("engine2", lambda r: r["share_read"]["files"][0].update(same=False))
     facts = observed(hosts)
