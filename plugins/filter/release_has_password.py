@@ -33,7 +33,9 @@ options:
 EXAMPLES = r"""
 - name: Show whether the engines could log in with this release
   ansible.builtin.debug:
-    msg: "{{ release | ivy.cluster.release_has_password(ivy_controller_cache, ivy_database_password, ivy_cluster_key) }}"
+    msg: >-
+      {{ '3f2a9c0d3f2a9c0d3f2a9c0d3f2a9c0d'
+      | ivy.cluster.release_has_password(ivy_controller_cache, ivy_database_password, ivy_cluster_key) }}
 """
 
 RETURN = r"""
