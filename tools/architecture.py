@@ -51,7 +51,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "call": ("validate_run", "chosen_nodes", "playbook_command", "run_summary", "addresses", "profile"),
         "preflight": ("preflight_*",),
-        "release": ("config_release", "shipped_jvm_options", "sso_headers", "*_fingerprint"),
+        "release": ("config_release", "shipped_jvm_options", "sso_headers", "*_fingerprint", "release_has_*"),
         "shared configuration": ("shared_config*", "node_releases"),
         "host state": ("host_state*", "directories", "directory_problem", "file_sha256"),
         "cluster": (

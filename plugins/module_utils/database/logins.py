@@ -118,14 +118,14 @@ class Retired(t.NamedTuple):
 def retire(server: Server, owner: str, login: str, wait: float, check: bool) -> Retired:
     """Lock the earlier logins once nobody uses them, at the latest after ``wait`` seconds. Removes what it can."""
     state = read(server, owner, login)
-    if not (state.get("login") or {}).get("login"):
-        if check:
-            return Retired([], 0)
-        raise DatabaseError(f"The login {login} does not exist or is locked, so no other one is locked.")
     others = [other for other in state["others"] if other.get("login") or other.get("password")]
     names = [str(other["name"]) for other in others]
-    if not names or check:
+    if check:
         return Retired(names, sum(int(other["sessions"]) for other in others))
+    if not (state.get("login") or {}).get("login"):
+        raise DatabaseError(f"The login {login} does not exist or is locked, so no other one is locked.")
+    if not names:
+        return Retired([], 0)
     end = time.monotonic() + wait
     while any(int(other["sessions"]) for other in others) and time.monotonic() < end:
         time.sleep(_POLL_SECONDS)

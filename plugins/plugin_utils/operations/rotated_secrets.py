@@ -61,7 +61,7 @@ def render(data: t.Mapping[str, t.Any]) -> str:
     if data["new_key"] and changed:
         # Every digest is keyed, so with another key none is the same.
         nodes = listed(sorted(changed), _MOST_NODES)
-        lines.append(plain_text(f"cluster key: {done} on {nodes}. Which other secrets are new cannot be told."))
+        lines.append(plain_text(f"cluster key: {done} on {nodes}. Which other secrets are new is not known."))
         if not check:
             lines.append("Remove ivy_cluster_key_previous from the vault now.")
     else:

@@ -132,7 +132,7 @@ def test_an_error_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_arguments: t.Any, **_more: t.Any) -> t.Any:
         return subprocess.CompletedProcess([], 3, b"", b"ERROR: near 'it''s' of it's")
 
-    monkeypatch.setattr(psql.subprocess, "run", failing)
+    monkeypatch.setattr(subprocess, "run", failing)
 
     with pytest.raises(DatabaseError) as caught:
         psql.run(Server("/run", 1), "SELECT", secrets=["it's"])

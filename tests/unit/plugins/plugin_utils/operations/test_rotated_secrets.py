@@ -63,10 +63,10 @@ def test_nothing_to_rotate_and_other_changes() -> None:
     assert "other reasons" in render(data({"engine1": plan(SOURCE)}))
 
 
-def test_with_another_key_the_secrets_cannot_be_told_apart() -> None:
+def test_with_another_key_it_is_not_known_which_secrets_are_new() -> None:
     text = render(data({"engine1": plan(ENVIRONMENT, SOURCE)}, new_key=True))
     assert text.splitlines() == [
-        "cluster key: replaced on engine1. Which other secrets are new cannot be told.",
+        "cluster key: replaced on engine1. Which other secrets are new is not known.",
         "Remove ivy_cluster_key_previous from the vault now.",
     ]
     assert render(data({"engine1": plan()}, new_key=True)) == "No secret differs from those that the engines use."
