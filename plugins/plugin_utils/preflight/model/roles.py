@@ -22,6 +22,7 @@ ROLES = Path(__file__).resolve().parents[4] / "roles"
 TOPOLOGY = "topology"
 # The group on whose hosts a role runs. A role that is not listed runs on all hosts.
 HOSTS_OF: t.Mapping[str, str] = {
+    "backup": ENGINES,
     "certificates": BALANCERS,
     "config_guard": ENGINES,
     "elasticsearch": SEARCHES,
@@ -30,6 +31,7 @@ HOSTS_OF: t.Mapping[str, str] = {
     "haproxy": BALANCERS,
     "maintenance": BALANCERS,
     "postgres": DATABASES,
+    "restore": ENGINES,
     "rollout": ENGINES,
 }
 

@@ -70,6 +70,15 @@ def test_it_shows_how_long_each_step_took() -> None:
     ]
 
 
+def test_a_node_that_was_drained_has_a_row_without_the_steps_that_it_did_not_take() -> None:
+    plan = {**PLANS["engine4"], "outcome": "drained"}  # type: ignore[dict-item]
+    times = {"engine4": {"marks": {"drain": 10.0, "stop": 12.0}, "moved": 3, "closed": []}}
+    found = text(nodes={"engine4": plan}, times=times).splitlines()
+    assert "  drained: engine4" in found
+    assert "  engine4    2.0     -      -     -     -            3                  0                 0" in found
+    assert "  would be drained: engine4" in text(nodes={"engine4": plan}, check_mode=True).splitlines()
+
+
 @pytest.mark.parametrize("check", [False, True])
 def test_it_names_the_nodes_that_an_operator_keeps_users_from(check: bool) -> None:
     plan = {"activate": True, "start": False, "restart": True, "reasons": []}

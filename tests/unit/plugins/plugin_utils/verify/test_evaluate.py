@@ -153,6 +153,36 @@ def test_a_session_of_psql_on_a_node_is_ignored() -> None:
     assert failed_rows(observed(hosts)) == []
 
 
+def test_sessions_of_the_former_and_the_current_login_are_those_of_engines() -> None:
+    user = str(healthy()["db1"].results["sessions"]["query_result"][0]["usename"])
+
+    def change(results: Results) -> None:
+        for number, found in enumerate(results["sessions"]["query_result"]):
+            found["usename"] = f"{user}_0000000{number}"
+
+    assert failed_rows(observed(with_change("db1", change))) == []
+    hosts = with_change("db1", lambda r: r["sessions"]["query_result"][0].update(usename=f"{user}_report"))
+    assert failed_rows(observed(hosts)) == [(sut.DATABASE, "engine1")]
+
+
+def test_a_login_that_was_changed_in_the_database_breaks_restriction_1() -> None:
+    changes = ["login ivy_0000000a: unlocked", "login ivy_0000000a: another password"]
+    hosts = with_change("db1", lambda r: r.update(database_login={"changes": changes}))
+    assert failed_rows(observed(hosts)) == [(sut.DATABASE, "db1")]
+    assert "another password" in row_of(observed(hosts), sut.DATABASE, "db1").message
+
+
+@pytest.mark.parametrize("result", [{"msg": "psql cannot be run"}, {"changes": []}])
+def test_a_login_that_is_right_or_not_known_breaks_nothing(result: dict[str, t.Any]) -> None:
+    assert failed_rows(observed(with_change("db1", lambda r: r.update(database_login=result)))) == []
+
+
+def test_a_new_password_that_no_engine_has_yet_breaks_nothing() -> None:
+    changes = ["login ivy_0000000a: created", "login ivy_0000000a: another password"]
+    hosts = with_change("db1", lambda r: r.update(database_login={"changes": changes}))
+    assert failed_rows(observed(hosts)) == []
+
+
 def test_a_node_without_a_session_breaks_restriction_1() -> None:
     hosts = with_change("db1", lambda r: r["sessions"]["query_result"].pop())
     assert failed_rows(observed(hosts)) == [(sut.DATABASE, "engine3")]
