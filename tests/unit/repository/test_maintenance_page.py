@@ -16,7 +16,7 @@ from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def run(tmp_path: Path, *options: str) -> tuple[int, str]:
+def run_maintenance(tmp_path: Path, *options: str) -> tuple[int, str]:
     here = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
     balancers = {"lb1": {"ansible_host": "192.0.2.10"}, "lb2": {"ansible_host": "192.0.2.11", **here}}
     inventory = site.write_site(tmp_path, {"groups": {"load_balancers": balancers}})
@@ -41,7 +41,7 @@ def run(tmp_path: Path, *options: str) -> tuple[int, str]:
 
 
 def test_every_load_balancer_is_reached_before_the_first_one_is_changed(tmp_path: Path) -> None:
-    status, output = run(tmp_path, "-e", "maintenance_state=on")
+    status, output = run_maintenance(tmp_path, "-e", "maintenance_state=on")
     assert status != 0
     assert "lb1 cannot be reached: " in output
     assert "HAProxy on lb2 does not answer: " in output
@@ -64,7 +64,7 @@ def test_every_load_balancer_is_reached_before_the_first_one_is_changed(tmp_path
 def test_bad_input_is_reported_before_a_host_is_contacted(
     tmp_path: Path, options: list[str], messages: list[str]
 ) -> None:
-    status, output = run(tmp_path, *options)
+    status, output = run_maintenance(tmp_path, *options)
     assert status != 0
     assert [message for message in messages if message not in output] == [], output
     assert "TASK [ivy.cluster.maintenance : Gather" not in output
