@@ -27,7 +27,7 @@ BACKEND = "engine_nodes"
 RETRY_AFTER = "retry_after"
 SINCE = "since"
 _POLL_SECONDS = 0.2
-# HAProxy needs a moment to end what it was told to close.
+# HAProxy needs a moment until it has closed them.
 _CLOSE_SECONDS = 5.0
 _EVERYBODY = 8
 

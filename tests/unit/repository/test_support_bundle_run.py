@@ -19,15 +19,13 @@ SECRET = "sesame-Open7"
 
 
 def bundle(tmp_path: Path, *options: str) -> tuple[int, str]:
-    inventory = site.write_site(tmp_path, {"ivy_database_password": SECRET})
+    # Tasks on this machine run as the user of the test.
+    here = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    case = {"vars": {"ivy_database_password": SECRET}, "hosts": {"search1": here}}
+    inventory = site.write_site(tmp_path, case)
     ssh = tmp_path / "ssh"
     ssh.write_text("#!/bin/sh\necho 'ssh: connect to host: Connection refused' >&2; exit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
-    # The task of a test becomes nobody else.
-    here = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
-    (tmp_path / "host_vars").mkdir(exist_ok=True)
-    (inventory.parent / "host_vars").mkdir(exist_ok=True)
-    (inventory.parent / "host_vars/search1.yml").write_text(json.dumps(here), encoding="utf-8")
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-vvv", "-i", str(inventory)]
     command += [str(ROOT / "playbooks/support_bundle.yml"), *options]
     environment = {

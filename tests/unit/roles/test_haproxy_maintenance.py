@@ -51,7 +51,7 @@ def ask(
     return response, content.decode()
 
 
-def test_users_get_a_page_that_monitoring_can_tell_from_a_failure(balancer: real.Balancer) -> None:
+def test_users_get_a_page_that_monitoring_recognises(balancer: real.Balancer) -> None:
     assert ask(balancer)[0].status == 200
     set_state(balancer)
     for accept, kind in (

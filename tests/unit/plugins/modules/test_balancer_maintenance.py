@@ -159,7 +159,7 @@ def test_what_users_have_under_way_is_closed_at_the_deadline(
     assert left["waited"]["done"] is False
     assert left["closed"] == {"requests": 0, "websockets": 0}
     result = run(balancer, capsys, "on", **wanted)
-    # The end of sessions is no change.
+    # The end of sessions does not count as a change.
     assert result["changed"] is False
     assert result["closed"] == {"requests": 1, "websockets": 1}
     assert list(balancer.streams) == ["0x5c", "0x5d"]

@@ -254,6 +254,7 @@ OTHERS = {
     "application",
     "backup_info",
     "balancer_info",
+    "balancer_maintenance",
     "balancer_preference",
     "balancer_probe",
     "balancer_server",
@@ -273,6 +274,11 @@ OTHERS = {
     "report",
     "restored_database",
     "shared_config_call",
+    # It reads files by patterns, each in a call with a time limit.
+    "support_facts",
+    # These run on the controller.
+    "support_bundle",
+    "support_gather",
     "validate_run",
 }
 

@@ -82,7 +82,7 @@ def test_the_rest_of_a_secret_at_the_beginning_of_an_end_is_left_out(tmp_path: P
     assert all("bytes are left out" in problem for problem in found["problems"])
 
 
-def test_a_configuration_is_whole_or_left_out(tmp_path: Path) -> None:
+def test_a_configuration_is_complete_or_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("a: 1\n" * 10000, encoding="utf-8")
     found = sut.gather([], [directory(tmp_path, "*.yaml", whole=True)], LIMITS)
     assert (found["parts"], found["problems"]) == ([], ["logs/a.yaml: left out, it has 50000 bytes"])
