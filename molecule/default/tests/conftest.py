@@ -58,6 +58,7 @@ ORDER = (
     "test_plan",
     "test_two_controllers",
     "test_rolling_restart",
+    "test_maintenance_of_a_node",
     "test_guard",
     "test_hosts",
     "test_safety",

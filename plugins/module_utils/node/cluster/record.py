@@ -515,6 +515,7 @@ def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str
         merged = {
             where: known.get(where, state) if ours and state in ("maint", CLOSED) else state
             for where, state in now.items()
+            if not ours or state not in ("maint", CLOSED) or where in known
         }
         if known or merged:
             states[node] = {**known, **merged}
