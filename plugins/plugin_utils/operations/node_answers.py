@@ -18,6 +18,8 @@ RECORD = {
     "previous_release?": str,
     "lease?": _LEASE,
     "drained?": [str],
+    "passed?": {"*": str},
+    "removed?": {"*": str},
     "history?": [{"*": (str, int, float)}],
     "sources?": {"*": {"commit": str, "clean": bool}},
     "durations?": [{"kind": str, "node": str, "seconds": int}],

@@ -28,6 +28,8 @@ def render(data: t.Mapping[str, t.Any]) -> str:
         lines.append(f"  {done}: {listed(nodes, _MOST_NODES)}")
     for how, nodes in _taken_out(data["nodes"]).items():
         lines.append(f"  an operator keeps users out, {how}: {listed(nodes, _MOST_NODES)}")
+    states = {str(plan["maintenance"]) for plan in data["nodes"].values() if plan and plan.get("maintenance")}
+    lines += [plain_text(f"  users    {text}") for text in sorted(states)]
     lines += _table(data.get("times") or {})
     if data["left_out"]:
         lines.append(f"  not in this run: {listed(data['left_out'], _MOST_NODES)}")

@@ -37,6 +37,13 @@ def text(**changes: t.Any) -> str:
     return run_summary.render({**data, **changes})
 
 
+def test_it_says_that_users_get_the_maintenance_page() -> None:
+    plans = {
+        name: {**plan, "maintenance": "IN MAINTENANCE since 10:00"} if plan else None for name, plan in PLANS.items()
+    }
+    assert text(nodes=plans).splitlines().count("  users    IN MAINTENANCE since 10:00") == 1
+
+
 def test_it_names_the_release_the_url_each_node_and_the_next_commands() -> None:
     assert text(left_out=["engine9"]).splitlines() == [
         "Cluster demo is at release 3f2a9c0d1234, engine 11.3.0",

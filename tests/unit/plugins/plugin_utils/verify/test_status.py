@@ -311,6 +311,22 @@ def test_what_a_run_has_set_in_the_balancers_is_shown() -> None:
     assert "new users get to engine1" in line(text, "lb1")
 
 
+def test_the_maintenance_of_the_service_is_shown_first() -> None:
+    balancer = hosts()["lb1"]
+    state = {"active": True, "retry_after": 300, "allowed_sources": ["192.0.2.9/32"], "since": "2026-11-29T10:00:00Z"}
+    balancer["results"]["balancer"]["maintenance"] = state
+    text = sut.from_facts(observed(hosts(lb1=balancer))).text
+    first = text.splitlines()[1]
+    assert first.startswith(
+        "  service    IN MAINTENANCE since 2026-11-29T10:00:00Z, only 192.0.2.9/32 get through (lb1)"
+    )
+    assert first.endswith("ivy.cluster.maintenance -e maintenance_state=off")
+    assert "IN MAINTENANCE" in line(text, "lb1")
+    for other in ({**state, "active": False}, None, "yes"):
+        balancer["results"]["balancer"]["maintenance"] = other
+        assert "MAINTENANCE" not in sut.from_facts(observed(hosts(lb1=balancer))).text
+
+
 def test_an_open_operation_and_a_pin_are_highlighted() -> None:
     kept = record(
         operation={"name": "site", "owner": "admin", "since": "2026-01-05T09:00:00Z", "step": "start"},
@@ -398,6 +414,13 @@ def test_balancers_with_different_states_are_listed() -> None:
     text = sut.from_facts(observed(given, balancers=["lb1", "lb2"])).text
     assert "lb1 up, lb2 down" in line(text, "engine1")
     assert "lb1 up, lb2 missing" in line(text, "engine2")
+
+
+def test_a_login_that_was_changed_in_the_database_is_in_its_line() -> None:
+    given = hosts()
+    assert "LOGIN" not in sut.from_facts(observed(given)).text
+    given["db1"]["results"]["database_login"] = {"changes": ["login ivy_0000000a: another password"]}
+    assert "LOGIN OF THE ENGINES CHANGED: login ivy_0000000a: another password" in sut.from_facts(observed(given)).text
 
 
 def test_services_that_do_not_respond_or_are_elsewhere() -> None:
