@@ -59,6 +59,7 @@ ORDER = (
     "test_backup",
     "test_two_controllers",
     "test_rolling_restart",
+    "test_maintenance_of_a_node",
     "test_nodes",
     "test_rotation",
     "test_guard",

@@ -16,10 +16,11 @@ from ansible_collections.ivy.cluster.tests.unit.repository import test_lost_host
 
 A = "a" * 32
 STEPS = (
-    *(
-        f"rollout/{step}"
-        for step in ("prepare_restart", "prepare_undrain", "require_closed", "plan_drain", "set_aside")
-    ),
+    "rollout/prepare_restart",
+    "rollout/prepare_undrain",
+    "rollout/require_closed",
+    "rollout/plan_drain",
+    "rollout/set_aside",
     "rollout/bring_back",
 )
 GATHER = """

@@ -87,7 +87,10 @@ def begin(record: Record, node: str, entry: Record) -> bool:
 
 
 def end(record: Record, node: str) -> bool:
-    """The node is to be used again, and each run brings it back until it is. Returns whether it was drained."""
+    """The node is to be used again. Until it is, each run that has it brings it back.
+
+    Returns whether it was drained.
+    """
     known = node in record["maintenance"]
     record["maintenance"] = {name: entry for name, entry in record["maintenance"].items() if name != node}
     record["drained"] = sorted({*record["drained"], node})

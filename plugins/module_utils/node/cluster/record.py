@@ -533,6 +533,7 @@ def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str
         merged = {
             where: known.get(where, state) if ours and state in ("maint", CLOSED) else state
             for where, state in now.items()
+            if not ours or state not in ("maint", CLOSED) or where in known
         }
         if known or merged:
             states[node] = {**known, **merged}
@@ -547,6 +548,7 @@ def _remove(record: Record, change: Change) -> None:
     for part in ("passed", "drained_states", "maintenance"):
         record[part] = {name: value for name, value in record[part].items() if name != node}
     record["durations"] = [entry for entry in record["durations"] if entry["node"] != node]
+    maintenance.restarted(record, node)
     if node not in record["removed"]:
         record["removed"] = dict([*record["removed"].items(), (node, timestamp(change.now))][-HISTORY:])
         _remember(record, change.operation, change, node=node, reason=change.reason)

@@ -78,6 +78,13 @@ def test_undraining_makes_it_a_node_that_every_run_brings_back() -> None:
     assert [event["node"] for event in value["history"] if event["operation"] == "undrain"] == ["n1"]
 
 
+def test_a_run_that_drains_such_a_node_again_does_not_take_its_own_states_for_those_before() -> None:
+    run = {"state": "drained", "drained": ["n1"], "drained_states": {"n1": {"lb1/engine_nodes": "closed"}}}
+    value = after(drain("n1"), end("n1"), run)
+    assert value["drained"] == ["n1"]
+    assert value["drained_states"] == {}
+
+
 def test_a_rollout_does_not_forget_that_a_node_is_drained() -> None:
     states = {"n1": {"lb1/engine_nodes": "closed"}}
     run = [{"state": "drained", "drained": ["n1"], "drained_states": states}]
