@@ -29,7 +29,7 @@ COLUMNS = ("playbooks", "roles", "modules and plugins", "plugin_utils", "module_
 GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "validate": ("preflight",),
-        "change": ("plan", "site", "rollout", "rollback", "unpin"),
+        "change": ("plan", "site", "rollout", "deploy", "rollback", "unpin"),
         "verify": ("verify", "status", "history"),
         "drift": ("drift", "adopt"),
     },
@@ -51,6 +51,8 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "cluster": (
             "cluster_record",
             "application",
+            "application_*",
+            "deployment_*",
             "engine_info",
             "node_probes",
             "balancer_*",
