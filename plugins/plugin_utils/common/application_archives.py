@@ -99,8 +99,13 @@ def _problems(entry: Entry, value: t.Mapping[str, t.Any]) -> t.Iterator[str]:
         yield "options must be a dictionary, such as {deployTestUsers: 'FALSE'}."
 
 
-def damage_of(path: Path, name: str) -> str:
+def problem_of(path: Path, name: str) -> str:
     """Why the engine could not deploy the file under this name; empty if nothing is wrong with it."""
+    return damage_of(path) or foreign_content(path, name)
+
+
+def damage_of(path: Path) -> str:
+    """Why the file is no complete archive; empty if it is one."""
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
@@ -115,7 +120,13 @@ def damage_of(path: Path, name: str) -> str:
         return "it is not a complete zip file. Get it again"
     except OSError as error:
         return f"it cannot be read ({error.strerror or error})"
-    names = [info.filename for info in infos if not info.is_dir()]
+    return ""
+
+
+def foreign_content(path: Path, name: str) -> str:
+    """Why a complete archive is not what its name says; empty if it is."""
+    with zipfile.ZipFile(path) as archive:
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
     return _foreign_project(names) if name.endswith(".iar") else _foreign_application(names)
 
 

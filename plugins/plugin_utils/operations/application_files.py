@@ -17,8 +17,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.application_arc
     OPTION,
     Entry,
     address,
-    damage_of,
     entry_of,
+    problem_of,
     problems_of,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.masking import masked
@@ -104,8 +104,8 @@ def _checked(entry: Entry, path: Path) -> tuple[str, str]:
             f"{where}: it has the checksum {entry.algorithm}:{digests[entry.algorithm]}, and not the one that is "
             "declared. Get the archive again, or correct checksum."
         )
-    damage = damage_of(path, entry.name)
-    return digests["sha256"], f"{where}: {damage}." if damage else ""
+    problem = problem_of(path, entry.name)
+    return digests["sha256"], f"{where}: {problem}." if problem else ""
 
 
 def _digests(path: Path, algorithm: str) -> dict[str, str]:

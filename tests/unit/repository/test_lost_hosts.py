@@ -387,7 +387,7 @@ class Cluster:
             "LC_ALL": "C.UTF-8",
         }
         ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=180, check=False, env=environment, cwd=self.directory
+            command, capture_output=True, text=True, timeout=900, check=False, env=environment, cwd=self.directory
         )
         log = self.directory / "log"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []

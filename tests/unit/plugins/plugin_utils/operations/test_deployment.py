@@ -163,7 +163,7 @@ def test_a_failure_has_the_log_and_what_to_do() -> None:
         "name": "demo.zip",
         "node": "engine1",
         "message": "could not\x1b",
-        "log": ["one", "two", "two"] + ["x" * 999],
+        "log": ["one", "two", "two", "x" * 999],
     }
     data = results(deployed=[], not_deployed=[failed], problems={"engine2": ["It was restarted"]})
     text = sut.failure(data)
