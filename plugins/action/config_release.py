@@ -60,8 +60,9 @@ class ActionModule(ActionBase):
 
     def _build(self, arguments: dict[str, t.Any]) -> tuple[release.BuiltRelease, Commit]:
         findings: list[Finding] = []
-        names = (arguments["values_variable"], arguments["secrets_variable"])
+        names = (arguments["values_variable"], arguments["secrets_variable"], arguments["environment_variable"])
         by_node = self._resolve(arguments["nodes"], names, findings)
+        arguments["environments"] = by_node.pop(arguments["environment_variable"])
         parts = inputs.collect(arguments, by_node, findings, self._loader)
         built = release.build_release(parts, findings)
         return built, commit_of(self._loader.path_dwim(arguments["source"]), parts.source.files)
@@ -88,6 +89,9 @@ class ActionModule(ActionBase):
             raw[node] = seen
             templar = Templar(loader=self._loader, variables=seen)
             for name in names:
+                if name == names[2] and name not in seen:
+                    # Only the nodes that set it have it: its default is that of another role.
+                    continue
                 value, reason = inputs.value_of(templar, name)
                 if reason:
                     failed.setdefault(reason, []).append(node)

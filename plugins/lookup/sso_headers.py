@@ -11,13 +11,23 @@ author:
 description:
   - Reads C(SSO.UserHeader) and C(SecuritySystems.<name>.SSO.UserHeader) from the files of the engine in the source,
     with the templates rendered, from C(ivy_shared_secrets.engine_keys), and from the environment of the nodes.
+  - With O(release), the files and keys of a built release are read instead. If it names a header and opens another port
+    of the engine than that for HTTP, the lookup fails.
   - Fails if a file cannot be read, since a header that is not removed lets everybody be any user.
 options:
   _terms:
     description: The source directory. One that does not exist has no headers.
     type: list
     elements: str
-    required: true
+    default: []
+  release:
+    description: ID of a built release.
+    type: str
+    default: ""
+  cache:
+    description: The controller's cache of built releases. Required with O(release).
+    type: path
+    default: ""
   values:
     description: The values of the templates.
     type: dict
@@ -27,16 +37,19 @@ options:
     type: dict
     default: {}
   environments:
-    description: Environment variables of the engines.
-    type: list
-    elements: dict
-    default: []
+    description: Environment variables of the engines, by the name of the node.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
 - name: Show the headers that the balancer removes from requests of users
   ansible.builtin.debug:
     msg: "{{ query('ivy.cluster.sso_headers', ivy_shared_config_source, values=ivy_shared_values) }}"
+
+- name: Show the headers in which engines with a release take the name of a user
+  ansible.builtin.debug:
+    msg: "{{ query('ivy.cluster.sso_headers', release=rollout_release, cache=ivy_controller_cache) }}"
 """
 
 RETURN = r"""
@@ -52,7 +65,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs, sso
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import cache, inputs, sso
 
 
 class LookupModule(LookupBase):
@@ -62,16 +75,25 @@ class LookupModule(LookupBase):
         try:
             shared = t.cast("dict[str, t.Any]", native.plain(self.get_option("values")))
             secret = t.cast("dict[str, t.Any]", native.plain(self.get_option("secrets")))
+            environments = t.cast("dict[str, t.Any]", native.plain(self.get_option("environments")))
             for term in terms:
                 directory = self._loader.path_dwim(str(term))
                 headers += sso.of_source(directory, shared, secret, lambda data: inputs.decrypt(data, self._loader))
-            for environment in self.get_option("environments"):
-                found, findings = sso.of_values(t.cast("dict[str, t.Any]", native.plain(environment)), variables=True)
+            release = str(self.get_option("release"))
+            if release:
+                headers += self._of_release(release, environments)
+            else:
+                found, findings, _connectors = sso.of_environments(environments)
                 if findings:
                     raise sso.SsoError("; ".join(str(finding) for finding in findings))
                 headers += found
-        except (sso.SsoError, native.PlainError, OSError) as error:
+        except (sso.SsoError, cache.CacheError, native.PlainError, OSError) as error:
             raise AnsibleLookupError(
                 f"ivy.cluster.sso_headers: the headers of the single sign-on are not known: {error}"
             ) from error
         return list(sso.unique(headers))
+
+    def _of_release(self, release: str, environments: dict[str, t.Any]) -> list[str]:
+        directory = str(self.get_option("cache"))
+        manifest = cache.load_manifest(directory, release)
+        return sso.of_release(manifest["entries"], lambda digest: cache.read_blob(directory, digest), environments)

@@ -69,6 +69,13 @@ options:
         for an environment variable, as a file under C(/run/secrets).
     type: str
     default: ivy_shared_secrets
+  environment_variable:
+    description:
+      - Name of the dictionary variable with further environment variables of the engine, which may differ between the
+        nodes. They are not part of the release. They are checked, because they can name the header in which the engine
+        takes the name of a user, or open another port of the engine.
+    type: str
+    default: engine_environment
   topology:
     description:
       - Values of the inventory, by their names in C(settings) of O(profile). Each is written to the file and key that
@@ -249,6 +256,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "values_variable": {"type": "str", "default": "ivy_shared_values"},
     # The name of a variable, not a secret.
     "secrets_variable": {"type": "str", "default": "ivy_shared_secrets", "no_log": False},
+    "environment_variable": {"type": "str", "default": "engine_environment"},
     "topology": {"type": "dict", "default": {}, "no_log": True},
     "jgroups": {
         "type": "dict",

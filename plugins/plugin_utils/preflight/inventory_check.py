@@ -330,6 +330,7 @@ class Look:
             "read_only": first.flag("engine_read_only_configuration")
             and bool(self._inventory.profile.get("read_only_config", True)),
             "read_only_copy": first.text("engine_read_only_copy"),
+            "environments": {host.name: host.values.get("engine_environment") for host in nodes},
         }
         if not arguments["source"]:
             # Found to be missing.

@@ -83,6 +83,8 @@ class ReleaseInput:
     read_only: bool = False
     # Where below its directory the engine keeps the copy that it works on when its files are read-only.
     read_only_copy: str = ""
+    # Further variables of the engine by node. They are in no file of the release, and only checked.
+    environments: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +155,7 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
     secrets, problems = placement.collect_engine_keys(given.secret.get(ENGINE_KEYS, {}), placed.secrets)
     findings += problems
     findings += placement.check_secret_keys(secrets, existing)
-    sso_headers = _sso_headers(files, secrets, findings)
+    sso_headers = _sso_headers(files, secrets, given.environments, findings)
     _adopt_placed(files, placed.texts)
     _add_jgroups(files, given)
     _add_licence(files, given, findings, warnings)
@@ -166,19 +168,26 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
 
 
 def _sso_headers(
-    files: t.Mapping[str, _File], secrets: t.Mapping[str, str], findings: list[Finding]
+    files: t.Mapping[str, _File],
+    secrets: t.Mapping[str, str],
+    environments: t.Mapping[str, t.Any],
+    findings: list[Finding],
 ) -> tuple[str, ...]:
-    headers, problems = sso.of_values(secrets)
+    headers, problems, connectors = sso.of_environments(environments)
+    where = f"ivy_shared_secrets.{ENGINE_KEYS}: "
+    found, more = sso.of_values(secrets, where=where)
+    headers += found
+    problems += more
+    connectors += sso.connectors_of_values(secrets, where=where)
     for path, file in files.items():
         if yaml_checks.is_engine_yaml(path) and file.document is not None:
             found, more = sso.of_document(file.name, file.document)
             headers += found
             problems += more
+            connectors += sso.open_connectors(file.name, file.document)
     findings += problems
     if headers:
-        for path, file in files.items():
-            if yaml_checks.is_engine_yaml(path) and file.document is not None:
-                findings += sso.open_connectors(file.name, file.document)
+        findings += connectors
     return sso.unique(headers)
 
 
@@ -484,8 +493,7 @@ def _assemble(
         "format": FORMAT,
         "cluster": given.cluster,
         "engine_version": given.engine_version,
-        # By this a node sees that a release was built with another key, without learning anything about it.
-        "key": digest(["cluster key"])[:16],
+        "key": digest.fingerprint(),
         "entries": entries,
     }
     if given.read_only:

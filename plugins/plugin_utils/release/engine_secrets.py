@@ -16,6 +16,7 @@ _CARRIED_PART = re.compile(r"[A-Za-z0-9]+")
 # engine could not find the key by it; the vendor's own examples use a secret file for them.
 _NAMED_BY_PEOPLE = ("Administrators", "SecuritySystems")
 _ESCAPED = re.compile(r'(["\\`$])')
+_UNESCAPED = re.compile(r'\\(["\\`$])')
 
 
 class SecretError(ValueError):
@@ -86,3 +87,9 @@ def quote(value: str) -> str:
 def render(variables: t.Mapping[str, str]) -> str:
     """The text of an ``EnvironmentFile=``."""
     return NOTE + "".join(f"{name}={quote(variables[name])}\n" for name in sorted(variables))
+
+
+def parse(text: str) -> dict[str, str]:
+    """The variables of a text that :func:`render` made."""
+    lines = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {name: _UNESCAPED.sub(r"\1", value[1:-1]) for name, _equals, value in lines}

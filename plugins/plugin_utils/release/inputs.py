@@ -63,6 +63,7 @@ def collect(
         licence=_licence(arguments["licence_file"], findings, loader),
         read_only=arguments["read_only"],
         read_only_copy=arguments["read_only_copy"],
+        environments=arguments.get("environments") or {},
     )
 
 

@@ -7,13 +7,14 @@ Whoever can send such a header is that user, so the balancer removes it from req
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import typing as t
 from pathlib import Path
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import source, templates, yaml_checks
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import engine_secrets, source, templates, yaml_checks
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.bounded_templates import BoundedRenderer
 from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
 
@@ -23,7 +24,10 @@ _KEY = re.compile(r"(?:.*\.)?SSO\.UserHeader", re.IGNORECASE | re.DOTALL)
 _UNUSUAL = re.compile(r"(?:.*\.)?SSO[.\[].*UserHeader(?:\W.*)?", re.IGNORECASE | re.DOTALL)
 # They are off by default. The rule of engine_http_firewall has the HTTP port only.
 _CONNECTOR = re.compile(r"(?:.*\.)?(?:Connector|WebServer)\.(HTTPS|AJP)\.Enabled", re.IGNORECASE | re.DOTALL)
+# The same as variables of the engine's environment, which take precedence over its files.
 _VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_USERHEADER", re.IGNORECASE | re.DOTALL)
+_UNUSUAL_VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_.*USERHEADER.*", re.IGNORECASE | re.DOTALL)
+_CONNECTOR_VARIABLE = re.compile(r"IVY_(?:.*_)?(?:CONNECTOR|WEBSERVER)_(HTTPS|AJP)_ENABLED", re.IGNORECASE | re.DOTALL)
 _HEADER = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -57,34 +61,111 @@ def of_document(name: str, document: tree.Document) -> tuple[list[str], list[Fin
     return headers, findings
 
 
-def of_values(values: t.Mapping[str, t.Any], variables: bool = False) -> tuple[list[str], list[Finding]]:
+def of_values(
+    values: t.Mapping[str, t.Any], variables: bool = False, where: str = ""
+) -> tuple[list[str], list[Finding]]:
     """The same of keys that are in no file, or with ``variables`` of the environment's variables."""
     headers: list[str] = []
     findings: list[Finding] = []
+    expected, unusual = (_VARIABLE, _UNUSUAL_VARIABLE) if variables else (_KEY, _UNUSUAL)
     for key, value in values.items():
-        if not (_VARIABLE.fullmatch(str(key)) if variables else is_header_key(str(key))) or value in (None, ""):
+        if value in (None, ""):
             continue
-        if _HEADER.fullmatch(str(value)):
+        if not expected.fullmatch(str(key)):
+            if unusual.fullmatch(str(key)):
+                problem = f"'{key}' does not name the header of the single sign-on as the balancer expects it"
+                advice = "Let the name end in SSO_USERHEADER." if variables else "Let the key end in SSO.UserHeader."
+                findings.append(Finding.in_file("", 0, where + problem, f"{advice} The balancer removes this header."))
+        elif _HEADER.fullmatch(str(value)):
             headers.append(str(value))
         else:
+            problem = f"the value of '{key}' is not the name of a header"
             advice = "Write the name with letters, digits and dashes: the balancer removes this header."
-            findings.append(Finding.in_file("", 0, f"the value of '{key}' is not the name of a header", advice))
+            findings.append(Finding.in_file("", 0, where + problem, advice))
     return headers, findings
+
+
+def connectors_of_values(values: t.Mapping[str, t.Any], variables: bool = False, where: str = "") -> list[Finding]:
+    """Other ports of the engine that keys open which are in no file, or with ``variables`` the environment's."""
+    pattern = _CONNECTOR_VARIABLE if variables else _CONNECTOR
+    return [
+        _open_port("", 0, f"{where}'{key}'", match[1], "variable" if variables else "key")
+        for key, value in values.items()
+        if (match := pattern.fullmatch(str(key))) and value is not None and str(value).lower() not in ("", "false")
+    ]
+
+
+def _open_port(name: str, line: int, key: str, protocol: str, kind: str) -> Finding:
+    problem = f"{key} opens another port of the engine, and with single sign-on anybody who reaches it can be any user"
+    advice = f"Remove the {kind}: the balancers use HTTP, and no firewall rule closes the {protocol.upper()} port."
+    return Finding.in_file(name, line, problem, advice)
 
 
 def open_connectors(name: str, document: tree.Document) -> list[Finding]:
     """Other ports of the engine, through which everybody could send the header past the balancer."""
+    return [
+        _open_port(name, leaf.line, f"'{leaf.key}'", match[1], "key")
+        for leaf in document.leaves
+        if (match := _CONNECTOR.fullmatch(leaf.key))
+        and leaf.value.kind == "text"
+        and leaf.value.text.lower() not in ("", "false")
+    ]
+
+
+def of_environments(environments: t.Mapping[str, t.Any]) -> tuple[list[str], list[Finding], list[Finding]]:
+    """The headers, problems and other open ports in the variables of the nodes, by the name of the node."""
+    headers: list[str] = []
     findings: list[Finding] = []
-    for leaf in document.leaves:
-        match = _CONNECTOR.fullmatch(leaf.key)
-        if match is not None and leaf.value.kind == "text" and leaf.value.text.lower() not in ("", "false"):
-            problem = (
-                f"'{leaf.key}' opens another port of the engine, and with single sign-on anybody who reaches it can be "
-                "any user"
-            )
-            advice = f"Remove the key: the balancers use HTTP, and no firewall rule closes the {match[1].upper()} port."
-            findings.append(Finding.in_file(name, leaf.line, problem, advice))
-    return findings
+    connectors: list[Finding] = []
+    for node, variables in environments.items():
+        # Preflight reports a value of another type.
+        if isinstance(variables, t.Mapping):
+            where = f"engine_environment on {node}: "
+            found, more = of_values(variables, True, where)
+            headers += found
+            findings += more
+            connectors += connectors_of_values(variables, True, where)
+    return headers, findings, connectors
+
+
+def of_release(
+    entries: t.Iterable[t.Mapping[str, t.Any]],
+    read: t.Callable[[str], bytes],
+    environments: t.Mapping[str, t.Any],
+) -> list[str]:
+    """The headers in which engines with this release and these variables take the name of a user.
+
+    Raises :class:`SsoError` if they cannot be determined, or if the engines open another port than that for HTTP.
+    """
+    headers, findings, connectors = of_environments(environments)
+    for entry in entries:
+        found, problems, ports = _of_entry(
+            str(entry["root"]), str(entry["path"]), functools.partial(read, str(entry["sha256"]))
+        )
+        headers += found
+        findings += problems
+        connectors += ports
+    findings += connectors if headers else []
+    if findings:
+        raise SsoError("; ".join(str(finding) for finding in findings))
+    return headers
+
+
+def _of_entry(root: str, path: str, read: t.Callable[[], bytes]) -> tuple[list[str], list[Finding], list[Finding]]:
+    variables = root == "environment"
+    try:
+        if root == "engine" and yaml_checks.is_engine_yaml(path):
+            document = tree.parse(read().decode("utf-8"))
+            return (*of_document(path, document), open_connectors(path, document))
+        if variables:
+            values = engine_secrets.parse(read().decode("utf-8"))
+        elif root == "secrets" and path.startswith(engine_secrets.FILE_PREFIX):
+            values = {path[len(engine_secrets.FILE_PREFIX) :]: read().decode("utf-8")}
+        else:
+            values = {}
+    except (UnicodeDecodeError, tree.YamlError) as error:
+        raise SsoError(f"{path} cannot be read: {error}") from error
+    return (*of_values(values, variables), connectors_of_values(values, variables))
 
 
 def of_source(

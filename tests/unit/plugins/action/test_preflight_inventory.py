@@ -185,6 +185,18 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         },
         {"release": "'Connector.HTTPS.Enabled' opens another port"},
     ),
+    "single sign-on by a variable of a node with an open port": (
+        h("engine2", engine_environment={"IVY_SSO_USERHEADER": "X-Node-User"}),
+        {"sso-port-open": "header x-node-user"},
+    ),
+    "single sign-on by a key with another open port": (
+        v(
+            engine_http_firewall=True,
+            engine_environment={"IVY_CONNECTOR_AJP_ENABLED": "true"},
+            ivy_shared_secrets={"engine_keys": {"SSO.UserHeader": "X-Key"}, "mail_password": "CANARY-mail"},
+        ),
+        {"release": "'IVY_CONNECTOR_AJP_ENABLED' opens another port"},
+    ),
     "single sign-on behind another firewall": (
         v(ivy_accept_unsupported=["sso-http-port"])
         | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},
@@ -482,6 +494,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "a name of the database that is cut off": (
         v(ivy_database_name="a" * 64),
         {"database-name": "longer than 63 bytes"},
+    ),
+    "a name of the owner whose login roles would be cut off": (
+        v(ivy_database_user="a" * 55),
+        {"database-name": "longer than 54 bytes"},
     ),
     "a password in /etc/fstab": (
         v(

@@ -35,7 +35,7 @@ def test_headers_of_source_secrets_and_environments(tmp_path: Path) -> None:
         tmp_path,
         values={"name": "X-Corp-User"},
         secrets={"engine_keys": {"SSO.UserHeader": "X-Key"}},
-        environments=[{"IVY_SSO_USERHEADER": "x-corp-user"}, {"IVY_SSO_USERHEADER": "X-Other", "A": "b"}],
+        environments={"n1": {"IVY_SSO_USERHEADER": "x-corp-user"}, "n2": {"IVY_SSO_USERHEADER": "X-Other", "A": "b"}},
     )
     assert found == ["x-corp-user", "x-key", "x-other"]
     assert headers(tmp_path / "none") == []
@@ -47,4 +47,4 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AnsibleLookupError, match="not known"):
         headers(tmp_path)
     with pytest.raises(AnsibleLookupError, match="IVY_SSO_USERHEADER"):
-        headers(tmp_path / "none", environments=[{"IVY_SSO_USERHEADER": "X Y"}])
+        headers(tmp_path / "none", environments={"n1": {"IVY_SSO_USERHEADER": "X Y"}})

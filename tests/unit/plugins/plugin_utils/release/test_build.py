@@ -112,6 +112,13 @@ def test_the_headers_of_the_single_sign_on_are_known(build: Builder) -> None:
     )
     assert built.sso_headers == ("x-corp-user", "x-key")
     assert build().sso_headers == ()
+    assert build(environments={"n1": {"IVY_SSO_USERHEADER": "X-Node"}, "n2": None}).sso_headers == ("x-node",)
+    ports = {"Connector.AJP.Enabled": "true"}
+    assert build(secret={"engine_keys": ports}).sso_headers == ()
+    environments = {"n1": {"IVY_SSO_USERHEADER": "X-Node", "IVY_CONNECTOR_HTTPS_ENABLED": "true"}}
+    of_keys, of_node = sorted(build.problems(secret={"engine_keys": ports}, environments=environments), reverse=True)
+    assert of_keys.startswith("ivy_shared_secrets.engine_keys: 'Connector.AJP.Enabled' opens another port")
+    assert of_node.startswith("engine_environment on n1: 'IVY_CONNECTOR_HTTPS_ENABLED' opens another port")
     (problem,) = build.problems({IVY: HEADER + "SSO.UserHeader: ${x}\n"})
     assert "'SSO.UserHeader' is not the name of a header" in problem
 

@@ -76,6 +76,67 @@ def test_headers_of_keys_and_of_variables() -> None:
     assert sso.of_values(variables, variables=True) == (["X-Variable", "X-Mixed"], [])
     _headers, (finding,) = sso.of_values({"SSO.UserHeader": "X Y"})
     assert "SSO.UserHeader" in finding.message
+    for values, as_variables in (({"SSO[0].UserHeader": "X"}, False), ({"IVY_SSO__USERHEADER": "X"}, True)):
+        headers, (finding,) = sso.of_values(values, as_variables)
+        assert headers == []
+        assert "does not name the header" in finding.message
+
+
+def test_ports_that_keys_and_variables_open() -> None:
+    keys = {"Connector.AJP.Enabled": True, "Connector.HTTPS.Enabled": "false", "Connector.HTTPS.Port": "8443"}
+    (finding,) = sso.connectors_of_values(keys, where="engine_keys: ")
+    assert finding.message.startswith("engine_keys: 'Connector.AJP.Enabled' opens another port")
+    assert "closes the AJP port" in finding.fix
+    variables = {"IVY_WEBSERVER_HTTPS_ENABLED": "TRUE", "ivy_Connector_AJP_Enabled": "true", "IVY_CONNECTOR_HTTP": "1"}
+    assert len(sso.connectors_of_values(variables, variables=True)) == 2
+    assert sso.connectors_of_values({"IVY_CONNECTOR_AJP_ENABLED": ""}, variables=True) == []
+
+
+def test_variables_of_nodes() -> None:
+    environments = {"n1": {"IVY_SSO_USERHEADER": "X-A", "IVY_CONNECTOR_AJP_ENABLED": "1"}, "n2": {}, "n3": "A=b"}
+    headers, findings, (connector,) = sso.of_environments(environments)
+    assert (headers, findings) == (["X-A"], [])
+    assert connector.message.startswith("engine_environment on n1: 'IVY_CONNECTOR_AJP_ENABLED'")
+
+
+def entries(**files: str) -> list[dict[str, str]]:
+    roots = {"yaml": ("engine", IVY), "app": ("engine", "configuration/applications/a/app.yaml")}
+    roots |= {"variables": ("environment", "shared.env"), "secret": ("secrets", "ivy.SSO.UserHeader")}
+    roots |= {"other": ("engine", "configuration/other.yaml")}
+    return [{"root": roots[name][0], "path": roots[name][1], "sha256": text} for name, text in files.items()]
+
+
+def of_release(environments: t.Mapping[str, t.Any] | None = None, **files: str) -> list[str]:
+    return sso.of_release(entries(**files), str.encode, environments or {})
+
+
+def test_headers_of_a_release() -> None:
+    found = of_release(
+        {"n1": {"IVY_SSO_USERHEADER": "X-Node"}},
+        yaml="SSO.UserHeader: X-File\n",
+        app="SecuritySystems.a.SSO.UserHeader: X-App\n",
+        variables='# Note\nIVY_SSO_USERHEADER="X-Variable"\nIVY_B="SSO_USERHEADER=\\"x\\""\n',
+        secret="X-Secret",
+        other="SSO.UserHeader: X-Other\n",
+    )
+    assert sso.unique(found) == ("x-app", "x-file", "x-node", "x-secret", "x-variable")
+    # Without a header, other ports do no harm.
+    assert of_release(yaml="Connector.AJP.Enabled: true\n") == []
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"yaml": "Connector.AJP.Enabled: true\n", "secret": "X-User"},
+        {"variables": 'IVY_CONNECTOR_HTTPS_ENABLED="true"\n', "secret": "X-User"},
+        {"yaml": "a: [\n"},
+        {"yaml": "SSO.UserHeader: ${x}\n"},
+        {"secret": "X User"},
+    ],
+)
+def test_a_release_that_opens_other_ports_or_cannot_be_read(files: dict[str, str]) -> None:
+    with pytest.raises(sso.SsoError):
+        of_release(**files)
 
 
 def source(tmp_path: Path, files: dict[str, str]) -> str:
