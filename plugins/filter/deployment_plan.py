@@ -17,8 +17,9 @@ options:
     description:
       - C(applications) as M(ivy.cluster.application_files) returns them, C(record) and C(record_problem) of a node,
         C(run_time) (whether the version deploys at run time), C(engine_version), C(all_nodes), C(left_out), C(active)
-        (the state of the unit by node of the run), C(lacks) (names of applications by node), C(accepted) (the
-        interruption), C(check_mode) and C(start_timeout).
+        (the state of the unit by node of the run), C(lacks) (names of applications by node), C(held) (nodes that
+        operators have set aside with their engine stopped), C(accepted) (the interruption), C(check_mode) and
+        C(start_timeout).
     type: dict
     required: true
 """
@@ -33,8 +34,9 @@ RETURN = r"""
 _value:
   description:
     - C(way), one of V(nothing), V(record), V(run_time) and V(engines); C(problem), empty if the applications can be
-      deployed; C(notice), what users notice; C(new), names of applications; C(node) that deploys; C(stop), C(restart)
-      and C(start), nodes; C(lacks); C(interrupts), whether the service is away; and C(expected), for how many seconds.
+      deployed; C(notice), what users notice; C(new), names of applications; C(node) that deploys; C(stop), C(restart),
+      C(start) and C(place), nodes; C(lacks); C(interrupts), whether the service is away; and C(expected), for how many
+      seconds.
   type: dict
 """
 

@@ -31,7 +31,7 @@ Item = t.Mapping[str, t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class Deployment:
-    """What the run has to do. ``stop``, ``restart`` and ``start`` are nodes, each in one of them at most."""
+    """What the run has to do. ``stop``, ``restart``, ``start`` and ``place`` are nodes, each in one of them at most."""
 
     way: str = NOTHING
     problem: str = ""
@@ -42,6 +42,8 @@ class Deployment:
     stop: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
+    # Set aside by an operator with the engine stopped: they get the applications for their next start.
+    place: tuple[str, ...] = ()
     lacks: t.Mapping[str, t.Sequence[str]] = dataclasses.field(default_factory=dict)
     interrupts: bool = False
     expected: int | None = None
@@ -64,6 +66,7 @@ class State:
     left_out: t.Sequence[str]
     active: t.Mapping[str, str]
     lacks: t.Mapping[str, t.Sequence[str]]
+    held: t.Sequence[str]
     accepted: bool
     check_mode: bool
     start_timeout: int
@@ -145,8 +148,10 @@ def _at_start(state: State) -> Deployment:
     affected = [node for node in lacking if state.runs(node)]
     stop = affected if new else []
     restart = [] if new else affected
-    start = [node for node in state.active if state.active[node] != "active" and node not in affected]
-    if not (stop or restart or start):
+    others = [node for node in state.active if state.active[node] != "active" and node not in affected]
+    start = [node for node in others if node not in state.held]
+    place = [node for node in others if node in state.held and node in lacking]
+    if not (stop or restart or start or place):
         if state.recorded == dict(state.declared):
             return Deployment(notice=f"Every node has {_applications(state)}. Nothing is deployed.")
         return Deployment(RECORD, notice=_dropped(state), new=new, node=next(iter(state.active)))
@@ -154,6 +159,8 @@ def _at_start(state: State) -> Deployment:
     interrupts = bool(stop) and not serving
     expected = _expected(state, stop[0]) if interrupts else None
     notice = _notice_of_starts(state, stop, restart, start, serving, expected)
+    if place:
+        notice = _with(notice, f"{listed(place)} is set aside and deploys at its next start.")
     problem = ""
     if interrupts and not state.accepted and not state.check_mode:
         again = command("deploy", "-e", f"{_ACCEPT}=true")
@@ -167,6 +174,7 @@ def _at_start(state: State) -> Deployment:
         tuple(stop),
         tuple(restart),
         tuple(start),
+        tuple(place),
         {node: list(state.lacks[node]) for node in lacking},
         interrupts,
         expected,

@@ -26,7 +26,7 @@ DEPLOYED, FAILED, WAITING, ABSENT = "deployed", "failed", "waiting", "absent"
 _MARKERS = (".deployed", ".notDeployed", ".deploymentLog", ".deploymentError")
 # Files of the artefact that is in use, which keep this ending while another one of its name is deployed. The engine
 # reads no such name.
-_IN_USE = (".deployed", ".deploymentLog")
+_IN_USE = (".deployed", ".deploymentLog", ".options.yaml")
 _BEFORE = "Before"
 _POLL = 0.5
 _BLOCK = 1 << 20

@@ -25,6 +25,7 @@ def state(**changes: t.Any) -> dict[str, t.Any]:
         "left_out": [],
         "active": dict.fromkeys(NODES, "active"),
         "lacks": {node: ["demo.zip"] for node in NODES},
+        "held": [],
         "accepted": True,
         "check_mode": False,
         "start_timeout": 300,
@@ -74,6 +75,15 @@ def test_a_run_after_an_interrupted_one_finishes() -> None:
     # All have it, and the run ended before it wrote the record.
     found = sut.plan(state(lacks={}))
     assert (found.way, found.new) == (sut.RECORD, ("demo.zip",))
+
+
+def test_a_node_that_is_set_aside_deploys_at_its_next_start() -> None:
+    active = {"engine1": "active", "engine2": "active", "engine3": "inactive"}
+    found = sut.plan(state(active=active, held=["engine3"]))
+    assert (found.stop, found.start, found.place) == (("engine1", "engine2"), (), ("engine3",))
+    assert "engine3 is set aside and deploys at its next start" in found.notice
+    same = [{"name": "demo.zip", "sha256": A}]
+    assert sut.plan(state(active=active, held=["engine3"], applications=same, lacks={})).way == sut.NOTHING
 
 
 def test_a_node_that_lacks_what_the_others_have_restarts_alone() -> None:
