@@ -125,7 +125,7 @@ class Deployment:
             self.cluster.write(self.cluster.collection / f"roles/rollout/tasks/{name}.yml", text)
         self.cluster.write(self.cluster.collection / "plugins/modules/node_releases.py", NO_MODULE)
         (self.cluster.collection / "plugins/action/node_releases.py").unlink()
-        self.options = {
+        self.options: dict[str, t.Any] = {
             "rollout_plan": None,
             "rollout_required": None,
             "rollout_release": None,
