@@ -105,7 +105,7 @@ def problem_of(path: Path, name: str) -> str:
 
 
 def damage_of(path: Path) -> str:
-    """Why the file is no complete archive; empty if it is one."""
+    """Why the file is not a complete archive; empty if it is one."""
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()

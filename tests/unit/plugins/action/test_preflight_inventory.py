@@ -662,7 +662,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(engine_applications=[{"name": "a.zip", "archive": "/nowhere/a.zip"}]),
         {"archive-missing": "/nowhere/a.zip"},
     ),
-    "an application that is none": (
+    "an archive that is not an application": (
         v(engine_applications=[{"name": "a.zip", "archive": site.ENGINE}]),
         {"archive-foreign": "there is no .iar file at its top"},
     ),

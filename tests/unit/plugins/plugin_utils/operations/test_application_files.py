@@ -142,7 +142,7 @@ def test_all_problems_of_all_entries_are_reported_at_once_and_without_secrets(co
 
 
 @pytest.mark.parametrize("value", ["demo.zip", '[{"name": "demo.zip"}]', {"name": "demo.zip"}, 7, None])
-def test_a_text_of_a_survey_is_no_list(controller: Controller, value: t.Any) -> None:
+def test_a_text_of_a_survey_is_not_a_list(controller: Controller, value: t.Any) -> None:
     place = sut.Place(controller.directory, Path, controller.open)
     found, problems = sut.collect(value, place)
     assert found == []
