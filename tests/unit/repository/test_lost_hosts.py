@@ -24,7 +24,7 @@ PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 CHECKPOINT = "stop_after_lost_host.yml"
 ASSERTION = f"tasks/{CHECKPOINT}"
 # These plays contact no host.
-CONTACT_NONE = ("Validate the inventory and the options", "Leave out nodes", "Show the summary")
+CONTACT_NONE = ("Validate the inventory and the options", "Leave out nodes", "Show the summary", "Show the deployment")
 # They have one play with work on hosts, and no later play that other hosts could continue with.
 ONE_STEP = ("preflight.yml", "unpin.yml")
 GROUPS = {
