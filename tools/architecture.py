@@ -29,7 +29,7 @@ COLUMNS = ("playbooks", "roles", "modules and plugins", "plugin_utils", "module_
 GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "validate": ("preflight",),
-        "change": ("plan", "site", "rollout", "rollback", "unpin"),
+        "change": ("plan", "site", "rollout", "deploy", "rollback", "unpin"),
         "nodes": ("add_node", "remove_node", "restart", "drain", "undrain"),
         "rotate": ("rotate_secrets", "rotate_certificates"),
         "back up": ("backup", "restore", "go_live"),
@@ -57,6 +57,8 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "cluster": (
             "cluster_record",
             "application",
+            "application_*",
+            "deployment_*",
             "engine_info",
             "node_probes",
             "balancer_*",

@@ -26,7 +26,7 @@ ASSERTION = f"tasks/{CHECKPOINT}"
 # These plays contact no host.
 CONTACT_NONE = (
     *("Validate the inventory and the options", "Leave out nodes"),
-    *("Show the summary", "Show which secrets were replaced"),
+    *("Show the summary", "Show which secrets were replaced", "Show the deployment"),
 )
 # They have one play with work on hosts, and no later play that other hosts could continue with.
 ONE_STEP = ("preflight.yml", "unpin.yml")
@@ -399,7 +399,7 @@ class Cluster:
             "LC_ALL": "C.UTF-8",
         }
         ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=180, check=False, env=environment, cwd=self.directory
+            command, capture_output=True, text=True, timeout=900, check=False, env=environment, cwd=self.directory
         )
         log = self.directory / "log"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []

@@ -180,7 +180,7 @@ _SHOWN = {
     ("postgres/tasks/configure.yml", "Map root to the administrator for the socket"): "a text of the role",
     ("postgres/tasks/install.yml", "Prevent the package from creating a cluster"): "a text of the role",
     ("postgres/tasks/start.yml", "Make the unit wait for its addresses"): "addresses, and a file of the role",
-    ("rollout/tasks/place_applications.yml", "Copy the applications to the node"): (
+    ("rollout/tasks/copy_applications.yml", "Copy the applications to the node"): (
         "archives, which the module copies as files and Ansible does not print"
     ),
 }

@@ -662,6 +662,14 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(engine_applications=[{"name": "a.zip", "archive": "/nowhere/a.zip"}]),
         {"archive-missing": "/nowhere/a.zip"},
     ),
+    "an archive that is not an application": (
+        v(engine_applications=[{"name": "a.zip", "archive": site.ENGINE}]),
+        {"archive-foreign": "there is no .iar file at its top"},
+    ),
+    "an application from an address without a checksum": (
+        v(engine_applications=[{"name": "a.zip", "url": "https://x.acme.ch/a.zip"}]),
+        {"option-refused": "a url needs a checksum"},
+    ),
     "an archive that nobody needs any more": ({"files": {site.ENGINE: None}, **INSTALLED}, {}),
     "an archive that two hosts need": (
         {
