@@ -261,6 +261,7 @@ OTHERS = {
     "config_adopt",
     "config_release",
     "connections_info",
+    "database_logins",
     "deployments_info",
     "host_state",
     "http_probe",
