@@ -11,6 +11,7 @@ import subprocess
 import sys
 import typing as t
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -45,8 +46,8 @@ class Case(t.NamedTuple):
     """A release, options, and facts of a node, which have precedence over its variables in the inventory."""
 
     release: str
-    options: dict[str, t.Any] = {}
-    facts: dict[str, dict[str, t.Any]] = {}
+    options: t.Mapping[str, t.Any] = MappingProxyType({})
+    facts: t.Mapping[str, dict[str, t.Any]] = MappingProxyType({})
 
 
 def run(directory: Path, cases: list[Case]) -> list[str]:
