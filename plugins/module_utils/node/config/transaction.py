@@ -19,7 +19,6 @@ from .drift import Findings
 from .node_state import Inspection
 from .running_copy import COPY
 
-
 # Goals of activations in a row that were cut off.
 _EARLIER = 4
 
