@@ -58,6 +58,8 @@ LONG = {
     "IVY_LAB_SHARE_LATE": "300",
     "IVY_LAB_KILLED_STEPS": "4",
     "IVY_LAB_CHANGE_ROUNDS": "2",
+    "IVY_LAB_REBOOTS": "1",
+    "IVY_LOST_HOST_CASES": "all",
     "FUZZ_EXAMPLES": "400",
 }
 STAND_IN = pytest("Stand-in tests", ["tests/engine_stand_in"], (TOOLS.name, ARCHIVES.name))

@@ -11,6 +11,8 @@ version_added: 0.1.0
 description:
   - Places an artefact, with its options, in the directory from which the engine deploys. The artefact appears there
     atomically.
+  - If the deployment fails, the artefact and the engine's files beside it are removed, and the one that was in use
+    before counts as placed again.
   - The engine renames an artefact that it has deployed, so the store of the node records its digest. The same artefact
     is placed again only if its deployment failed or its marker is missing.
   - Up to 12.0.8 an engine deploys reliably only at its start. Place the artefact, start the engine, then wait.
@@ -30,10 +32,18 @@ options:
   options:
     description: Deployment options, written to a file next to the artefact.
     type: dict
-  state:
-    description: V(placed) places the artefact, V(deployed) also waits until the engine has deployed it.
+  sha256:
+    description:
+      - SHA-256 of the artefact. With it, check mode predicts the result also if O(src) is not there yet or is another
+        file. Without check mode, another file is an error.
     type: str
-    choices: [placed, deployed]
+    default: ""
+  state:
+    description:
+      - V(placed) places the artefact, V(deployed) also waits until the engine has deployed it.
+      - V(withdrawn) removes an artefact that the engine has not deployed, whatever its content.
+    type: str
+    choices: [placed, deployed, withdrawn]
     default: deployed
   timeout:
     description: Maximum number of seconds that O(state=deployed) waits.
@@ -82,6 +92,11 @@ status:
   returned: always
   type: str
   sample: deployed
+placed:
+  description: Whether exactly this artefact was placed already, with these options.
+  returned: in check mode
+  type: bool
+  sample: true
 waited:
   description: Seconds until the engine had deployed the artefact.
   returned: state is deployed
@@ -109,7 +124,8 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "name": {"type": "str", "required": True},
     "deploy_directory": {"type": "path", "required": True},
     "options": {"type": "dict"},
-    "state": {"type": "str", "choices": ["placed", "deployed"], "default": "deployed"},
+    "sha256": {"type": "str", "default": ""},
+    "state": {"type": "str", "choices": ["placed", "deployed", "withdrawn"], "default": "deployed"},
     "timeout": {"type": "float", "default": 120},
     "store": {"type": "path", "default": "/var/lib/ivy-cluster"},
     "owner": {"type": "str", "default": "ivy"},
@@ -132,7 +148,10 @@ def run(module: AnsibleModule) -> dict[str, object]:
         options=to_yaml(params["options"]),
         uid=accounts.uid_of(params["owner"], not module.check_mode),
         gid=accounts.gid_of(params["group"], not module.check_mode),
+        sha256=params["sha256"],
     )
+    if params["state"] == "withdrawn":
+        return deploy.withdraw(artefact, params["store"], module.check_mode)
     if module.check_mode:
         return deploy.predict(artefact, params["store"])
     return deploy.deploy(artefact, params["store"], params["state"] == "deployed", params["timeout"])

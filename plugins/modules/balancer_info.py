@@ -178,6 +178,30 @@ preferred:
   type: list
   elements: str
   sample: []
+maintenance:
+  description:
+    - Whether users get a page instead of the nodes; see M(ivy.cluster.balancer_maintenance).
+    - Null if the process has not loaded the lists for it.
+  returned: success
+  type: dict
+  contains:
+    active:
+      description: Whether the service is in maintenance.
+      type: bool
+      sample: false
+    retry_after:
+      description: Seconds after which clients are asked to come back.
+      type: int
+      sample: 300
+    allowed_sources:
+      description: Networks whose requests still reach the nodes.
+      type: list
+      elements: str
+      sample: []
+    since:
+      description: When maintenance began, in ISO 8601 format; empty out of maintenance.
+      type: str
+      sample: "2026-11-29T10:00:00Z"
 certificates:
   description: Every certificate that the process has loaded.
   returned: success

@@ -51,7 +51,7 @@ options:
         the desired one and no operation is open, nothing changes. V(site) and V(rollout) complete each other. A
         V(rollback) continues an open one of them, since it reverts it.
       - V(passed) records that O(node) has passed the gate with the desired release. If no operation is open, the
-        history gets an entry, since the run has repaired the node.
+        history gets an entry with O(reason), since the run has repaired the node.
       - V(closed) ends the operation. It fails if a node of O(nodes) has another release, or did not
         pass the gate with it.
       - V(schema_created) records that the tables of the database exist.
@@ -59,7 +59,17 @@ options:
         further O(reason) is added to those of the pin.
       - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, with the states that
         they had there, and V(undrained) removes O(node).
+      - V(removed) removes O(node) from the record, except from the history. Its engine does not start any more until a
+        run starts it.
       - V(deployed) records which applications every node has.
+      - V(maintenance_begun) records that an operator keeps users from O(node), since when and why. The node is no
+        longer one of those that a run has taken out, so no run brings it back. V(maintenance_ended) makes it one of
+        them again, to be used as if nobody had taken it out.
+      - V(restart_requested) records which nodes a forced restart has to reach. If an earlier one of these nodes is not
+        finished, that one stays for a day. A node is removed when it has V(passed) in an operation C(restart).
+      - V(restored) takes from O(restored) what it contains about the data of the backup, the tables, the applications,
+        the pin and the history, and keeps the lease, the open operation and the drained nodes.
+      - V(isolated) records that no balancer may use a node, and V(live) that they may again.
     type: str
     choices:
       - read
@@ -74,7 +84,14 @@ options:
       - unpinned
       - drained
       - undrained
+      - removed
       - deployed
+      - maintenance_begun
+      - maintenance_ended
+      - restart_requested
+      - restored
+      - isolated
+      - live
     default: read
   release:
     description: ID of the release.
@@ -117,6 +134,13 @@ options:
   nodes:
     description: With O(state=closed), the release of each node of the run.
     type: dict
+  restored:
+    description: With O(state=restored), the record in the backup.
+    type: dict
+  isolated:
+    description: With O(state=restored), whether the cluster is isolated.
+    type: bool
+    default: false
   run_id:
     description: Set by the controller half of this module. Do not use it in tasks.
     type: str
@@ -127,7 +151,7 @@ options:
     default: ""
   reason:
     description:
-      - Reason for setting or removing a pin, or for the operation that O(state=opened) begins.
+      - Reason for setting or removing a pin, for the operation that O(state=opened) begins, or for draining a node.
       - Of this and of each other text that people enter, 300 characters are recorded.
     type: str
     default: ""
@@ -149,6 +173,14 @@ options:
         C(balancer/backend). V(closed) is a drained server whose cookie is ignored.
       - V(maint) and V(closed) of a node that was already taken out do not replace what is recorded for it.
     type: dict
+  engine_stopped:
+    description: With O(state=maintenance_begun), whether the engine of the node is stopped, so that no run starts it.
+    type: bool
+    default: false
+  restart:
+    description: With O(state=restart_requested), the nodes to restart.
+    type: list
+    elements: str
   applications:
     description: SHA-256 of each application's artefact, by its name.
     type: dict
@@ -249,6 +281,10 @@ record:
       description: The states that the drained nodes had in the load balancers before.
       type: dict
       sample: {engine3: {lb1/engine_nodes: drain}}
+    removed:
+      description: When each node was removed whose engine must not start.
+      type: dict
+      sample: {engine4: "2026-01-31T12:00:00Z"}
     schema:
       description: When, where and for which engine version the tables of the database were created.
       type: dict
@@ -257,11 +293,24 @@ record:
       description: The commit of the source of each release that the record names, and whether it has exactly its files.
       type: dict
       sample: {3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6: {commit: 1c9f2d7a4b8e6035f1d2c3b4a5968778695a4b3c, clean: true}}
+    isolated:
+      description: Since when, by whom and why no balancer uses a node after a restore.
+      type: dict
+      sample: null
     durations:
       description: Seconds from the first step on a node until it passed the gate, of the last 60 starts and restarts.
       type: list
       elements: dict
       sample: [{kind: restart, node: engine1, seconds: 62}]
+    maintenance:
+      description: The nodes that operators have drained, and whether their engine was stopped.
+      type: dict
+      sample:
+        engine2: {since: "2026-01-31T12:00:00Z", owner: admin, reason: a new disk, stopped: false}
+    restarts:
+      description: The nodes that a forced restart has not reached yet.
+      type: dict
+      sample: null
     history:
       description: The last 100 events.
       type: list
@@ -315,7 +364,14 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "unpinned",
             "drained",
             "undrained",
+            "removed",
             "deployed",
+            "maintenance_begun",
+            "maintenance_ended",
+            "restart_requested",
+            "restored",
+            "isolated",
+            "live",
         ],
         "default": "read",
     },
@@ -338,6 +394,10 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "drained_states": {"type": "dict"},
     "applications": {"type": "dict"},
     "source": {"type": "dict"},
+    "engine_stopped": {"type": "bool", "default": False},
+    "restart": {"type": "list", "elements": "str"},
+    "restored": {"type": "dict"},
+    "isolated": {"type": "bool", "default": False},
 }
 
 
@@ -346,9 +406,14 @@ REQUIRED_IF = [
     ("state", "opened", ("operation",)),
     ("state", "passed", ("node",)),
     ("state", "undrained", ("node",)),
+    ("state", "removed", ("node",)),
     ("state", "schema_created", ("engine_version",)),
     ("state", "drained", ("drained",)),
     ("state", "deployed", ("applications",)),
+    ("state", "maintenance_begun", ("node", "reason")),
+    ("state", "maintenance_ended", ("node",)),
+    ("state", "restart_requested", ("restart",)),
+    ("state", "restored", ("restored",)),
 ]
 
 

@@ -86,6 +86,12 @@ options:
       - A release that the node already has is always taken, so that a rollback can go back behind the change of a key.
     type: bool
     default: false
+  previous_key:
+    description:
+      - Fingerprint of a former cluster key, from the filter P(ivy.cluster.cluster_key_fingerprint#filter). If the
+        applied release was built with this key, one that was built with another key may be taken.
+    type: str
+    default: ""
   lease:
     description:
       - The cluster record, as for M(ivy.cluster.cluster_record). The module checks in the same call, before it changes
@@ -330,6 +336,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "keep_releases": {"type": "int", "default": 5},
     "keep_backups": {"type": "int", "default": 10},
     "accept_new_key": {"type": "bool", "default": False},
+    "previous_key": {"type": "str", "default": "", "no_log": False},
     "previous_node_files": {"type": "bool", "default": False},
     "lease": request.LEASE,
 }

@@ -137,7 +137,8 @@ def test_the_database_authenticates_the_engines_by_password(lab: Lab) -> None:
     [database] = lab.groups["database_servers"]
     psql = "runuser -u postgres -- psql -qAt"
     query = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE usename = current_setting('x.user')"
-    sessions = lab.host(database).check_output(f"PGOPTIONS='-c x.user=ivy' {psql} -c \"{query}\"").splitlines()
+    login = lab.database_login(lab.nodes[0])
+    sessions = lab.host(database).check_output(f"PGOPTIONS='-c x.user={login}' {psql} -c \"{query}\"").splitlines()
     assert set(sessions) >= {lab.addresses[node] for node in lab.nodes}
     rules = lab.host(database).check_output(f"grep -vE '^(#|$|local)' $({psql} -c 'SHOW hba_file')").splitlines()
     assert {rule.split()[4] for rule in rules if lab.addresses[lab.nodes[0]] in rule} == {"scram-sha-256"}

@@ -32,7 +32,7 @@ in_place_of_link() { cp -p "$1" "/run/${1##*/}" && ln -sf "/run/${1##*/}" "$1"; 
 """
 
 # Compares the verifier that the database has stored with the cluster's password.
-VERIFY_PASSWORD = """query "SELECT rolpassword FROM pg_authid WHERE rolname = 'ivy'" | python3 -c '
+VERIFY_PASSWORD = """query "SELECT rolpassword FROM pg_authid WHERE rolname = '@login@'" | python3 -c '
 import base64, hashlib, hmac, sys
 _kind, salted, keys = sys.stdin.read().strip().split("$")
 rounds, salt = salted.split(":")
@@ -475,7 +475,7 @@ STOPPED = (
     Change(
         "db1: another password of the role",
         "db1",
-        "query \"ALTER ROLE ivy PASSWORD 'by-hand'\"",
+        "query \"ALTER ROLE @login@ PASSWORD 'by-hand'\"",
         VERIFY_PASSWORD,
         "Create the engine's role",
         predicted="",

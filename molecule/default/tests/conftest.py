@@ -51,13 +51,18 @@ ORDER = (
     "test_browser",
     "test_restrictions",
     "test_platform",
+    "test_run_time_deployment",
     "test_rollout",
     "test_drift",
     "test_adopt",
     "test_rollback",
     "test_plan",
+    "test_backup",
     "test_two_controllers",
     "test_rolling_restart",
+    "test_maintenance_of_a_node",
+    "test_nodes",
+    "test_rotation",
     "test_guard",
     "test_hosts",
     "test_safety",
@@ -69,6 +74,9 @@ ORDER = (
     "test_balancer_health",
     "test_balancer_reuse",
     "test_drained_node",
+    "test_maintenance",
+    "test_support_bundle",
+    "test_deploy",
     "test_vanished_host",
     "test_lost_host",
     "test_power_loss",
@@ -302,6 +310,11 @@ class Lab:
 
     def cockpit(self, name: str) -> Cockpit:
         return Cockpit(self.addresses[name], {"Host": self.public, **self._login()})
+
+    def database_login(self, name: str = "engine1") -> str:
+        """The role with which the engine of a node logs in to the database."""
+        found = json.loads(self.host(name).check_output("cat /etc/ivy-cluster/node.json"))
+        return str(found["database"]["user"])
 
     def until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
         """Waits until a condition becomes true."""

@@ -27,6 +27,8 @@ def results_of(lab: Lab, program: str, *arguments: str, **options: Any) -> dict[
         "haproxy_state_file": f"{DIRECTORY}/state",
         "haproxy_closed_nodes_file": f"{DIRECTORY}/closed-nodes",
         "haproxy_preferred_nodes_file": f"{DIRECTORY}/preferred-nodes",
+        "haproxy_maintenance_file": f"{DIRECTORY}/maintenance",
+        "haproxy_maintenance_sources_file": f"{DIRECTORY}/maintenance-sources",
     }
     try:
         lab.playbook(str(Path(__file__).resolve().with_suffix(".yml")), "-e", json.dumps(variables)).succeeded()

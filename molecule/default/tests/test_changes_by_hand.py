@@ -111,6 +111,7 @@ class Hosts:
         found = lab.host("engine1").check_output("sed -n 's/^IVY_SYSTEMDB_PASSWORD=//p' /etc/ivy-cluster/shared.env")
         self.places = {f"@{name}@": address for name, address in lab.addresses.items()}
         self.places["@password@"] = found.strip("\"'")
+        self.places["@login@"] = lab.database_login()
 
     def make(self, changes: Sequence[Change]) -> tuple[dict[str, str], dict[str, str]]:
         """Makes the changes, each followed by its view. Returns the views and the errors."""

@@ -42,7 +42,7 @@ def use_another_database(lab: Lab, engine: str) -> None:
     database.check_output(f"""{psql} -c 'CREATE DATABASE other OWNER ivy TEMPLATE template0'""")
     database.check_output(f"""runuser -u postgres -- pg_dump {name} | {psql} other""")
     rules = database.check_output(f"{psql} -c 'SHOW hba_file'")
-    database.check_output(f"echo 'host other ivy {lab.addresses[engine]}/32 scram-sha-256' >> {rules}")
+    database.check_output(f"echo 'host other +ivy {lab.addresses[engine]}/32 scram-sha-256' >> {rules}")
     database.check_output(f"{psql} -c 'SELECT pg_reload_conf()'")
     override(lab, engine, "IVY_SYSTEMDB_URL", f"jdbc:postgresql://{lab.addresses['db1']}:5432/other")
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A rolling restart while users work: no request fails, and a user moves at most once."""
+"""A rolling restart while users work: no request fails, no acknowledged write is lost, a user moves at most once."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def test_no_request_fails_and_a_user_moves_at_most_once(lab: Lab, browser: Brows
     print(load.report())
     assert not set(before.values()) & set(lab.pids(*lab.nodes).values())
     assert [failure for user in load.everybody for failure in user.failures] == []
+    assert all(user.counts["uploads"] and user.counts["searches"] for user in load.writers)
+    assert load.lost() == []
     assert set(begun.values()) == set(lab.nodes)
     # While the first node restarts, no node has restarted yet to which its users could move.
     most = {user.name: 2 if begun[user.name] == first else 1 for user in load.everybody}

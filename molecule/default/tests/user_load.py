@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Users who work while an operation runs: sessions with cookies, reads, slow requests and WebSockets.
+"""Users who work while an operation runs: reads, writes, uploads, searches, slow requests and WebSockets with sessions.
 
-Bounded in rate and time. Each response is checked.
+Bounded in rate and time. Each response is checked, and each write that was acknowledged is read again at the end.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import socket
 import ssl
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 REQUESTS_PER_SECOND = 50
 SLOW_MILLISECONDS = 5000
+UPLOADED_BYTES = 200_000
+# A writer replaces its documents in turn.
+DOCUMENTS = 5
 # The load ends by itself, whatever became of the test.
 LONGEST_SECONDS = 1800
 TIMEOUT = 120.0
@@ -44,6 +48,8 @@ class User:
     failures: list[str] = field(default_factory=list)
     counts: collections.Counter[str] = field(default_factory=collections.Counter)
     cookies: dict[str, str] = field(default_factory=dict)
+    # What the service has acknowledged: the content of each path.
+    written: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def moves(self) -> int:
@@ -64,15 +70,16 @@ class Connection:
     def get(self, user: User, path: str) -> tuple[int, bytes]:
         reused = self.http is not None
         try:
-            return self._get(user, path)
+            return self.send(user, "GET", path)
         except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
             self.close()
             if not reused:
                 raise
             user.counts["connected again"] += 1
-            return self._get(user, path)
+            return self.send(user, "GET", path)
 
-    def _get(self, user: User, path: str) -> tuple[int, bytes]:
+    def send(self, user: User, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        """Send a request once. What writes may not be sent twice, so a writer asks for a page just before."""
         if self.http is None:
             name = self.browser.public.partition(":")[0]
             self.http = http.client.HTTPSConnection(name, context=self.browser.tls, timeout=TIMEOUT)
@@ -81,15 +88,17 @@ class Connection:
         headers = {"Host": self.browser.public}
         if user.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in user.cookies.items())
-        self.http.request("GET", path, headers=headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json" if method == "POST" else "application/octet-stream"
+        self.http.request(method, path, body, headers)
         response = self.http.getresponse()
-        body = response.read()
+        answer = response.read()
         for cookie in response.headers.get_all("Set-Cookie") or []:
             name, _equals, value = cookie.partition(";")[0].partition("=")
             user.cookies[name.strip()] = value
         if response.will_close:
             self.close()
-        return response.status, body
+        return response.status, answer
 
     def close(self) -> None:
         if self.http is not None:
@@ -100,11 +109,14 @@ class Connection:
 class Load:
     """Starts the users, and ends them with the context."""
 
-    def __init__(self, browser: Browser, users: int = 24, slow: int = 3, websockets: int = 3) -> None:
+    def __init__(self, browser: Browser, users: int = 24, slow: int = 3, websockets: int = 3, writers: int = 3) -> None:
         self.browser = browser
         self.users = [User(f"reader{number}") for number in range(users)]
         self.slow = [User(f"slow{number}") for number in range(slow)]
         self.connected = [User(f"connected{number}") for number in range(websockets)]
+        self.writers = [User(f"writer{number}") for number in range(writers)]
+        # Texts and documents of this load only.
+        self.mark = uuid.uuid4().hex
         self.ended = threading.Event()
         self.end = now() + LONGEST_SECONDS
         self.interval = users / REQUESTS_PER_SECOND
@@ -113,7 +125,7 @@ class Load:
 
     @property
     def everybody(self) -> list[User]:
-        return [*self.users, *self.slow, *self.connected]
+        return [*self.users, *self.slow, *self.connected, *self.writers]
 
     def __enter__(self) -> Load:
         self.begin = now()
@@ -121,6 +133,7 @@ class Load:
             (self._read, self.users),
             (self._read_slowly, self.slow),
             (self._stay_connected, self.connected),
+            (self._write, self.writers),
         ]
         for target, users in work:
             for user in users:
@@ -134,6 +147,19 @@ class Load:
         for thread in self.threads:
             thread.join(TIMEOUT)
         self.seconds = now() - self.begin
+
+    def lost(self) -> list[str]:
+        """The acknowledged writes that cannot be read any more. Read through the balancer, after the load has ended."""
+        reader, connection, lost = User("reader"), Connection(self.browser), []
+        try:
+            for path, content in [item for user in self.writers for item in user.written.items()]:
+                status, body = connection.get(reader, path)
+                found = str(json.loads(body)["text"]).encode() if status == 200 and "/notes/" in path else body
+                if status != 200 or found != content:
+                    lost.append(f"{path}: status {status}, {found[:60]!r} for {content[:60]!r}")
+        finally:
+            connection.close()
+        return lost
 
     def report(self) -> str:
         """The figures, for the output of the test."""
@@ -179,6 +205,36 @@ class Load:
             user.counts["slow requests"] += 1
             if status != 200:
                 raise ValueError(f"slow: status {status}")
+        finally:
+            connection.close()
+
+    def _write(self, user: User) -> None:
+        """A page with a form: reads it, writes a note, uploads a document, and searches."""
+        connection = Connection(self.browser)
+        number = user.counts["writes"]
+        text = f"{self.mark} {user.name} {number}"
+        document = f"/demo/api/documents/{user.name}-{self.mark[:8]}-{number % DOCUMENTS}"
+        content = f"{text}\n".encode() * (UPLOADED_BYTES // len(text))
+        try:
+            self._ask(connection, user, "/demo/api/info")
+            status, body = connection.send(user, "POST", "/demo/api/notes", json.dumps({"text": text}).encode())
+            if status != 201:
+                raise ValueError(f"note: status {status}")
+            note = json.loads(body)
+            if note["indexed"] is not True:
+                raise ValueError(f"note {note['id']} is not in the index")
+            user.written[f"/demo/api/notes/{note['id']}"] = text.encode()
+            user.counts["writes"] += 1
+            self._ask(connection, user, "/demo/api/info")
+            status, _body = connection.send(user, "PUT", document, content)
+            if status != 201:
+                raise ValueError(f"document: status {status}")
+            user.written[document] = content
+            user.counts["uploads"] += 1
+            status, _body = connection.get(user, f"/demo/api/search?q={self.mark}")
+            if status != 200:
+                raise ValueError(f"search: status {status}")
+            user.counts["searches"] += 1
         finally:
             connection.close()
 

@@ -26,7 +26,7 @@ def closed_nodes(runtime: RuntimeSocket, path: str = CLOSED_NODES_FILE) -> list[
     """The nodes whose cookie is ignored; None if the process has no such list."""
     if f"({path})" not in runtime.command("show acl"):
         return None
-    return [value for _id, value in _entries(runtime.command(f"show acl {path}"))]
+    return [value for _id, value in entries(runtime.command(f"show acl {path}"))]
 
 
 def set_closed(runtime: RuntimeSocket, name: str, closed: bool, path: str = CLOSED_NODES_FILE) -> None:
@@ -40,7 +40,7 @@ def set_closed(runtime: RuntimeSocket, name: str, closed: bool, path: str = CLOS
     if closed == (name in names):
         return
     # The file first: if HAProxy ends in between, its next start does what was requested.
-    _write(path, [*names, name] if closed else [other for other in names if other != name])
+    write_list(path, [*names, name] if closed else [other for other in names if other != name])
     if closed:
         _clear_moved_users(runtime)
     runtime.command(f"{'add' if closed else 'del'} acl {path} {name}")
@@ -50,17 +50,14 @@ def preferred_nodes(runtime: RuntimeSocket, path: str = PREFERRED_NODES_FILE) ->
     """The nodes that new users prefer, sorted; None if the process has no such list."""
     if f"({path})" not in runtime.command("show map"):
         return None
-    return sorted({line.split()[1] for _id, line in _entries(runtime.command(f"show map {path}"))})
+    return sorted({line.split()[1] for _id, line in entries(runtime.command(f"show map {path}"))})
 
 
 def set_preferred(runtime: RuntimeSocket, names: Sequence[str], path: str = PREFERRED_NODES_FILE) -> None:
     """Replace the nodes that new users prefer."""
     lines = [f"{number} {names[number % len(names)]}" for number in range(DRAWS)] if names else []
-    _write(path, lines)
-    version = runtime.command(f"prepare map {path}").rpartition(":")[2].strip()
-    for line in lines:
-        runtime.command(f"add map @{version} {path} {line}")
-    runtime.command(f"commit map @{version} {path}")
+    write_list(path, lines)
+    replace_list(runtime, "map", path, lines)
 
 
 def moved_users(runtime: RuntimeSocket) -> int:
@@ -78,13 +75,22 @@ def _clear_moved_users(runtime: RuntimeSocket) -> None:
     runtime.command(f"clear table {MOVED_USERS_TABLE}")
 
 
-def _entries(answer: str) -> list[tuple[str, str]]:
+def replace_list(runtime: RuntimeSocket, kind: str, path: str, lines: Sequence[str]) -> None:
+    """Replace all entries of a list in the process at once, "map" or "acl"."""
+    version = runtime.command(f"prepare {kind} {path}").rpartition(":")[2].strip()
+    for line in lines:
+        runtime.command(f"add {kind} @{version} {path} {line}")
+    runtime.command(f"commit {kind} @{version} {path}")
+
+
+def entries(answer: str) -> list[tuple[str, str]]:
     """Address and content of each entry."""
     pairs = (line.strip().partition(" ") for line in answer.splitlines())
     return [(address, content) for address, _space, content in pairs if content]
 
 
-def _write(path: str, lines: Sequence[str]) -> None:
+def write_list(path: str, lines: Sequence[str]) -> None:
+    """Write the file of a list, complete or not at all."""
     temporary = f"{path}.new"
     try:
         with create_file(temporary) as stream:

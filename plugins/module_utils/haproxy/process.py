@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from . import maintenance
 from .certificates import describe_authorities, describe_certificates
 from .node_lists import closed_nodes, preferred_nodes
 from .runtime_socket import RuntimeSocket, parse_info
@@ -86,6 +87,7 @@ def inspect(runtime: RuntimeSocket, digest: str, files: Sequence[str], authority
         "servers": [{**server, "cookie_ignored": server["name"] in (closed or [])} for server in servers],
         "drains": closed is not None,
         "preferred": preferred_nodes(runtime) or [],
+        "maintenance": maintenance.describe(runtime),
         "certificates": certificates,
         "authorities": describe_authorities(authority_file, time.time()),
         "reload_required": bool(reasons),

@@ -4,19 +4,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import json
-import re
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.module_utils.database.scram import has_password
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state import files
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
 
-# The format of pg_authid.rolpassword: https://www.postgresql.org/docs/current/catalog-pg-authid.html
-_SCRAM = re.compile(r"SCRAM-SHA-256\$([0-9]{1,7}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)\Z")
 _LINE_OF_PORT = 3
 # The variables of psql are quoted by psql. Only the current database has extensions and a schema to inspect.
 _QUERY = """
@@ -26,9 +20,15 @@ SELECT json_build_object(
   'overridden', (SELECT count(*) FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf'
     AND name = ANY (string_to_array(:'settings', ' '))),
   'pending', (SELECT count(*) FROM pg_settings WHERE pending_restart),
-  'user', (SELECT json_build_object('login', rolcanlogin, 'superuser', rolsuper, 'createdb', rolcreatedb,
-    'createrole', rolcreaterole, 'replication', rolreplication, 'bypassrls', rolbypassrls, 'password', rolpassword)
-    FROM pg_authid WHERE rolname = :'user'),
+  'user', (SELECT json_build_object('superuser', rolsuper, 'createdb', rolcreatedb, 'createrole', rolcreaterole,
+    'replication', rolreplication, 'bypassrls', rolbypassrls) FROM pg_authid WHERE rolname = :'user'),
+  'login', (SELECT json_build_object('login', rolcanlogin, 'superuser', rolsuper, 'createdb', rolcreatedb,
+    'createrole', rolcreaterole, 'replication', rolreplication, 'bypassrls', rolbypassrls, 'inherit', rolinherit,
+    'password', rolpassword, 'member', EXISTS (SELECT FROM pg_auth_members m WHERE m.member = a.oid
+      AND m.roleid = (SELECT oid FROM pg_authid WHERE rolname = :'user')),
+    'owner', EXISTS (SELECT FROM pg_db_role_setting WHERE setrole = a.oid AND setdatabase = 0
+      AND 'role=' || :'user' = ANY (setconfig)))
+    FROM pg_authid a WHERE rolname = :'login'),
   'database', (SELECT json_build_object('owner', pg_get_userbyid(datdba), 'encoding', pg_encoding_to_char(encoding),
     'collate', datcollate, 'ctype', datctype, 'public', EXISTS (
       SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0))
@@ -44,21 +44,6 @@ SELECT json_build_object(
 """
 
 
-def has_password(verifier: str, password: str) -> bool:
-    """Whether a SCRAM verifier belongs to a password (RFC 5802). Only ASCII is compared as PostgreSQL does."""
-    found = _SCRAM.match(verifier)
-    if not found:
-        return False
-    try:
-        salt, stored, server = (base64.b64decode(found[number], validate=True) for number in (2, 3, 4))
-    except binascii.Error:
-        return False
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode("utf-8"), salt, int(found[1]))
-    client = hmac.new(salted, b"Client Key", hashlib.sha256).digest()
-    same = hmac.compare_digest(hashlib.sha256(client).digest(), stored)
-    return same and hmac.compare_digest(hmac.new(salted, b"Server Key", hashlib.sha256).digest(), server)
-
-
 def port_of(data_directory: str) -> str:
     """The port on which the server listens. After a change of the configuration it is the old one until a restart."""
     lines = files.text(f"{data_directory}/postmaster.pid").splitlines()
@@ -72,7 +57,8 @@ def gather(params: t.Mapping[str, t.Any], password: str) -> dict[str, t.Any]:
         return {}
     answer = output(
         *("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"),
-        *(f"--set=user={params['user']}", f"--set=settings={' '.join(params['settings'])}"),
+        *(f"--set=user={params['user']}", f"--set=login={params['login']}"),
+        f"--set=settings={' '.join(params['settings'])}",
         "--file=-",
         environment={
             "PGHOST": str(params["socket_directory"]),
@@ -87,6 +73,9 @@ def gather(params: t.Mapping[str, t.Any], password: str) -> dict[str, t.Any]:
         found: dict[str, t.Any] = json.loads(answer or "{}")
     except (ValueError, RecursionError):
         return {}
-    user = found.get("user") or {}
-    user["password"] = has_password(str(user.get("password") or ""), password)
-    return {**found, "user": user, "port": int(port)} if found else {}
+    if not found:
+        return {}
+    login = found.get("login")
+    if isinstance(login, dict):
+        login = {**login, "password": has_password(str(login.get("password") or ""), password)}
+    return {**found, "login": login, "port": int(port)}

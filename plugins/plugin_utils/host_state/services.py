@@ -6,7 +6,7 @@ Each service of a description has the keys ``gather``, what the host needs to fi
 
 balancer     nothing; the process has loaded the configuration, the pages and the certificates on disk
 certificate  see certificate.py
-database     ``files``, ``port``, ``user``, ``database``, ``schema``, ``extensions`` and ``memberships``
+database     ``files``, ``user``, ``login``, ``database``, ``schema``, ``extensions`` and ``memberships``
 search       nothing; it is healthy, and its process has read the current files
 share        ``mount``, its mount point, empty for any but the root file system; ``accept_local``; ``directories``, each
              as "directory:uid:gid:mode"
@@ -28,7 +28,7 @@ def _balancer(_expect: Expected, found: Found, _observed: Found) -> t.Iterator[s
 
 
 def _database(expect: Expected, found: Found, observed: Found) -> t.Iterator[str]:
-    for part in ("user", "database", "schema"):
+    for part in ("user", "login", "database", "schema"):
         actual = found.get(part)
         if not isinstance(actual, dict):
             yield f"PostgreSQL: {part} missing"

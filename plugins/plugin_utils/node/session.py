@@ -30,7 +30,10 @@ SHORT_CONTENT = 2048
 # Longer files of a release are not shown in a difference.
 LARGEST_SHOWN = 1 << 20
 HELPER = "/usr/local/lib/ivy-cluster/"
-_SECRET_VARIABLES = ("ivy_shared_secrets", "ivy_database_password", "ivy_search_password", "ivy_cluster_key")
+_SECRET_VARIABLES = (
+    *("ivy_shared_secrets", "ivy_database_password", "ivy_search_password"),
+    *("ivy_cluster_key", "ivy_cluster_key_previous"),
+)
 _HIDDEN = "(secret content)\n"
 
 Result = dict[str, t.Any]

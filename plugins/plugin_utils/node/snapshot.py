@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import connection_errors
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_errors import diagnose
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import restart
 
 Result = t.Mapping[str, t.Any]
@@ -174,6 +175,20 @@ def snapshot_from(value: t.Mapping[str, t.Any]) -> Snapshot:
         application_checked=bool(value["application_checked"]),
         check_mode=bool(value["check_mode"]),
     )
+
+
+def login_problem(host: Host) -> str:
+    """Why an engine with the password of the inventory could not log in to the database; empty if it could.
+
+    Without the login role, the password is new and no engine uses it yet.
+    """
+    try:
+        changes = [str(change) for change in host.fact("database_login", "changes")]
+    except FactError:
+        return ""
+    if any(change.startswith("login ") and change.endswith(": created") for change in changes):
+        return ""
+    return plain_text("; ".join(changes))
 
 
 def lost(result: Result) -> str:

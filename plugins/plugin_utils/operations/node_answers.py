@@ -18,9 +18,13 @@ RECORD = {
     "previous_release?": str,
     "lease?": _LEASE,
     "drained?": [str],
+    "passed?": {"*": str},
+    "removed?": {"*": str},
     "history?": [{"*": (str, int, float)}],
     "sources?": {"*": {"commit": str, "clean": bool}},
     "durations?": [{"kind": str, "node": str, "seconds": int}],
+    "maintenance?": {"*": {"since": str, "owner": str, "reason": str, "stopped": bool}},
+    "restarts?": {"since": str, "owner": str, "nodes": [str]},
     **_TEXTS,
 }
 RELEASES = {"applied?": str, "releases?": [{"id": str, "staged?": str, "engine_version?": str, "complete?": bool}]}

@@ -28,6 +28,8 @@ def render(data: t.Mapping[str, t.Any]) -> str:
         lines.append(f"  {done}: {listed(nodes, _MOST_NODES)}")
     for how, nodes in _taken_out(data["nodes"]).items():
         lines.append(f"  an operator keeps users out, {how}: {listed(nodes, _MOST_NODES)}")
+    states = {str(plan["maintenance"]) for plan in data["nodes"].values() if plan and plan.get("maintenance")}
+    lines += [plain_text(f"  users    {text}") for text in sorted(states)]
     lines += _table(data.get("times") or {})
     if data["left_out"]:
         lines.append(f"  not in this run: {listed(data['left_out'], _MOST_NODES)}")
@@ -53,7 +55,8 @@ def _table(times: t.Mapping[str, t.Mapping[str, t.Any] | None]) -> list[str]:
     rows = [["seconds", *(begin for begin, _end in _STEPS), *_COUNTS]]
     for node, found in times.items():
         marks = (found or {}).get("marks") or {}
-        if found is None or not all(name in marks for step in _STEPS for name in step):
+        # Each run of a node begins with the drain. One that drains it for maintenance may end there.
+        if found is None or not all(name in marks for name in _STEPS[0]):
             continue
         closed = found.get("closed") or []
         counts = [
@@ -61,7 +64,10 @@ def _table(times: t.Mapping[str, t.Mapping[str, t.Any] | None]) -> list[str]:
             sum(int(entry.get("websockets", 0)) for entry in closed),
             sum(int(entry.get("requests", 0)) for entry in closed),
         ]
-        seconds = [f"{max(0.0, float(marks[end]) - float(marks[begin])):.1f}" for begin, end in _STEPS]
+        seconds = [
+            f"{max(0.0, float(marks[end]) - float(marks[begin])):.1f}" if begin in marks and end in marks else "-"
+            for begin, end in _STEPS
+        ]
         rows.append([plain_text(node), *seconds, *map(str, counts)])
     if len(rows) == 1:
         return []
@@ -95,7 +101,7 @@ def _taken_out(nodes: t.Mapping[str, t.Mapping[str, t.Any] | None]) -> dict[str,
 def _state(plan: t.Mapping[str, t.Any] | None, check: bool) -> str:
     if plan is None:
         return "not finished, see the error above"
-    done = (
+    done = str(plan.get("outcome") or "") or (
         "restarted"
         if plan.get("restart")
         else "started"

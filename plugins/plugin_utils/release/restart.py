@@ -36,6 +36,10 @@ class KeyedDigest:
     def __call__(self, value: t.Any) -> str:
         return hmac.new(self._key, canonical(value), hashlib.sha256).hexdigest()
 
+    def fingerprint(self) -> str:
+        """By this a node sees that a release was built with another key, without learning anything about it."""
+        return self(["cluster key"])[:16]
+
 
 def rule_for(path: str, rules: t.Sequence[Rule]) -> Rule:
     """The first rule whose pattern matches; without one, a restart is the safe answer."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, lease
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers, maintenance
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import WARN_DAYS
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import columns, count, listed, plain_text
@@ -20,8 +20,10 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Host,
     Result,
     Snapshot,
+    login_problem,
     snapshot_from,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import maintenance as node_maintenance
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
@@ -49,8 +51,8 @@ def days(number: t.Any, soon: int = _SOON_DAYS) -> str:
 
 
 def cluster_facts(facts: Snapshot) -> dict[str, str]:
-    """The state of the cluster record and the licence, by label."""
-    found: dict[str, str] = {}
+    """The state of the cluster record and the licence, by label; first that the service is in maintenance."""
+    found = _maintenance(facts)
     record, why = facts.record()
     if not record:
         found["record"] = why
@@ -61,8 +63,7 @@ def cluster_facts(facts: Snapshot) -> dict[str, str]:
             found["source"] = source
         if record.get("lease"):
             found["at work"] = lease.describe(record["lease"])
-        if record.get("drained"):
-            found["drained"] = listed(map(str, record["drained"]))
+        found.update(node_maintenance.facts(record))
         history = record.get("history") or []
         if history:
             last = history[-1]
@@ -70,10 +71,27 @@ def cluster_facts(facts: Snapshot) -> dict[str, str]:
                 f"{last.get('time')}  {last.get('operation')} by {last.get('owner') or 'unknown'}, "
                 f"release {short(last.get('release'))}"
             )
+        if record.get("isolated"):
+            found["isolated"] = (
+                f"since {record['isolated'].get('since')}: no balancer uses a node until {command('go_live')}"
+            )
     found["licence"] = _licence(facts)
+    backup = _backup(facts)
+    if backup:
+        found["backup"] = backup
     if facts.accept_unsupported:
         found["accepted"] = f"{', '.join(facts.accept_unsupported)} (not supported by the vendor)"
     return found
+
+
+def _maintenance(facts: Snapshot) -> dict[str, str]:
+    answered = {
+        name: maintenance.of_result(facts.hosts[name].results.get("balancer"))
+        for name in facts.balancers
+        if name in facts.hosts and facts.hosts[name].reachable and facts.hosts[name].results.get("balancer")
+    }
+    text = maintenance.of_cluster(answered)
+    return {"service": text} if text else {}
 
 
 def _operation(record: Result) -> str:
@@ -111,6 +129,31 @@ def _licence(facts: Snapshot) -> str:
     return "none found"
 
 
+def _backup(facts: Snapshot) -> str:
+    """The newest backup and the result of the last attempt; empty where none was ever made."""
+    for node in facts.reached:
+        result = node.results.get("backup") or {}
+        try:
+            answers.check(result, {"backups": [str], "last": dict})
+            answers.check(result["last"], {"time?": int, "problem?": str, "size?": int})
+        except ValueError:
+            if result and not result.get("skipped"):
+                return f"UNKNOWN on {node.name}: {plain_text(str(result.get('msg') or 'its answer is invalid'))}"
+            continue
+        backups, last = result["backups"], result["last"]
+        if not backups and not last:
+            continue
+        newest = (
+            f"newest {backups[0]} on {node.name}, {count(len(backups), 'backup')}"
+            if backups
+            else f"none on {node.name}"
+        )
+        if last.get("problem"):
+            return plain_text(f"LAST ATTEMPT FAILED: {last['problem']}; {newest}")
+        return plain_text(f"{newest}, {int(last.get('size') or 0)} bytes")
+    return ""
+
+
 # --- the nodes
 
 
@@ -119,6 +162,8 @@ def node_rows(facts: Snapshot) -> list[dict[str, t.Any]]:
     found = []
     for node in facts.present:
         cells, remarks = _node(facts, node)
+        drained = node_maintenance.described(facts.record()[0] or {}, node.name)
+        remarks = [f"drained {drained}", *remarks] if drained else remarks
         found.append({**dict(zip(_COLUMNS, cells)), "remarks": [*remarks, *guard_remarks(node)]})
     return found
 
@@ -184,6 +229,8 @@ def _stopped(facts: Snapshot, node: str, engine: Result) -> tuple[str, list[str]
         if start.get("state") == "refused" and reason:
             return "FAILED", [f"refused at {start.get('since')}: {reason}", f"afterwards run: {again}"]
         return "FAILED", [_ended(facts, unit), f"to start it run: {again}"]
+    drained = (facts.record()[0] or {}).get("maintenance") or {}
+    again = command("undrain", "-e", f"undrain_nodes={node}") if node in drained else again
     return state, [f"it was stopped; to start it run: {again}"] if unit.get("known") else []
 
 
@@ -292,6 +339,8 @@ def _balancer(host: Host) -> str:
         text += f", authority {days(min(authorities), _AUTHORITY_SOON_DAYS)}"
     if result.get("preferred"):
         text += f", new users get to {listed(map(str, result['preferred']))}"
+    if maintenance.of_result(result) is not None:
+        text += ", IN MAINTENANCE"
     if result.get("reload_required"):
         text += ", RELOAD REQUIRED"
     return text
@@ -309,10 +358,11 @@ def _database(facts: Snapshot) -> tuple[str, str]:
         row = host.fact("database_state", "query_result")[0]
     except (FactError, IndexError) as exc:
         return host.name, f"PostgreSQL does not respond: {exc}"
+    problem = login_problem(host)
     return host.name, (
         f"PostgreSQL {str(row['version']).split(' ', maxsplit=1)[0]}, {row['connections']} of {row['max_connections']} "
         f"connections, {facts.database_name} {row['size']}"
-    )
+    ) + (f", LOGIN OF THE ENGINES CHANGED: {problem}. Run {command('site')}" if problem else "")
 
 
 def _search(facts: Snapshot) -> tuple[str, str]:

@@ -24,7 +24,10 @@ PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 CHECKPOINT = "stop_after_lost_host.yml"
 ASSERTION = f"tasks/{CHECKPOINT}"
 # These plays contact no host.
-CONTACT_NONE = ("Validate the inventory and the options", "Leave out nodes", "Show the summary")
+CONTACT_NONE = (
+    *("Validate the inventory and the options", "Leave out nodes"),
+    *("Show the summary", "Show which secrets were replaced", "Show the deployment"),
+)
 # They have one play with work on hosts, and no later play that other hosts could continue with.
 ONE_STEP = ("preflight.yml", "unpin.yml")
 GROUPS = {
@@ -33,6 +36,15 @@ GROUPS = {
     "database_servers": ["db1"],
     "search_servers": ["search1"],
 }
+
+
+# Each run of a playbook takes ten seconds of the processor.
+EVERY_CASE = os.environ.get("IVY_LOST_HOST_CASES") == "all"
+
+
+def cases(*values: t.Any, more: tuple[t.Any, ...]) -> list[t.Any]:
+    """One case for each way through the plays and, in the long tests, the others."""
+    return [*values, *(more if EVERY_CASE else ())]
 
 
 class Step(t.NamedTuple):
@@ -387,7 +399,7 @@ class Cluster:
             "LC_ALL": "C.UTF-8",
         }
         ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=180, check=False, env=environment, cwd=self.directory
+            command, capture_output=True, text=True, timeout=900, check=False, env=environment, cwd=self.directory
         )
         log = self.directory / "log"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
@@ -416,18 +428,20 @@ def cluster(tmp_path: Path) -> Cluster:
 
 @pytest.mark.parametrize(
     ("playbook", "step", "host"),
-    [
-        ("rollout.yml", "rollout/gather", "engine2"),
-        ("rollout.yml", "rollout/stage", "engine1"),
-        ("rollout.yml", "rollout/open", "engine1"),
+    cases(
         ("rollout.yml", "rollout/activate", "engine3"),
         ("rollout.yml", "rollout/restart", "engine3"),
         ("rollback.yml", "rollout/restart", "engine1"),
-        ("site.yml", "preflight/main", "engine2"),
-        ("site.yml", "rollout/build", "engine2"),
-        ("site.yml", "rollout/take_lease", "engine3"),
         ("site.yml", "haproxy/main", "lb1"),
-    ],
+        more=(
+            ("rollout.yml", "rollout/gather", "engine2"),
+            ("rollout.yml", "rollout/stage", "engine1"),
+            ("rollout.yml", "rollout/open", "engine1"),
+            ("site.yml", "preflight/main", "engine2"),
+            ("site.yml", "rollout/build", "engine2"),
+            ("site.yml", "rollout/take_lease", "engine3"),
+        ),
+    ),
 )
 def test_a_host_that_is_lost_ends_the_run_before_the_next_step(
     cluster: Cluster, playbook: str, step: str, host: str
@@ -468,7 +482,7 @@ def test_nodes_that_are_away_from_the_start_are_named(cluster: Cluster) -> None:
     assert "ivy_proceed_without" not in ended.last
 
 
-@pytest.mark.parametrize("playbook", ["rollback.yml", "site.yml"])
+@pytest.mark.parametrize("playbook", cases("site.yml", more=("rollback.yml",)))
 def test_all_steps_run_if_no_host_is_lost(cluster: Cluster, playbook: str) -> None:
     ended = cluster.run(playbook)
 
@@ -546,12 +560,14 @@ def test_in_check_mode_a_balancer_that_this_run_sets_up_may_be_missing(cluster: 
 
 @pytest.mark.parametrize(
     ("case", "message"),
-    [
+    cases(
         ("away", "lb2 cannot be reached: "),
-        ("unlisted", "HAProxy on lb2 does not list it."),
         ("down", "HAProxy on lb2 has it as DOWN: 503"),
-        ("drained-and-down", "HAProxy on lb2 has it as DOWN: 503"),
-    ],
+        more=(
+            ("unlisted", "HAProxy on lb2 does not list it."),
+            ("drained-and-down", "HAProxy on lb2 has it as DOWN: 503"),
+        ),
+    ),
 )
 def test_a_balancer_that_does_not_have_the_node_up_ends_the_run_at_the_gate(
     cluster: Cluster, case: str, message: str
@@ -602,7 +618,7 @@ def hold(cluster: Cluster, run_id: str) -> None:
         record.write(directory, record.apply({**value, "lease": None}, change), uid, gid)
 
 
-@pytest.mark.parametrize("playbook", ["rollout.yml", "rollback.yml", "site.yml"])
+@pytest.mark.parametrize("playbook", cases("rollback.yml", "site.yml", more=("rollout.yml",)))
 def test_a_second_run_is_refused_before_it_changes_anything(leased: Cluster, playbook: str) -> None:
     hold(leased, "another-controller")
 
@@ -638,7 +654,7 @@ def test_a_run_gives_the_lease_up_at_its_end(leased: Cluster) -> None:
     assert lease_of(leased) is None
 
 
-@pytest.mark.parametrize("playbook", ["rollout.yml", "rollback.yml", "site.yml"])
+@pytest.mark.parametrize("playbook", cases("rollout.yml", more=("rollback.yml", "site.yml")))
 def test_a_run_that_was_not_approved_gives_the_lease_up(leased: Cluster, playbook: str) -> None:
     for part in ("tasks/report.yml", "vars/main.yml", "defaults/main.yml"):
         leased.write(leased.collection / "roles/plan" / part, (ROOT / "roles/plan" / part).read_text("utf-8"))
@@ -656,7 +672,7 @@ def test_a_run_that_was_not_approved_gives_the_lease_up(leased: Cluster, playboo
     assert [name for name in changing if ended.done(name)] == [], ended.output
 
 
-@pytest.mark.parametrize("how", ["ended", "reason"])
+@pytest.mark.parametrize("how", cases("ended", more=("reason",)))
 def test_the_lease_of_a_run_that_has_ended_is_taken_over(leased: Cluster, how: str) -> None:
     with subprocess.Popen(["true"]) as process:
         identity = run_identity.RunIdentity(run_identity._controller("/proc"), process.pid, "1")
@@ -683,7 +699,7 @@ def lose_lease(cluster: Cluster, step: str, host: str) -> None:
 
 @pytest.mark.parametrize(
     ("step", "host", "later"),
-    [("file_share/main", "engine1", "engine/main"), ("certificates/main", "lb1", "haproxy/main")],
+    cases(("file_share/main", "engine1", "engine/main"), more=(("certificates/main", "lb1", "haproxy/main"),)),
 )
 def test_a_run_that_loses_the_lease_sets_up_nothing_more_on_a_host(
     leased: Cluster, step: str, host: str, later: str
@@ -718,7 +734,7 @@ def test_a_host_is_not_set_up_without_the_lease_when_every_engine_node_has_faile
     assert "This run has lost the lease of the cluster" in ended.output, ended.output
 
 
-@pytest.mark.parametrize("reason", ["", "kim is on holiday"])
+@pytest.mark.parametrize("reason", cases("kim is on holiday", more=("",)))
 def test_a_run_does_not_take_a_lost_lease_back(leased: Cluster, reason: str) -> None:
     """Another run has taken over while the hosts were set up. With a reason, the first one could take even that."""
     lose_lease(leased, "engine/main", "engine1")
@@ -805,7 +821,7 @@ def test_on_a_new_cluster_the_lease_is_taken_when_the_nodes_are_set_up(leased: C
     assert lease_of(leased) is None
 
 
-@pytest.mark.parametrize("others", ["away", "left out"])
+@pytest.mark.parametrize("others", cases("left out", more=("away",)))
 def test_a_new_node_does_not_know_that_no_other_run_is_at_work(leased: Cluster, others: str) -> None:
     hold(leased, "another-controller")
     set_up_anew(leased, "engine1")
@@ -834,7 +850,7 @@ def test_an_engine_is_not_stopped_while_no_other_node_serves(cluster: Cluster) -
     assert "HAProxy on lb2 has up besides it: none; not up: engine2, engine3" in ended.output
 
 
-@pytest.mark.parametrize("accepted", ["interruption", "serves nobody"])
+@pytest.mark.parametrize("accepted", cases("interruption", more=("serves nobody",)))
 def test_an_engine_is_stopped_if_that_makes_no_difference(cluster: Cluster, accepted: str) -> None:
     down = ("engine2", "engine3") if accepted == "interruption" else ("engine1", "engine2", "engine3")
     for balancer in GROUPS["load_balancers"]:
@@ -875,7 +891,7 @@ def test_a_node_that_is_left_out_is_taken_out_of_every_balancer_first(leased: Cl
         }
 
 
-@pytest.mark.parametrize(("state", "balancers"), [("drain", ["lb2"]), ("maint", ["lb1", "lb2"])])
+@pytest.mark.parametrize(("state", "balancers"), cases(("drain", ["lb2"]), more=(("maint", ["lb1", "lb2"]),)))
 def test_a_node_that_an_operator_has_taken_out_passes_and_stays_out(
     cluster: Cluster, state: str, balancers: list[str]
 ) -> None:

@@ -133,3 +133,10 @@ def test_molecule_test_runs_the_same_actions_as_make(scenario: str) -> None:
     assert first == "destroy"
     steps = makefile.scenario(scenario, keep=False)
     assert [step.command[-1].replace("-", "_") for step in steps] == actions
+
+
+@pytest.mark.parametrize("name", sorted(makefile.LONG))
+def test_a_variable_of_the_long_tests_is_read_by_a_test_and_documented(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs/long-tests.md").read_text(encoding="utf-8")
+    readers = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("molecule/**/*.py")]
+    assert any(f'environ.get("{name}"' in path.read_text(encoding="utf-8") for path in readers)

@@ -140,6 +140,9 @@ def validates_raw(task: Task) -> bool:
 _WRITERS = ("template", "copy", "blockinfile", "lineinfile", "replace", "assemble")
 # What is printed although it has variables, by the role's file and the task, and why it has no secret.
 _SHOWN = {
+    ("backup/tasks/install.yml", "Install the program, its settings, the service and the timer"): (
+        "names, directories and public keys in files that everybody can read"
+    ),
     (
         "certificates/tasks/create_authority_certificate.yml",
         "Install the certificate of the certificate authority on the controller",
@@ -171,13 +174,13 @@ _SHOWN = {
     ): "directories and times in units that everybody can read",
     (
         "haproxy/tasks/write_configuration.yml",
-        "Create empty files of saved states and of closed and preferred nodes",
+        "Create empty files of saved states, of closed and preferred nodes, and of the maintenance",
     ): "nothing, or the number of a format",
     ("haproxy/tasks/write_configuration.yml", "Write the error pages"): "the balancer sends them to everybody",
     ("postgres/tasks/configure.yml", "Map root to the administrator for the socket"): "a text of the role",
     ("postgres/tasks/install.yml", "Prevent the package from creating a cluster"): "a text of the role",
     ("postgres/tasks/start.yml", "Make the unit wait for its addresses"): "addresses, and a file of the role",
-    ("rollout/tasks/place_applications.yml", "Copy the applications to the node"): (
+    ("rollout/tasks/copy_applications.yml", "Copy the applications to the node"): (
         "archives, which the module copies as files and Ansible does not print"
     ),
 }

@@ -130,3 +130,66 @@ def test_a_damaged_file_is_an_authority_of_which_the_key_is_unknown(tmp_path: Pa
     assert ended.returncode == 2, ended.stdout + ended.stderr
     assert "ca.pem on lb1 contains no valid certificate" in " ".join(ended.stdout.split())
     assert not (tmp_path / "pki/ca.key").exists()
+
+
+def pair(directory: Path) -> tuple[str, str]:
+    """The public key on the host, and that of its certificate."""
+    with (directory / "host/balancer.pem.key").open(encoding="ascii") as key:
+        of_key = subprocess.run(
+            ["openssl", "pkey", "-pubout"], stdin=key, check=True, capture_output=True, text=True
+        ).stdout
+    of_certificate = subprocess.run(
+        ["openssl", "x509", "-noout", "-pubkey", "-in", str(directory / "host/balancer.pem")],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return of_key, of_certificate
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the files belong to root")
+def test_a_renewal_replaces_key_and_certificate_together(created: Path, tmp_path: Path) -> None:
+    shutil.copytree(created, tmp_path / "pki")
+    (tmp_path / "host").mkdir()
+    entries = ("read_authority", "create_authority", "sign_certificate")
+
+    def sign(*arguments: str, **options: t.Any) -> str:
+        directory = str(tmp_path / "host")
+        ended = play(
+            tmp_path,
+            "lb1",
+            entries,
+            *arguments,
+            certificates_host_directory=directory,
+            certificates_lifetime_days=4,
+            certificates_renew_before_days=1,
+            **{**SHORT, **options},
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    sign()
+    first = pair(tmp_path)
+    authority = (tmp_path / "pki/ca.pem").read_bytes()
+    assert first[0] == first[1]
+
+    assert "changed=0" not in sign("--check", certificates_renew=True)
+    assert pair(tmp_path) == first
+    # An interrupted renewal leaves a key of which there is no certificate.
+    (tmp_path / "host/balancer.pem.key.next").write_text("not a key\n", encoding="ascii")
+    sign(certificates_renew=True)
+    second = pair(tmp_path)
+    assert second[0] == second[1] != first[0]
+    assert {path.name for path in (tmp_path / "host").iterdir()} == {"balancer.pem", "balancer.pem.key"}
+    assert (tmp_path / "pki/ca.pem").read_bytes() == authority
+    assert "changed=0" in sign()
+
+    sign(certificates_renew=True, certificates_renew_authority=True)
+    assert (tmp_path / "pki/ca.pem").read_bytes() != authority
+    verified = subprocess.run(
+        ["openssl", "verify", "-CAfile", "/dev/stdin", str(tmp_path / "host/balancer.pem")],
+        input=authority,
+        check=False,
+        capture_output=True,
+    )
+    assert verified.returncode == 0, "a client with the former certificate of the authority does not trust the new one"

@@ -70,6 +70,8 @@ CASES: dict[str, dict[str, Any]] = {
     "only_start_page": {"haproxy_allowed_paths": ["/"], "haproxy_system_paths": []},
     "bad_redirect": {"haproxy_allowed_paths": ["/"], "haproxy_root_redirect": "/demo"},
     "own_page": {"haproxy_unavailable_page": "{{ out }}/own.html"},
+    "own_maintenance": {"haproxy_maintenance_page": "{{ out }}/own.html"},
+    "bad_page": {"haproxy_maintenance_page": "/nowhere/own.html"},
     "not_reused": {"haproxy_engine_keep_alive": 0},
     "own_sni": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem sni str(nodes.example.com)"]},
     "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
@@ -568,7 +570,13 @@ def pages(rendered: Path, case: str) -> dict[str, str]:
 
 def test_users_see_a_readable_page_for_each_error(rendered: Path) -> None:
     lines, found = configuration(rendered, "plain"), pages(rendered, "plain")
-    assert sorted(found) == sorted([*(f"ivy-cluster-{status}.http" for status in ERRORS), "ivy-cluster-429.html"])
+    assert sorted(found) == sorted(
+        [
+            *(f"ivy-cluster-{status}.http" for status in ERRORS),
+            "ivy-cluster-429.html",
+            "ivy-cluster-maintenance.html",
+        ]
+    )
     for status, reason in ERRORS.items():
         assert f"errorfile {status} /etc/haproxy/errors/ivy-cluster-{status}.http" in lines
         head, _blank, body = found[f"ivy-cluster-{status}.http"].partition("\n\n")
@@ -586,6 +594,29 @@ def test_users_see_a_readable_page_for_each_error(rendered: Path) -> None:
             'content-type "text/html; charset=utf-8" file /etc/haproxy/errors/ivy-cluster-429.html hdr Retry-After'
             in line
         )
+
+
+def test_the_page_of_the_maintenance_is_a_file_of_its_own(rendered: Path) -> None:
+    assert (
+        "<h1>This application is being maintained</h1>" in pages(rendered, "own_page")["ivy-cluster-maintenance.html"]
+    )
+    own = {name for name, text in pages(rendered, "own_maintenance").items() if "<p>Our own page</p>" in text}
+    assert own == {"ivy-cluster-maintenance.html"}
+    assert problems(rendered, "bad_page") == [
+        "/nowhere/own.html (haproxy_maintenance_page) is not a file on the controller."
+    ]
+
+
+def test_a_proxy_that_names_no_user_gets_no_one_past_the_maintenance(rendered: Path) -> None:
+    rule = "http-request unset-var(txn.maintenance) if maintenance_source"
+    assert rule in configuration(rendered, "plain")
+    lines = configuration(rendered, "behind")
+    assert f"{rule} !client_is_proxy" in lines
+    # The rules know the address of the user, and no limit counts what they answer.
+    first = next(number for number, line in enumerate(lines) if "in_maintenance" in line)
+    assert lines.index("acl client_is_proxy var(txn.client) -m ip 192.0.2.1 198.51.100.0/24") < first
+    last = max(number for number, line in enumerate(lines) if line.endswith("if in_maintenance"))
+    assert last < next(number for number, line in enumerate(lines) if "track-sc1" in line)
 
 
 def test_an_own_page_is_shown_while_no_node_answers(rendered: Path) -> None:

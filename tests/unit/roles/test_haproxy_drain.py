@@ -104,6 +104,8 @@ class Balancer:
         self.runtime = RuntimeSocket(str(directory / "admin.sock"))
         self.closed = str(directory / "closed-nodes")
         self.preferred = str(directory / "preferred-nodes")
+        self.maintenance = str(directory / "maintenance")
+        self.sources = str(directory / "maintenance-sources")
         self.tls = ssl.create_default_context()
         self.tls.check_hostname = False
         self.tls.verify_mode = ssl.CERT_NONE
@@ -208,6 +210,8 @@ def render(directory: Path, port: int, engine_port: int) -> None:
         "haproxy_state_file": str(directory / "state"),
         "haproxy_closed_nodes_file": str(directory / "closed-nodes"),
         "haproxy_preferred_nodes_file": str(directory / "preferred-nodes"),
+        "haproxy_maintenance_file": str(directory / "maintenance"),
+        "haproxy_maintenance_sources_file": str(directory / "maintenance-sources"),
         "__haproxy_error_directory": str(directory),
         "__haproxy_sessions_script": str(directory / "haproxy-sessions.lua"),
     }
@@ -222,7 +226,7 @@ def render(directory: Path, port: int, engine_port: int) -> None:
     (directory / "play.yml").write_text(PLAY, encoding="utf-8")
     shutil.copy(ROOT / "roles/haproxy/files/haproxy-sessions.lua", directory)
     (directory / "state").write_text("1\n", encoding="ascii")
-    for name in ("closed-nodes", "preferred-nodes"):
+    for name in ("closed-nodes", "preferred-nodes", "maintenance", "maintenance-sources"):
         (directory / name).write_text("", encoding="ascii")
     subprocess.run(
         shlex.split(
@@ -275,7 +279,7 @@ def balancer(configured: Balancer) -> t.Iterator[Balancer]:
     Engine.release.clear()
     Engine.waiting = threading.Semaphore(0)
     Path(configured.directory, "state").write_text("1\n", encoding="ascii")
-    for path in (configured.closed, configured.preferred):
+    for path in (configured.closed, configured.preferred, configured.maintenance, configured.sources):
         Path(path).write_text("", encoding="ascii")
     configured.start()
     yield configured

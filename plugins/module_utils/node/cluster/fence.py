@@ -29,6 +29,12 @@ def refusal(applied: str | None, record: Record | None, cluster: str, node: str,
             "right file share, "
             "or correct ivy_record_directory."
         )
+    since = (record.get("removed") or {}).get(node)
+    if since:
+        return (
+            f"This node was removed from the cluster at {since}. To use it again, add it to the inventory and run: "
+            f"ansible-playbook ivy.cluster.add_node -e add_node_names={node}"
+        )
     desired = record.get("desired_release")
     if applied == desired:
         return ""

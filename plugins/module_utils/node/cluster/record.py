@@ -23,7 +23,7 @@ from ..files.errors import NodeError, PermanentError
 from ..files.manifest import check_id
 from ..store.store import timestamp
 from . import lease as leases
-from . import memory
+from . import maintenance, memory
 from .access import Access, access_for, acting_as
 
 FORMAT = 2
@@ -36,9 +36,16 @@ HISTORY = 100
 CLOSED = "closed"
 SERVER_STATES = ("ready", "drain", "maint", CLOSED)
 ROLLBACK = "rollback"
+ADD_NODE = "add_node"
+# The first step of a start by a run that has the lease; see roles/rollout/tasks/restart.yml.
+START_STEP = "start"
+RESTART = "restart"
+RESTORE = "restore"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
 _ROLL_OUT = ("site", "rollout")
+# What a restore takes from the record in the backup. The open operation, the lease and the drained nodes are of today.
+_RESTORED = ("schema", "applications", "pin", "sources")
 _LIMIT = 1 << 20
 # Characters of a text that people enter. The whole history has to fit into the limit.
 _LONGEST_TEXT = 300
@@ -67,11 +74,15 @@ def empty(cluster: str) -> Record:
         "lease": None,
         "drained": [],
         "drained_states": {},
+        "removed": {},
         "schema": None,
         "applications": {},
         "history": [],
         "sources": {},
         "durations": [],
+        "maintenance": {},
+        "restarts": None,
+        "isolated": None,
     }
 
 
@@ -108,6 +119,8 @@ def parse(data: bytes, where: str) -> Record:
         ("passed", (dict,)),
         ("old_releases_until", (str, type(None))),
         ("drained_states", (dict,)),
+        ("removed", (dict,)),
+        ("isolated", (dict, type(None))),
     ):
         if not isinstance(record[name], kinds):
             raise PermanentError(f"The cluster record is damaged ({name} is not of the right kind). {advice}")
@@ -117,12 +130,14 @@ def parse(data: bytes, where: str) -> Record:
     wrong = _wrong(record)
     if wrong:
         raise PermanentError(f"The cluster record is damaged ({wrong}). {advice}")
-    return {**record, **memory.readable(record)}
+    return {**record, **memory.readable(record), **maintenance.readable(record)}
 
 
 def _wrong(record: Record) -> str:
     if not all(isinstance(release, str) for release in record["passed"].values()):
         return "passed contains an invalid value"
+    if not all(isinstance(time_of, str) for time_of in record["removed"].values()):
+        return "removed contains an invalid value"
     for states in record["drained_states"].values():
         if not isinstance(states, dict) or not all(state in SERVER_STATES for state in states.values()):
             return "drained_states contains an invalid value"
@@ -290,6 +305,10 @@ class Change(t.NamedTuple):
     now: float = 0.0
     drained_states: dict[str, dict[str, str]] | None = None
     source: dict[str, t.Any] | None = None
+    engine_stopped: bool = False
+    restart: list[str] | None = None
+    restored: dict[str, t.Any] | None = None
+    isolated: bool = False
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
@@ -363,7 +382,8 @@ def _open(record: Record, change: Change) -> None:
     pin = record["pin"]
     if change.release:
         check_id(change.release)
-    if pin and change.release and change.release != pin.get("release") and change.operation != ROLLBACK:
+    returns = change.operation in (ROLLBACK, RESTORE)
+    if pin and change.release and change.release != pin.get("release") and not returns:
         raise NodeError(
             f"The cluster is pinned to release {pin.get('release')} since {pin.get('time')} "
             f"({pin.get('reason') or 'no reason given'}). "
@@ -375,12 +395,13 @@ def _open(record: Record, change: Change) -> None:
             _remember(record, change.operation, change, node=change.node, reason="completes the open rollout")
     if operation is not None and operation.get("name") != change.operation:
         take_over = change.take_over
-        if change.operation == ROLLBACK and operation.get("name") in _ROLL_OUT:
-            take_over = take_over or change.reason or "rolled back"
+        # A restore replaces everything that another operation would have changed.
+        if change.operation == RESTORE or (change.operation == ROLLBACK and operation.get("name") in _ROLL_OUT):
+            take_over = take_over or change.reason or ("restored" if change.operation == RESTORE else "rolled back")
         if not take_over:
             again = (
-                "run ivy.cluster.rollback again, which brings it to its end"
-                if operation.get("name") == ROLLBACK
+                f"run ivy.cluster.{operation['name']} again, which brings it to its end"
+                if operation.get("name") in (ROLLBACK, RESTORE)
                 else ""
             )
             raise NodeError(
@@ -396,7 +417,8 @@ def _open(record: Record, change: Change) -> None:
             "since": timestamp(change.now),
         }
     new_release = bool(change.release) and record["desired_release"] != change.release
-    if operation is None and (new_release or not change.release):
+    # A restore stops and starts every engine, also with the same release.
+    if operation is None and (new_release or not change.release or change.operation == RESTORE):
         record["operation"] = operation = {
             "name": change.operation,
             "owner": change.owner,
@@ -444,7 +466,8 @@ def _pass(record: Record, change: Change) -> None:
 
 def _repaired(record: Record, change: Change) -> None:
     """The run changed or restarted the node without a new release. One entry for each run and node."""
-    entry = {"operation": change.operation, "node": change.node, "reason": "repaired"}
+    reason = "added" if change.operation == ADD_NODE else change.reason or "repaired"
+    entry = {"operation": change.operation, "node": change.node, "reason": reason}
     since = (record["lease"] or {}).get("started", "")
     for known in reversed(record["history"]):
         if str(known.get("time", "")) < since:
@@ -510,11 +533,25 @@ def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str
         merged = {
             where: known.get(where, state) if ours and state in ("maint", CLOSED) else state
             for where, state in now.items()
+            if not ours or state not in ("maint", CLOSED) or where in known
         }
         if known or merged:
             states[node] = {**known, **merged}
     record["drained"] = sorted({*record["drained"], *nodes})
     record["drained_states"] = states
+
+
+def _remove(record: Record, change: Change) -> None:
+    """The node does not belong to the cluster any more. What remains keeps its engine from starting again."""
+    node = change.node
+    record["drained"] = [name for name in record["drained"] if name != node]
+    for part in ("passed", "drained_states", "maintenance"):
+        record[part] = {name: value for name, value in record[part].items() if name != node}
+    record["durations"] = [entry for entry in record["durations"] if entry["node"] != node]
+    maintenance.restarted(record, node)
+    if node not in record["removed"]:
+        record["removed"] = dict([*record["removed"].items(), (node, timestamp(change.now))][-HISTORY:])
+        _remember(record, change.operation, change, node=node, reason=change.reason)
 
 
 def _take(record: Record, change: Change) -> None:
@@ -524,6 +561,22 @@ def _take(record: Record, change: Change) -> None:
         _remember(
             record, "take over", change, node=change.node, reason=taken.reason, from_owner=taken.from_owner or "unknown"
         )
+
+
+def _restore(record: Record, change: Change) -> None:
+    """What the record of the backup contains about the restored data."""
+    found = parse(json.dumps(change.restored).encode("ascii"), "in the backup")
+    for name in _RESTORED:
+        record[name] = found[name]
+    known = {json.dumps(entry, sort_keys=True) for entry in record["history"]}
+    older = [entry for entry in found["history"] if json.dumps(entry, sort_keys=True) not in known]
+    record["history"] = sorted([*older, *record["history"]], key=lambda entry: str(entry.get("time", "")))[-HISTORY:]
+    record["isolated"] = _isolation(record, change) if change.isolated else None
+    _remember(record, "restored", change, reason=change.reason)
+
+
+def _isolation(record: Record, change: Change) -> dict[str, t.Any]:
+    return record["isolated"] or {"since": timestamp(change.now), "owner": change.owner, "reason": change.reason}
 
 
 def check(record: Record, run_id: str) -> None:
@@ -548,11 +601,16 @@ def apply(record: Record, change: Change) -> Record:
     new["lease"] = leases.renew(new["lease"], change.claim())
     if change.state == "renewed":
         memory.begin(new["lease"], change.node, change.step, change.now)
+        if change.step == START_STEP:
+            # The operator has it in the inventory again.
+            new["removed"] = {node: since for node, since in new["removed"].items() if node != change.node}
     elif change.state == "opened":
         _open(new, change)
     elif change.state == "passed":
         memory.end(new, change.node, change.now)
         _pass(new, change)
+        if change.operation == RESTART:
+            maintenance.restarted(new, change.node)
     elif change.state == "closed":
         _close(new, change)
     elif change.state == "schema_created":
@@ -583,6 +641,32 @@ def apply(record: Record, change: Change) -> Record:
     elif change.state == "undrained":
         new["drained"] = [node for node in new["drained"] if node != change.node]
         new["drained_states"] = {node: at for node, at in new["drained_states"].items() if node != change.node}
+    elif change.state == "removed":
+        _remove(new, change)
+    elif change.state == "maintenance_begun":
+        entry = {
+            "since": timestamp(change.now),
+            "owner": change.owner,
+            "reason": change.reason,
+            "stopped": change.engine_stopped,
+        }
+        if maintenance.begin(new, change.node, entry):
+            _remember(new, "drain", change, node=change.node, reason=change.reason)
+    elif change.state == "maintenance_ended":
+        if maintenance.end(new, change.node):
+            _remember(new, "undrain", change, node=change.node)
+    elif change.state == "restart_requested":
+        maintenance.request_restart(new, change.restart or [], change.owner, timestamp(change.now), change.now)
+    elif change.state == "restored":
+        if change.restored is None:
+            raise NodeError("restored_record: name the record in the backup.")
+        _restore(new, change)
+    elif change.state == "isolated":
+        new["isolated"] = _isolation(new, change)
+    elif change.state == "live":
+        if new["isolated"]:
+            new["isolated"] = None
+            _remember(new, "live", change, reason=change.reason)
     elif change.state == "deployed":
         wanted = dict(sorted((change.applications or {}).items()))
         if new["applications"] != wanted:

@@ -37,6 +37,8 @@ class Request(t.NamedTuple):
     verdicts: dict[str, dict[str, str]]
     key: bytes = b""
     accept_new_key: bool = False
+    # The fingerprint of the key whose successor may be accepted.
+    previous_key: str = ""
     # The release as its difference from one that the node is believed to have.
     delta: dict[str, t.Any] | None = None
     # The node files as they were before they were last changed.
@@ -173,6 +175,7 @@ def build(params: t.Mapping[str, t.Any], state: str, check: bool, diff: bool) ->
         verdicts=header.get("verdicts") or {},
         key=bytes.fromhex(str(header.get("key") or "")),
         accept_new_key=bool(params.get("accept_new_key")),
+        previous_key=str(params.get("previous_key") or ""),
         delta=header.get("delta"),
         previous_node_files=bool(params.get("previous_node_files")),
     )

@@ -74,10 +74,13 @@ def _from_delta(context: Context) -> bytes | None:
 def _reject_other_key(context: Context, received: Manifest) -> None:
     """With two keys in use, each controller would report the other's release as a change, again and again."""
     applied = context.view.applied_manifest(context.recorded.applied)
-    if applied is None or not applied.key or applied.key == received.key or context.request.accept_new_key:
+    request = context.request
+    if applied is None or not applied.key or applied.key == received.key or request.accept_new_key:
+        return
+    if applied.key == request.previous_key:
         return
     raise NodeError(
         f"Release {received.id} was built with another cluster key than release {applied.id}, which is applied. "
-        "Nothing was changed. Correct ivy_cluster_key; if it was renewed on purpose, run once with "
-        "-e engine_accept_new_cluster_key=true."
+        "Nothing was changed. Correct ivy_cluster_key; if it was renewed on purpose, set ivy_cluster_key_previous to "
+        "the former one, or run once with -e engine_accept_new_cluster_key=true."
     )

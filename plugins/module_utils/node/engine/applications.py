@@ -24,6 +24,10 @@ from ..store.store import Store, timestamp
 
 DEPLOYED, FAILED, WAITING, ABSENT = "deployed", "failed", "waiting", "absent"
 _MARKERS = (".deployed", ".notDeployed", ".deploymentLog", ".deploymentError")
+# Files of the artefact that is in use, which keep this ending while another one of its name is deployed. The engine
+# reads no such name.
+_IN_USE = (".deployed", ".deploymentLog", ".options.yaml")
+_BEFORE = "Before"
 _POLL = 0.5
 _BLOCK = 1 << 20
 _LOG_BYTES = 16384
@@ -38,6 +42,8 @@ class Artefact(t.NamedTuple):
     options: bytes | None
     uid: int
     gid: int
+    # Digest of the source, if the caller knows it.
+    sha256: str = ""
 
     @property
     def key(self) -> str:
@@ -112,13 +118,34 @@ def _blocks(source: str) -> t.Iterator[bytes]:
             yield block
 
 
+def _in_use(store: Store, tree: Tree, artefact: Artefact) -> dict[str, t.Any] | None:
+    """What is known of the artefact that the engine uses under this name."""
+    known = store.applications().get(artefact.key)
+    if not known:
+        return None
+    if marker(tree, artefact) != DEPLOYED:
+        earlier = known.get("earlier")
+        return earlier if isinstance(earlier, dict) else None
+    return {name: known.get(name) for name in ("sha256", "options", "time")}
+
+
+def _rename(directory: int, name: str, old: str, new: str) -> None:
+    """Give the files of the artefact that is in use another ending."""
+    for suffix in _IN_USE:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(name + suffix + old, name + suffix + new, src_dir_fd=directory, dst_dir_fd=directory)
+
+
 def put(store: Store, tree: Tree, artefact: Artefact, digest: str) -> None:
     """Place the artefact. It is written beside the watched directory and renamed into it."""
+    earlier = _in_use(store, tree, artefact)
     head, _name = os.path.split(artefact.deploy_directory)
     beside = Tree(head)
     directory, name = tree.make_parent(artefact.name, 0o750, artefact.uid, artefact.gid)
     temporary = temporary_name(artefact.key)
     try:
+        if marker(tree, artefact) == DEPLOYED:
+            _rename(directory, name, "", _BEFORE)
         for suffix in ("", *_MARKERS):
             discard_at(directory, name + suffix)
         if artefact.options is None:
@@ -142,8 +169,44 @@ def put(store: Store, tree: Tree, artefact: Artefact, digest: str) -> None:
         os.close(directory)
         beside.close()
     options = sha256(artefact.options) if artefact.options is not None else None
-    store.put_application(artefact.key, {"sha256": digest, "options": options, "time": timestamp()})
+    entry: dict[str, t.Any] = {"sha256": digest, "options": options, "time": timestamp()}
+    store.put_application(artefact.key, entry if earlier is None else {**entry, "earlier": earlier})
     store.journal("placed", artefact=artefact.key)
+
+
+def withdraw(store: Store, tree: Tree, artefact: Artefact) -> None:
+    """Remove an artefact whose deployment failed, with its files. The one that was in use before is known again."""
+    earlier = (store.applications().get(artefact.key) or {}).get("earlier")
+    place = tree.open_parent(artefact.name)
+    if place is None:
+        return
+    directory, name = place
+    try:
+        for suffix in ("", ".options.yaml", *_MARKERS):
+            discard_at(directory, name + suffix)
+        _rename(directory, name, _BEFORE, "")
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+    kept = marker(tree, artefact) == DEPLOYED and isinstance(earlier, dict)
+    store.put_application(artefact.key, earlier if kept else None)
+    store.journal("withdrawn", artefact=artefact.key)
+
+
+def settle(store: Store, tree: Tree, artefact: Artefact) -> None:
+    """The artefact is in use, so the one before is not needed any more."""
+    known = store.applications().get(artefact.key) or {}
+    place = tree.open_parent(artefact.name)
+    if place is None:
+        return
+    directory, name = place
+    try:
+        for suffix in _IN_USE:
+            discard_at(directory, name + suffix + _BEFORE)
+    finally:
+        os.close(directory)
+    if "earlier" in known:
+        store.put_application(artefact.key, {name: known.get(name) for name in ("sha256", "options", "time")})
 
 
 def await_marker(tree: Tree, artefact: Artefact, seconds: float) -> tuple[str, float]:

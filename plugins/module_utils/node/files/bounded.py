@@ -120,6 +120,49 @@ def on_share(directory: str, function: t.Callable[[], t.Any], seconds: float = S
         ) from exc
 
 
+def stream(function: t.Callable[[int], t.Any], consume: t.Callable[[bytes], t.Any], seconds: float) -> t.Any:
+    """The same for a function that takes long, and that writes to a descriptor as it proceeds.
+
+    What it writes is passed on. A TimeoutError when it writes nothing for so many seconds.
+    """
+    global _limited
+    reading, writing = os.pipe()
+    answers, answering = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _limited = True
+            os.close(reading)
+            os.close(answers)
+            answer = _answer(lambda: function(writing))
+            os.close(writing)
+            _write_all(answering, answer)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.close(answering)
+    try:
+        poll = select.poll()
+        poll.register(reading, select.POLLIN)
+        while True:
+            if not poll.poll(seconds * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, f"no answer within {seconds:.0f} seconds")
+            block = os.read(reading, 1 << 20)
+            if not block:
+                break
+            consume(block)
+        data = _read_answer(answers, time.monotonic() + seconds)
+    finally:
+        os.close(reading)
+        os.close(answers)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        _reap(pid)
+    if not data:
+        raise OSError(errno.EIO, "the process that was to do it ended without an answer")
+    return _result(data)
+
+
 def descriptor(function: t.Callable[[], int], seconds: float) -> int:
     """The same for a function that opens a file: its descriptor, with the locks that the function has set on it."""
     here, there = socket.socketpair()

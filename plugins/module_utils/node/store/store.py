@@ -470,8 +470,11 @@ class Store:
     def applications(self) -> dict[str, t.Any]:
         return (self._json("applications.json", artefacts=dict) or {}).get("artefacts") or {}
 
-    def put_application(self, key: str, value: dict[str, t.Any]) -> None:
-        self._put("applications.json", {"format": FORMAT, "artefacts": {**self.applications(), key: value}})
+    def put_application(self, key: str, value: dict[str, t.Any] | None) -> None:
+        """Record what was placed; None removes the entry."""
+        others = {name: known for name, known in self.applications().items() if name != key}
+        entry = {} if value is None else {key: value}
+        self._put("applications.json", {"format": FORMAT, "artefacts": {**others, **entry}})
 
     # --- backups and journal
 

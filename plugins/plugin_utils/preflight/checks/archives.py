@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import application_archives
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.files import write_files
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.profiles import ProfileError, parse_version
@@ -94,6 +95,8 @@ def check(inventory: Inventory, find: t.Callable[[str], Path], memory: Memory) -
         findings += problems
         if not problems and wanted.option == "engine_archive":
             findings += check_engine(wanted, path, inventory.text("ivy_engine_version"))
+        if not problems and wanted.option == application_archives.OPTION:
+            findings += check_application(wanted, path)
     return findings
 
 
@@ -157,8 +160,9 @@ def _wanted(inventory: Inventory) -> list[Wanted]:
         if archive or not (url or host.is_invalid("engine_archive") or host.is_invalid("engine_archive_url")):
             key = ("engine_archive", archive, host.text("engine_archive_checksum"), "engine")
             found.setdefault(key, []).append(host.name)
-        for name, path in _applications(host):
-            found.setdefault(("engine_applications", path, "", f"application {name}"), []).append(host.name)
+        for entry in _applications(host):
+            key = (application_archives.OPTION, entry.archive, entry.checksum, f"application {entry.name}")
+            found.setdefault(key, []).append(host.name)
     for host in inventory.of(SEARCHES):
         archive = host.text("elasticsearch_archive")
         if archive:
@@ -167,10 +171,12 @@ def _wanted(inventory: Inventory) -> list[Wanted]:
     return [Wanted(option, path, checksum, tuple(on), what) for (option, path, checksum, what), on in found.items()]
 
 
-def _applications(host: Host) -> t.Iterator[tuple[str, str]]:
-    for entry in host.items("engine_applications"):
-        if isinstance(entry, dict) and entry.get("archive"):
-            yield str(entry.get("name", "")), str(entry["archive"])
+def _applications(host: Host) -> t.Iterator[application_archives.Entry]:
+    """Those that are files. The others are downloaded and checked before the release is built."""
+    for value in host.items(application_archives.OPTION):
+        entry = application_archives.entry_of(value) if isinstance(value, dict) else None
+        if entry is not None and entry.archive:
+            yield entry
 
 
 def check_file(wanted: Wanted, path: Path, memory: Memory) -> list[Finding]:
@@ -190,11 +196,23 @@ def check_file(wanted: Wanted, path: Path, memory: Memory) -> list[Finding]:
             return found("archive-damaged", damage, "Get it again; an interrupted download looks like this.")
         checksum = _CHECKSUM.fullmatch(wanted.checksum)
         if checksum is not None and memory.remember(path, checksum[1], _digest(checksum[1])) != checksum[2]:
-            advice = f"Get it again, or correct {where}_checksum."
-            return found("archive-checksum", f"it does not have the checksum in {where}_checksum", advice)
+            option = "checksum" if where == application_archives.OPTION else f"{where}_checksum"
+            return found(
+                "archive-checksum", f"it does not have the checksum in {option}", f"Get it again, or correct {option}."
+            )
     except OSError as error:
         return found("archive-missing", f"it cannot be read ({error.strerror})", "Give this user the right to read it.")
     return []
+
+
+def check_application(wanted: Wanted, path: Path) -> list[Finding]:
+    """Whether a file is an application or a project, as its name in the deploy directory says."""
+    damage = application_archives.damage_of(path)
+    problem = damage or application_archives.foreign_content(path, wanted.what)
+    if not problem:
+        return []
+    code = "archive-damaged" if damage else "archive-foreign"
+    return [Finding(code, AREA, wanted.option, f"{path}: {problem}", f"Correct the archive of the {wanted.what}.")]
 
 
 def check_engine(wanted: Wanted, path: Path, version: str) -> list[Finding]:

@@ -58,6 +58,8 @@ _DATABASE_NAME = re.compile(r"[^\s/?&#%;\"'\\`<>{}|^\x00-\x1f\x7f]+")
 _DATABASE_USER = re.compile(r"[^\"\x00-\x1f\x7f]+")
 # PostgreSQL cuts off what is longer.
 _LONGEST_DATABASE_NAME = 63
+# The name of a login role is that of the owner with this many characters more.
+_LOGIN_SUFFIX = 9
 _DOCUMENTATION = re.compile(r"(?:.*\.)?example(?:\.(?:com|net|org))?|.*\.invalid|.*\.test")
 
 
@@ -247,9 +249,13 @@ def check_database(inventory: Inventory) -> list[Finding]:
         problem = "it contains quotes or control characters, which the access rules of PostgreSQL cannot contain"
         advice = "Use letters, digits, dash and underscore."
         findings.append(Finding("database-name", "Inventory", "ivy_database_user", problem, advice))
-    for option, text in (("ivy_database_name", name), ("ivy_database_user", user)):
-        if len(text.encode()) > _LONGEST_DATABASE_NAME:
-            problem = f"it is longer than {_LONGEST_DATABASE_NAME} bytes, and PostgreSQL would cut it off"
+    longest_user = _LONGEST_DATABASE_NAME - (_LOGIN_SUFFIX if inventory.of(DATABASES) else 0)
+    for option, text, longest in (
+        ("ivy_database_name", name, _LONGEST_DATABASE_NAME),
+        ("ivy_database_user", user, longest_user),
+    ):
+        if len(text.encode()) > longest:
+            problem = f"it is longer than {longest} bytes, and PostgreSQL would cut it off"
             findings.append(Finding("database-name", "Inventory", option, problem, "Choose a shorter one."))
     parameters = next(
         (found for one in inventory.hosts if isinstance(found := one.values.get("ivy_database_url_parameters"), dict)),

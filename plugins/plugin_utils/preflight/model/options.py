@@ -151,10 +151,12 @@ PUBLISHED = frozenset(
         "ivy_adopted",
         "ivy_drift",
         "ivy_history",
+        "ivy_maintenance",
         "ivy_not_adopted",
         "ivy_plan_report",
         "ivy_preflight",
         "ivy_status",
+        "ivy_support_bundle",
         "ivy_verify",
     }
 )

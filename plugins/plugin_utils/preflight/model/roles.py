@@ -22,13 +22,16 @@ ROLES = Path(__file__).resolve().parents[4] / "roles"
 TOPOLOGY = "topology"
 # The group on whose hosts a role runs. A role that is not listed runs on all hosts.
 HOSTS_OF: t.Mapping[str, str] = {
+    "backup": ENGINES,
     "certificates": BALANCERS,
     "config_guard": ENGINES,
     "elasticsearch": SEARCHES,
     "engine": ENGINES,
     "file_share": ENGINES,
     "haproxy": BALANCERS,
+    "maintenance": BALANCERS,
     "postgres": DATABASES,
+    "restore": ENGINES,
     "rollout": ENGINES,
 }
 

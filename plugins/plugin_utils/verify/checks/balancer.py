@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import maintenance
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Snapshot
@@ -14,6 +15,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results 
     failed,
     host_rows,
     passed,
+    skipped,
 )
 
 
@@ -23,6 +25,13 @@ def check_balancer(facts: Snapshot) -> list[Row]:
 
 
 def _balancer_row(facts: Snapshot, balancer: Host) -> Row:
+    state = maintenance.of_result(balancer.results.get("balancer"))
+    if state is not None:
+        return skipped(
+            BALANCER,
+            balancer.name,
+            f"{maintenance.words(state)}: users get the maintenance page. To end it: {command(*maintenance.END)}",
+        )
     problems: list[str] = [str(text).rstrip(".") for text in balancer.fact("probe", "problems")]
     probe = balancer.results["probe"]
     reached = list((probe.get("new_users") or {}).get("nodes") or {})

@@ -8,6 +8,7 @@ The checks use the connections of the running processes, not the configuration.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
@@ -19,6 +20,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Result,
     Service,
     Snapshot,
+    login_problem,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     DATABASE,
@@ -65,6 +67,16 @@ def check_database(facts: Snapshot) -> list[Row]:
                     "Check that PostgreSQL runs there: systemctl status postgresql.",
                 )
             )
+        problem = login_problem(server)
+        if problem:
+            rows.append(
+                failed(
+                    DATABASE,
+                    server.name,
+                    f"an engine could not open a new connection, since the login was changed there: {problem}",
+                    f"To restore the login, run: {command('site')}",
+                )
+            )
     return rows + running_rows(
         DATABASE, facts, "the engine's connections", lambda node: _database_row(facts, node, sessions)
     )
@@ -98,15 +110,19 @@ def _sessions_of(facts: Snapshot, node: Host, own: list[Result], sessions: list[
     expected, others = 0, set()
     for session in sessions:
         client, database, user = session.get("client_addr"), session.get("datname"), session.get("usename")
-        if client not in addresses or (
-            user != facts.database_user and (client, session.get("client_port")) not in ends
-        ):
+        is_login = _is_login(str(user), facts.database_user)
+        if client not in addresses or (not is_login and (client, session.get("client_port")) not in ends):
             continue
-        if (database, user) == (facts.database_name, facts.database_user):
+        if database == facts.database_name and is_login:
             expected += 1
         else:
             others.add(f"{database} as {user}")
     return expected, sorted(others)
+
+
+def _is_login(user: str, owner: str) -> bool:
+    """Whether the engines log in with this role. During a rotation of the password, they have two."""
+    return user == owner or re.fullmatch(rf"{re.escape(owner)}_[0-9a-f]{{8}}", user) is not None
 
 
 def _connected_row(check: str, node: Host, problems: list[str], text: str, service: Service) -> Row:

@@ -495,6 +495,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(ivy_database_name="a" * 64),
         {"database-name": "longer than 63 bytes"},
     ),
+    "a name of the owner whose login roles would be cut off": (
+        v(ivy_database_user="a" * 55),
+        {"database-name": "longer than 54 bytes"},
+    ),
     "a password in /etc/fstab": (
         v(
             file_share_mode="mount",
@@ -657,6 +661,14 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "an application that is not there": (
         v(engine_applications=[{"name": "a.zip", "archive": "/nowhere/a.zip"}]),
         {"archive-missing": "/nowhere/a.zip"},
+    ),
+    "an archive that is not an application": (
+        v(engine_applications=[{"name": "a.zip", "archive": site.ENGINE}]),
+        {"archive-foreign": "there is no .iar file at its top"},
+    ),
+    "an application from an address without a checksum": (
+        v(engine_applications=[{"name": "a.zip", "url": "https://x.acme.ch/a.zip"}]),
+        {"option-refused": "a url needs a checksum"},
     ),
     "an archive that nobody needs any more": ({"files": {site.ENGINE: None}, **INSTALLED}, {}),
     "an archive that two hosts need": (

@@ -17,18 +17,6 @@ VERIFIER = (
 )
 
 
-def test_a_verifier_belongs_to_one_password() -> None:
-    assert postgres.has_password(VERIFIER, "pencil")
-    assert not postgres.has_password(VERIFIER, "pencil2")
-
-
-@pytest.mark.parametrize(
-    "verifier", ["", "md5abc", "SCRAM-SHA-256$x", VERIFIER.replace("W22Z", "W=2Z"), VERIFIER + "x"]
-)
-def test_another_verifier_belongs_to_none(verifier: str) -> None:
-    assert not postgres.has_password(verifier, "pencil")
-
-
 @pytest.fixture
 def params(tmp_path: Path) -> dict[str, t.Any]:
     (tmp_path / "postmaster.pid").write_text("1\n/data\n17\n5433\n/run\n", encoding="utf-8")
@@ -37,6 +25,7 @@ def params(tmp_path: Path) -> dict[str, t.Any]:
         "socket_directory": "/run/postgresql",
         "database": "ivy",
         "user": "ivy",
+        "login": "ivy_0000000a",
         "settings": ["port"],
     }
 
@@ -46,13 +35,18 @@ def test_the_verifier_does_not_leave_the_host(params: dict[str, t.Any], monkeypa
 
     def answer(*arguments: str, environment: dict[str, str], text: str) -> str:
         calls.append((arguments, environment, text))
-        return json.dumps({"user": {"login": True, "password": VERIFIER}, "pending": 0})
+        return json.dumps({"user": {"superuser": False}, "login": {"login": True, "password": VERIFIER}, "pending": 0})
 
     monkeypatch.setattr(postgres, "output", answer)
 
     found = postgres.gather(params, "pencil")
 
-    assert found == {"user": {"login": True, "password": True}, "pending": 0, "port": 5433}
+    assert found == {
+        "user": {"superuser": False},
+        "login": {"login": True, "password": True},
+        "pending": 0,
+        "port": 5433,
+    }
     arguments, environment, text = calls[0]
     assert environment["PGPORT"] == "5433"
     assert "pencil" not in repr((arguments, environment, text))
@@ -65,6 +59,12 @@ def test_a_server_that_does_not_answer_has_no_state(
     monkeypatch.setattr(postgres, "output", lambda *_arguments, **_more: output)
 
     assert postgres.gather(params, "x") == {}
+
+
+def test_a_login_that_does_not_exist_has_no_state(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "output", lambda *_arguments, **_more: json.dumps({"login": None, "pending": 0}))
+
+    assert postgres.gather(params, "x") == {"login": None, "pending": 0, "port": 5433}
 
 
 def test_a_server_that_does_not_run_is_not_asked(params: dict[str, t.Any]) -> None:

@@ -16,6 +16,9 @@ import pytest
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state import share as host_state_share
 from ansible_collections.ivy.cluster.plugins.module_utils.node import calls
 from ansible_collections.ivy.cluster.plugins.module_utils.node.agent import guard
+from ansible_collections.ivy.cluster.plugins.module_utils.node.backup import place as backup_places
+from ansible_collections.ivy.cluster.plugins.module_utils.node.backup import restore as backup_restores
+from ansible_collections.ivy.cluster.plugins.module_utils.node.backup import trees as backup_trees
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record, update
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import unit as units
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
@@ -202,10 +205,41 @@ def agent_guard(node: t.Any) -> None:
     assert guard.guard(options) == 0
 
 
+def backup_place(node: t.Any) -> backup_places.Place:
+    base = node.base
+    database = backup_places.Database("", 5432, "ivy", "ivy", "")
+    account = backup_places.Account(os.geteuid(), os.getegid())
+    return backup_places.Place("demo", "n1", str(node.store), str(node.record), account, database, {"data": str(base)})
+
+
+def backup(node: t.Any) -> None:
+    """What it reads on the share: the record and the directories."""
+    found = backup_place(node)._replace(trees={"data": str(node.record)})
+    assert record.read(found.record_directory, found.account.uid, found.account.gid)
+    assert backup_trees.size(found.trees["data"], found.account) > 0
+    packed = backup_trees.pack(found.trees["data"], found.account, lambda _block: None)
+    assert packed["files"] > 0
+
+
+def backup_restore(node: t.Any) -> None:
+    found = backup_place(node)
+    data = f"{node.record}/data"
+    bounded.call(lambda: os.mkdir(data), PATIENCE)
+    place_of_data = found._replace(trees={"data": data})
+    contents = {"id": "20260131T120000Z", "files": {"data.tar.gz": {}}}
+    archive = node.base / "data.tar.gz"
+    with archive.open("wb") as stream:
+        backup_trees.pack(str(node.engine), found.account, stream.write)
+    assert backup_restores.load_files(place_of_data, str(node.base), contents, False) >= 0
+    assert backup_restores.swap_files(place_of_data, contents)
+
+
 # Modules whose code for a host accesses the share, or an engine whose files link to it, and the two programs on nodes.
 CASES: dict[str, t.Callable[[t.Any], None]] = {
     "agent_guard": agent_guard,
     "agent_start": agent_start,
+    "backup": backup,
+    "backup_restore": backup_restore,
     "cluster_record": cluster_record,
     "directories": shared_directories,
     "engine_info": engine_info,
@@ -218,13 +252,16 @@ CASES: dict[str, t.Callable[[t.Any], None]] = {
 # Their code for a host knows no directory of the share, runs on the controller, or is that of one above.
 OTHERS = {
     "application",
+    "backup_info",
     "balancer_info",
+    "balancer_maintenance",
     "balancer_preference",
     "balancer_probe",
     "balancer_server",
     "config_adopt",
     "config_release",
     "connections_info",
+    "database_logins",
     "deployments_info",
     "host_state",
     "http_probe",
@@ -236,7 +273,13 @@ OTHERS = {
     "preflight_inventory",
     "preflight_probe_host",
     "report",
+    "restored_database",
     "shared_config_call",
+    # It reads files by patterns, each in a call with a time limit.
+    "support_facts",
+    # These run on the controller.
+    "support_bundle",
+    "support_gather",
     "validate_run",
 }
 

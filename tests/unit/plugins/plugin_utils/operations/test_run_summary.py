@@ -37,6 +37,13 @@ def text(**changes: t.Any) -> str:
     return run_summary.render({**data, **changes})
 
 
+def test_it_says_that_users_get_the_maintenance_page() -> None:
+    plans = {
+        name: {**plan, "maintenance": "IN MAINTENANCE since 10:00"} if plan else None for name, plan in PLANS.items()
+    }
+    assert text(nodes=plans).splitlines().count("  users    IN MAINTENANCE since 10:00") == 1
+
+
 def test_it_names_the_release_the_url_each_node_and_the_next_commands() -> None:
     assert text(left_out=["engine9"]).splitlines() == [
         "Cluster demo is at release 3f2a9c0d1234, engine 11.3.0",
@@ -61,6 +68,15 @@ def test_it_shows_how_long_each_step_took() -> None:
         "  seconds  drain  stop  start  gate  wait  users moved  WebSockets closed  requests cut off",
         "  engine1    4.2   5.8    0.1  29.9   2.0            7                  5                 1",
     ]
+
+
+def test_a_node_that_was_drained_has_a_row_without_the_steps_that_it_did_not_take() -> None:
+    plan = {**PLANS["engine4"], "outcome": "drained"}  # type: ignore[dict-item]
+    times = {"engine4": {"marks": {"drain": 10.0, "stop": 12.0}, "moved": 3, "closed": []}}
+    found = text(nodes={"engine4": plan}, times=times).splitlines()
+    assert "  drained: engine4" in found
+    assert "  engine4    2.0     -      -     -     -            3                  0                 0" in found
+    assert "  would be drained: engine4" in text(nodes={"engine4": plan}, check_mode=True).splitlines()
 
 
 @pytest.mark.parametrize("check", [False, True])

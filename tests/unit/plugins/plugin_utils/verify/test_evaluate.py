@@ -153,6 +153,36 @@ def test_a_session_of_psql_on_a_node_is_ignored() -> None:
     assert failed_rows(observed(hosts)) == []
 
 
+def test_sessions_of_the_former_and_the_current_login_are_those_of_engines() -> None:
+    user = str(healthy()["db1"].results["sessions"]["query_result"][0]["usename"])
+
+    def change(results: Results) -> None:
+        for number, found in enumerate(results["sessions"]["query_result"]):
+            found["usename"] = f"{user}_0000000{number}"
+
+    assert failed_rows(observed(with_change("db1", change))) == []
+    hosts = with_change("db1", lambda r: r["sessions"]["query_result"][0].update(usename=f"{user}_report"))
+    assert failed_rows(observed(hosts)) == [(sut.DATABASE, "engine1")]
+
+
+def test_a_login_that_was_changed_in_the_database_breaks_restriction_1() -> None:
+    changes = ["login ivy_0000000a: unlocked", "login ivy_0000000a: another password"]
+    hosts = with_change("db1", lambda r: r.update(database_login={"changes": changes}))
+    assert failed_rows(observed(hosts)) == [(sut.DATABASE, "db1")]
+    assert "another password" in row_of(observed(hosts), sut.DATABASE, "db1").message
+
+
+@pytest.mark.parametrize("result", [{"msg": "psql cannot be run"}, {"changes": []}])
+def test_a_login_that_is_right_or_not_known_breaks_nothing(result: dict[str, t.Any]) -> None:
+    assert failed_rows(observed(with_change("db1", lambda r: r.update(database_login=result)))) == []
+
+
+def test_a_new_password_that_no_engine_has_yet_breaks_nothing() -> None:
+    changes = ["login ivy_0000000a: created", "login ivy_0000000a: another password"]
+    hosts = with_change("db1", lambda r: r.update(database_login={"changes": changes}))
+    assert failed_rows(observed(hosts)) == []
+
+
 def test_a_node_without_a_session_breaks_restriction_1() -> None:
     hosts = with_change("db1", lambda r: r["sessions"]["query_result"].pop())
     assert failed_rows(observed(hosts)) == [(sut.DATABASE, "engine3")]
@@ -363,6 +393,16 @@ def test_problems_of_a_balancer_are_reported(change: dict[str, t.Any], text: str
     facts = observed(with_change("lb1", lambda r: r["probe"].update(change)))
     assert failed_rows(facts) == [(sut.BALANCER, "lb1")]
     assert text in row_of(facts, sut.BALANCER, "lb1").message
+
+
+def test_a_balancer_in_maintenance_is_reported_and_not_a_failure() -> None:
+    state = {"active": True, "since": "2026-11-29T10:00:00Z", "allowed_sources": []}
+    hosts = with_change("lb1", lambda r: r.update(balancer={"maintenance": state}, probe={"msg": "status 503"}))
+    facts = observed(hosts)
+    assert failed_rows(facts) == []
+    row = row_of(facts, sut.BALANCER, "lb1")
+    assert row.status is Status.SKIPPED
+    assert "IN MAINTENANCE since 2026-11-29T10:00:00Z: users get the maintenance page" in row.message
 
 
 def test_a_file_that_one_node_cannot_read_names_the_writer() -> None:

@@ -311,6 +311,22 @@ def test_what_a_run_has_set_in_the_balancers_is_shown() -> None:
     assert "new users get to engine1" in line(text, "lb1")
 
 
+def test_the_maintenance_of_the_service_is_shown_first() -> None:
+    balancer = hosts()["lb1"]
+    state = {"active": True, "retry_after": 300, "allowed_sources": ["192.0.2.9/32"], "since": "2026-11-29T10:00:00Z"}
+    balancer["results"]["balancer"]["maintenance"] = state
+    text = sut.from_facts(observed(hosts(lb1=balancer))).text
+    first = text.splitlines()[1]
+    assert first.startswith(
+        "  service    IN MAINTENANCE since 2026-11-29T10:00:00Z, only 192.0.2.9/32 get through (lb1)"
+    )
+    assert first.endswith("ivy.cluster.maintenance -e maintenance_state=off")
+    assert "IN MAINTENANCE" in line(text, "lb1")
+    for other in ({**state, "active": False}, None, "yes"):
+        balancer["results"]["balancer"]["maintenance"] = other
+        assert "MAINTENANCE" not in sut.from_facts(observed(hosts(lb1=balancer))).text
+
+
 def test_an_open_operation_and_a_pin_are_highlighted() -> None:
     kept = record(
         operation={"name": "site", "owner": "admin", "since": "2026-01-05T09:00:00Z", "step": "start"},
@@ -337,7 +353,26 @@ def test_an_open_operation_and_a_pin_are_highlighted() -> None:
         "site of kim, since 2026-01-05T09:00:00Z, last sign of life 2026-01-05T09:03:00Z, step: stop on engine2"
     )
     assert "PINNED to aaaaaaaaaaaa" in text
-    assert line(text, "drained").endswith("engine1")
+    assert line(text, "drained").endswith("engine1 by a run; the next one brings back what that run left out")
+
+
+def test_a_node_that_an_operator_has_drained_is_shown_with_who_when_and_why() -> None:
+    entry = {"since": "2026-01-05T09:00:00Z", "owner": "kim", "reason": "a new disk", "stopped": True}
+    restarts = {"since": "2026-01-05T10:00:00Z", "owner": "kim", "nodes": ["engine1", "engine2"]}
+    kept = record(maintenance={"engine2": entry}, restarts=restarts)
+    given = hosts()
+    stopped = engine(unit={"active": "inactive", "sub": "dead", "known": True}, running=None)
+    for name, state in (("engine1", engine()), ("engine2", stopped)):
+        given[name]["results"] = results(state, kept)
+    text = sut.from_facts(observed(given)).text
+    words = "since 2026-01-05T09:00:00Z by kim: a new disk, engine stopped"
+    assert line(text, "drained").endswith(f"engine2 {words}")
+    assert f"    drained {words}" in text
+    assert "it was stopped; to start it run: ansible-playbook ivy.cluster.undrain -e undrain_nodes=engine2" in text
+    assert line(text, "restart").endswith(
+        "forced by kim at 2026-01-05T10:00:00Z, and did not reach engine1, engine2. To finish it: "
+        "ansible-playbook ivy.cluster.restart"
+    )
 
 
 def test_a_new_cluster_has_no_record() -> None:
@@ -379,6 +414,13 @@ def test_balancers_with_different_states_are_listed() -> None:
     text = sut.from_facts(observed(given, balancers=["lb1", "lb2"])).text
     assert "lb1 up, lb2 down" in line(text, "engine1")
     assert "lb1 up, lb2 missing" in line(text, "engine2")
+
+
+def test_a_login_that_was_changed_in_the_database_is_in_its_line() -> None:
+    given = hosts()
+    assert "LOGIN" not in sut.from_facts(observed(given)).text
+    given["db1"]["results"]["database_login"] = {"changes": ["login ivy_0000000a: another password"]}
+    assert "LOGIN OF THE ENGINES CHANGED: login ivy_0000000a: another password" in sut.from_facts(observed(given)).text
 
 
 def test_services_that_do_not_respond_or_are_elsewhere() -> None:

@@ -628,3 +628,121 @@ def test_a_renewal_keeps_what_it_does_not_name() -> None:
     named = lease.renew(taken, change("taken", step="stop", node="n1", stale_after=100).claim())
     kept = lease.renew(named, change("taken", step="", node="", stale_after=0).claim())
     assert (kept["step"], kept["node"], kept["stale_after"]) == ("stop", "n1", 100)
+
+
+def test_a_removed_node_is_forgotten_and_does_not_start_until_a_run_starts_it() -> None:
+    value = after(
+        change("opened", A, operation="site"),
+        change("passed", node="n2"),
+        change("drained", drained=["n2"], drained_states={"n2": {"lb1/x": "ready"}}),
+    )
+    value["durations"] = [{"kind": "start", "node": node, "seconds": 1} for node in ("n1", "n2")]
+    removed = after(change("removed", operation="remove_node", node="n2"), start=value)
+    assert (removed["passed"], removed["drained"], removed["drained_states"]) == ({}, [], {})
+    assert [entry["node"] for entry in removed["durations"]] == ["n1"]
+    assert removed["history"][-1] == {
+        "time": removed["removed"]["n2"],
+        "operation": "remove_node",
+        "release": A,
+        "owner": "admin",
+        "node": "n2",
+    }
+    # Once more, later.
+    again = after(change("removed", operation="remove_node", node="n2", now=NOON + HOUR), start=removed)
+    assert {**again, "lease": None} == {**removed, "lease": None}
+
+    assert "was removed from the cluster" in fence.refusal(A, removed, "demo", "n2")
+    assert fence.refusal(A, removed, "demo", "n1") == ""
+    started = after(change("renewed", operation="add_node", node="n2", step="start"), start=removed)
+    assert started["removed"] == {}
+    assert fence.refusal(A, started, "demo", "n2") == ""
+    # Only the start of this node counts.
+    for other in ({"node": "n1", "step": "start"}, {"node": "n2", "step": "stop"}):
+        assert after(change("renewed", **other), start=removed)["removed"] == removed["removed"]
+
+
+def test_no_more_removed_nodes_are_kept_than_events() -> None:
+    value = record.empty("demo")
+    for number in range(record.HISTORY + 5):
+        value = after(change("removed", operation="remove_node", node=f"n{number}"), start=value)
+    assert next(iter(value["removed"])) == "n5"
+    assert len(value["removed"]) == record.HISTORY
+
+
+def test_an_added_node_is_in_the_history_as_such() -> None:
+    value = after(change("opened", A), change("passed"), change("closed", A, nodes={"n1": A}))
+    value = after(change("passed", operation="add_node", node="n2"), start=value)
+    assert (value["history"][-1]["operation"], value["history"][-1]["reason"]) == ("add_node", "added")
+
+
+@pytest.mark.parametrize("removed", [["n2"], {"n2": 1}])
+def test_a_damaged_list_of_removed_nodes_is_an_error(removed: t.Any) -> None:
+    with pytest.raises(NodeError, match="removed"):
+        record.parse(json.dumps({**record.empty("demo"), "removed": removed}).encode(), "here")
+
+
+def restored(value: t.Any, **more: t.Any) -> t.Any:
+    return change("restored", A, operation="restore", restored=value, **more)
+
+
+def test_a_restore_is_an_operation_also_with_the_same_release() -> None:
+    """It stops and starts every engine, and until it is finished no other operation begins."""
+    done = after(change("opened", A), change("closed", A))
+    opened = after(change("opened", A, operation="restore", reason="backup x"), start=done)
+    assert opened["operation"]["name"] == "restore"
+    with pytest.raises(NodeError, match=r"run ivy\.cluster\.restore again"):
+        after(change("opened", A), start=opened)
+    with pytest.raises(NodeError, match="did not pass the gate"):
+        after(change("closed", A, operation="restore", nodes={"n1": A}), start=opened)
+    closed = after(
+        change("passed", operation="restore"), change("closed", A, operation="restore", nodes={"n1": A}), start=opened
+    )
+    assert closed["operation"] is None
+    assert closed["history"][-1]["operation"] == "restore done"
+
+
+def test_a_restore_replaces_a_pin_and_an_open_rollout() -> None:
+    done = after(change("opened", A), change("closed", A))
+    pinned = after(change("pinned", A, reason="freeze"), start=done)
+    left = after(change("opened", B, operation="rollback"), start=pinned)
+    opened = after(change("opened", C, operation="restore"), start=left)
+    assert (opened["operation"]["name"], opened["desired_release"]) == ("restore", C)
+    assert after(restored(done), start=opened)["pin"] is None
+
+
+def test_a_restored_record_keeps_the_lease_and_the_operation() -> None:
+    backup = after(
+        change("opened", A),
+        change("closed", A),
+        change("schema_created", engine_version="11.3.0"),
+        change("deployed", applications={"demo.zip": "1"}),
+    )
+    today = after(change("opened", B, now=NOON + HOUR), change("drained", drained=["n2"], now=NOON + HOUR))
+    opened = after(change("opened", A, operation="restore", now=NOON + HOUR), start=today)
+    held = record.apply(opened, restored(backup)._replace(state="taken", now=NOON + HOUR))
+    found = record.apply(held, restored(backup, now=NOON + HOUR))
+    assert found["lease"]["run_id"] == "run1"
+    assert (found["operation"]["name"], found["desired_release"], found["drained"]) == ("restore", A, ["n2"])
+    assert (found["schema"], found["applications"]) == (backup["schema"], {"demo.zip": "1"})
+    assert [entry["operation"] for entry in found["history"]][:2] == ["site", "site done"]
+    assert found["history"][-1]["operation"] == "restored"
+    again = record.apply(found, restored(backup, now=NOON + HOUR))
+    assert len(again["history"]) == len(found["history"]) + 1
+
+
+def test_a_damaged_record_of_a_backup_is_refused() -> None:
+    with pytest.raises(NodeError, match="damaged"):
+        after(restored({"format": 1, "cluster": "demo", "pin": 7}))
+    with pytest.raises(NodeError, match="restored"):
+        after(restored(None))
+
+
+def test_an_isolated_cluster_is_isolated_until_it_goes_live() -> None:
+    isolated = after(restored(record.empty("demo"), isolated=True, reason="backup x"))
+    assert isolated["isolated"]["reason"] == "backup x"
+    assert after(change("isolated", now=NOON + HOUR), start=isolated)["isolated"] == isolated["isolated"]
+    live = after(change("live", operation="go_live"), start=isolated)
+    assert (live["isolated"], live["history"][-1]["operation"]) == (None, "live")
+    assert after(change("live", operation="go_live"), start=live) == live
+    with pytest.raises(NodeError, match="damaged"):
+        record.parse(json.dumps({**record.empty("demo"), "isolated": 1}).encode(), "x")

@@ -709,6 +709,14 @@ def with_key(node: t.Any, listed: dict[str, t.Any], key: str) -> t.Any:
     return dataclasses.replace(made, id=value["id"], manifest=canonical(value))
 
 
+def test_a_controller_that_knows_the_former_cluster_key_may_replace_it(node: t.Any) -> None:
+    node.record_baseline()
+    first = with_key(node, files(node), "a" * 16)
+    node.apply(first)
+    node.apply(with_key(node, newer(node), "b" * 16), previous_key="a" * 16)
+    assert node.holds(newer(node))
+
+
 def test_a_cluster_key_that_changed_is_refused_until_somebody_says_so(node: t.Any) -> None:
     node.record_baseline()
     first = with_key(node, files(node), "a" * 16)
@@ -721,6 +729,8 @@ def test_a_cluster_key_that_changed_is_refused_until_somebody_says_so(node: t.An
             node.apply(other, **more)
     changed = {path for path, one in node.snapshot().items() if before.get(path) != one}
     assert changed <= {str(node.store / "lock")}
+    with pytest.raises(NodeError, match="set ivy_cluster_key_previous"):
+        node.apply(other, previous_key="c" * 16)
     node.apply(other, accept_new_key=True)
     assert node.holds(newer(node))
     assert edit_is_safe(node)

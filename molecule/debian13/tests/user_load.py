@@ -1,0 +1,1 @@
+../../default/tests/user_load.py

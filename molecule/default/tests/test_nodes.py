@@ -1,0 +1,88 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node leaves the cluster and comes back while users work: no request fails, and no other process is restarted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from user_load import Load
+
+if TYPE_CHECKING:
+    from conftest import Browser, Lab
+
+NODE = "engine3"
+# Prints what is there, one line each.
+REMNANTS = """
+ls -d /opt/ivy /srv/ivy /etc/ivy-cluster /var/lib/ivy-cluster /usr/local/lib/ivy-cluster/* \
+  /etc/tmpfiles.d/ivy-cluster-engine.conf /etc/nftables.d/ivy-engine.nft 2>/dev/null
+ls /etc/systemd/system | grep ivy
+systemctl list-units --all --plain --no-legend '*ivy*'
+grep /srv/ivy /proc/mounts /etc/fstab
+nft list tables | grep ivy
+true
+"""
+
+
+def record(lab: Lab) -> dict[str, object]:
+    found: dict[str, object] = json.loads(lab.host("engine1").check_output("cat /srv/ivy/cluster/record.json"))
+    return found
+
+
+def known_by(lab: Lab) -> list[str]:
+    """The hosts whose rules or configuration have the node's address or name."""
+    address = lab.addresses[NODE]
+    commands = {
+        "lb1": f"grep -c 'server {NODE} ' /etc/haproxy/haproxy.cfg",
+        "db1": f"grep -cF '{address}/' /etc/postgresql/*/main/pg_hba.conf",
+        "search1": f"nft list ruleset | grep -cF '{address}'",
+        **{name: f"nft list ruleset | grep -cF '{address}'" for name in lab.nodes if name != NODE},
+    }
+    return sorted(name for name, command in commands.items() if lab.host(name).run(command).stdout.strip() != "0")
+
+
+def pids(lab: Lab) -> dict[str, str]:
+    groups = ("load_balancers", "engine_nodes", "database_servers", "search_servers")
+    return lab.pids(*(host for group in groups for host in lab.groups[group] if host != NODE))
+
+
+def test_names_that_do_not_fit_are_refused_together(lab: Lab) -> None:
+    removed = lab.playbook("playbooks/remove_node.yml", "-e", "remove_node_names=engine9,engine1,engine2,engine3")
+    assert removed.status != 0
+    assert "engine9 is neither in the group engine_nodes" in removed.output
+    assert "The last node of a cluster cannot be removed" in removed.output
+    added = lab.playbook("playbooks/add_node.yml", "-e", "add_node_names=engine9")
+    assert added.status != 0
+    assert "engine9 is not in the group engine_nodes" in added.output
+    assert removed.changed() == added.changed() == []
+
+
+def test_a_node_leaves_and_comes_back_under_load(lab: Lab, browser: Browser) -> None:
+    before = pids(lab)
+    assert len(known_by(lab)) == len(lab.nodes) + 2
+    with Load(browser) as load:
+        lab.until(lambda: all(user.nodes for user in load.everybody), 120, "every user has a node")
+        lab.playbook("playbooks/remove_node.yml", "-e", f"remove_node_names={NODE}").succeeded()
+        assert known_by(lab) == []
+        assert pids(lab) == before
+        assert lab.host(NODE).check_output(REMNANTS) == ""
+        found = record(lab)
+        assert found["lease"] is None
+        assert NODE not in json.dumps({**found, "history": [], "removed": {}})
+
+        again = lab.playbook("playbooks/remove_node.yml", "-e", f"remove_node_names={NODE}").succeeded()
+        assert again.changed() == []
+
+        lab.playbook("playbooks/add_node.yml", "-e", f"add_node_names={NODE}").succeeded()
+        assert len(known_by(lab)) == len(lab.nodes) + 2
+        assert pids(lab) == before
+        lab.until(lambda: any(user.nodes[-1] == NODE for user in load.everybody), 120, "a user comes to the node")
+
+    print(load.report())
+    assert [failure for user in load.everybody for failure in user.failures] == []
+    assert record(lab)["removed"] == {}
+    # site would have nothing to do for the node.
+    again = lab.playbook("playbooks/add_node.yml", "-e", f"add_node_names={NODE}").succeeded()
+    assert again.changed() == []
+    assert lab.roll_out().succeeded().changed() == []

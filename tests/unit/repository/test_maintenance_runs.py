@@ -1,0 +1,173 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs of restart, drain and undrain with the real record and the real steps on the balancers. Engines are stubs."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
+from ansible_collections.ivy.cluster.tests.unit.repository import test_lost_hosts as runs
+
+A = "a" * 32
+STEPS = (
+    "rollout/prepare_restart",
+    "rollout/prepare_undrain",
+    "rollout/require_closed",
+    "rollout/plan_drain",
+    "rollout/set_aside",
+    "rollout/bring_back",
+)
+GATHER = """
+- name: Read the record
+  ivy.cluster.cluster_record: LOCATION
+  register: __gathered
+- name: Hand on the state of the node
+  ansible.builtin.set_fact:
+    rollout_node: {engine: {unit: {active: active}}, record: "{{ __gathered.record }}"}
+"""
+OPTIONS: dict[str, t.Any] = {
+    "rollout_plan": None,
+    "rollout_required": None,
+    "rollback_choice": {"release": A},
+    "drain_reason": "a new disk",
+}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> runs.Cluster:
+    (tmp_path / "share").mkdir()
+    made = runs.Cluster(tmp_path, (*runs.REAL, *runs.LEASE, *STEPS))
+    location = {name: f"{{{{ {value} }}}}" for name, value in runs.LOCATION.items()}
+    made.write(
+        made.collection / "roles/rollout/tasks/gather.yml",
+        GATHER.replace("LOCATION", yaml.safe_dump({**location, "state": "read"}, default_flow_style=True, width=1000)),
+    )
+    change(made, "opened", release=A)
+    change(made, "closed", release=A, nodes={})
+    return made
+
+
+def change(cluster: runs.Cluster, state: str, **more: t.Any) -> None:
+    directory, uid, gid = str(cluster.directory / "share"), os.geteuid(), os.getegid()
+    with record.locked(directory, uid, gid) as now:
+        value = record.read(directory, uid, gid) or record.empty("test")
+        for name, fields in (("taken", {}), (state, more), ("released", {})):
+            wanted = record.Change(name, "another", **{"operation": "site", "owner": "kim", "now": now, **fields})
+            value = record.apply(value, wanted)
+        record.write(directory, value, uid, gid)
+
+
+def record_of(cluster: runs.Cluster) -> t.Any:
+    return record.read(str(cluster.directory / "share"), os.geteuid(), os.getegid())
+
+
+def test_a_drained_node_is_recorded_and_one_that_an_interrupted_run_left_out_is_brought_back(
+    cluster: runs.Cluster,
+) -> None:
+    change(cluster, "drained", drained=["engine3"])
+    for balancer in runs.GROUPS["load_balancers"]:
+        cluster.balancer(balancer, runs.GROUPS["engine_nodes"], out={"engine3": "maint"})
+
+    ended = cluster.run("drain.yml", drain_nodes="engine2", **OPTIONS)
+
+    assert ended.code == 0, ended.output
+    found = record_of(cluster)
+    entry = found["maintenance"].pop("engine2")
+    assert (entry["owner"], entry["reason"], entry["stopped"]) == ("admin", "a new disk", False)
+    assert found["maintenance"] == {}
+    assert found["drained"] == []
+    assert found["lease"] is None
+    states = {"engine1": "ready", "engine2": "drain", "engine3": "ready"}
+    assert [cluster.requested(balancer) for balancer in runs.GROUPS["load_balancers"]] == [states, states]
+    assert ended.done("rollout/gate") == ["engine3"]
+    assert "drained: engine2" in ended.output
+    assert "engine2 0." in " ".join(ended.output.rpartition("users moved")[2].split())
+
+    # The same again changes nothing.
+    log = len(ended.log)
+    ended = cluster.run("drain.yml", drain_nodes="engine2", **OPTIONS)
+    assert ended.code == 0, ended.output
+    assert [line for line in ended.log[log:] if line.startswith("balancer/")] == []
+    assert "changed=0" in ended.output.rpartition("engine2 ")[2]
+    assert record_of(cluster)["maintenance"] == {"engine2": entry}
+
+    # A second one would leave one node fewer than the minimum.
+    ended = cluster.run("drain.yml", drain_nodes="engine1", engine_minimum_available=2, **OPTIONS)
+    assert ended.code != 0
+    message = " ".join(ended.output.split())
+    assert "Without engine1, HAProxy on lb1 has engine3 to serve, and 2 must remain" in message, ended.output
+    assert cluster.requested("lb1") == states
+
+    # Another run leaves it out, and undrain brings it back.
+    ended = cluster.run("undrain.yml", undrain_nodes="engine2", **{**OPTIONS, "rollout_required": True})
+    assert ended.code == 0, ended.output
+    assert record_of(cluster)["maintenance"] == {}
+    # The rest is done by the steps of a rollout, which are stubs here.
+    assert record_of(cluster)["drained"] == ["engine2"]
+
+
+def test_the_last_node_in_service_is_not_drained(cluster: runs.Cluster) -> None:
+    nodes = runs.GROUPS["engine_nodes"]
+    cluster.balancer("lb2", nodes, down=("engine1", "engine3"))
+    ended = cluster.run("drain.yml", drain_nodes="engine2", engine_minimum_available=0, **OPTIONS)
+    assert ended.code != 0
+    message = " ".join(ended.output.split())
+    assert "Without engine2, HAProxy on lb2 has no node to serve, and 1 must remain" in message, ended.output
+    assert "HAProxy on lb1" not in message.partition("PLAY RECAP")[0]
+    assert record_of(cluster)["drained"] == []
+
+    ended = cluster.run("drain.yml", drain_nodes=" , ".join(nodes), **OPTIONS)
+    assert "has no node to serve" in " ".join(ended.output.split()), ended.output
+    assert cluster.requested("lb1") == dict.fromkeys(nodes, "ready")
+
+
+def test_what_is_wrong_with_the_options_is_reported_at_once_and_no_host_is_contacted(cluster: runs.Cluster) -> None:
+    ended = cluster.run(
+        "drain.yml",
+        "--limit",
+        "engine1",
+        **{**OPTIONS, "drain_reason": " ", "drain_nodes": "engine2,engine9", "drain_reboot": "yes"},
+        drain_stop_engine="yes",
+        drain_reboot_timeout="800",
+        ivy_plan="x",
+    )
+    assert ended.code != 0
+    message = " ".join(ended.output.split())
+    for words in (
+        "drain_nodes: not in the group engine_nodes: engine9. It has: engine1, engine2, engine3",
+        "drain_nodes: --limit leaves out engine2",
+        "drain_reason is empty",
+        "drain_stop_engine and drain_reboot: choose one of them",
+        "drain_reboot_timeout: it must be more than two minutes shorter than ivy_lease_timeout",
+        "ivy_plan: drain has no plan",
+    ):
+        assert words in message, ended.output
+    assert ended.output.count("FAILED! =>") == 1
+    assert ended.log == []
+
+
+def test_a_forced_restart_reaches_each_node_once(cluster: runs.Cluster) -> None:
+    ended = cluster.run("restart.yml", restart_nodes="engine2 engine3", restart_force="true", **OPTIONS)
+    # Without a plan of the node, the steps of a rollout end; their stubs make none.
+    assert sorted(ended.done("rollout/stage")) == ["engine2", "engine3"], ended.output
+    assert record_of(cluster)["restarts"]["nodes"] == ["engine2", "engine3"]
+    change(cluster, "passed", node="engine2", operation="restart")
+
+    ended = cluster.run("restart.yml", restart_force="true", **OPTIONS)
+    assert record_of(cluster)["restarts"]["nodes"] == ["engine3"]
+    assert "forced a restart at" in ended.output
+    assert "that did not reach engine3. This run restarts these" in " ".join(ended.output.split()), ended.output
+
+
+def test_a_restart_is_refused_while_a_rollout_is_open(cluster: runs.Cluster) -> None:
+    change(cluster, "opened", release="b" * 32)
+    ended = cluster.run("restart.yml", **OPTIONS)
+    assert ended.code != 0
+    assert "A rollout is open: site of kim, since " in ended.output
+    assert ended.done("rollout/stage") == []
