@@ -208,7 +208,7 @@ def agent_guard(node: t.Any) -> None:
 def backup_place(node: t.Any) -> backup_places.Place:
     base = node.base
     database = backup_places.Database("", 5432, "ivy", "ivy", "")
-    account = backup_places.Account(os.geteuid(), os.getegid())
+    account = backup_trees.Account(os.geteuid(), os.getegid())
     return backup_places.Place("demo", "n1", str(node.store), str(node.record), account, database, {"data": str(base)})
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tarfile
+import time
 import typing as t
 from pathlib import Path
 
@@ -32,7 +33,6 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.backup import (
     verify,
 )
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record, update
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store.store import Store
 
@@ -134,7 +134,7 @@ class Cluster:
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each backup begins a minute after the one before."""
     times = iter(range(1_769_860_800, 1_769_870_000, 60))
-    monkeypatch.setattr(program.time, "time", lambda: float(next(times)))
+    monkeypatch.setattr(time, "time", lambda: float(next(times)))
 
 
 @pytest.fixture
@@ -494,7 +494,7 @@ def test_files_that_change_while_they_are_read(tmp_path: Path, monkeypatch: pyte
 
 def test_a_share_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trees, "SECONDS", 0.2)
-    monkeypatch.setattr(os, "scandir", lambda _path: bounded.time.sleep(60))
+    monkeypatch.setattr(os, "scandir", lambda _path: time.sleep(60))
     with pytest.raises(NodeError, match="does not answer"):
         trees.pack(str(tmp_path), ACCOUNT, lambda _block: None)
 
