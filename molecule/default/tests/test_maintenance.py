@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from email.message import Message
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,14 +25,14 @@ def maintenance(lab: Lab, *options: str) -> Run:
     return lab.playbook("playbooks/maintenance.yml", *options)
 
 
-def ask(browser: Browser, accept: str = "text/html", path: str = "/demo/api/info") -> tuple[dict[str, str], int, str]:
+def ask(browser: Browser, accept: str = "text/html", path: str = "/demo/api/info") -> tuple[Message, int, str]:
     """The headers, the status and the body of an answer."""
     with connect(browser) as stream:
         connection = http.client.HTTPConnection(browser.public)
         connection.sock = stream
         connection.request("GET", path, headers={"Host": browser.public, "Accept": accept})
         response = connection.getresponse()
-        return dict(response.headers), response.status, response.read().decode()
+        return response.headers, response.status, response.read().decode()
 
 
 def connect(browser: Browser) -> ssl.SSLSocket:

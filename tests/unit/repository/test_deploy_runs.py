@@ -94,6 +94,9 @@ class Engines(threading.Thread):
 
     def run(self) -> None:
         while not self.ended.wait(0.3):
+            if (self.place.directory / "breaks").exists():
+                # The application breaks the engine before it is deployed.
+                continue
             for node in NODES:
                 deploy = self.place.deploy(node)
                 if (self.place.directory / "unit" / node).read_text().strip() == "active":

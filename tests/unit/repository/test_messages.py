@@ -19,6 +19,7 @@ PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 # An installed collection has no such file, and a command needs the run's inventory and vault options.
 FILE = re.compile(rf"\b(?:{'|'.join(re.escape(path.name) for path in PLAYBOOKS)})\b")
 COMMAND = re.compile(r"ansible-playbook (?!ivy\.cluster\.)|ansible-playbook \S+(?: -i)")
+INCLUDES = ("import_playbook", "import_tasks", "include_tasks")
 ON_NODES = ROOT / "plugins/module_utils"
 HELPER = ROOT / "plugins/plugin_utils/common/commands.py"
 
@@ -28,8 +29,8 @@ def texts(value: t.Any) -> t.Iterator[str]:
         yield value
     elif isinstance(value, dict):
         for key, item in value.items():
-            # Skip names of tasks and files that a playbook imports.
-            if key not in ("name", "ansible.builtin.import_playbook"):
+            # Skip names of tasks, and files that a playbook or a role includes.
+            if key not in ("name", *(f"ansible.builtin.{call}" for call in INCLUDES)):
                 yield from texts(item)
     elif isinstance(value, list):
         for item in value:

@@ -162,8 +162,10 @@ def _end_activation(node: t.Mapping[str, t.Any], store: Store, run_directory: st
         applied, intent = store.applied(), store.intent()
     if not intent:
         return False
-    if store.busy():
-        # That run may come to its end.
+    # Read again once nobody holds the lock: that run may have come to its end meanwhile.
+    with _proven():
+        under_way = store.busy() or store.intent() != intent
+    if under_way:
         raise NodeError("A run is activating a release on this node.")
     # Only then, which saves time at each start.
     from ..config import recovery

@@ -82,14 +82,20 @@ def inspect_node(context: Context, requested: Manifest | None, node_files: Recor
 
 
 def _planned(context: Context, baseline: t.Mapping[str, t.Any] | None) -> dict[str, Expected]:
-    """The files that an interrupted activation was about to write."""
+    """The files that interrupted activations were about to write, with all contents that these may have written."""
+    planned: dict[str, Expected] = {}
     intent, view = context.recorded.intent, context.view
-    manifest = view.manifest(str(intent.get("release") or "")) if intent else None
-    if manifest is None:
-        return {}
-    node_files = dict(intent.get("node_files") or {})
-    engine_matches = intent.get("engine_directory") == view.engine_directory
-    return view.expected(manifest, context.recorded.accepted, baseline, node_files, engine_matches)
+    for goal in (intent, *(intent.get("earlier") or ())):
+        manifest = view.manifest(str(goal.get("release") or "")) if goal else None
+        if manifest is None:
+            continue
+        matches = goal.get("engine_directory") == view.engine_directory
+        node_files = dict(goal.get("node_files") or {})
+        expected = view.expected(manifest, context.recorded.accepted, baseline, node_files, matches)
+        for key, one in expected.items():
+            known = planned.get(key)
+            planned[key] = one if known is None else known._replace(digests=(*known.digests, *one.digests))
+    return planned
 
 
 def tree_of(context: Context, inspection: Inspection, root: str) -> Tree | None:

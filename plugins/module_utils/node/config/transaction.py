@@ -19,6 +19,9 @@ from .drift import Findings
 from .node_state import Inspection
 from .running_copy import COPY
 
+# Goals of activations in a row that were cut off.
+_EARLIER = 4
+
 
 class Outcome(t.NamedTuple):
     """The directory of the backup (empty if nothing was backed up), and what was changed at the last moment."""
@@ -88,7 +91,7 @@ def _execute(
     next_applied: t.Mapping[str, t.Any],
 ) -> Outcome:
     """Back up, record the intent, and carry out the actions."""
-    store, view = context.store, context.view
+    store, view, recorded = context.store, context.view, context.recorded
 
     def content(expected: Expected) -> bytes:
         return content_of(context, contents, expected)
@@ -118,6 +121,7 @@ def _execute(
             "node_files": next_applied["node_files"],
             # For the start of the engine, which finishes this if it is cut off.
             "settings": next_applied["settings"],
+            "earlier": _earlier(recorded.intent, release.id),
             "time": timestamp(),
         }
     )
@@ -134,6 +138,15 @@ def _execute(
     if late.paths:
         store.journal("changed meanwhile", files=late.paths, backups=late.backups)
     return Outcome(backup, late)
+
+
+def _earlier(intent: t.Mapping[str, t.Any], release: str) -> list[t.Any]:
+    """What earlier activations, which were cut off as well, were about to write: their files may still be there."""
+    if not intent:
+        return []
+    goal = {name: intent.get(name) for name in ("release", "node_files", "engine_directory")}
+    known = [one for one in intent.get("earlier") or () if one.get("release") not in (release, goal["release"])]
+    return [*([goal] if goal["release"] != release else []), *known][:_EARLIER]
 
 
 def _give_up(context: Context, release: Manifest, executor: Executor, exc: Exception) -> t.NoReturn:

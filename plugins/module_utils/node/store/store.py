@@ -399,9 +399,11 @@ class Store:
 
     def intent(self) -> dict[str, t.Any]:
         """What an activation was about to reach when it was cut off; empty when none was."""
-        value = self._json("intent.json", release=str, node_files=dict) or {}
-        self._records("intent.json", value.get("node_files"), dict)
-        self._check_release("intent.json", value)
+        value = self._json("intent.json", release=str, node_files=dict, settings=dict, earlier=list) or {}
+        for goal in (value, *(value.get("earlier") or ())):
+            self._records("intent.json", {"": goal}, dict)
+            self._records("intent.json", goal.get("node_files"), dict)
+            self._check_release("intent.json", goal)
         return value
 
     def put_intent(self, value: dict[str, t.Any]) -> None:

@@ -186,7 +186,8 @@ def is_one_release(one: t.Any, listed: t.Any, text: str, release: str) -> None:
     assert (one.base / "made/node.env").read_text() == text
     assert one.path(NEW).exists() is (NEW in listed)
     assert one.path(APP).exists() is (APP in listed)
-    assert not list(one.base.rglob(".ivy-cluster-*"))
+    # One in the store itself is overwritten when that file is written the next time.
+    assert not [path for path in one.base.rglob(".ivy-cluster-*") if path.parent != one.store]
     with one.opened() as store:
         assert store.applied()["release"] == release
         assert not store.intent()
