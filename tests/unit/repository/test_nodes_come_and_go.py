@@ -429,7 +429,7 @@ def test_another_run_is_not_disturbed(nodes: Nodes, playbook: str) -> None:
     ended = nodes.call(playbook, **names)
     assert ended.code != 0
     assert "Another run changes the cluster: site of kim" in ended.last, ended.output
-    assert {line.split()[0] for line in ended.log} <= {"preflight/main", "rollout/gather"}
+    assert {line.split()[0] for line in ended.log} <= {"preflight/main", "rollout/gather", "rollout/check_applications"}
 
 
 @pytest.mark.parametrize("playbook", ["add_node.yml", "remove_node.yml"])

@@ -132,3 +132,27 @@ def test_a_link_in_place_of_a_shared_directory_stops_the_role(tmp_path: Path, ar
     after = target.stat()
     assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
     assert not (share / "record").exists()
+
+
+def remove_mount_point(path: Path, intent: str) -> subprocess.CompletedProcess[str]:
+    script = (ROOT / "roles/file_share/files/remove_mount_point.sh").read_text(encoding="utf-8")
+    command = ["sh", "-c", script, "remove_mount_point", str(path), intent]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def test_the_mount_point_of_a_node_that_leaves_is_removed(tmp_path: Path) -> None:
+    point = tmp_path / "share"
+    point.mkdir(mode=0)
+    assert remove_mount_point(point, "check").stdout == "changed\n"
+    assert point.is_dir()
+    assert remove_mount_point(point, "change").stdout == "changed\n"
+    assert not point.exists()
+    done = remove_mount_point(point, "change")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_a_mount_point_with_files_stays(tmp_path: Path) -> None:
+    """They were hidden by the mount, and belong to somebody."""
+    (tmp_path / "file").touch()
+    assert remove_mount_point(tmp_path, "change").returncode != 0
+    assert (tmp_path / "file").exists()
