@@ -13,11 +13,12 @@ from email.message import Message
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import PATIENCE
 
 if TYPE_CHECKING:
     from conftest import Browser, Lab, Run
 
+# Ends a test that hangs.
+PATIENCE = 120.0
 PAGE = "This application is being maintained"
 
 

@@ -30,7 +30,7 @@ COMMANDS = re.compile(r"(ansible\.builtin\.)?(command|shell|raw|script)$")
 PROGRAMS = re.compile(
     r"(?<![\w./-])(chgrp|chmod|chown|cp|install|ln|mkdir|mv|rsync|setfacl|tar|tee|touch|truncate|unzip)(?![\w-])|>"
 )
-SAFE_PROGRAM = re.compile(r"'chown', '--recursive', '-P', '--no-dereference'|\bmv -T\b")
+SAFE_PROGRAM = re.compile(r"'chown', '--recursive', '-P', '--no-dereference'|\bmv -T\b|'mv', '--no-target-directory'")
 # Variables with directories that the engine's user can write to, and those on the share.
 WRITABLE = {
     *("ivy_share_directory", "ivy_data_directory", "ivy_record_directory", "ivy_shared_applications_directory"),

@@ -296,7 +296,7 @@ def test_an_addition_that_loses_a_host_ends_there_and_the_same_command_finishes_
 
 
 def test_a_node_leaves_in_this_order(nodes: Nodes) -> None:
-    nodes.record = {**nodes.record, "durations": [{"kind": "start", "node": "engine3", "seconds": 1}]}
+    nodes.record = {**nodes.record, "durations": [{"kind": "start", "node": "engine3", "seconds": 90}]}
     ended = nodes.remove()
     assert ended.code == 0, ended.output
     stop = "rollout/stop engine3"

@@ -30,6 +30,17 @@ LIBRARY = ("plugins",)
 
 # By file and function, with the reason why the speed of the machine does not matter.
 EXCEPTIONS = {
+    "tests/unit/plugins/module_utils/node/backup/test_backup.py::test_a_share_that_does_not_answer": (
+        "waits until the short time is over, and nothing has to happen before"
+    ),
+    "tests/unit/plugins/module_utils/node/backup/test_backup.py::test_a_program_that_hangs_is_ended": (
+        "waits until the short time is over, and nothing has to happen before"
+    ),
+    "tests/unit/plugins/module_utils/support/test_support.py"
+    "::test_a_program_that_prints_for_ever_or_hangs_costs_a_limited_time": (
+        "waits until the time is over, and a shell prints a word before"
+    ),
+    "tests/unit/repository/test_deploy_runs.py::Engines.run": "polls, in place of the engines",
     "tests/timing.py::wait_until": "the helper that polls",
     "tests/timing.py::_processor_time": "compares two texts whose lengths are many times apart, and tries again",
     "tests/contract/engine.py::wait_for": "the helper that polls, for the hosts of the contract",

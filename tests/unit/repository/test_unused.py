@@ -108,11 +108,13 @@ def options(root: Path, role: str) -> set[str]:
 
 
 def unused_options(root: Path, role: str) -> set[str]:
-    """Options that the role does not read. Those of topology are for the other roles, the playbooks and the plugins."""
+    """Options that nothing reads. Those of topology are for all, and some of rollout for the playbooks."""
     users = roles_of(root) if role == "topology" else [role]
     used = {name for user in users for name in read_by_role(root, user)}
+    if role in ("topology", "rollout"):
+        used |= read_by_playbooks(root)
     if role == "topology":
-        used |= read_by_playbooks(root) | read_by_plugins(root)
+        used |= read_by_plugins(root)
     return options(root, role) - used
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the cluster record knows of nodes that operators have drained, and of a forced restart that is not finished.
+"""The nodes that operators have drained, in the cluster record, and a forced restart that is not finished.
 
 No start of an engine depends on it, so a part that is invalid is dropped when the record is read.
 """
@@ -30,7 +30,9 @@ def readable(record: Record) -> dict[str, t.Any]:
             for node, entry in entries
             if _is_name(node) and _is_entry(entry)
         },
-        "restarts": {name: restarts[name] for name in ("since", "owner", "nodes")} if _is_restart(restarts) else None,
+        "restarts": {name: restarts[name] for name in ("since", "owner", "nodes")}
+        if restarts and _is_restart(restarts)
+        else None,
     }
 
 

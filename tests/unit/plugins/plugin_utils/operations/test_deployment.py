@@ -144,7 +144,7 @@ def results(**changes: t.Any) -> dict[str, t.Any]:
         "plan": sut.plan(data).to_dict(),
         "applications": data["applications"],
         "check_mode": False,
-        "deployed": [{"name": "demo.zip", "node": node, "seconds": 1.54} for node in NODES],
+        "deployed": [{"name": "demo.zip", "node": node, "seconds": 91.54} for node in NODES],
         "not_deployed": [],
         "stopped_at": 1000.0,
         "times": {"engine1": {"marks": {"end": 1037.2}}, "engine2": {"marks": {"end": 1070}}, "engine3": {}},
@@ -155,7 +155,7 @@ def results(**changes: t.Any) -> dict[str, t.Any]:
 
 def test_the_table_has_the_measured_interruption() -> None:
     text = sut.summary(results())
-    assert "demo.zip     bbbbbbbbbbbb  deployed  engine1  1.5" in text
+    assert "demo.zip     bbbbbbbbbbbb  deployed  engine1  91.5" in text
     assert "Users: the service was away for 37 s (announced: about 42 s), one start of an engine." in text
     assert sut.failure(results()) == ""
     assert "the service is still away" in sut.summary(results(times={}))
@@ -163,7 +163,7 @@ def test_the_table_has_the_measured_interruption() -> None:
 
 def test_the_table_of_a_deployment_at_run_time() -> None:
     plan = sut.plan(state(run_time=True, lacks={})).to_dict()
-    text = sut.summary(results(plan=plan, deployed=[{"name": "demo.zip", "node": "engine1", "seconds": 2}]))
+    text = sut.summary(results(plan=plan, deployed=[{"name": "demo.zip", "node": "engine1", "seconds": 92}]))
     assert "1 application deployed by engine1 at run time. No engine was stopped." in text
     assert sut.summary(results(plan=plan, check_mode=True)) == plan["notice"]
 

@@ -134,7 +134,7 @@ def test_headers_of_a_release() -> None:
         {"secret": "X User"},
     ],
 )
-def test_a_release_that_opens_other_ports_or_cannot_be_read(files: dict[str, str]) -> None:
+def test_a_release_that_opens_other_ports_or_cannot_be_read(files: dict[str, t.Any]) -> None:
     with pytest.raises(sso.SsoError):
         of_release(**files)
 

@@ -636,7 +636,7 @@ def test_a_removed_node_is_forgotten_and_does_not_start_until_a_run_starts_it() 
         change("passed", node="n2"),
         change("drained", drained=["n2"], drained_states={"n2": {"lb1/x": "ready"}}),
     )
-    value["durations"] = [{"kind": "start", "node": node, "seconds": 1} for node in ("n1", "n2")]
+    value["durations"] = [{"kind": "start", "node": node, "seconds": 90} for node in ("n1", "n2")]
     removed = after(change("removed", operation="remove_node", node="n2"), start=value)
     assert (removed["passed"], removed["drained"], removed["drained_states"]) == ({}, [], {})
     assert [entry["node"] for entry in removed["durations"]] == ["n1"]
