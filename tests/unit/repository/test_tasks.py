@@ -454,3 +454,30 @@ def test_an_import_that_overwrites_its_condition_is_found(tmp_path: Path) -> Non
     keys = {"ansible.builtin.import_tasks": "gather.yml"}
     assert overwrites_its_condition(Task(keys, ("facts is not defined",)), tmp_path)
     assert not overwrites_its_condition(Task(keys, ("other is not defined",)), tmp_path)
+
+
+def compares_nothing(task: Task) -> list[str]:
+    """Variables of a task whose text may have no output, which makes them null, and that a condition takes for a text."""
+    silent = [
+        name
+        for name, value in (task.keys.get("vars") or {}).items()
+        if isinstance(value, str) and value.strip().startswith("{%") and value.strip().endswith("%}")
+    ]
+    conditions = [re.sub(r"\| default\('', true\)", "|| ", condition) for condition in task.conditions]
+    return [name for name in silent if any(re.search(rf"\b{name} \| (?!\|)", condition) for condition in conditions)]
+
+
+def test_conditions_that_take_null_for_a_text_are_found() -> None:
+    text = """
+        - fail:
+          vars:
+            a: "{% for x in y %}{{ x }}{% endfor %}"
+            b: "{% for x in y %}{{ x }}{% endfor %}"
+          when: [a | trim != '', "b | default('', true) | trim != ''"]
+    """
+    assert [compares_nothing(task) for task in tasks_in(yaml.safe_load(text))] == [["a"]]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_condition_takes_null_for_a_text(path: Path) -> None:
+    assert {task.name: found for task in load(path) if (found := compares_nothing(task))} == {}
