@@ -457,7 +457,7 @@ def test_an_import_that_overwrites_its_condition_is_found(tmp_path: Path) -> Non
 
 
 def compares_nothing(task: Task) -> list[str]:
-    """Variables of a task whose text may have no output, which makes them null, and that a condition takes for a text."""
+    """Variables of a task that are null if their template has no output, and that a condition takes for a text."""
     silent = [
         name
         for name, value in (task.keys.get("vars") or {}).items()
