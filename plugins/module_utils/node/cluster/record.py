@@ -533,7 +533,8 @@ def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str
         merged = {
             where: known.get(where, state) if ours and state in ("maint", CLOSED) else state
             for where, state in now.items()
-            if not ours or state not in ("maint", CLOSED) or where in known
+            # Without a known state, an operator has ended the maintenance of the node, and it is to be used again.
+            if not ours or state not in ("maint", CLOSED) or known
         }
         if known or merged:
             states[node] = {**known, **merged}

@@ -252,6 +252,7 @@ CASES: dict[str, t.Callable[[t.Any], None]] = {
 # Their code for a host knows no directory of the share, runs on the controller, or is that of one above.
 OTHERS = {
     "application",
+    "application_files",
     "backup_info",
     "balancer_info",
     "balancer_maintenance",
