@@ -289,7 +289,9 @@ def test_a_disk_that_fails_half_way_leaves_the_rest_to_the_next_start_or_run(
             applied.apply(applied.build(newer(applied)))
     assert edit_is_safe(applied)
     assert applied.inspect()["interrupted"] is True
-    if not by_start:
+    if by_start:
+        assert applied.start() == ""
+    else:
         result = applied.apply(applied.build(newer(applied)))
         assert result["interrupted"] is True
     assert applied.holds(newer(applied))

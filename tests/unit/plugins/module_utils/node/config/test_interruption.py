@@ -359,7 +359,7 @@ def test_a_unit_that_the_recovery_replaces_is_loaded_again(
 
 def test_the_program_of_two_versions_is_completed_before_it_is_used(node: t.Any, tmp_path: Path) -> None:
     library = tmp_path / "library"
-    program = runpy.run_path(str(Path(__file__).resolve().parents[7] / "roles/engine/files/record-start"), run_name="x")
+    program = runpy.run_path(str(Path(__file__).resolve().parents[6] / "roles/engine/files/record-start"), run_name="x")
     contents = {"ivy_node/a.py": b"A = 2\n", "ivy_node/sub/b.py": b"B = 2\n", "record-start": b"new"}
     with node.opened() as store, store.lock():
         records = {}
