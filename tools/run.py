@@ -59,6 +59,7 @@ LONG = {
     "IVY_LAB_KILLED_STEPS": "4",
     "IVY_LAB_CHANGE_ROUNDS": "2",
     "IVY_LAB_REBOOTS": "1",
+    "IVY_LAB_EVERY_TEST": "1",
     "IVY_LOST_HOST_CASES": "all",
     "FUZZ_EXAMPLES": "400",
 }

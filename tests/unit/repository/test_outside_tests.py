@@ -10,13 +10,13 @@ from pathlib import Path
 SCENARIOS = Path(__file__).resolve().parents[3] / "molecule"
 
 
-def order() -> list[str]:
-    """The order, read without importing the tests: they need the hosts of a scenario."""
+def order(name: str = "ORDER") -> list[str]:
+    """A list of the configuration, read without importing the tests: they need the hosts of a scenario."""
     tree = ast.parse((SCENARIOS / "default/tests/conftest.py").read_text(encoding="utf-8"))
     for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ORDER":
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
             return list(ast.literal_eval(node.value))
-    raise AssertionError("conftest.py defines no ORDER")
+    raise AssertionError(f"conftest.py defines no {name}")
 
 
 def test_every_outside_test_has_a_place_in_the_order() -> None:
@@ -24,6 +24,13 @@ def test_every_outside_test_has_a_place_in_the_order() -> None:
 
     assert len(modules) > 15
     assert sorted(modules) == sorted(order())
+
+
+def test_what_make_test_leaves_out_exists() -> None:
+    for part in order("LEFT_OUT"):
+        path, _colons, function = part.partition("::")
+        (module,) = SCENARIOS.glob(f"*/tests/{path}") if "/" not in path else [SCENARIOS.parent / path]
+        assert f"def {function}(" in module.read_text(encoding="utf-8") if function else module.is_file(), part
 
 
 def test_no_outside_test_imports_the_configuration_of_pytest() -> None:
