@@ -17,7 +17,7 @@ import yaml
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
 from ansible_collections.ivy.cluster.tests.unit.repository import test_lost_hosts as lost
-from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts import Cluster, Ended
+from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts import Cluster, Ended, cases
 
 ROOT = Path(__file__).resolve().parents[3]
 RELEASE = "a" * 32
@@ -219,13 +219,15 @@ def test_the_source_is_not_rolled_out_when_a_node_is_added(nodes: Nodes) -> None
 
 @pytest.mark.parametrize(
     ("variables", "message"),
-    [
-        ({"add_node_names": " , "}, "add_node_names is empty"),
-        ({"add_node_names": "engine3,engine9"}, "engine9 is not in the group engine_nodes"),
-        ({"ivy_proceed_without": ["engine3"]}, "engine3 is in ivy_proceed_without"),
+    cases(
         ({"ivy_engine_version": "12.0.0"}, "Versions must not mix"),
-        ({"new_nodes": ["engine2", "engine3"]}, "No release was ever applied to engine2 either"),
-    ],
+        more=(
+            ({"add_node_names": " , "}, "add_node_names is empty"),
+            ({"add_node_names": "engine3,engine9"}, "engine9 is not in the group engine_nodes"),
+            ({"ivy_proceed_without": ["engine3"]}, "engine3 is in ivy_proceed_without"),
+            ({"new_nodes": ["engine2", "engine3"]}, "No release was ever applied to engine2 either"),
+        ),
+    ),
 )
 def test_a_node_that_cannot_be_added_is_refused_before_anything_is_changed(
     nodes: Nodes, variables: dict[str, t.Any], message: str
@@ -270,13 +272,15 @@ ADD = [
 
 @pytest.mark.parametrize(
     ("step", "host"),
-    [
-        ("postgres/allow_nodes", "db1"),
+    cases(
         ("engine/close_ports", "engine2"),
-        ("engine/main", "engine3"),
-        ("rollout/restart", "engine3"),
-        ("haproxy/update_servers", "lb2"),
-    ],
+        more=(
+            ("postgres/allow_nodes", "db1"),
+            ("engine/main", "engine3"),
+            ("rollout/restart", "engine3"),
+            ("haproxy/update_servers", "lb2"),
+        ),
+    ),
 )
 def test_an_addition_that_loses_a_host_ends_there_and_the_same_command_finishes_it(
     nodes: Nodes, step: str, host: str
@@ -328,12 +332,14 @@ def test_a_node_leaves_in_this_order(nodes: Nodes) -> None:
 
 @pytest.mark.parametrize(
     ("variables", "message"),
-    [
-        ({"remove_node_names": ""}, "remove_node_names is empty"),
-        ({"remove_node_names": "engine9, engine3"}, "engine9 is neither in the group engine_nodes"),
+    cases(
         ({"remove_node_names": "engine1,engine2,engine3"}, "The last node of a cluster cannot be removed"),
-        ({"engine_minimum_available": 3}, "2 nodes would remain, and engine_minimum_available asks for 3"),
-    ],
+        more=(
+            ({"remove_node_names": ""}, "remove_node_names is empty"),
+            ({"remove_node_names": "engine9, engine3"}, "engine9 is neither in the group engine_nodes"),
+            ({"engine_minimum_available": 3}, "2 nodes would remain, and engine_minimum_available asks for 3"),
+        ),
+    ),
 )
 def test_a_node_that_cannot_be_removed_is_refused_before_anything_is_changed(
     nodes: Nodes, variables: dict[str, t.Any], message: str
@@ -404,7 +410,7 @@ REMOVE = [
 
 @pytest.mark.parametrize(
     ("step", "host"),
-    [("rollout/stop", "engine3"), ("haproxy/update_servers", "lb1"), ("file_share/remove", "engine3")],
+    cases(("haproxy/update_servers", "lb1"), more=(("rollout/stop", "engine3"), ("file_share/remove", "engine3"))),
 )
 def test_a_removal_that_loses_a_host_ends_there_and_the_same_command_finishes_it(
     nodes: Nodes, step: str, host: str
@@ -422,7 +428,7 @@ def test_a_removal_that_loses_a_host_ends_there_and_the_same_command_finishes_it
     assert (nodes.record["lease"], nodes.record["drained"]) == (None, [])
 
 
-@pytest.mark.parametrize("playbook", ["add_node.yml", "remove_node.yml"])
+@pytest.mark.parametrize("playbook", cases("remove_node.yml", more=("add_node.yml",)))
 def test_another_run_is_not_disturbed(nodes: Nodes, playbook: str) -> None:
     lost.hold(nodes, "another-controller")
     names = {"add_node_names": "engine3", "new_nodes": ["engine3"], "remove_node_names": "engine3"}
