@@ -61,3 +61,29 @@ def test_boolean_options_are_converted_before_they_are_tested(role: Path) -> Non
         if (names := unconverted(path.read_text(encoding="utf-8"), options))
     }
     assert wrong == {}
+
+
+_LENGTHLESS = re.compile(r"(?:not )?[\w\[\]'\". |()]+\| *default\((?:\{\}|\[\])(?:, true)?\)")
+
+
+def untested(text: str) -> list[str]:
+    """Conditions that are a list or a dictionary, which Ansible rejects."""
+    lines = re.findall(r"^ *(?:when:|-) +([^\n]+)$", text, re.MULTILINE)
+    return [line for line in lines if _LENGTHLESS.fullmatch(line) and " in " not in line]
+
+
+def test_conditions_without_a_comparison_are_found() -> None:
+    wrong = ["  when: a['b'] | default({}, true)\n", "    - not a.b | default([])\n"]
+    assert all(untested(text) for text in wrong)
+    assert not untested("  when: a | default({}, true) | length > 0\n    - a in b | default([])\n")
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_condition_compares_a_list_or_a_dictionary(role: Path) -> None:
+    found = {path.name: untested(path.read_text(encoding="utf-8")) for path in (role / "tasks").rglob("*.yml")}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_a_condition_of_a_playbook_compares_a_list_or_a_dictionary() -> None:
+    found = {path.name: untested(path.read_text(encoding="utf-8")) for path in (ROOT / "playbooks").rglob("*.yml")}
+    assert {name: lines for name, lines in found.items() if lines} == {}
