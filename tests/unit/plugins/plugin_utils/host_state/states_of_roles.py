@@ -34,7 +34,8 @@ def main() -> None:
     for host in inventory.get_hosts():
         manager.set_host_facts(host.name, FACTS)
         groups = {group.name for group in host.get_groups()}
-        names = [name for name, group in roles.HOSTS_OF.items() if group in groups and name != "rollout"]
+        described = {path.parts[-4] for path in (ROOT / "roles").glob("*/vars/main/state.yml")}
+        names = [name for name, group in roles.HOSTS_OF.items() if group in groups and name in described]
         variables = manager.get_vars(play=play, host=host)
         descriptions = evaluate.Descriptions(loader, variables, names)
         for name in names:

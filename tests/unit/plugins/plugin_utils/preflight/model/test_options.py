@@ -92,7 +92,7 @@ def test_an_option_counts_only_where_its_role_works() -> None:
 
 def test_a_wrong_entry_of_a_list_and_of_a_list_of_dictionaries_is_refused() -> None:
     applications = spec("rollout", "engine_applications")
-    assert preflight_options.judge("engine_applications", applications, [{"name": "a.zip"}])
+    assert preflight_options.judge("engine_applications", applications, [{"archive": "/a.zip"}])
     assert preflight_options.judge("engine_applications", applications, ["a.zip"])
     assert preflight_options.judge("engine_jvm_options", spec("engine", "engine_jvm_options"), ["-Xa", {"b": 1}])
 
