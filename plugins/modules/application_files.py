@@ -85,7 +85,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "applications": {"type": "raw", "required": True},
     "cache": {"type": "path", "required": True},
     "problems": {"type": "list", "elements": "str", "default": []},
-    "secrets": {"type": "raw", "default": []},
+    "secrets": {"type": "raw", "default": [], "no_log": True},
 }
 
 

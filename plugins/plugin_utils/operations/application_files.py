@@ -109,7 +109,7 @@ def _checked(entry: Entry, path: Path) -> tuple[str, str]:
 
 
 def _digests(path: Path, algorithm: str) -> dict[str, str]:
-    states = {name: hashlib.new(name) for name in {"sha256", algorithm or "sha256"}}
+    states = {name: hashlib.new(name) for name in ("sha256", algorithm or "sha256")}
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             for state in states.values():

@@ -93,10 +93,9 @@ def _last(log: t.IO[bytes]) -> str:
 
 def output_to(argv: t.Sequence[str], env: t.Mapping[str, str], consume: Consume, **streams: t.Any) -> None:
     """Pass on what a program writes."""
-    with running(argv, env, stdout=subprocess.PIPE, **streams) as process:
-        assert process.stdout is not None
-        with process.stdout as stream:
-            read_descriptor(stream.fileno(), consume, os.path.basename(argv[0]))
+    output = subprocess.PIPE
+    with running(argv, env, stdout=output, **streams) as process, t.cast("t.IO[bytes]", process.stdout) as stream:
+        read_descriptor(stream.fileno(), consume, os.path.basename(argv[0]))
 
 
 def output_of(argv: t.Sequence[str], env: t.Mapping[str, str], limit: int = 1 << 20, **streams: t.Any) -> str:
@@ -116,8 +115,7 @@ def output_of(argv: t.Sequence[str], env: t.Mapping[str, str], limit: int = 1 <<
 def fed(argv: t.Sequence[str], env: t.Mapping[str, str], **streams: t.Any) -> t.Iterator[Consume]:
     """A program that reads what the caller passes on."""
     with running(argv, env, stdin=subprocess.PIPE, **streams) as process:
-        stream = process.stdin
-        assert stream is not None
+        stream = t.cast("t.IO[bytes]", process.stdin)
         os.set_blocking(stream.fileno(), False)
         name = os.path.basename(argv[0])
 

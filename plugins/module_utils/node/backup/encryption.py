@@ -55,5 +55,4 @@ def decrypted(fd: int, identity: str) -> t.Iterator[int]:
         argv = [commands.program("age", "age"), "--decrypt", "--identity", path]
         streams = {"stdin": fd, "stdout": subprocess.PIPE, "pass_fds": (own,)}
         with commands.running(argv, commands.environment(), **streams) as process:
-            assert process.stdout is not None
-            yield process.stdout.fileno()
+            yield t.cast("t.IO[bytes]", process.stdout).fileno()
