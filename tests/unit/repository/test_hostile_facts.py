@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 from ansible_collections.ivy.cluster.tests.unit.repository import test_fixed_options
 
@@ -94,7 +95,7 @@ def run(directory: Path, facts: dict[str, t.Any], **more: t.Any) -> Hostile:
     first = {"name": "Validate the inventory", "ansible.builtin.import_playbook": included}
     (directory / "play.yml").write_text(yaml.safe_dump([first, *play(values)]), encoding="utf-8")
     known = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    command = [str(Path(sys.executable).with_name("ansible-playbook"))]
+    command = list(PLAYBOOK)
     settings = {"ansible_python_interpreter": sys.executable, "ansible_become": False}
     ended = subprocess.run(
         [*command, "-i", str(inventory), str(directory / "play.yml"), "-vv", "-e", json.dumps(settings)],

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -123,9 +124,7 @@ def test_preflight_passes_once_files_and_secrets_are_added(example: str, tmp_pat
     }
     environment = {f"IVY_{name.upper()}": value for name, value in SECRETS.items()} if example == "ha" else {}
 
-    done = run(
-        "ansible-playbook", "-i", str(inventory), "playbooks/preflight.yml", "-e", json.dumps(options), **environment
-    )
+    done = run(*PLAYBOOK, "-i", str(inventory), "playbooks/preflight.yml", "-e", json.dumps(options), **environment)
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     found = json.loads(report.read_text(encoding="utf-8"))["findings"]

@@ -18,6 +18,7 @@ import yaml
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import run_identity
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
@@ -385,7 +386,7 @@ class Cluster:
             **variables,
         }
         settings = {name: value for name, value in settings.items() if value is not None}
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.directory / "hosts.yml")]
+        command = [*PLAYBOOK, "-i", str(self.directory / "hosts.yml")]
         command += [str(self.collection / "playbooks" / playbook), "-e", json.dumps(settings), *arguments]
         environment = {
             **os.environ,

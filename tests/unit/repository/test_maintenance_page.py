@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,7 +24,7 @@ def run_maintenance(tmp_path: Path, *options: str) -> tuple[int, str]:
     ssh = tmp_path / "ssh"
     ssh.write_text("#!/bin/sh\necho 'ssh: connect to host: Connection refused' >&2; exit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory)]
+    command = [*PLAYBOOK, "-i", str(inventory)]
     command += [str(ROOT / "playbooks/maintenance.yml"), *options]
     environment = {
         **os.environ,

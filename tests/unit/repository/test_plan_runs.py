@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -88,7 +89,7 @@ class Place:
 
     def run(self, playbook: str, *arguments: str, **variables: t.Any) -> Run:
         (self.directory / "log").unlink(missing_ok=True)
-        command = [str(Path(sys.executable).with_name("ansible-playbook"))]
+        command = list(PLAYBOOK)
         command += ["-i", str(self.directory / "inventory/hosts.yml")]
         command += [
             str(self.collection / f"playbooks/{playbook}.yml"),

@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -101,7 +101,7 @@ def run(directory: Path, case: t.Mapping[str, t.Any], *arguments: str, playbook:
     ssh.write_text(f"#!/bin/sh\ntouch {trace}\nexit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
     inventory = site.write_site(directory, case)
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory)]
+    command = [*PLAYBOOK, "-i", str(inventory)]
     command += [str(ROOT / "playbooks" / playbook), "-e", f"preflight_report_directory={report.parent}", *arguments]
     environment = {
         **os.environ,
@@ -175,7 +175,7 @@ def test_an_inventory_without_the_groups_fails(playbook: str, tmp_path: Path) ->
 def syntax_check(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     """The syntax check of all playbooks in one process: Ansible takes longer to begin than to check."""
     inventory = site.write_site(tmp_path_factory.mktemp("syntax"), {})
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "--syntax-check", "-i", str(inventory)]
+    command = [*PLAYBOOK, "--syntax-check", "-i", str(inventory)]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
     environment["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / "collections")
     return subprocess.run(

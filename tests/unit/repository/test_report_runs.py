@@ -8,11 +8,11 @@ import json
 import os
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,7 +24,7 @@ def test_a_run_publishes_and_writes_its_report(name: str, tmp_path: Path) -> Non
     ssh, directory = tmp_path / "ssh", tmp_path / "reports"
     ssh.write_text("#!/bin/sh\nexit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory)]
+    command = [*PLAYBOOK, "-i", str(inventory)]
     command += [str(ROOT / "playbooks" / f"{name}.yml"), "-e", f"{name}_report_directory={directory}"]
     environment = {
         **os.environ,

@@ -12,6 +12,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,7 +27,7 @@ def bundle(tmp_path: Path, *options: str) -> tuple[int, str]:
     ssh = tmp_path / "ssh"
     ssh.write_text("#!/bin/sh\necho 'ssh: connect to host: Connection refused' >&2; exit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-vvv", "-i", str(inventory)]
+    command = [*PLAYBOOK, "-vvv", "-i", str(inventory)]
     command += [str(ROOT / "playbooks/support_bundle.yml"), *options]
     environment = {
         **os.environ,

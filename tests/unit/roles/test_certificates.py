@@ -7,12 +7,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = {"certificates_ca_lifetime_days": 10, "certificates_ca_renew_before_days": 5}
@@ -58,7 +59,7 @@ def play(
     }
     file = directory / "play.yml"
     file.write_text(yaml.safe_dump([content]), encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", f"{hosts},", str(file), *arguments]
+    command = [*PLAYBOOK, "-i", f"{hosts},", str(file), *arguments]
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "hunt3rzwei9"
 PLAY = """
@@ -42,7 +44,7 @@ def test_a_download_that_fails_shows_no_password(tmp_path: Path, role: str, file
     }
     (tmp_path / "values.json").write_text(json.dumps(values), encoding="utf-8")
     done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "play.yml", "-e", "@values.json", "-vvv", "--diff"],
+        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", "@values.json", "-vvv", "--diff"],
         check=False,
         capture_output=True,
         text=True,

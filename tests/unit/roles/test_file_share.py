@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+
 ROOT = Path(__file__).resolve().parents[3]
 PLAY = """
 - hosts: localhost
@@ -40,7 +42,7 @@ def run(tmp_path: Path, program: str) -> subprocess.CompletedProcess[str]:
     }
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     return subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
+        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
         check=False,
         capture_output=True,
         text=True,
@@ -93,7 +95,7 @@ def set_directories(tmp_path: Path, share: Path, *arguments: str) -> subprocess.
     }
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     return subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "play.yml", "-e", json.dumps(values), *arguments],
+        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", json.dumps(values), *arguments],
         check=False,
         capture_output=True,
         text=True,

@@ -17,6 +17,8 @@ import jinja2.nativetypes
 import pytest
 import yaml
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+
 ROOT = Path(__file__).resolve().parents[3]
 PLAY = """
 - hosts: localhost
@@ -123,7 +125,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
+        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
         check=False,
         capture_output=True,
         text=True,

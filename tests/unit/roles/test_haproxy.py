@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.saved_states import parse_configured_servers
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 
 ROOT = Path(__file__).resolve().parents[3]
 # One host in each inventory, with the options of a balancer.
@@ -186,7 +187,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (out / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
     (out / "play.yml").write_text(PLAY, encoding="utf-8")
     done = subprocess.run(
-        ["ansible-playbook", "-i", str(out / "hosts.yml"), str(out / "play.yml")],
+        [*PLAYBOOK, "-i", str(out / "hosts.yml"), str(out / "play.yml")],
         check=False,
         capture_output=True,
         text=True,

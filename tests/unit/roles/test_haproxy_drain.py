@@ -33,6 +33,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.runtime_socket
     RuntimeSocket,
     RuntimeSocketError,
 )
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.timing import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -241,7 +242,7 @@ def render(directory: Path, port: int, engine_port: int) -> None:
     (directory / "certificate.pem").write_text(pem, encoding="ascii")
     done = subprocess.run(
         [
-            "ansible-playbook",
+            *PLAYBOOK,
             "-i",
             str(directory / "hosts.yml"),
             str(directory / "play.yml"),

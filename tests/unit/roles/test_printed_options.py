@@ -10,6 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "hunt3rzwei9"
 # Ansible prints the second form of what slurp reads.
@@ -91,7 +93,7 @@ def test_no_option_of_the_user_is_printed(tmp_path: Path) -> None:
     for name, content in (("hosts.yml", inventory), ("paths.json", paths)):
         (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
     (tmp_path / "play.yml").write_text(PLAY, encoding="utf-8")
-    command = ["ansible-playbook", "-i", "hosts.yml", "play.yml", "-e", "@paths.json", "--check", "--diff", "-vvv"]
+    command = [*PLAYBOOK, "-i", "hosts.yml", "play.yml", "-e", "@paths.json", "--check", "--diff", "-vvv"]
     done = subprocess.run(
         command,
         check=False,

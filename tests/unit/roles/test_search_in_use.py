@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+
 ROOT = Path(__file__).resolve().parents[3]
 PLAY = """
 - hosts: localhost
@@ -70,7 +72,7 @@ def run(tmp_path: Path, search: Any, **more: Any) -> subprocess.CompletedProcess
     }
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     return subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
+        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
         check=False,
         capture_output=True,
         text=True,

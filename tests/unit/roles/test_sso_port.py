@@ -16,6 +16,7 @@ from types import MappingProxyType
 import yaml
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import write_release
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 
 ROOT = Path(__file__).resolve().parents[3]
 TASKS = "roles/rollout/tasks/require_closed_port.yml"
@@ -86,7 +87,7 @@ def run(directory: Path, cases: list[Case]) -> list[str]:
     inventory = {"all": {"children": {"engine_nodes": {"hosts": hosts}}}}
     (directory / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
     done = subprocess.run(
-        ["ansible-playbook", "-i", "hosts.yml", "play.yml"],
+        [*PLAYBOOK, "-i", "hosts.yml", "play.yml"],
         check=False,
         capture_output=True,
         text=True,

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES = sorted(path for path in ROOT.glob("roles/*/templates/*") if "[Service]" in path.read_text(encoding="utf-8"))
 PLAY = """
@@ -68,7 +70,7 @@ def rendered_text(tmp_path: Path, **values: Any) -> str:
     more = {**VALUES, **values, "template": str(template), "destination": str(tmp_path / "unit.service")}
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(
-        ["ansible-playbook", "-i", "hosts.json", "play.yml", "-e", json.dumps(more)],
+        [*PLAYBOOK, "-i", "hosts.json", "play.yml", "-e", json.dumps(more)],
         check=False,
         capture_output=True,
         text=True,

@@ -8,12 +8,12 @@ import json
 import os
 import re
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -31,7 +31,7 @@ def play(inventory: Path, *arguments: str, playbook: str = FIRST, ignore: str = 
     config.write_text(f"[inventory]\nignore_patterns = {ignore}\n" if ignore else "", encoding="utf-8")
     known = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     ended = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), str(ROOT / playbook), *arguments],
+        [*PLAYBOOK, str(ROOT / playbook), *arguments],
         capture_output=True,
         text=True,
         errors="replace",
