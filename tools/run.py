@@ -62,6 +62,7 @@ LONG = {
     "IVY_LAB_EVERY_TEST": "1",
     "IVY_LOST_HOST_CASES": "all",
     "FUZZ_EXAMPLES": "400",
+    "IVY_PLAYBOOK_PROCESSES": "1",
 }
 STAND_IN = pytest("Stand-in tests", ["tests/engine_stand_in"], (TOOLS.name, ARCHIVES.name))
 
