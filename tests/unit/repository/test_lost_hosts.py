@@ -907,7 +907,7 @@ def test_a_node_that_an_operator_has_taken_out_passes_and_stays_out(
     assert ended.done("rollout/restart") == GROUPS["engine_nodes"]
     # In the plan, before anything is changed, and at the gate.
     words = f"{state} on {' and '.join(balancers)}"
-    text = " ".join(ended.output.split())
+    text = " ".join(ended.output.replace("\\n", " ").split())
     assert f"An operator keeps users from engine2: {words}. " in text
     assert f"because an operator has taken it out: {words}. It stays so. This lets users in again: ansible" in text
     for balancer in GROUPS["load_balancers"]:
