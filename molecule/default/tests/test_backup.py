@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,7 +48,7 @@ def read(lab: Lab) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def backup(lab: Lab) -> str:
+def backup(lab: Lab) -> Iterator[str]:
     """A backup, loaded again for a test."""
     write(lab, "before")
     pids = lab.pids()
@@ -56,7 +57,9 @@ def backup(lab: Lab) -> str:
     found = re.search(r"Backup ([0-9]{8}T[0-9]{6}Z) of cluster", run.output)
     assert found is not None, run.output[-3000:]
     assert sql(lab, "SELECT count(*) FROM pg_database WHERE datname LIKE '%restore'", "postgres") == "0"
-    return found[1]
+    yield found[1]
+    lab.host(lab.nodes[0]).check_output(f"rm -f {NOTE}")
+    sql(lab, "DROP TABLE note_of_the_test")
 
 
 def test_1_a_damaged_or_unknown_backup_changes_nothing(lab: Lab, backup: str) -> None:
@@ -117,5 +120,4 @@ def test_4_the_timer_makes_a_backup(lab: Lab, backup: str, tmp_path: Path) -> No
     status = lab.playbook("playbooks/status.yml").succeeded().output
     assert re.search(r"backup\s+newest [0-9TZ]+ on " + lab.nodes[0], status), status[-3000:]
     lab.playbook(str(playbook)).succeeded()
-    host.check_output(f"rm -r {PROM} {NOTE} && test ! -e /etc/systemd/system/ivy-backup.timer")
-    sql(lab, "DROP TABLE note_of_the_test")
+    host.check_output(f"rm -r {PROM} && test ! -e /etc/systemd/system/ivy-backup.timer")
