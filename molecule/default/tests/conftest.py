@@ -81,8 +81,8 @@ ORDER = (
     "test_lost_host",
     "test_power_loss",
 )
-# What `make test` leaves out for its time. Unit tests run the same playbooks with stand-ins for hosts, or another outside
-# test covers most of it. `make test-all` runs it.
+# What `make test` leaves out for its time. Unit tests run the same playbooks with stand-ins for hosts, or another
+# outside test covers most of it. `make test-all` runs it.
 LEFT_OUT = (
     "molecule/debian13/tests/test_restrictions.py::",
     "molecule/debian13/tests/test_balancer_reuse.py::",
