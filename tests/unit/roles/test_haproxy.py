@@ -94,7 +94,7 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_slow_start": "0s",
         "haproxy_timeout_server": "10s\n",
         "haproxy_cookie_name": "A\n",
-        "ivy_health_requests": [{"path": "/", "status": "200", "reject": ["", "a\nb"]}],
+        "ivy_health_requests": [{"path": "/", "status": "200", "require": [""], "reject": ["a\nb"]}],
     },
     "bad": {
         "haproxy_engine_keep_alive": 1,
@@ -383,8 +383,8 @@ def test_values_that_haproxy_would_reject_or_take_for_something_else_are_reporte
         "haproxy_timeout_client must be more than 0 and at most 24d",
         "haproxy_timeout_server is not a duration",
         "haproxy_cookie_name (A",
-        "an empty text in reject",
-        "a line break or another control character in a text of reject",
+        "an empty text in require or reject",
+        "a line break or another control character in a text of require or reject",
     ):
         assert part in text, text
     assert len(found) == 13
@@ -474,6 +474,7 @@ def test_the_balancer_uses_the_same_definition_of_healthy_as_the_gate(
             "http-check connect default",
             f"http-check send meth GET uri {request['path']} ver HTTP/1.1 hdr Host ivy.example.com{headers}",
             f"http-check expect status {request['status']}",
+            *(f"http-check expect string '{text}'" for text in request.get("require", [])),
             *(f"http-check expect ! string '{text}'" for text in request.get("reject", [])),
         ]
     assert checks == wanted
