@@ -42,6 +42,7 @@ CASES: dict[str, dict[str, Any]] = {
     "odd": {
         "haproxy_security_headers": {"Content-Security-Policy": "frame-ancestors 'self' 100%", "X-Frame-Options": ""},
         "haproxy_login_paths": [],
+        "haproxy_global_lines": ["log /dev/log local1", "log 192.0.2.9:514 local0 notice", "log-tag ivy"],
     },
     "own_health": {"ivy_health_requests": [{"path": "/app/alive?x=1", "status": "200-204,401"}]},
     "slow_connect": {"haproxy_timeout_connect": "1500ms"},
@@ -478,6 +479,17 @@ def test_the_balancer_uses_the_same_definition_of_healthy_as_the_gate(
             *(f"http-check expect ! string '{text}'" for text in request.get("reject", [])),
         ]
     assert checks == wanted
+
+
+def test_a_change_of_a_server_is_in_the_journal_once(rendered: Path) -> None:
+    """HAProxy writes it to its standard error as well, which systemd puts into the journal."""
+    for case, servers in (("plain", []), ("odd", ["log 192.0.2.9:514 local0 notice"])):
+        text = (rendered / f"{case}.cfg").read_text(encoding="utf-8")
+        backend = text[text.index("backend engine_nodes") :].split("\nbackend ")[0]
+        logs = [line.strip() for line in backend.splitlines() if re.match(r"\s*(no\s+)?log\s", line)]
+        # A log server gets them, since it does not read the journal.
+        assert logs == ["no log", *servers]
+        assert "option log-health-checks" in backend
 
 
 def test_the_header_of_the_single_sign_on_is_removed_unless_a_trusted_proxy_sends_it(rendered: Path) -> None:
