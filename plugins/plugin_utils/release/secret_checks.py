@@ -41,10 +41,10 @@ _ADVICE = (
 # What a secret that is certain begins with. Large files are searched for it first, since the whole search takes some
 # seconds for each MiB.
 _WORD_OF_SECRET = re.compile(
-    r"BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key|LS0tLS1CRUdJTi|passw|pass[-_\s]?phrase|kennwort|secret|token|"
-    r"credential|(?:access|account|api|master|private|shared)[-_]?key|keypass|storepass|(?:pass|pwd?|psk)[\"'\]]*\s*(?:[=:>]|\w*value)|"
-    r"[?&](?:key|code|auth|sig|sas)=|(?::|%3a)(?:/|\\/|%2f){2}\S{1,300}?(?:@|%40|\\u0040)|jdbc:\S{1,300}?@",
-    re.IGNORECASE,
+    rb"begin [a-z0-9 ]*private key|putty-user-key|ls0tls1crudjti|passw|pass[-_\s]?phrase|kennwort|secret|token|"
+    rb"credential|(?:access|account|api|master|private|shared)[-_]?key|keypass|storepass|"
+    rb"(?:pass|pwd?|psk)[\"'\]]*\s*(?:[=:>]|\w*value)|[?&](?:key|code|auth|sig|sas)=|"
+    rb"(?::|%3a)(?:/|\\/|%2f){2}\S{1,300}?(?:@|%40|\\u0040)|jdbc:\S{1,300}?@"
 )
 _WINDOW, _OVERLAP, _LONGEST_LINE = 1 << 20, 16 << 10, 4 << 10
 _LONGEST_HEAD = 64
@@ -151,7 +151,8 @@ def check_large(name: str, path: str, blocks: t.Iterable[bytes], warnings: list[
 def _near_words(text: str) -> t.Iterator[tuple[int, int]]:
     """The lines around each word that a secret may follow, joined where they meet."""
     start, end = 0, -1
-    for match in _WORD_OF_SECRET.finditer(text):
+    # One byte for each character. Small letters in bytes are found ten times faster than any in a text.
+    for match in _WORD_OF_SECRET.finditer(text.encode("ascii", "replace").lower()):
         first = _line_start(text, match.start())
         # The line above may say that it is not a secret, and the value may be below.
         first = _line_start(text, first - 1) if first else 0

@@ -143,9 +143,11 @@ def test_a_secret_anywhere_in_a_large_file_is_found_once_with_its_line(before: i
     "text",
     [
         "url = https://u:Xk29vQ@host/\n",
-        "<value name='bindPw' value='Xk29vQ'/>\n", "apiKey: Xk29vQ\n",
+        "<value name='bindPw' value='Xk29vQ'/>\n",
+        "apiKey: Xk29vQ\n",
         "client_secret=Xk29vQ\n",
-        "jdbc:oracle:thin:u/Xk29vQ@host\n", "<keyPass>Xk29vQ</keyPass>\n", "x=https://h/a?sig=Xk29vQ\n", "BindPw=Xk29vQ\n",
+        "jdbc:oracle:thin:u/Xk29vQ@host\n",
+        "<keyPass>Xk29vQ</keyPass>\n", "x=https://h/a?sig=Xk29vQ\n", "BindPw=Xk29vQ\n",
     ],
 )  # fmt: skip
 def test_the_search_in_a_large_file_finds_what_that_in_a_small_one_finds(text: str) -> None:
