@@ -53,7 +53,15 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "preflight": ("preflight_*",),
         "release": ("config_release", "shipped_jvm_options", "sso_headers", "*_fingerprint", "release_has_*"),
         "shared configuration": ("shared_config*", "node_releases"),
-        "host state": ("host_state*", "directories", "directory_problem", "file_sha256"),
+        "host state": (
+            "host_state*",
+            "directories",
+            "directory_problem",
+            "file_sha256",
+            "calendar_problem",
+            "regex_problem",
+            "flat_keys",
+        ),
         "cluster": (
             "cluster_record",
             "application",
@@ -72,7 +80,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         ),
         "back up": ("backup*", "restored_database"),
         "probes": ("*_probe", "connections_info", "deployments_info", "licence"),
-        "reports": ("*_report", "report", "adopt_differences", "config_adopt", "masked", "support_*"),
+        "reports": ("*_report", "report", "adopt_differences", "config_adopt", "masked", "kind_of_secret", "support_*"),
     },
     {
         "common": ("common", "report"),

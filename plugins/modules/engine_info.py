@@ -42,6 +42,11 @@ options:
             description: Accepted statuses, in HAProxy's notation, such as V(200,301-303).
             type: str
             default: "200"
+          require:
+            description: Texts that only the engine's page contains. With them, an empty page is not accepted.
+            type: list
+            elements: str
+            default: []
           reject:
             description: Texts of demo and maintenance mode. With them, an empty page is not accepted.
             type: list
@@ -145,6 +150,7 @@ EXAMPLES = r"""
         - path: /
           status: 200,301-303,307-308
         - path: /system/info.jsp
+          require: [Axon Ivy Engine]
           reject: [demo-portal, Maintenance Mode]
     jgroups:
       peers: [192.0.2.22, 192.0.2.23]
@@ -178,7 +184,8 @@ engine:
         - Result of the last attempt to start the engine since the host was booted; null if there was none.
         - C(state) is V(started), V(waiting) for a service that is temporarily unavailable (such as the file share or
           the database), V(pausing) because the engine ended too often, or V(refused) until an operator acts.
-        - C(failures) is how many times in a row the engine ended soon after its start.
+        - C(failures) is how many times in a row the engine ended soon after its start, and 0 once it has run for five
+          minutes.
       type: dict
       sample: {state: started, reason: "", since: "2026-01-31T12:00:00Z", failures: 0}
     process:
@@ -212,6 +219,12 @@ engine:
         these keys.
       type: dict
       sample: {configuration/ivy.yaml: configuration/ivy.yaml changed since the engine started}
+    port_problem:
+      description:
+        - Which other process accepts connections on O(http_port), on whatever address, while the engine does not. Empty
+          if there is none.
+      type: str
+      sample: port 8080 is held by nginx (pid 811, unit nginx.service), which is not the engine. Stop it.
     health:
       description: Result of the health check; null without O(health).
       type: dict
@@ -308,6 +321,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
                 "options": {
                     "path": {"type": "str", "required": True},
                     "status": {"type": "str", "default": "200"},
+                    "require": {"type": "list", "elements": "str", "default": []},
                     "reject": {"type": "list", "elements": "str", "default": []},
                 },
             },

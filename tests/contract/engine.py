@@ -131,8 +131,10 @@ def accepts(request: t.Mapping[str, t.Any], response: Response) -> bool:
     ranges = [part.partition("-") for part in str(request["status"]).split(",")]
     if not any(int(first) <= response.status <= int(last or first) for first, _dash, last in ranges):
         return False
-    texts = request.get("reject", [])
-    return not texts or (response.text != "" and not any(text in response.text for text in texts))
+    required, rejected = request.get("require", []), request.get("reject", [])
+    if (required or rejected) and response.text == "":
+        return False
+    return all(text in response.text for text in required) and not any(text in response.text for text in rejected)
 
 
 @dataclass

@@ -24,10 +24,20 @@ from balancer_trial import ENGINE, PATIENCE
 from engine_probe.health import check
 
 STATUSES = (200, 201, 204, 301, 302, 303, 304, 307, 308, 400, 401, 404, 500, 503)
-BODIES = ("", "to the demo-portal", "Maintenance Mode", "This is Demo Mode.", "demo portal")
-ANSWERS = [(200, body) for body in BODIES] + list(itertools.product(STATUSES, ("Axon Ivy Engine", "Demo Mode")))
+BODIES = (
+    "",
+    "Axon Ivy Engine to the demo-portal",
+    "Maintenance Mode of Axon Ivy Engine",
+    "Demo Mode",
+    "demo portal of Axon Ivy Engine",
+    "Welcome to nginx!",
+    "axon ivy engine",
+)
+ANSWERS = [(200, body) for body in BODIES] + list(
+    itertools.product(STATUSES, ("Axon Ivy Engine", "Axon Ivy Engine in Demo Mode"))
+)
 # The answers to the request for the first path, and to all others.
-CELLS = [*((answer, (200, "ok")) for answer in ANSWERS), *(((200, ""), answer) for answer in ANSWERS)]
+CELLS = [*((answer, (200, "Axon Ivy Engine")) for answer in ANSWERS), *(((200, ""), answer) for answer in ANSWERS)]
 ADDRESSES = {f"cell{number}": f"127.0.{1 + number // 200}.{1 + number % 200}" for number in range(len(CELLS))}
 
 

@@ -35,20 +35,6 @@ def is_local(address: str) -> bool:
     return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
-def unit_of(text: str) -> str:
-    """The systemd unit of a process, from /proc/<pid>/cgroup; empty if it has none."""
-    best = ""
-    for line in text.splitlines():
-        fields = line.split(":", 2)
-        if len(fields) != 3:
-            continue
-        parts = [part for part in fields[2].split("/") if part.endswith((".service", ".scope"))]
-        # The container's scope is the first part, the innermost unit the last.
-        if parts and (fields[1] in ("", "name=systemd") or not best):
-            best = parts[-1]
-    return best
-
-
 def _user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
@@ -97,7 +83,7 @@ def describe(pid: int, uid: int, proc: str = "/proc") -> dict[str, t.Any]:
     return {
         "pid": pid,
         "program": text("comm").strip() if pid else "",
-        "unit": unit_of(text("cgroup")) if pid else "",
+        "unit": sockets.unit_of(text("cgroup")) if pid else "",
         "user": _user_name(uid),
     }
 

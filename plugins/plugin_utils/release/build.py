@@ -141,7 +141,7 @@ def build_release(given: ReleaseInput, known_findings: t.Iterable[Finding] = ())
         )
     findings += _nulls("ivy_shared_values", given.shared)
     findings += _nulls("ivy_shared_secrets", {key: item for key, item in given.secret.items() if key != ENGINE_KEYS})
-    files = _read_files(given, findings)
+    files = _read_files(given, findings, warnings)
     for path, file in files.items():
         if file.document is not None:
             warnings += yaml_checks.unlisted_keys(path, file.name, file.document, given.profile)
@@ -207,13 +207,15 @@ def release_id(manifest: t.Mapping[str, t.Any], digest: restart.KeyedDigest) -> 
     return digest({key: value for key, value in manifest.items() if key != "id"})[:32]
 
 
-def _read_files(given: ReleaseInput, findings: list[Finding]) -> dict[str, _File]:
+def _read_files(given: ReleaseInput, findings: list[Finding], warnings: list[str]) -> dict[str, _File]:
     secret = {key: value for key, value in given.secret.items() if key != ENGINE_KEYS}
     with BoundedRenderer(templates.Renderer(given.shared, secret)) as renderer:
-        return _read_all(given, renderer, findings)
+        return _read_all(given, renderer, findings, warnings)
 
 
-def _read_all(given: ReleaseInput, renderer: BoundedRenderer, findings: list[Finding]) -> dict[str, _File]:
+def _read_all(
+    given: ReleaseInput, renderer: BoundedRenderer, findings: list[Finding], warnings: list[str]
+) -> dict[str, _File]:
     files: dict[str, _File] = {}
     for source in given.source.files:
         is_template = source.path.endswith(source_tree.TEMPLATE_SUFFIX)
@@ -226,7 +228,7 @@ def _read_all(given: ReleaseInput, renderer: BoundedRenderer, findings: list[Fin
         if made is not None:
             try:
                 files[path] = made
-                _check_secrets(made, source, is_template, findings)
+                _check_secrets(made, source, is_template, findings, warnings)
                 files[path] = _checked(made, is_template, source.was_encrypted, given, findings)
             except Exception as error:
                 # One file must not hide what is wrong with the others. The message of an error may quote a secret.
@@ -275,9 +277,14 @@ def _secret_keys(rendered: templates.Rendered) -> tuple[str, ...]:
     return tuple(sorted(key for key in real if real[key] != other.get(key)))
 
 
-def _check_secrets(made: _File, source: source_tree.SourceFile, is_template: bool, findings: list[Finding]) -> None:
+def _check_secrets(
+    made: _File, source: source_tree.SourceFile, is_template: bool, findings: list[Finding], warnings: list[str]
+) -> None:
     """Secrets in clear text; the engine's own YAML files have checks by keys."""
     if source.was_encrypted or made.path.endswith(".lic"):
+        return
+    if source.large is not None:
+        findings += secret_checks.check_large(made.name, made.path, source.large.blocks(), warnings)
         return
     if secret_checks.is_key_store(made.path, source.data):
         findings.append(

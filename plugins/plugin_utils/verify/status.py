@@ -183,6 +183,8 @@ def _node(facts: Snapshot, node: Host) -> tuple[tuple[str, ...], list[str]]:
     remarks += changes
     if unit["active"] != "active":
         state, why = _stopped(facts, node.name, engine)
+        # Also if the balancers have the node up: they cannot see which program answers.
+        why += [str(engine["port_problem"])] if engine.get("port_problem") else []
         return (
             node.name,
             state,
@@ -198,6 +200,10 @@ def _node(facts: Snapshot, node: Host) -> tuple[tuple[str, ...], list[str]]:
     state = f"{unit['active']}/{unit['sub']}" if health.get("ok") else "NOT SERVING"
     if not health.get("ok"):
         remarks.append(f"health: {health.get('reason') or health.get('status')}")
+    failures = _failures(engine)
+    if failures:
+        state = "CRASH LOOP" if failures > 1 else state
+        remarks.append(_crash_loop(facts, engine, failures))
     release = short(running.get("release"))
     if running.get("release") != engine.get("applied"):
         release = f"{release} (applied {short(engine.get('applied'))})"
@@ -239,6 +245,19 @@ def _ended(facts: Snapshot, unit: Result) -> str:
     return (
         f"the engine ended (result {unit.get('result') or 'unknown'}{status}); "
         f"to find the cause, run on the node: journalctl -u {facts.unit}"
+    )
+
+
+def _failures(engine: Result) -> int:
+    """How often in a row an engine that runs at the moment ended soon after its start."""
+    failures = (engine.get("start") or {}).get("failures")
+    return failures if isinstance(failures, int) else 0
+
+
+def _crash_loop(facts: Snapshot, engine: Result, failures: int) -> str:
+    return (
+        f"the engine ended {count(failures, 'time')} in a row soon after its start, and was started again at "
+        f"{engine['start'].get('since')}; to find the cause, run on the node: journalctl -u {facts.unit}"
     )
 
 

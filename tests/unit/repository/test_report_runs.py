@@ -16,6 +16,9 @@ from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
+# What is printed before the report of a cluster with six hosts. What does not apply to a host prints nothing.
+LONGEST_BEGINNING = 45
+ERROR_LINES = ("    ", "...ignoring", "[ERROR]", "Origin:", *"123456789")
 
 
 @pytest.mark.parametrize("name", ["preflight", "drift", "verify", "status", "history"])
@@ -42,6 +45,10 @@ def test_a_run_publishes_and_writes_its_report(name: str, tmp_path: Path) -> Non
     output = ended.stdout + ended.stderr
 
     assert ended.returncode != 0, output
+    before = output[: output.index("Print the report]")].splitlines()
+    # Of the three lines of each host, which cannot be reached, its error takes two.
+    lines = [line for line in before if line.strip() and not line.startswith(ERROR_LINES)]
+    assert len(lines) <= LONGEST_BEGINNING, output
     assert sorted(path.name for path in directory.iterdir()) == [f"{name}.{form}" for form in ("html", "json", "txt")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o640}
     report = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))

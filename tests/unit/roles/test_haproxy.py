@@ -42,6 +42,7 @@ CASES: dict[str, dict[str, Any]] = {
     "odd": {
         "haproxy_security_headers": {"Content-Security-Policy": "frame-ancestors 'self' 100%", "X-Frame-Options": ""},
         "haproxy_login_paths": [],
+        "haproxy_global_lines": ["log /dev/log local1", "log 192.0.2.9:514 local0 notice", "log-tag ivy"],
     },
     "own_health": {"ivy_health_requests": [{"path": "/app/alive?x=1", "status": "200-204,401"}]},
     "slow_connect": {"haproxy_timeout_connect": "1500ms"},
@@ -94,7 +95,7 @@ CASES: dict[str, dict[str, Any]] = {
         "haproxy_slow_start": "0s",
         "haproxy_timeout_server": "10s\n",
         "haproxy_cookie_name": "A\n",
-        "ivy_health_requests": [{"path": "/", "status": "200", "reject": ["", "a\nb"]}],
+        "ivy_health_requests": [{"path": "/", "status": "200", "require": [""], "reject": ["a\nb"]}],
     },
     "bad": {
         "haproxy_engine_keep_alive": 1,
@@ -383,8 +384,8 @@ def test_values_that_haproxy_would_reject_or_take_for_something_else_are_reporte
         "haproxy_timeout_client must be more than 0 and at most 24d",
         "haproxy_timeout_server is not a duration",
         "haproxy_cookie_name (A",
-        "an empty text in reject",
-        "a line break or another control character in a text of reject",
+        "an empty text in require or reject",
+        "a line break or another control character in a text of require or reject",
     ):
         assert part in text, text
     assert len(found) == 13
@@ -474,9 +475,21 @@ def test_the_balancer_uses_the_same_definition_of_healthy_as_the_gate(
             "http-check connect default",
             f"http-check send meth GET uri {request['path']} ver HTTP/1.1 hdr Host ivy.example.com{headers}",
             f"http-check expect status {request['status']}",
+            *(f"http-check expect string '{text}'" for text in request.get("require", [])),
             *(f"http-check expect ! string '{text}'" for text in request.get("reject", [])),
         ]
     assert checks == wanted
+
+
+def test_a_change_of_a_server_is_in_the_journal_once(rendered: Path) -> None:
+    """HAProxy writes it to its standard error as well, which systemd puts into the journal."""
+    for case, servers in (("plain", []), ("odd", ["log 192.0.2.9:514 local0 notice"])):
+        text = (rendered / f"{case}.cfg").read_text(encoding="utf-8")
+        backend = text[text.index("backend engine_nodes") :].split("\nbackend ")[0]
+        logs = [line.strip() for line in backend.splitlines() if re.match(r"\s*(no\s+)?log\s", line)]
+        # A log server gets them, since it does not read the journal.
+        assert logs == ["no log", *servers]
+        assert "option log-health-checks" in backend
 
 
 def test_the_header_of_the_single_sign_on_is_removed_unless_a_trusted_proxy_sends_it(rendered: Path) -> None:

@@ -123,7 +123,7 @@ def test_the_tables_are_created_with_the_restrictions_of_the_engine(tmp_path: Pa
     assert "__rollout_schema_properties | map('regex_replace', '^', '--property=')" in command
 
 
-GUARD = {
+GUARD: dict[str, Any] = {
     "path": "roles/config_guard/templates/ivy-config-guard.service.j2",
     "__config_guard_program": "/usr/local/lib/ivy-cluster/config-guard",
     "config_guard_keep_backups": 20,
@@ -132,15 +132,68 @@ GUARD = {
 }
 
 
+SEARCH: dict[str, Any] = {
+    "path": "roles/elasticsearch/templates/search.service.j2",
+    "elasticsearch_user": "search",
+    "elasticsearch_service": "search",
+    "elasticsearch_firewall": True,
+    "elasticsearch_data_directory": "/var/lib/search",
+    "elasticsearch_log_directory": "/var/log/search",
+    "__elasticsearch_product": "opensearch",
+    "__elasticsearch_prefix": "OPENSEARCH",
+    "__elasticsearch_environment": {"OPENSEARCH_JAVA_HOME": "/usr/lib/jvm/21"},
+    "__elasticsearch_config_directory": "/etc/search",
+    "__elasticsearch_cache_directory": "/var/cache/search",
+    "__elasticsearch_current": "/opt/search/current",
+    "__elasticsearch_firewall_name": "ivy-search",
+    "__elasticsearch_describe": "/usr/local/lib/describe",
+    "__elasticsearch_started": "/run/search",
+}
+BACKUP: dict[str, Any] = {
+    "path": "roles/backup/templates/ivy-backup.service.j2",
+    "__backup_program": "/usr/local/lib/backup",
+    "__backup_settings": "/etc/ivy-cluster/backup.json",
+    "backup_directory": "/var/backups/ivy",
+    "backup_metrics_directory": "/var/lib/metrics",
+    "ivy_state_directory": "/var/lib/ivy-cluster",
+}
+CERTIFICATES: dict[str, Any] = {
+    "path": "roles/haproxy/templates/certificate-metrics.service.j2",
+    "__haproxy_library": "/usr/local/lib/ivy-haproxy",
+    "haproxy_socket": "/run/haproxy/admin.sock",
+    "haproxy_certificate_file": "/etc/haproxy/ivy.pem",
+    "haproxy_metrics_directory": "/var/lib/metrics",
+}
+
+HAPROXY: dict[str, Any] = {
+    "path": "roles/haproxy/templates/service.conf.j2",
+    "__haproxy_save_states": "/usr/local/lib/save",
+    "haproxy_state_file": "/var/lib/haproxy/server-state",
+}
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 @pytest.mark.parametrize(
     "values",
     [{}, {"engine_firewall": True, "__engine_firewall_name": "ivy-engine"}]
-    + [{**GUARD, "__config_guard_mode": mode} for mode in ("report", "restore")],
-    ids=["engine", "engine with a firewall", "guard that reports", "guard that restores"],
+    + [{**GUARD, "__config_guard_mode": mode} for mode in ("report", "restore")]
+    + [SEARCH, BACKUP, CERTIFICATES, HAPROXY],
+    ids=[
+        "engine",
+        "engine with a firewall",
+        "guard that reports",
+        "guard that restores",
+        "search server",
+        "backup",
+        "certificate metrics",
+        "HAProxy",
+    ],
 )
 def test_a_unit_has_few_ways_out_of_its_sandbox(tmp_path: Path, values: dict[str, Any]) -> None:
-    rendered_text(tmp_path, ivy_share_directory="/srv/ivy", **values)
+    text = rendered_text(tmp_path, ivy_share_directory="/srv/ivy", **values)
+    if "ExecStart=" not in text:
+        # A drop-in of the distribution's unit.
+        (tmp_path / "unit.service").write_text(f"{text}\n[Service]\nExecStart=/usr/bin/true\n", encoding="utf-8")
     # The threshold is ten times the exposure that systemd-analyze reports.
     done = subprocess.run(
         ["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=30", tmp_path / "unit.service"],
@@ -149,6 +202,28 @@ def test_a_unit_has_few_ways_out_of_its_sandbox(tmp_path: Path, values: dict[str
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_haproxy_keeps_what_it_needs() -> None:
+    unit = lines((ROOT / HAPROXY["path"]).read_text(encoding="utf-8"))
+    # PCRE's compiler needs such memory, and HAProxy confines itself with chroot.
+    assert "MemoryDenyWriteExecute" not in unit
+    assert unit["SystemCallFilter"] == ["@system-service chroot"]
+    rights = set(unit["CapabilityBoundingSet"][0].split())
+    assert {"CAP_NET_BIND_SERVICE", "CAP_SETUID", "CAP_SETGID", "CAP_SYS_CHROOT", "CAP_KILL"} <= rights
+    # For the sockets and the states of the servers.
+    assert unit["ReadWritePaths"] == ["/run {{ haproxy_state_file | dirname }}"]
+
+
+def test_the_search_server_can_install_its_own_filter() -> None:
+    """It calls seccomp, and a call that does not exist, which an allow-list would answer with another error."""
+    unit = lines((ROOT / SEARCH["path"]).read_text(encoding="utf-8"))
+    (calls,) = unit["SystemCallFilter"]
+    assert calls.startswith("~")
+    assert not {"@default", "@memlock", "@process", "@sandbox", "seccomp", "prctl"} & set(calls[1:].split())
+    # Java's compiler needs it.
+    assert "MemoryDenyWriteExecute" not in unit
+    assert (unit["LimitMEMLOCK"], unit["LimitNOFILE"]) == (["infinity"], ["65535"])
 
 
 def test_the_longest_pause_and_the_checks_after_it_end_before_the_start_timeout(tmp_path: Path) -> None:

@@ -104,7 +104,10 @@ def check_port(port: int, proc: str = "/proc") -> None:
         with contextlib.suppress(FileNotFoundError), open(f"{proc}/net/{table}", encoding="ascii") as stream:
             for one in sockets.parse(stream.read()):
                 if one.state == sockets.LISTEN and one.local_port == port and one.local_address in _ANY_ADDRESS:
-                    raise NodeError(f"Another process listens on port {port}. Find it with: ss -ltnp 'sport = :{port}'")
+                    others = ", ".join(sockets.holders(port, proc))
+                    raise NodeError(
+                        f"Another process listens on port {port}: {others}. Stop it, or change ivy_http_port."
+                    )
 
 
 def check_firewall(table: str) -> None:

@@ -17,8 +17,8 @@ import typing as t
 
 from ..cluster.access import acting_as
 from ..files import bounded
-from ..files.atomic import check_relative, is_temporary, read_all
-from ..files.errors import NodeError
+from ..files.atomic import check_relative, is_temporary, read_all, write_all
+from ..files.errors import NodeError, mount_advice
 from .paths import make_directories
 
 # A share that is slow, but not away, has read a block or written a file within it.
@@ -116,7 +116,7 @@ def pack(directory: str, account: Account, consume: t.Callable[[bytes], t.Any]) 
     def produce(fd: int) -> dict[str, t.Any]:
         with acting_as(account.uid, account.gid), os.fdopen(fd, "wb", closefd=False) as stream:
             if not os.path.isdir(directory):
-                raise NodeError(f"{directory} does not exist. Is the file share mounted?")
+                raise NodeError(f"{directory} does not exist. {mount_advice(directory)}")
             with writing(stream) as archive:
                 packer = _Packer(archive)
                 packer.add(directory, "")
@@ -193,19 +193,13 @@ def _write(item: tarfile.TarInfo, content: t.IO[bytes] | None, directory: str, p
         fd = os.open(path, _CREATE, item.mode & 0o777)
         try:
             while block := content.read(_BLOCK):
-                _write_all(fd, block)
+                write_all(fd, block)
                 progress()
             os.utime(fd, (item.mtime, item.mtime))
             os.fsync(fd)
         finally:
             os.close(fd)
     progress()
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def on_share(directory: str, function: t.Callable[[int], t.Any], consume: t.Callable[[bytes], t.Any]) -> t.Any:

@@ -19,9 +19,9 @@ def refusal(applied: str | None, record: Record | None, cluster: str, node: str,
         return f"No release was ever applied to this node. {run}"
     if record is None:
         return (
-            "There is no cluster record, so nobody can say which release the cluster runs. Make sure that "
-            "the file share "
-            "is mounted; on a new cluster run: ansible-playbook ivy.cluster.site"
+            "There is no cluster record, so nobody can say which release the cluster runs. If the file share "
+            "is not mounted, run on the node: mount -a. If it is mounted and empty, restore it with: ansible-playbook "
+            "ivy.cluster.restore; on a new cluster run: ansible-playbook ivy.cluster.site"
         )
     if cluster and record.get("cluster") and record["cluster"] != cluster:
         return (

@@ -19,7 +19,7 @@ import typing as t
 
 from ..files import bounded
 from ..files.atomic import Tree, open_directory, read_at, write_at
-from ..files.errors import NodeError, PermanentError
+from ..files.errors import NodeError, PermanentError, mount_advice
 from ..files.manifest import check_id
 from ..store.store import timestamp
 from . import lease as leases
@@ -160,8 +160,8 @@ def _content(directory: str, uid: int, gid: int) -> dict[str, t.Any] | None:
             return None
         except OSError as exc:
             raise NodeError(
-                f"The directory of the cluster record {directory} cannot be opened ({exc.strerror}). Is the "
-                "file share mounted?"
+                f"The directory of the cluster record {directory} cannot be opened ({exc.strerror}). "
+                f"{mount_advice(directory)}"
             ) from exc
         try:
             # The writer of the file can make it arbitrarily large.
@@ -233,8 +233,8 @@ def locked(directory: str, uid: int, gid: int, seconds: float = LOCK_SECONDS) ->
             directory_fd = open_directory(directory)
         except OSError as exc:
             raise NodeError(
-                f"The directory of the cluster record {directory} cannot be opened ({exc.strerror}). Is the file share "
-                "mounted, and does the engine's user own the directory?"
+                f"The directory of the cluster record {directory} cannot be opened ({exc.strerror}). "
+                f"{mount_advice(directory)}. The engine's user must own the directory."
             ) from exc
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

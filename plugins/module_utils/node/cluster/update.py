@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from ..files import accounts, bounded
-from ..files.errors import NodeError
+from ..files.errors import NodeError, mount_advice
 from . import lease, record
 
 # Waiting for the lock, and a server that takes its time for each of some twenty accesses.
@@ -61,7 +61,7 @@ def is_new(location: Location) -> bool:
     if was_set_up:
         raise NodeError(
             f"The directory of the cluster record {location.directory} is missing, but a release was applied to this "
-            "node. Mount the file share on it and run again. Nothing was changed."
+            f"node. {mount_advice(location.directory)}, and run again. Nothing was changed."
         )
     return True
 

@@ -75,10 +75,13 @@ def _ask(
         if status == 503:
             reason += ": the engine is not ready, or has no licence for this node"
         return Health(status, False, reason)
-    reject = request.get("reject") or ()
-    if reject and not body:
+    require, reject = request.get("require") or (), request.get("reject") or ()
+    if (require or reject) and not body:
         # HAProxy rejects it, too.
         return Health(status, False, f"GET {path} answered {status} without a text that shows the engine's mode")
+    for text in require:
+        if text not in body:
+            return Health(status, False, f"GET {path} does not show {text!r}: another program may answer")
     for text in reject:
         if text in body:
             return Health(status, False, f"GET {path} shows {text!r}: the engine is in demo or maintenance mode")

@@ -143,9 +143,33 @@ def holders(port: int, proc: str = "/proc") -> list[str]:
     for pid in sorted(int(name) for name in os.listdir(proc) if name.isdecimal()) if inodes else ():
         with contextlib.suppress(OSError):
             if inodes & inodes_of([pid], proc)[0]:
-                with open(f"{proc}/{pid}/comm", encoding="utf-8", errors="replace") as stream:
-                    found.append(f"{stream.read().strip()} (pid {pid})")
-    return found
+                found.append(_described(pid, proc))
+    # Another namespace may hide the process, or it belongs to the kernel.
+    return found or (["a process that is not visible on this host"] if inodes else [])
+
+
+def _described(pid: int, proc: str) -> str:
+    """Name, process id and systemd unit of a process. It can choose its name, so the name may contain anything."""
+    with open(f"{proc}/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+        name = "".join(one if one.isprintable() else "?" for one in stream.read().strip())
+    unit = ""
+    with contextlib.suppress(OSError), open(f"{proc}/{pid}/cgroup", encoding="utf-8", errors="replace") as stream:
+        unit = unit_of(stream.read())
+    return f"{name} (pid {pid}{f', unit {unit}' if unit else ''})"
+
+
+def unit_of(text: str) -> str:
+    """The systemd unit of a process, from /proc/<pid>/cgroup; empty if it has none."""
+    best = ""
+    for line in text.splitlines():
+        fields = line.split(":", 2)
+        if len(fields) != 3:
+            continue
+        parts = [part for part in fields[2].split("/") if part.endswith((".service", ".scope"))]
+        # The container's scope is the first part, the innermost unit the last.
+        if parts and (fields[1] in ("", "name=systemd") or not best):
+            best = parts[-1]
+    return best
 
 
 def resolved(host: str) -> set[str]:

@@ -75,6 +75,11 @@ def failures_before(previous: StartState | None, restarts: int, now: float) -> i
     return previous.failures + 1 if now - previous.at < EARLY_SECONDS else 0
 
 
+def failures_now(state: StartState, now: float) -> int:
+    """Early ends in a row that still matter: none if the engine has run for long since its last start."""
+    return 0 if state.state == STARTED and now - state.at >= EARLY_SECONDS else state.failures
+
+
 def following(previous: StartState | None, state: str, reason: str, failures: int, now: float) -> StartState:
     """The next state; what lasts keeps the time at which it began."""
     if previous is not None and (previous.state, previous.reason) == (state, reason) and state != STARTED:

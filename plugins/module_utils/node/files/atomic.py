@@ -30,6 +30,8 @@ _MAX_LINKS = 32
 # Of renameat2(2).
 _NO_REPLACE, _EXCHANGE = 1, 2
 _EXCHANGES = 100
+# Errors that concern all files of a file system, not only the one that is written.
+_OF_THE_FILE_SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # Up to this number, files are synced one by one; more of them together.
 BATCH = 16
 # Nothing that is read as a whole is longer. Whoever may write a file can make it as long as he likes, at no cost.
@@ -207,10 +209,27 @@ def digest_at(directory: int, name: str, limit: int = GREATEST_FILE) -> tuple[st
         os.close(fd)
 
 
+@contextlib.contextmanager
+def naming(fd: int) -> t.Iterator[None]:
+    """Errors that concern a whole file system name the directory of an open file, or the open directory itself."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in _OF_THE_FILE_SYSTEM or exc.strerror != os.strerror(exc.errno):
+            raise
+        try:
+            place = os.readlink(f"/proc/self/fd/{fd}")
+            directory = place if stat.S_ISDIR(os.fstat(fd).st_mode) else os.path.dirname(place)
+        except OSError:
+            raise exc from None
+        raise OSError(exc.errno, f"{exc.strerror} in {directory}") from exc
+
+
 def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    with naming(fd):
+        while view:
+            view = view[os.write(fd, view) :]
 
 
 def discard_at(directory: int, name: str) -> None:
@@ -234,12 +253,13 @@ def prepare_at(
     file has the temporary name only once it is complete.
     """
     temporary = partial_name(name) if mark_partial else temporary_name(name)
-    try:
-        fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
-    except FileExistsError:
-        # Left by a run that was killed.
-        discard_at(directory, temporary)
-        fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
+    with naming(directory):
+        try:
+            fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
+        except FileExistsError:
+            # Left by a run that was killed.
+            discard_at(directory, temporary)
+            fd = os.open(temporary, _CREATE, 0o600, dir_fd=directory)
     try:
         for block in (data,) if isinstance(data, bytes) else data:
             write_all(fd, block)
@@ -249,7 +269,8 @@ def prepare_at(
         if stat.S_IMODE(info.st_mode) != mode:
             os.fchmod(fd, mode)
         if durable:
-            os.fsync(fd)
+            with naming(directory):
+                os.fsync(fd)
         if mark_partial:
             os.rename(temporary, temporary_name(name), src_dir_fd=directory, dst_dir_fd=directory)
     except OSError:
@@ -371,13 +392,15 @@ def write_at(directory: int, name: str, data: bytes, mode: int, uid: int, gid: i
     """Write a file atomically: temporary name, fsync, rename, fsync of the directory. Without fsyncs if not durable."""
     prepare_at(directory, name, data, mode, uid, gid, durable)
     try:
-        commit_at(directory, name)
+        with naming(directory):
+            commit_at(directory, name)
     except OSError:
         with contextlib.suppress(OSError):
             discard_at(directory, temporary_name(name))
         raise
     if durable:
-        os.fsync(directory)
+        with naming(directory):
+            os.fsync(directory)
 
 
 def sync_filesystem(fd: int) -> None:
@@ -394,7 +417,8 @@ def sync_filesystem(fd: int) -> None:
     number = ctypes.get_errno()
     if number != errno.ENOSYS:
         # The data are not on the disk. sync() would not report that.
-        raise OSError(number, os.strerror(number))
+        with naming(fd):
+            raise OSError(number, os.strerror(number))
     os.sync()
 
 
@@ -542,7 +566,8 @@ class Tree:
 def make_directory(parent: int, name: str, mode: int, uid: int, gid: int) -> None:
     """Make one directory with its final owner and mode; an existing one is left alone."""
     try:
-        os.mkdir(name, 0o700, dir_fd=parent)
+        with naming(parent):
+            os.mkdir(name, 0o700, dir_fd=parent)
     except FileExistsError:
         return
     fd = os.open(name, _DIRECTORY, dir_fd=parent)

@@ -126,14 +126,20 @@ class Scope(t.NamedTuple):
     run_directory: str = run_state.RUN_DIRECTORY
 
 
-def _not_its_port(engine_sockets: t.Sequence[sockets.Socket], port: int) -> str:
-    """Why an answer on the HTTP port would not be the engine's: another program may answer there."""
-    if sockets.listens(engine_sockets, port):
-        return ""
-    others = sockets.holders(port)
+def _not_its_port(others: t.Sequence[str], port: int) -> str:
+    """Why an answer on the HTTP port is not the engine's; empty if no other process listens there."""
     if not others:
-        return f"the engine does not listen on port {port}"
+        return ""
     return f"port {port} is held by {', '.join(others)}, which is not the engine. Stop it, or change ivy_http_port."
+
+
+def _health(scope: Scope, definition: t.Mapping[str, t.Any], runs: bool, listens: bool, taken: str) -> health.Health:
+    """The health of the engine itself, not of another program on its port."""
+    if not runs:
+        return health.Health(0, False, f"the engine does not run{'; ' if taken else ''}{taken}")
+    if not listens:
+        return health.Health(0, False, taken or f"the engine does not listen on port {scope.http_port}")
+    return health.check(scope.http_port, scope.host_header, definition)
 
 
 _START = ("state", "reason", "since", "failures")
@@ -158,19 +164,18 @@ def gather(settings: Settings, store: str, scope: Scope) -> dict[str, t.Any]:
         "exit_status": unit.exit_status,
     }
     last_start = start_state.read(scope.run_directory)
-    facts["start"] = None if last_start is None else {name: getattr(last_start, name) for name in _START}
+    facts["start"] = None
+    if last_start is not None:
+        failures = start_state.failures_now(last_start, time.time())
+        facts["start"] = {**{name: getattr(last_start, name) for name in _START}, "failures": failures}
     facts["process"] = running
     facts["age"] = age
+    listens = sockets.listens(engine_sockets, scope.http_port)
+    taken = _not_its_port([] if listens else sockets.holders(scope.http_port), scope.http_port)
+    facts["port_problem"] = taken
     facts["health"] = None
     if scope.health is not None:
-        answer = health.Health(0, False, "the engine does not run")
-        if running:
-            reason = _not_its_port(engine_sockets, scope.http_port)
-            answer = (
-                health.Health(0, False, reason)
-                if reason
-                else health.check(scope.http_port, scope.host_header, scope.health)
-            )
+        answer = _health(scope, scope.health, running is not None, listens, taken)
         facts["health"] = {"status": answer.status, "ok": answer.ok, "reason": answer.reason}
     facts["peers"] = None
     if scope.jgroups is not None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import json
 import re
@@ -79,6 +80,8 @@ def judge(name: str, spec: t.Mapping[str, t.Any], value: t.Any, secret: bool = F
     # Ansible turns anything into a text, and the role would write that into a file.
     if kind in ("str", "path") and isinstance(value, _NO_TEXT):
         return [(f"it is a {'dictionary' if isinstance(value, dict) else 'list'}, where a text is needed", advice)]
+    if kind in ("str", "path") and not spec.get("choices") and (other := _other_type(value)):
+        return [(f"it is {other}, where a text is needed", "Put the value in quotes.")]
     # The checks of Ansible would split a text into a list or a dictionary; the roles take it as it stands.
     if kind in _EXAMPLES and isinstance(value, str):
         example = json.dumps({name: _EXAMPLES[kind]})
@@ -92,6 +95,9 @@ def judge(name: str, spec: t.Mapping[str, t.Any], value: t.Any, secret: bool = F
         inner = [str(index) for index, item in enumerate(value) if item is None or isinstance(item, _NO_TEXT)]
         if inner:
             return [(f"its entry {_some(inner)} (counted from 0) is not a string", advice)]
+        inner = [str(index) for index, item in enumerate(value) if _other_type(item)]
+        if inner and not spec.get("choices"):
+            return [(f"its entry {_some(inner)} (counted from 0) is not a text", "Put the value in quotes.")]
     if kind == "list" and isinstance(value, dict):
         return [("it is a dictionary, where a list is needed", advice)]
     if kind == "int" and isinstance(value, bool):
@@ -107,6 +113,16 @@ def judge(name: str, spec: t.Mapping[str, t.Any], value: t.Any, secret: bool = F
     # Only Ansible's own words say which suboption is meant.
     hidden = tuple(masking.leaves(_secrets_in(spec, value)))
     return [(masking.scrub(masking.mask("", error) or "", hidden), advice) for error in dict.fromkeys(errors)]
+
+
+def _other_type(value: t.Any) -> str:
+    """What YAML reads where somebody writes a text without quotes: as a text it would be another one."""
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, float):
+        # 1.10 would become 1.1.
+        return "a number with a fraction"
+    return "a date" if isinstance(value, datetime.date) else ""
 
 
 def _some(names: t.Sequence[str]) -> str:

@@ -381,7 +381,38 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     ),
     "an environment of what is not a string": (
         v(engine_environment={"A": None, "B": ["x"], "C": {"d": 1}, "D": "", "E": 1, "F": "true", "G": True}),
-        {"option-refused": "neither a string nor a number: A, B, C. Write"},
+        {"option-refused": "neither a text nor a whole number: A, B, C, G. Put the value in quotes"},
+    ),
+    "a fraction in an environment, which would lose a zero": (
+        v(engine_environment={"A": 1.10, "B": "1.10", "C": 7}),
+        {"option-refused": "neither a text nor a whole number: A."},
+    ),
+    "secrets in the list of processes": (
+        v(
+            engine_jvm_options=[
+                "-Dhttp.proxyPassword=Xk29vQ",
+                "-Djavax.net.ssl.trustStorePassword=changeit",
+                "-Djmx.password.file=/etc/jmx",
+                "-Dmail.password=${MAIL}",
+            ]
+        ),
+        {"option-refused": "would see in the list of processes: -Dhttp.proxyPassword=********. Remove"},
+    ),
+    "schedules that systemd does not take": (
+        v(config_guard_schedule="every minute", backup_schedule="daily at 2"),
+        {"option-refused": "every minute is not a schedule of systemd"},
+    ),
+    "a pattern that does not end": (
+        v(haproxy_login_paths=["/(login", "/sign-?in$"]),
+        {"option-refused": "invalid regular expression: missing ), unterminated subpattern"},
+    ),
+    "settings of the role, nested": (
+        v(elasticsearch_settings={"path": {"data": "/x"}, "http": {"port": 1}}),
+        {"option-refused": "the role sets these: http.port, path.data"},
+    ),
+    "a text that YAML reads as something else": (
+        v(elasticsearch_version=7.10, haproxy_login_paths=[True]),
+        {"option": "it is a number with a fraction, where a text is needed"},
     ),
     "secrets of spaces": (v(ivy_cluster_key=" " * 64), {"secret-placeholder": "ivy_cluster_key: it is blank"}),
     "names that the system does not take": (

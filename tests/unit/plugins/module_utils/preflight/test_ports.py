@@ -9,6 +9,7 @@ import socket
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import sockets
 from ansible_collections.ivy.cluster.plugins.module_utils.preflight import ports
 
 
@@ -68,7 +69,7 @@ def test_conflicting_listeners(held: str, addresses: set[str], conflict: bool) -
     ],
 )
 def test_the_unit_of_a_process(text: str, unit: str) -> None:
-    assert ports.unit_of(text) == unit
+    assert sockets.unit_of(text) == unit
 
 
 def test_the_likely_holder_of_a_hidden_socket() -> None:

@@ -84,7 +84,13 @@ def test_an_engine_without_a_health_address_may_redirect_and_is_judged_by_its_in
     first, second = profile["health"]["requests"]
     assert {"demo-portal", "Demo Mode", "Maintenance Mode"} <= set(second["reject"])
     # A redirect has no text in which HAProxy could search.
-    assert "reject" not in first
+    assert not {"require", "reject"} & set(first)
+
+
+def test_another_program_that_accepts_all_requests_is_not_healthy_in_any_range(ranges: Ranges) -> None:
+    for entry in ranges:
+        pages = resolve_profile(ranges, entry["versions"]["min"])["health"]["requests"]
+        assert pages[-1]["require"] == ["Axon Ivy Engine"], entry["name"]
 
 
 def test_the_ranges_leave_no_gap(ranges: Ranges) -> None:

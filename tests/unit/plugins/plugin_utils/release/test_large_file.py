@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.release import cache, large_file
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import FindingsError
+from ansible_collections.ivy.cluster.plugins.plugin_utils.release import cache, large_file, secret_checks
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.build import BuiltRelease, ReleaseInput, build_release
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import CacheError
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.large_file import LargeFile
@@ -105,3 +106,78 @@ def test_text_is_recognized_across_blocks(tmp_path: Path, content: bytes, is_tex
     (tmp_path / "file").write_bytes(content)
     read = LargeFile.read(tmp_path / "file")
     assert (read.is_text, read.size, read.sha256) == (is_text, len(content), hashlib.sha256(content).hexdigest())
+
+
+# Not in this file as one text, since tools look for such texts.
+KEY = "-----BEGIN " + "PRIVATE KEY-----\nMIIabc\n-----END " + "PRIVATE KEY-----\n"
+FILLER = "some.text = about the weather, and a table\n"
+
+
+def searched(text: str | bytes, block: int, name: str = "configuration/a.properties") -> tuple[list[str], list[str]]:
+    data = text if isinstance(text, bytes) else text.encode()
+    warnings: list[str] = []
+    blocks = (data[start : start + block] for start in range(0, len(data), block))
+    found = secret_checks.check_large(name, name, blocks, warnings)
+    return [f"{finding.line}: {finding.message}" for finding in found], warnings
+
+
+@pytest.fixture
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_checks, "_WINDOW", 2000)
+    monkeypatch.setattr(secret_checks, "_OVERLAP", 300)
+
+
+@pytest.mark.usefixtures("small_windows")
+@pytest.mark.parametrize("block", [1, 7, 500, 1 << 20])
+@pytest.mark.parametrize("before", [0, 1, 30, 44, 45, 46, 47, 48, 49, 90, 300])
+def test_a_secret_anywhere_in_a_large_file_is_found_once_with_its_line(before: int, block: int) -> None:
+    text = FILLER * before + "db.Password = Xk29vQ\n" + FILLER * 60 + KEY + FILLER
+    assert searched(text, block)[0] == [
+        f"{before + 1}: it holds a secret (db.Password) in clear text",
+        f"{before + 62}: it holds a private key in clear text",
+    ]
+
+
+@pytest.mark.usefixtures("small_windows")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "url = https://u:Xk29vQ@host/\n",
+        "<value name='bindPw' value='Xk29vQ'/>\n",
+        "apiKey: Xk29vQ\n",
+        "client_secret=Xk29vQ\n",
+        "jdbc:oracle:thin:u/Xk29vQ@host\n",
+        "<keyPass>Xk29vQ</keyPass>\n", "x=https://h/a?sig=Xk29vQ\n", "BindPw=Xk29vQ\n",
+    ],
+)  # fmt: skip
+def test_the_search_in_a_large_file_finds_what_that_in_a_small_one_finds(text: str) -> None:
+    text = FILLER * 100 + text + FILLER * 100
+    small = [f"{finding.line}: {finding.message}" for finding in secret_checks.check_text("a.properties", text)]
+    assert searched(text, 700)[0] == small != []
+
+
+def test_a_value_in_a_large_file_may_be_marked_or_harmless() -> None:
+    text = f"{FILLER}# not a secret\npassword = test-only\npassword = ${{X}}\n# password = old\n{FILLER}"
+    assert searched(text, 1000) == ([], [])
+
+
+def test_a_key_store_is_recognized_by_its_beginning_and_other_binaries_are_not_searched() -> None:
+    assert searched(b"\xfe\xed\xfe\xed\0\0\0" + b"x" * 100, 3)[0] == ["0: it is a key store or a private key"]
+    assert searched(b"x" * 100 + b"\0" + KEY.encode(), 1000) == ([], [])
+    assert searched(KEY.encode("utf-16"), 33)[0] == ["1: it holds a private key in clear text"]
+    assert searched("größer\n".encode("latin-1") + KEY.encode(), 33)[0] == ["2: it holds a private key in clear text"]
+
+
+def test_the_search_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_checks, "_MOST_SEARCHED", 500)
+    found, warnings = searched("password = Xk29vQ\n" + FILLER + "the token is explained here\n" * 2000, 1 << 20)
+    assert found == []
+    assert len(warnings) == 1
+    assert "only its beginning was searched" in warnings[0]
+
+
+def test_a_release_with_a_private_key_in_a_large_file_is_refused(tree: Path) -> None:
+    (tree / "configuration/text.properties").write_text(FILLER * 10 + KEY, encoding="utf-8")
+    with pytest.raises(FindingsError) as caught:
+        built(tree, True)
+    assert "text.properties:11: it holds a private key in clear text" in str(caught.value)

@@ -259,6 +259,30 @@ def test_a_stopped_node_has_the_reason_and_the_command(node: dict[str, t.Any], s
     assert "FENCED" not in text
 
 
+HELD = (
+    "port 8080 is held by nginx (pid 7, unit nginx.service), which is not the engine. Stop it, or change ivy_http_port."
+)
+
+
+@pytest.mark.parametrize(
+    "node", [stopped("activating", "auto-restart", begun("started", "")), stopped("inactive", "dead")]
+)
+def test_a_process_that_holds_the_port_of_a_stopped_engine_is_named(node: dict[str, t.Any]) -> None:
+    """The balancers may have the node up: they see only that something answers."""
+    node["results"]["engine"]["engine"]["port_problem"] = HELD
+    assert HELD in sut.from_facts(observed(hosts(engine2=node))).text
+
+
+@pytest.mark.parametrize(("failures", "state"), [(0, "active/running"), (1, "active/running"), (4, "CRASH LOOP")])
+def test_an_engine_that_runs_only_between_two_crashes_is_not_reported_as_running(failures: int, state: str) -> None:
+    own = engine(start={**begun("started", ""), "failures": failures})
+    node = {"address": "192.0.2.22", "reach": {"ping": "pong"}, "results": results(own)}
+    text = sut.from_facts(observed(hosts(engine2=node))).text
+    assert state in line(text, "engine2")
+    assert ("in a row soon after its start" in text) == (failures > 0)
+    assert ("journalctl -u axonivy-engine.service" in text) == (failures > 0)
+
+
 def test_a_record_that_cannot_be_read_fences_no_node() -> None:
     given = hosts(engine2=stopped("activating", "start-pre", begun("waiting", AWAY)))
     for name in ("engine1", "engine2"):

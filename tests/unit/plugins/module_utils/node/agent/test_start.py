@@ -380,6 +380,13 @@ def test_a_wait_does_not_count_as_an_end_and_a_long_run_resets_the_count() -> No
     assert start_state.failures_before(None, 9, 1010.0) == 0
 
 
+def test_early_ends_matter_until_the_engine_has_run_for_long() -> None:
+    started = start_state.StartState("started", "", "", 1000.0, 3)
+    assert start_state.failures_now(started, 1010.0) == 3
+    assert start_state.failures_now(started, 1000.0 + start_state.EARLY_SECONDS) == 0
+    assert start_state.failures_now(started._replace(state="pausing"), 5000.0) == 3
+
+
 def test_a_manual_start_between_two_attempts_resets_the_count(
     starter: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -519,6 +526,8 @@ def test_a_port_that_is_taken_on_all_addresses_is_waited_for(address: str, taken
         port = listener.getsockname()[1]
         if taken:
             with pytest.raises(NodeError, match=f"Another process listens on port {port}"):
+                record_start.check_port(port)
+            with pytest.raises(NodeError, match=rf"\(pid {os.getpid()}[,)]"):
                 record_start.check_port(port)
         else:
             record_start.check_port(port)

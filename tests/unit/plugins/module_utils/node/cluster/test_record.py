@@ -527,8 +527,14 @@ def test_two_writers_do_not_meet(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_a_share_that_is_away_is_named(tmp_path: Path) -> None:
-    with pytest.raises(NodeError, match="Is the file share mounted"), record.locked(str(tmp_path / "away"), *ids()):
+    with (
+        pytest.raises(NodeError, match="Is the file share mounted") as caught,
+        record.locked(str(tmp_path / "away"), *ids()),
+    ):
         pass
+    # It says what to run.
+    assert f"findmnt --target {tmp_path}/away; to mount it, run: mount -a" in str(caught.value)
+    assert "mount -a" in fence.refusal(A, None, "demo", "n1")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")

@@ -206,6 +206,23 @@ def test_health(accepted: str, status: t.Any, body: t.Any, ok: t.Any, reason: t.
     assert seen == [("/system/health", "ivy.example.com")]
 
 
+@pytest.mark.parametrize(
+    ("body", "ok"),
+    [
+        (b"<title>Axon Ivy Engine 12.0.9</title>", True),
+        (b"Welcome to nginx!", False),
+        (b"axon ivy engine", False),
+        (b"", False),
+    ],
+)
+def test_a_page_without_the_name_of_the_engine_is_of_another_program(body: bytes, ok: bool) -> None:
+    asked = {"requests": [{"path": "/info", "status": "200", "require": ["Axon Ivy Engine"]}]}
+    with server(200, body, []) as port:
+        answer = health.check(port, "h", asked)
+    assert answer.ok is ok
+    assert ok or not body or "another program may answer" in answer.reason
+
+
 def test_each_request_of_the_definition_must_be_answered_as_expected() -> None:
     seen: list[t.Any] = []
     with server(302, b"", seen) as port:

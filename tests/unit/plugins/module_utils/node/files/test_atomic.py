@@ -271,3 +271,40 @@ def test_a_synchronised_file_system_needs_nothing_else(monkeypatch: pytest.Monke
     monkeypatch.setattr(ctypes, "CDLL", lambda *_arguments, **_named: Library(0))
     SYNC_FILESYSTEM(0)
     assert syncs == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("function", ["open", "write", "fsync", "rename"])
+def test_an_error_of_the_file_system_names_the_directory(
+    function: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it, "No space left on device" does not say which of a node's file systems is full."""
+    genuine = getattr(os, function)
+
+    def fail(*arguments: t.Any, **named: t.Any) -> t.Any:
+        creates = function != "open" or (len(arguments) > 1 and arguments[1] & os.O_CREAT)
+        if creates:
+            raise OSError(number, os.strerror(number))
+        return genuine(*arguments, **named)
+
+    (tmp_path / "store").mkdir()
+    with atomic.Tree(str(tmp_path / "store")) as tree:
+        monkeypatch.setattr(os, function, fail)
+        with pytest.raises(OSError, match="store") as caught:
+            atomic.write_at(tree.fd, "name", b"x", 0o600, os.geteuid(), os.getegid())
+        monkeypatch.undo()
+    assert caught.value.errno == number
+    # Messages contain only this text.
+    assert caught.value.strerror == f"{os.strerror(number)} in {tmp_path}/store"
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_other_errors_keep_their_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: t.Any) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with atomic.Tree(str(tmp_path)) as tree:
+        monkeypatch.setattr(os, "write", fail)
+        with pytest.raises(PermissionError) as caught:
+            atomic.write_at(tree.fd, "name", b"x", 0o600, os.geteuid(), os.getegid())
+    assert caught.value.strerror == os.strerror(errno.EACCES)

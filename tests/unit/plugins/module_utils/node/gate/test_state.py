@@ -45,24 +45,46 @@ def test_the_shipped_jvm_options_are_known_after_they_were_replaced(node: t.Any,
 
 LISTENER = """
 import socket, sys
-listener = socket.create_server(("127.0.0.1", 0))
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+listener = socket.create_server((sys.argv[1], 0), family=family)
 print(listener.getsockname()[1], flush=True)
 sys.stdin.read()
 """
 
 
-def test_another_program_on_the_port_of_the_engine_is_not_the_engine() -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_another_program_on_the_port_of_the_engine_is_named(address: str) -> None:
+    if address == "::1" and not Path("/proc/sys/net/ipv6/conf/lo/disable_ipv6").exists():
+        pytest.skip("IPv6 is off")
     own = sockets.of_process(os.getpid())
-    with subprocess.Popen([sys.executable, "-c", LISTENER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", LISTENER, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         assert other.stdout is not None
         port = int(other.stdout.readline())
         # The tests' own process stands for the engine. A child process is a part of it.
-        assert sut._not_its_port(sockets.of_process(os.getpid()), port) == ""
-        reason = sut._not_its_port([one for one in own if one.local_port != port], port)
+        assert sockets.listens(sockets.of_process(os.getpid()), port)
+        assert not sockets.listens(own, port)
+        reason = sut._not_its_port(sockets.holders(port), port)
         assert f"port {port} is held by python" in reason
-        assert f"(pid {other.pid})" in reason
+        assert f"(pid {other.pid}" in reason
         other.communicate()
-    assert sut._not_its_port(own, port) == f"the engine does not listen on port {port}"
+    assert sockets.holders(port) == []
+    assert sut._not_its_port([], port) == ""
+
+
+def test_a_holder_may_have_any_name_or_be_hidden(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    line = "0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4711 1 0"
+    (tmp_path / "net/tcp").write_text(f"head\n{line}\n", encoding="ascii")
+    assert sockets.holders(8080, str(tmp_path)) == ["a process that is not visible on this host"]
+    (tmp_path / "7/fd").mkdir(parents=True)
+    (tmp_path / "7/fd/3").symlink_to("socket:[4711]")
+    (tmp_path / "7/comm").write_bytes(b"a\x1b[2Jb\n")
+    assert sockets.holders(8080, str(tmp_path)) == ["a?[2Jb (pid 7)"]
+    (tmp_path / "7/cgroup").write_text("0::/system.slice/nginx.service\n", encoding="ascii")
+    assert sockets.holders(8080, str(tmp_path)) == ["a?[2Jb (pid 7, unit nginx.service)"]
+    assert sockets.holders(8081, str(tmp_path)) == []
 
 
 def test_the_health_of_an_engine_that_does_not_have_its_port(
@@ -77,6 +99,14 @@ def test_the_health_of_an_engine_that_does_not_have_its_port(
     facts = sut.gather(node.settings(), str(node.store), scope)
     assert facts["health"]["ok"] is False
     assert "port 8080 is held by nginx (pid 7)" in facts["health"]["reason"]
+    assert facts["port_problem"] == facts["health"]["reason"]
+    # The engine is stopped, and balancers may send users to the other program.
+    node.active = False
+    facts = sut.gather(node.settings(), str(node.store), scope)
+    assert facts["health"]["reason"].startswith("the engine does not run; port 8080 is held by nginx (pid 7)")
+    # It counts whether or not health is checked.
+    without = sut.gather(node.settings(), str(node.store), scope._replace(health=None))
+    assert "nginx (pid 7)" in without["port_problem"]
 
 
 def test_the_licence_on_the_node(node: t.Any) -> None:
