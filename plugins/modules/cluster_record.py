@@ -61,7 +61,8 @@ options:
         they had there, and V(undrained) removes O(node).
       - V(removed) removes O(node) from the record, except from the history. Its engine does not start any more until a
         run starts it.
-      - V(deployed) records which applications every node has.
+      - V(deploying) records O(applications) with which engines are to start that are stopped for it, and V(deployed)
+        which applications every node has.
       - V(maintenance_begun) records that an operator keeps users from O(node), since when and why. The node is no
         longer one of those that a run has taken out, so no run brings it back. V(maintenance_ended) makes it one of
         them again, to be used as if nobody had taken it out.
@@ -85,6 +86,7 @@ options:
       - drained
       - undrained
       - removed
+      - deploying
       - deployed
       - maintenance_begun
       - maintenance_ended
@@ -307,6 +309,10 @@ record:
       type: dict
       sample:
         engine2: {since: "2026-01-31T12:00:00Z", owner: admin, reason: a new disk, stopped: false}
+    deploying:
+      description: The applications of a deployment for which engines were stopped, and that was not completed.
+      type: dict
+      sample: null
     restarts:
       description: The nodes that a forced restart has not reached yet.
       type: dict
@@ -365,6 +371,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "drained",
             "undrained",
             "removed",
+            "deploying",
             "deployed",
             "maintenance_begun",
             "maintenance_ended",
@@ -409,6 +416,7 @@ REQUIRED_IF = [
     ("state", "removed", ("node",)),
     ("state", "schema_created", ("engine_version",)),
     ("state", "drained", ("drained",)),
+    ("state", "deploying", ("applications",)),
     ("state", "deployed", ("applications",)),
     ("state", "maintenance_begun", ("node", "reason")),
     ("state", "maintenance_ended", ("node",)),

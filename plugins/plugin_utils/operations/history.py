@@ -50,6 +50,7 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
         "drained": record.get("drained") or [],
         "maintenance": record.get("maintenance") or {},
         "restarts": record.get("restarts") or None,
+        "deploying": record.get("deploying") or None,
         "history": history,
         "sources": record.get("sources") or {},
         "durations": record.get("durations") or [],

@@ -25,6 +25,7 @@ RECORD = {
     "durations?": [{"kind": str, "node": str, "seconds": int}],
     "maintenance?": {"*": {"since": str, "owner": str, "reason": str, "stopped": bool}},
     "restarts?": {"since": str, "owner": str, "nodes": [str]},
+    "deploying?": {"since": str, "owner": str, "applications": {"*": str}},
     **_TEXTS,
 }
 RELEASES = {"applied?": str, "releases?": [{"id": str, "staged?": str, "engine_version?": str, "complete?": bool}]}

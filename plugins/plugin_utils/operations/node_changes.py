@@ -78,6 +78,12 @@ def addition_problems(given: Addition) -> list[str]:
             f"is open since {plain_text(operation.get('since'))}, and the nodes may have different releases. Finish "
             f"it first: {command('site')}"
         )
+    deploying = record.get("deploying")
+    if deploying and given.applications is not None:
+        problems.append(
+            f"A deployment of {plain_text(deploying['owner'] or 'unknown')} since {plain_text(deploying['since'])} was "
+            f"not completed, and the engines may have different applications. Finish it first: {command('deploy')}"
+        )
     version = record.get("engine_version")
     if version and version != given.engine_version:
         problems.append(

@@ -22,8 +22,8 @@ from ..files.atomic import Tree, open_directory, read_at, write_at
 from ..files.errors import NodeError, PermanentError
 from ..files.manifest import check_id
 from ..store.store import timestamp
+from . import deployments, maintenance, memory
 from . import lease as leases
-from . import maintenance, memory
 from .access import Access, access_for, acting_as
 
 FORMAT = 2
@@ -82,6 +82,7 @@ def empty(cluster: str) -> Record:
         "durations": [],
         "maintenance": {},
         "restarts": None,
+        "deploying": None,
         "isolated": None,
     }
 
@@ -130,7 +131,12 @@ def parse(data: bytes, where: str) -> Record:
     wrong = _wrong(record)
     if wrong:
         raise PermanentError(f"The cluster record is damaged ({wrong}). {advice}")
-    return {**record, **memory.readable(record), **maintenance.readable(record)}
+    return {
+        **record,
+        **memory.readable(record),
+        **maintenance.readable(record),
+        "deploying": deployments.readable(record["deploying"]),
+    }
 
 
 def _wrong(record: Record) -> str:
@@ -569,6 +575,7 @@ def _restore(record: Record, change: Change) -> None:
     found = parse(json.dumps(change.restored).encode("ascii"), "in the backup")
     for name in _RESTORED:
         record[name] = found[name]
+    record["deploying"] = None
     known = {json.dumps(entry, sort_keys=True) for entry in record["history"]}
     older = [entry for entry in found["history"] if json.dumps(entry, sort_keys=True) not in known]
     record["history"] = sorted([*older, *record["history"]], key=lambda entry: str(entry.get("time", "")))[-HISTORY:]
@@ -668,7 +675,10 @@ def apply(record: Record, change: Change) -> Record:
         if new["isolated"]:
             new["isolated"] = None
             _remember(new, "live", change, reason=change.reason)
+    elif change.state == "deploying":
+        new["deploying"] = deployments.begun(change.applications or {}, change.owner, timestamp(change.now))
     elif change.state == "deployed":
+        new["deploying"] = None
         wanted = dict(sorted((change.applications or {}).items()))
         if new["applications"] != wanted:
             new["applications"] = wanted

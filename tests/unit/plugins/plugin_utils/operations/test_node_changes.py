@@ -71,6 +71,9 @@ def test_a_new_node_must_get_every_application_in_use() -> None:
     assert adding(record=record, applications={**declared, **record["applications"]}) == []
     assert adding(record=record) == []
     assert adding(record={**RECORD, "applications": {"\x1b[2J": "a"}}, applications={}) != []
+    deploying = {"since": "noon", "owner": "kim", "applications": {"demo.zip": "a" * 64}}
+    (unfinished,) = adding(record={**RECORD, "deploying": deploying}, applications={})
+    assert "A deployment of kim since noon was not completed" in unfinished
 
 
 def test_nodes_can_be_removed() -> None:
