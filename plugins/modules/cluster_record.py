@@ -63,8 +63,8 @@ options:
         run starts it.
       - V(deploying) records O(applications) with which engines are to start that are stopped for it, and V(deployed)
         which applications every node has.
-      - V(maintenance_begun) records that an operator keeps users from O(node), since when and why. The node is no
-        longer one of those that a run has taken out, so no run brings it back. V(maintenance_ended) makes it one of
+      - V(node_drained) records that an operator keeps users from O(node), since when and why. The node is no
+        longer one of those that a run has taken out, so no run brings it back. V(node_undrained) makes it one of
         them again, to be used as if nobody had taken it out.
       - V(restart_requested) records which nodes a forced restart has to reach. If an earlier one of these nodes is not
         finished, that one stays for a day. A node is removed when it has V(passed) in an operation C(restart).
@@ -88,8 +88,8 @@ options:
       - removed
       - deploying
       - deployed
-      - maintenance_begun
-      - maintenance_ended
+      - node_drained
+      - node_undrained
       - restart_requested
       - restored
       - isolated
@@ -176,7 +176,7 @@ options:
       - V(maint) and V(closed) of a node that was already taken out do not replace what is recorded for it.
     type: dict
   engine_stopped:
-    description: With O(state=maintenance_begun), whether the engine of the node is stopped, so that no run starts it.
+    description: With O(state=node_drained), whether the engine of the node is stopped, so that no run starts it.
     type: bool
     default: false
   restart:
@@ -304,7 +304,7 @@ record:
       type: list
       elements: dict
       sample: [{kind: restart, node: engine1, seconds: 62}]
-    maintenance:
+    drained_nodes:
       description: The nodes that operators have drained, and whether their engine was stopped.
       type: dict
       sample:
@@ -373,8 +373,8 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "removed",
             "deploying",
             "deployed",
-            "maintenance_begun",
-            "maintenance_ended",
+            "node_drained",
+            "node_undrained",
             "restart_requested",
             "restored",
             "isolated",
@@ -418,8 +418,8 @@ REQUIRED_IF = [
     ("state", "drained", ("drained",)),
     ("state", "deploying", ("applications",)),
     ("state", "deployed", ("applications",)),
-    ("state", "maintenance_begun", ("node", "reason")),
-    ("state", "maintenance_ended", ("node",)),
+    ("state", "node_drained", ("node", "reason")),
+    ("state", "node_undrained", ("node",)),
     ("state", "restart_requested", ("restart",)),
     ("state", "restored", ("restored",)),
 ]

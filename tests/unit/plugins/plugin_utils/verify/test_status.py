@@ -360,7 +360,7 @@ def test_a_node_that_an_operator_has_drained_is_shown_with_who_when_and_why() ->
     entry = {"since": "2026-01-05T09:00:00Z", "owner": "kim", "reason": "a new disk", "stopped": True}
     restarts = {"since": "2026-01-05T10:00:00Z", "owner": "kim", "nodes": ["engine1", "engine2"]}
     deploying = {"since": "2026-01-05T11:00:00Z", "owner": "kim", "applications": {"demo.zip": "a"}}
-    kept = record(maintenance={"engine2": entry}, restarts=restarts, deploying=deploying)
+    kept = record(drained_nodes={"engine2": entry}, restarts=restarts, deploying=deploying)
     given = hosts()
     stopped = engine(unit={"active": "inactive", "sub": "dead", "known": True}, running=None)
     for name, state in (("engine1", engine()), ("engine2", stopped)):

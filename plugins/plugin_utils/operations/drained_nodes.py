@@ -14,7 +14,7 @@ _MOST_NODES = 20
 
 def described(record: t.Mapping[str, t.Any], node: str) -> str:
     """Since when, by whom and why an operator has drained the node; empty if none has."""
-    entry = (record.get("maintenance") or {}).get(node)
+    entry = (record.get("drained_nodes") or {}).get(node)
     if not entry:
         return ""
     stopped = ", engine stopped" if entry.get("stopped") else ""
@@ -25,7 +25,7 @@ def described(record: t.Mapping[str, t.Any], node: str) -> str:
 def facts(record: t.Mapping[str, t.Any]) -> dict[str, str]:
     """The lines of a report on the record, by label."""
     found: dict[str, str] = {}
-    nodes = [f"{plain_text(node)} {described(record, node)}" for node in sorted(record.get("maintenance") or {})]
+    nodes = [f"{plain_text(node)} {described(record, node)}" for node in sorted(record.get("drained_nodes") or {})]
     taken_out = listed(map(plain_text, record.get("drained") or []), _MOST_NODES)
     if taken_out:
         nodes.append(f"{taken_out} by a run; the next one brings back what that run left out")
