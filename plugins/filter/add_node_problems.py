@@ -45,6 +45,11 @@ options:
     description: Version of the engine in the inventory.
     type: str
     required: true
+  applications:
+    description:
+      - The SHA-256 digests of the declared archives by name of the application, for engines that need a copy of their
+        own. Omit it where nodes share their applications.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -69,7 +74,12 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.node_change
 
 
 def add_node_problems(
-    names: t.Iterable[str], *, record: t.Mapping[str, t.Any] | None, engine_version: str, **nodes: t.Iterable[str]
+    names: t.Iterable[str],
+    *,
+    record: t.Mapping[str, t.Any] | None,
+    engine_version: str,
+    applications: t.Mapping[str, str] | None = None,
+    **nodes: t.Iterable[str],
 ) -> list[str]:
     if wrong := node_answers.problem({"record": record}, "record"):
         return [f"The cluster record: {wrong}."]
@@ -80,6 +90,7 @@ def add_node_problems(
             **lists,
             record=record,
             engine_version=str(engine_version),
+            applications=applications,
         )
     )
 

@@ -61,9 +61,10 @@ options:
         they had there, and V(undrained) removes O(node).
       - V(removed) removes O(node) from the record, except from the history. Its engine does not start any more until a
         run starts it.
-      - V(deployed) records which applications every node has.
-      - V(maintenance_begun) records that an operator keeps users from O(node), since when and why. The node is no
-        longer one of those that a run has taken out, so no run brings it back. V(maintenance_ended) makes it one of
+      - V(deploying) records O(applications) with which engines are to start that are stopped for it, and V(deployed)
+        which applications every node has.
+      - V(node_drained) records that an operator keeps users from O(node), since when and why. The node is no
+        longer one of those that a run has taken out, so no run brings it back. V(node_undrained) makes it one of
         them again, to be used as if nobody had taken it out.
       - V(restart_requested) records which nodes a forced restart has to reach. If an earlier one of these nodes is not
         finished, that one stays for a day. A node is removed when it has V(passed) in an operation C(restart).
@@ -85,9 +86,10 @@ options:
       - drained
       - undrained
       - removed
+      - deploying
       - deployed
-      - maintenance_begun
-      - maintenance_ended
+      - node_drained
+      - node_undrained
       - restart_requested
       - restored
       - isolated
@@ -174,7 +176,7 @@ options:
       - V(maint) and V(closed) of a node that was already taken out do not replace what is recorded for it.
     type: dict
   engine_stopped:
-    description: With O(state=maintenance_begun), whether the engine of the node is stopped, so that no run starts it.
+    description: With O(state=node_drained), whether the engine of the node is stopped, so that no run starts it.
     type: bool
     default: false
   restart:
@@ -302,11 +304,15 @@ record:
       type: list
       elements: dict
       sample: [{kind: restart, node: engine1, seconds: 62}]
-    maintenance:
+    drained_nodes:
       description: The nodes that operators have drained, and whether their engine was stopped.
       type: dict
       sample:
         engine2: {since: "2026-01-31T12:00:00Z", owner: admin, reason: a new disk, stopped: false}
+    deploying:
+      description: The applications of a deployment for which engines were stopped, and that was not completed.
+      type: dict
+      sample: null
     restarts:
       description: The nodes that a forced restart has not reached yet.
       type: dict
@@ -365,9 +371,10 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "drained",
             "undrained",
             "removed",
+            "deploying",
             "deployed",
-            "maintenance_begun",
-            "maintenance_ended",
+            "node_drained",
+            "node_undrained",
             "restart_requested",
             "restored",
             "isolated",
@@ -409,9 +416,10 @@ REQUIRED_IF = [
     ("state", "removed", ("node",)),
     ("state", "schema_created", ("engine_version",)),
     ("state", "drained", ("drained",)),
+    ("state", "deploying", ("applications",)),
     ("state", "deployed", ("applications",)),
-    ("state", "maintenance_begun", ("node", "reason")),
-    ("state", "maintenance_ended", ("node",)),
+    ("state", "node_drained", ("node", "reason")),
+    ("state", "node_undrained", ("node",)),
     ("state", "restart_requested", ("restart",)),
     ("state", "restored", ("restored",)),
 ]

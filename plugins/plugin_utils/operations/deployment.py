@@ -86,6 +86,11 @@ class State:
         return tuple(name for name, digest in self.declared.items() if self.recorded.get(name) != digest)
 
     @property
+    def is_recorded(self) -> bool:
+        """Whether the cluster record says that every node has the declared applications."""
+        return self.recorded == dict(self.declared) and not self.record.get("deploying")
+
+    @property
     def absent(self) -> list[str]:
         return [node for node in self.all_nodes if node not in self.active and node not in self.left_out]
 
@@ -121,7 +126,7 @@ def _problem_of_cluster(state: State) -> str:
 def _at_run_time(state: State) -> Deployment:
     running = [node for node in state.all_nodes if state.active.get(node) == "active"]
     if not state.new:
-        if state.recorded == dict(state.declared):
+        if state.is_recorded:
             return Deployment(notice=f"Every node has {_applications(state)}. Nothing is deployed.")
         return Deployment(RECORD, notice=_dropped(state), node=next(iter(state.active)))
     if not running:
@@ -152,7 +157,7 @@ def _at_start(state: State) -> Deployment:
     start = [node for node in others if node not in state.held]
     place = [node for node in others if node in state.held and node in lacking]
     if not (stop or restart or start or place):
-        if state.recorded == dict(state.declared):
+        if state.is_recorded:
             return Deployment(notice=f"Every node has {_applications(state)}. Nothing is deployed.")
         return Deployment(RECORD, notice=_dropped(state), new=new, node=next(iter(state.active)))
     serving = [node for node in state.active if state.active[node] == "active" and node not in affected]

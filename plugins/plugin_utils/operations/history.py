@@ -9,7 +9,7 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import lease
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, duration
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import NO_RECORD, first_line, lost
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import maintenance, node_answers, rollback
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import drained_nodes, node_answers, rollback
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
@@ -48,8 +48,9 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
         "operation": record.get("operation"),
         "lease": record.get("lease"),
         "drained": record.get("drained") or [],
-        "maintenance": record.get("maintenance") or {},
+        "drained_nodes": record.get("drained_nodes") or {},
         "restarts": record.get("restarts") or None,
+        "deploying": record.get("deploying") or None,
         "history": history,
         "sources": record.get("sources") or {},
         "durations": record.get("durations") or [],
@@ -101,7 +102,7 @@ def _facts(content: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
         found.append(("OPEN", f"{operation.get('name')} of {owner} since {operation.get('since')}"))
     if content["lease"]:
         found.append(("AT WORK", lease.describe(content["lease"])))
-    return [*found, *maintenance.facts(content).items()]
+    return [*found, *drained_nodes.facts(content).items()]
 
 
 def _with_commit(content: t.Mapping[str, t.Any], name: str) -> str:

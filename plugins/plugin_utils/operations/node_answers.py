@@ -23,8 +23,9 @@ RECORD = {
     "history?": [{"*": (str, int, float)}],
     "sources?": {"*": {"commit": str, "clean": bool}},
     "durations?": [{"kind": str, "node": str, "seconds": int}],
-    "maintenance?": {"*": {"since": str, "owner": str, "reason": str, "stopped": bool}},
+    "drained_nodes?": {"*": {"since": str, "owner": str, "reason": str, "stopped": bool}},
     "restarts?": {"since": str, "owner": str, "nodes": [str]},
+    "deploying?": {"since": str, "owner": str, "applications": {"*": str}},
     **_TEXTS,
 }
 RELEASES = {"applied?": str, "releases?": [{"id": str, "staged?": str, "engine_version?": str, "complete?": bool}]}

@@ -12,6 +12,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import cou
 
 Record = t.Mapping[str, t.Any]
 Servers = t.Sequence[t.Mapping[str, t.Any]]
+# Digits of a checksum in a message.
+_SHORT = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Addition:
     """What is known when nodes are to be added.
 
     ``limited`` are the hosts that --limit leaves out, ``left_out`` the nodes in ivy_proceed_without, and ``applied``
-    the nodes to which a release was applied before.
+    the nodes to which a release was applied before. ``applications`` are the digests of the declared archives by name,
+    None where nodes share their applications: a new one finds them on the file share.
     """
 
     names: tuple[str, ...]
@@ -29,6 +32,7 @@ class Addition:
     applied: tuple[str, ...]
     record: Record | None
     engine_version: str
+    applications: t.Mapping[str, str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +78,40 @@ def addition_problems(given: Addition) -> list[str]:
             f"is open since {plain_text(operation.get('since'))}, and the nodes may have different releases. Finish "
             f"it first: {command('site')}"
         )
+    deploying = record.get("deploying")
+    if deploying and given.applications is not None:
+        problems.append(
+            f"A deployment of {plain_text(deploying['owner'] or 'unknown')} since {plain_text(deploying['since'])} was "
+            f"not completed, and the engines may have different applications. Finish it first: {command('deploy')}"
+        )
     version = record.get("engine_version")
     if version and version != given.engine_version:
         problems.append(
             f"The cluster runs engine {plain_text(version)}, and ivy_engine_version is {given.engine_version}. "
             "Versions must not mix: add the node with the version of the cluster."
         )
-    return problems
+    return problems + _other_applications(record, given.applications)
+
+
+def _other_applications(record: Record, declared: t.Mapping[str, str] | None) -> list[str]:
+    """A new node gets declared archives, and only those that the other nodes use. It must not lack one of them."""
+    if declared is None:
+        return []
+    found = []
+    for name, digest in (record.get("applications") or {}).items():
+        if declared.get(name) == digest:
+            continue
+        named = (
+            f"engine_applications declares another archive under this name, {declared[name][:_SHORT]}"
+            if name in declared
+            else "engine_applications does not declare it any more"
+        )
+        found.append(
+            f"The nodes use {plain_text(name)} with the checksum {plain_text(digest)[:_SHORT]} (sha256), and {named}. "
+            "A new node would start without this application. Declare the archive in use again, or bring the cluster "
+            f"to what is declared first: {command('deploy')}"
+        )
+    return found
 
 
 def removal_problems(given: Removal) -> list[str]:

@@ -23,7 +23,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     login_problem,
     snapshot_from,
 )
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import maintenance as node_maintenance
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import drained_nodes
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 
@@ -63,7 +63,7 @@ def cluster_facts(facts: Snapshot) -> dict[str, str]:
             found["source"] = source
         if record.get("lease"):
             found["at work"] = lease.describe(record["lease"])
-        found.update(node_maintenance.facts(record))
+        found.update(drained_nodes.facts(record))
         history = record.get("history") or []
         if history:
             last = history[-1]
@@ -162,7 +162,7 @@ def node_rows(facts: Snapshot) -> list[dict[str, t.Any]]:
     found = []
     for node in facts.present:
         cells, remarks = _node(facts, node)
-        drained = node_maintenance.described(facts.record()[0] or {}, node.name)
+        drained = drained_nodes.described(facts.record()[0] or {}, node.name)
         remarks = [f"drained {drained}", *remarks] if drained else remarks
         found.append({**dict(zip(_COLUMNS, cells)), "remarks": [*remarks, *guard_remarks(node)]})
     return found
@@ -235,7 +235,7 @@ def _stopped(facts: Snapshot, node: str, engine: Result) -> tuple[str, list[str]
         if start.get("state") == "refused" and reason:
             return "FAILED", [f"refused at {start.get('since')}: {reason}", f"afterwards run: {again}"]
         return "FAILED", [_ended(facts, unit), f"to start it run: {again}"]
-    drained = (facts.record()[0] or {}).get("maintenance") or {}
+    drained = (facts.record()[0] or {}).get("drained_nodes") or {}
     again = command("undrain", "-e", f"undrain_nodes={node}") if node in drained else again
     return state, [f"it was stopped; to start it run: {again}"] if unit.get("known") else []
 

@@ -228,6 +228,8 @@ def test_engines_that_deploy_at_their_start_stop_together_and_start_one_after_an
     before = place.files()
     assert all("shop.zip.deployed" in names for names in before.values()), before
     assert place.applications == {"shop.zip": digest}
+    assert "Record with which applications the engines start" in ended.output
+    assert recorded(place.cluster)["deploying"] is None
     assert "Users: the service was away for" in ended.output
     assert recorded(place.cluster)["lease"] is None
 

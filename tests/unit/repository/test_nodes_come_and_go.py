@@ -21,6 +21,7 @@ from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts impor
 
 ROOT = Path(__file__).resolve().parents[3]
 RELEASE = "a" * 32
+APPLICATIONS = {"demo.zip": "d" * 64}
 OWN = tuple(
     f"{path.parts[-3]}/{path.stem}"
     for role in ("add_node", "remove_node")
@@ -115,7 +116,8 @@ class Nodes(Cluster):
         self.write(directory / "bin/systemctl", SYSTEMCTL).chmod(0o755)
         self.write(directory / "ssh", lost.SSH.replace("FAKE_HOST=", 'PATH="DIRECTORY/bin:$PATH" FAKE_HOST='))
         (directory / "share").mkdir()
-        self.record = {**record.empty("test"), "desired_release": RELEASE, "engine_version": "11.3.0"}
+        known = {"desired_release": RELEASE, "engine_version": "11.3.0", "applications": APPLICATIONS}
+        self.record = {**record.empty("test"), **known}
 
     def stub(self, step: str) -> str:
         return lost.STUB.replace("STEP", step).replace("ONCE", "false")
@@ -146,6 +148,8 @@ class Nodes(Cluster):
                 "reasons": [],
             },
             "source_release": RELEASE,
+            "ivy_profile": {"runtime_deployment": False},
+            "rollout_application_digests": APPLICATIONS,
             "ivy_transport": "multicast",
             "ivy_controller_cache": str(self.directory / "cache"),
             "ivy_cluster_key": "0" * 64,
@@ -238,15 +242,16 @@ def test_a_node_that_cannot_be_added_is_refused_before_anything_is_changed(
     ended = nodes.add(**variables)
     assert ended.code != 0
     assert message in ended.last, ended.output
-    assert {line.split()[0] for line in ended.log} <= {"preflight/main", "rollout/gather"}
+    assert {line.split()[0] for line in ended.log} <= {"preflight/main", "rollout/gather", "rollout/check_applications"}
     assert nodes.record == before
 
 
 def test_a_node_is_not_added_while_a_rollout_is_open_or_hosts_are_left_out(nodes: Nodes) -> None:
     new(nodes)
     nodes.record = {**nodes.record, "operation": {"name": "rollout", "owner": "kim", "since": "now", "step": "stop"}}
-    ended = nodes.add("--limit", "engine_nodes,lb1,db1,search1")
+    ended = nodes.add("--limit", "engine_nodes,lb1,db1,search1", rollout_application_digests={"demo.zip": "e" * 64})
     assert ended.code != 0
+    assert "The nodes use demo.zip with the checksum dddddddddddd" in ended.last, ended.output
     assert "The operation rollout of kim is open" in ended.last, ended.output
     assert "--limit leaves out lb2" in ended.last
     assert ended.done("engine/main") == []

@@ -179,3 +179,28 @@ def test_every_task_of_a_plan_runs_in_check_mode(playbook: str) -> None:
     for name in names:
         for play in yaml.safe_load((ROOT / "playbooks" / name).read_text(encoding="utf-8")):
             assert "ansible.builtin.import_playbook" in play or play["check_mode"] is True, play["name"]
+
+
+def entries(path: Path, **values: t.Any) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+    """The playbooks that a playbook imports, with their variables, also those of the importing ones."""
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
+        if imported := entry.get("ansible.builtin.import_playbook"):
+            known = {**entry.get("vars", {}), **values}
+            yield imported.rpartition("/")[2], known
+            yield from entries(path.parent / imported, **known)
+
+
+def test_a_playbook_that_takes_the_lease_compares_the_approved_plan_or_refuses_it() -> None:
+    refusing = set()
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        imported = dict(reversed(list(entries(path))))
+        # A backup changes nothing that a plan contains.
+        if "take_lease.yml" not in imported or "make_plan.yml" in imported or path.stem == "backup":
+            continue
+        refuses = {
+            imported["require_cluster.yml"].get("without_plan"),
+            *re.findall(r"ivy_plan: (\w+) has no plan", path.read_text(encoding="utf-8")),
+        }
+        assert path.stem in refuses, path.name
+        refusing.add(path.stem)
+    assert {"deploy", "add_node", "remove_node", "restore", "restart", "drain"} <= refusing

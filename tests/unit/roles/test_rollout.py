@@ -168,3 +168,57 @@ def test_a_node_that_kept_the_release_needs_no_connection_to_those_that_go_back(
     for name in ("__rollout_goes_back", "__rollout_others_to_change", "__rollout_peer_addresses"):
         values[name] = environment.from_string(own[name].strip()).render(values)
     assert set(values["__rollout_peer_addresses"]) == connected
+
+
+def starts(operation: str, *, run_time: bool = False, cold: bool = False, deploying: bool = True) -> list[str]:
+    """The nodes that would start without the applications of an interrupted deployment."""
+    own = load("rollout/vars/main/internal.yml")
+    values: dict[str, Any] = {
+        "rollout_operation": operation,
+        "ivy_profile": {"runtime_deployment": run_time},
+        "ansible_play_hosts": ["n1", "n2"],
+        "groups": {"engine_nodes": ["n1", "n2"]},
+        "ivy_proceed_without": [],
+        "__rollout_current": {"deploying": {"applications": {"demo.zip": A}} if deploying else None},
+        "hostvars": {
+            name: {
+                "inventory_hostname": name,
+                "rollout_plan": {"start": cold or name == "n2"},
+                "rollout_node": {"engine": {"unit": {"active": "inactive" if cold or name == "n2" else "active"}}},
+            }
+            for name in ("n1", "n2")
+        },
+    }
+    environment = jinja2.nativetypes.NativeEnvironment()
+    environment.filters.update(
+        difference=lambda one, other: [item for item in one if item not in other],
+        extract=extract,
+        length=lambda found: len(list(found)),
+    )
+    environment.tests["in"] = lambda value, found: value in found
+    for name in ("__rollout_from_source", "__rollout_cold_start", "__rollout_deploying", "__rollout_undeployed_starts"):
+        values[name] = environment.from_string(own[name].strip()).render(values)
+    return list(values["__rollout_undeployed_starts"])
+
+
+def extract(name: str, found: Any, more: Any = ()) -> Any:
+    value = found[name]
+    for part in more:
+        value = value[part]
+    return value
+
+
+def test_no_engine_starts_without_the_applications_of_an_interrupted_deployment() -> None:
+    for operation in ("site", "rollout", "rollback", "restart", "undrain", "add_node"):
+        assert starts(operation) == ["n2"]
+        assert starts(operation, deploying=False) == []
+        # The node finds it on the file share.
+        assert starts(operation, run_time=True) == []
+    # It finishes the deployment, and a restore replaces what was deployed.
+    assert starts("deploy") == starts("restore") == []
+    # All get what is declared.
+    assert starts("site", cold=True) == []
+    assert starts("rollback", cold=True) == ["n1", "n2"]
+    (task,) = [task for task in load("rollout/tasks/stage.yml") if "__rollout_undeployed_starts" in str(task)]
+    assert task["when"] == "__rollout_undeployed_starts | length > 0"
+    assert task["run_once"]

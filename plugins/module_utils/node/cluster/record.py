@@ -22,8 +22,8 @@ from ..files.atomic import Tree, open_directory, read_at, write_at
 from ..files.errors import NodeError, PermanentError, mount_advice
 from ..files.manifest import check_id
 from ..store.store import timestamp
+from . import deployments, drained_nodes, memory
 from . import lease as leases
-from . import maintenance, memory
 from .access import Access, access_for, acting_as
 
 FORMAT = 2
@@ -80,8 +80,9 @@ def empty(cluster: str) -> Record:
         "history": [],
         "sources": {},
         "durations": [],
-        "maintenance": {},
+        "drained_nodes": {},
         "restarts": None,
+        "deploying": None,
         "isolated": None,
     }
 
@@ -130,7 +131,12 @@ def parse(data: bytes, where: str) -> Record:
     wrong = _wrong(record)
     if wrong:
         raise PermanentError(f"The cluster record is damaged ({wrong}). {advice}")
-    return {**record, **memory.readable(record), **maintenance.readable(record)}
+    return {
+        **record,
+        **memory.readable(record),
+        **drained_nodes.readable(record),
+        "deploying": deployments.readable(record["deploying"]),
+    }
 
 
 def _wrong(record: Record) -> str:
@@ -533,7 +539,7 @@ def _drain(record: Record, nodes: list[str], found: t.Mapping[str, t.Mapping[str
         merged = {
             where: known.get(where, state) if ours and state in ("maint", CLOSED) else state
             for where, state in now.items()
-            # Without a known state, an operator has ended the maintenance of the node, and it is to be used again.
+            # Without a known state, an operator has undrained the node, and it is to be used again.
             if not ours or state not in ("maint", CLOSED) or known
         }
         if known or merged:
@@ -546,10 +552,10 @@ def _remove(record: Record, change: Change) -> None:
     """The node does not belong to the cluster any more. What remains keeps its engine from starting again."""
     node = change.node
     record["drained"] = [name for name in record["drained"] if name != node]
-    for part in ("passed", "drained_states", "maintenance"):
+    for part in ("passed", "drained_states", "drained_nodes"):
         record[part] = {name: value for name, value in record[part].items() if name != node}
     record["durations"] = [entry for entry in record["durations"] if entry["node"] != node]
-    maintenance.restarted(record, node)
+    drained_nodes.restarted(record, node)
     if node not in record["removed"]:
         record["removed"] = dict([*record["removed"].items(), (node, timestamp(change.now))][-HISTORY:])
         _remember(record, change.operation, change, node=node, reason=change.reason)
@@ -569,6 +575,7 @@ def _restore(record: Record, change: Change) -> None:
     found = parse(json.dumps(change.restored).encode("ascii"), "in the backup")
     for name in _RESTORED:
         record[name] = found[name]
+    record["deploying"] = None
     known = {json.dumps(entry, sort_keys=True) for entry in record["history"]}
     older = [entry for entry in found["history"] if json.dumps(entry, sort_keys=True) not in known]
     record["history"] = sorted([*older, *record["history"]], key=lambda entry: str(entry.get("time", "")))[-HISTORY:]
@@ -611,7 +618,7 @@ def apply(record: Record, change: Change) -> Record:
         memory.end(new, change.node, change.now)
         _pass(new, change)
         if change.operation == RESTART:
-            maintenance.restarted(new, change.node)
+            drained_nodes.restarted(new, change.node)
     elif change.state == "closed":
         _close(new, change)
     elif change.state == "schema_created":
@@ -644,20 +651,20 @@ def apply(record: Record, change: Change) -> Record:
         new["drained_states"] = {node: at for node, at in new["drained_states"].items() if node != change.node}
     elif change.state == "removed":
         _remove(new, change)
-    elif change.state == "maintenance_begun":
+    elif change.state == "node_drained":
         entry = {
             "since": timestamp(change.now),
             "owner": change.owner,
             "reason": change.reason,
             "stopped": change.engine_stopped,
         }
-        if maintenance.begin(new, change.node, entry):
+        if drained_nodes.begin(new, change.node, entry):
             _remember(new, "drain", change, node=change.node, reason=change.reason)
-    elif change.state == "maintenance_ended":
-        if maintenance.end(new, change.node):
+    elif change.state == "node_undrained":
+        if drained_nodes.end(new, change.node):
             _remember(new, "undrain", change, node=change.node)
     elif change.state == "restart_requested":
-        maintenance.request_restart(new, change.restart or [], change.owner, timestamp(change.now), change.now)
+        drained_nodes.request_restart(new, change.restart or [], change.owner, timestamp(change.now), change.now)
     elif change.state == "restored":
         if change.restored is None:
             raise NodeError("restored_record: name the record in the backup.")
@@ -668,7 +675,10 @@ def apply(record: Record, change: Change) -> Record:
         if new["isolated"]:
             new["isolated"] = None
             _remember(new, "live", change, reason=change.reason)
+    elif change.state == "deploying":
+        new["deploying"] = deployments.begun(change.applications or {}, change.owner, timestamp(change.now))
     elif change.state == "deployed":
+        new["deploying"] = None
         wanted = dict(sorted((change.applications or {}).items()))
         if new["applications"] != wanted:
             new["applications"] = wanted

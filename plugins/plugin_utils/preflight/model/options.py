@@ -84,8 +84,11 @@ def judge(name: str, spec: t.Mapping[str, t.Any], value: t.Any, secret: bool = F
         return [(f"it is {other}, where a text is needed", "Put the value in quotes.")]
     # The checks of Ansible would split a text into a list or a dictionary; the roles take it as it stands.
     if kind in _EXAMPLES and isinstance(value, str):
-        example = json.dumps({name: _EXAMPLES[kind]})
-        given = f"{describe(spec).removesuffix('.')}. On the command line, for instance: -e '{example}'"
+        example = json.dumps({name: _example(spec)})
+        given = (
+            f"{describe(spec).removesuffix('.')}. On the command line, for instance: -e '{example}'. A question of a "
+            "survey gives a text, so set this option in the inventory or in the variables of the job template."
+        )
         return [(f"it is a text, where a {'list' if kind == 'list' else 'dictionary'} is needed", f"Make it {given}")]
     if kind == "list" and spec.get("elements") == "dict" and isinstance(value, (list, tuple)):
         inner = [str(index) for index, item in enumerate(value) if not isinstance(item, dict)]
@@ -123,6 +126,14 @@ def _other_type(value: t.Any) -> str:
         # 1.10 would become 1.1.
         return "a number with a fraction"
     return "a date" if isinstance(value, datetime.date) else ""
+
+
+def _example(spec: t.Mapping[str, t.Any]) -> t.Any:
+    if spec.get("elements") != "dict":
+        return _EXAMPLES[str(spec["type"])]
+    options = spec.get("options") or {}
+    required = [name for name, option in options.items() if option.get("required")]
+    return [dict.fromkeys(required or list(options)[:1] or ["key"], "...")]
 
 
 def _some(names: t.Sequence[str]) -> str:

@@ -75,6 +75,12 @@ def test_a_run_after_an_interrupted_one_finishes() -> None:
     # All have it, and the run ended before it wrote the record.
     found = sut.plan(state(lacks={}))
     assert (found.way, found.new) == (sut.RECORD, ("demo.zip",))
+    # The inventory names the earlier one again, and all have that one.
+    deploying = {"since": "noon", "owner": "kim", "applications": {"demo.zip": B}}
+    earlier = {"desired_release": "1", "applications": {"demo.zip": A}, "deploying": deploying}
+    same = [{"name": "demo.zip", "sha256": A}]
+    assert sut.plan(state(applications=same, lacks={}, record=earlier)).way == sut.RECORD
+    assert sut.plan(state(applications=same, lacks={}, record=earlier, run_time=True)).way == sut.RECORD
 
 
 def test_a_node_that_is_set_aside_deploys_at_its_next_start() -> None:

@@ -58,6 +58,24 @@ def test_all_reasons_against_adding_are_found() -> None:
     assert len(adding(["engine9"], limited=["db1"], record=record, engine_version="13.1.0", applied=["engine1"])) == 5
 
 
+def test_a_new_node_must_get_every_application_in_use() -> None:
+    record = {**RECORD, "applications": {"demo.zip": "a" * 64, "old.zip": "b" * 64, "shop/orders.iar": "c" * 64}}
+    declared = {"shop/orders.iar": "c" * 64, "new.zip": "d" * 64}
+    another, missing = adding(record=record, applications={**declared, "demo.zip": "e" * 64})
+    assert "The nodes use demo.zip with the checksum aaaaaaaaaaaa" in another
+    assert "declares another archive under this name, eeeeeeeeeeee" in another
+    assert "ivy.cluster.deploy" in another
+    assert "The nodes use old.zip with the checksum bbbbbbbbbbbb" in missing
+    assert "does not declare it any more" in missing
+    # One that no node has yet does not matter, and neither does any where the nodes share them.
+    assert adding(record=record, applications={**declared, **record["applications"]}) == []
+    assert adding(record=record) == []
+    assert adding(record={**RECORD, "applications": {"\x1b[2J": "a"}}, applications={}) != []
+    deploying = {"since": "noon", "owner": "kim", "applications": {"demo.zip": "a" * 64}}
+    (unfinished,) = adding(record={**RECORD, "deploying": deploying}, applications={})
+    assert "A deployment of kim since noon was not completed" in unfinished
+
+
 def test_nodes_can_be_removed() -> None:
     assert removing() == []
     assert removing(["engine2", "engine3"]) == []

@@ -383,7 +383,8 @@ def test_an_open_operation_and_a_pin_are_highlighted() -> None:
 def test_a_node_that_an_operator_has_drained_is_shown_with_who_when_and_why() -> None:
     entry = {"since": "2026-01-05T09:00:00Z", "owner": "kim", "reason": "a new disk", "stopped": True}
     restarts = {"since": "2026-01-05T10:00:00Z", "owner": "kim", "nodes": ["engine1", "engine2"]}
-    kept = record(maintenance={"engine2": entry}, restarts=restarts)
+    deploying = {"since": "2026-01-05T11:00:00Z", "owner": "kim", "applications": {"demo.zip": "a"}}
+    kept = record(drained_nodes={"engine2": entry}, restarts=restarts, deploying=deploying)
     given = hosts()
     stopped = engine(unit={"active": "inactive", "sub": "dead", "known": True}, running=None)
     for name, state in (("engine1", engine()), ("engine2", stopped)):
@@ -396,6 +397,10 @@ def test_a_node_that_an_operator_has_drained_is_shown_with_who_when_and_why() ->
     assert line(text, "restart").endswith(
         "forced by kim at 2026-01-05T10:00:00Z, and did not reach engine1, engine2. To finish it: "
         "ansible-playbook ivy.cluster.restart"
+    )
+    assert line(text, "deployment").endswith(
+        "of demo.zip by kim since 2026-01-05T11:00:00Z, and not completed. To finish it: "
+        "ansible-playbook ivy.cluster.deploy"
     )
 
 

@@ -103,3 +103,12 @@ def test_a_problem_of_a_role_is_taken_apart() -> None:
     assert (found.subject, found.message, found.fix) == ("postgres_x, on db1", "it is bad", "Set y.")
     whole = preflight_options.role_problem(inventory, ROLES["postgres"], "One sentence.", ["db1", "db2"])
     assert (whole.subject, whole.message, whole.fix) == ("role postgres", "One sentence.", "Correct it.")
+
+
+def test_a_text_from_a_survey_where_a_list_is_needed_has_one_clear_message() -> None:
+    for text in ("", "demo.zip", '[{"name": "demo.zip", "archive": "/a.zip"}]'):
+        (found,) = preflight_options.judge("engine_applications", spec("rollout", "engine_applications"), text)
+        problem, advice = found
+        assert problem == "it is a text, where a list is needed"
+        assert """-e '{"engine_applications": [{"name": "..."}]}'""" in advice
+        assert "set this option in the inventory or in the variables of the job template" in advice

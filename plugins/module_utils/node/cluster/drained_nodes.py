@@ -22,10 +22,10 @@ Record = dict[str, t.Any]
 
 def readable(record: Record) -> dict[str, t.Any]:
     """The valid entries of what was read."""
-    found, restarts = record.get("maintenance"), record.get("restarts")
+    found, restarts = record.get("drained_nodes"), record.get("restarts")
     entries = list(found.items())[:_MOST_NODES] if isinstance(found, dict) else []
     return {
-        "maintenance": {
+        "drained_nodes": {
             node: {**{name: entry[name] for name in ("since", "owner", "reason")}, "stopped": entry["stopped"]}
             for node, entry in entries
             if _is_name(node) and _is_entry(entry)
@@ -79,12 +79,12 @@ def begin(record: Record, node: str, entry: Record) -> bool:
     """
     record["drained"] = [name for name in record["drained"] if name != node]
     record["drained_states"] = {name: states for name, states in record["drained_states"].items() if name != node}
-    known = record["maintenance"].get(node)
+    known = record["drained_nodes"].get(node)
     if known:
         entry = {**entry, "since": known["since"], "stopped": known["stopped"] or entry["stopped"]}
         if entry == {**known, "owner": entry["owner"]}:
             return False
-    record["maintenance"] = {**record["maintenance"], node: entry}
+    record["drained_nodes"] = {**record["drained_nodes"], node: entry}
     return True
 
 
@@ -93,8 +93,8 @@ def end(record: Record, node: str) -> bool:
 
     Returns whether it was drained.
     """
-    known = node in record["maintenance"]
-    record["maintenance"] = {name: entry for name, entry in record["maintenance"].items() if name != node}
+    known = node in record["drained_nodes"]
+    record["drained_nodes"] = {name: entry for name, entry in record["drained_nodes"].items() if name != node}
     record["drained"] = sorted({*record["drained"], node})
     # Without a state from before, the load balancers use it.
     record["drained_states"] = {name: states for name, states in record["drained_states"].items() if name != node}

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import maintenance, record
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import drained_nodes, record
 
 A = "a" * 32
 NOON = 1_800_000_000.0
@@ -27,11 +27,11 @@ def after(*states: dict[str, t.Any], start: t.Any = None) -> t.Any:
 
 
 def drain(node: str, reason: str = "a new disk", **more: t.Any) -> dict[str, t.Any]:
-    return {"state": "maintenance_begun", "node": node, "reason": reason, **more}
+    return {"state": "node_drained", "node": node, "reason": reason, **more}
 
 
 def end(node: str) -> dict[str, t.Any]:
-    return {"state": "maintenance_ended", "node": node}
+    return {"state": "node_undrained", "node": node}
 
 
 def restart(*nodes: str, **more: t.Any) -> dict[str, t.Any]:
@@ -46,7 +46,7 @@ def test_a_drained_node_has_who_when_and_why_and_no_run_brings_it_back() -> None
     taken_out = {"state": "drained", "drained": ["n1"], "drained_states": {"n1": {"lb1/engine_nodes": "ready"}}}
     value = read(after(taken_out, drain("n1")))
     entry = {"since": NOON_TEXT, "owner": "admin", "reason": "a new disk", "stopped": False}
-    assert value["maintenance"] == {"n1": entry}
+    assert value["drained_nodes"] == {"n1": entry}
     assert value["drained"] == []
     assert value["drained_states"] == {}
     (event,) = value["history"]
@@ -62,13 +62,13 @@ def test_the_same_drain_again_changes_nothing() -> None:
 def test_a_further_drain_changes_the_reason_and_a_stopped_engine_stays_so() -> None:
     value = after(drain("n1", engine_stopped=True), drain("n1", "a new board", now=NOON + HOUR, owner="another"))
     entry = {"since": NOON_TEXT, "owner": "another", "reason": "a new board", "stopped": True}
-    assert value["maintenance"] == {"n1": entry}
+    assert value["drained_nodes"] == {"n1": entry}
     assert len(value["history"]) == 2
 
 
 def test_undraining_makes_it_a_node_that_every_run_brings_back() -> None:
     value = after(drain("n1"), drain("n2"), end("n1"))
-    assert list(value["maintenance"]) == ["n2"]
+    assert list(value["drained_nodes"]) == ["n2"]
     assert value["drained"] == ["n1"]
     assert value["drained_states"] == {}
     assert value["history"][-1]["operation"] == "undrain"
@@ -91,7 +91,7 @@ def test_a_rollout_does_not_forget_that_a_node_is_drained() -> None:
     value = after(drain("n1"), *run)
     assert value["drained_states"] == states
     value = after({"state": "undrained", "node": "n1"}, start=value)
-    assert list(value["maintenance"]) == ["n1"]
+    assert list(value["drained_nodes"]) == ["n1"]
     assert value["drained"] == []
 
 
@@ -122,7 +122,7 @@ def test_an_old_restart_is_forgotten(later: float) -> None:
     value = after(restart("n1", "n2"))
     assert after(restart(now=NOON + later), start=value)["restarts"] is None
     assert after(restart("n2", now=NOON + later), start=value)["restarts"]["nodes"] == ["n2"]
-    assert maintenance.unfinished(value, NOON + later) == []
+    assert drained_nodes.unfinished(value, NOON + later) == []
 
 
 ENTRY = {"since": NOON_TEXT, "owner": "", "reason": "", "stopped": False}
@@ -131,14 +131,14 @@ ENTRY = {"since": NOON_TEXT, "owner": "", "reason": "", "stopped": False}
 @pytest.mark.parametrize(
     "invalid",
     [
-        {"maintenance": 1},
-        {"maintenance": {"n1": 1}},
-        {"maintenance": {"": ENTRY}},
-        {"maintenance": {"n" * 300: ENTRY}},
-        {"maintenance": {"n1": {**ENTRY, "since": "yesterday"}}},
-        {"maintenance": {"n1": {**ENTRY, "owner": ["x"]}}},
-        {"maintenance": {"n1": {**ENTRY, "reason": "x" * 2000}}},
-        {"maintenance": {"n1": {**ENTRY, "stopped": 1}}},
+        {"drained_nodes": 1},
+        {"drained_nodes": {"n1": 1}},
+        {"drained_nodes": {"": ENTRY}},
+        {"drained_nodes": {"n" * 300: ENTRY}},
+        {"drained_nodes": {"n1": {**ENTRY, "since": "yesterday"}}},
+        {"drained_nodes": {"n1": {**ENTRY, "owner": ["x"]}}},
+        {"drained_nodes": {"n1": {**ENTRY, "reason": "x" * 2000}}},
+        {"drained_nodes": {"n1": {**ENTRY, "stopped": 1}}},
         {"restarts": []},
         {"restarts": {"since": NOON_TEXT, "owner": ""}},
         {"restarts": {"since": NOON_TEXT, "owner": "", "nodes": []}},
@@ -149,10 +149,10 @@ ENTRY = {"since": NOON_TEXT, "owner": "", "reason": "", "stopped": False}
 )
 def test_an_invalid_part_is_dropped_and_prevents_no_start(invalid: dict[str, t.Any]) -> None:
     value = read({**record.empty("demo"), **invalid})
-    assert value["maintenance"] == {}
+    assert value["drained_nodes"] == {}
     assert value["restarts"] is None
 
 
 def test_a_record_of_an_earlier_version_has_neither() -> None:
-    old = {name: value for name, value in record.empty("demo").items() if name not in ("maintenance", "restarts")}
+    old = {name: value for name, value in record.empty("demo").items() if name not in ("drained_nodes", "restarts")}
     assert read(old) == record.empty("demo")

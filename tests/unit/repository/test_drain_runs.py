@@ -80,9 +80,9 @@ def test_a_drained_node_is_recorded_and_one_that_an_interrupted_run_left_out_is_
 
     assert ended.code == 0, ended.output
     found = record_of(cluster)
-    entry = found["maintenance"].pop("engine2")
+    entry = found["drained_nodes"].pop("engine2")
     assert (entry["owner"], entry["reason"], entry["stopped"]) == ("admin", "a new disk", False)
-    assert found["maintenance"] == {}
+    assert found["drained_nodes"] == {}
     assert found["drained"] == []
     assert found["lease"] is None
     states = {"engine1": "ready", "engine2": "drain", "engine3": "ready"}
@@ -97,7 +97,7 @@ def test_a_drained_node_is_recorded_and_one_that_an_interrupted_run_left_out_is_
     assert ended.code == 0, ended.output
     assert [line for line in ended.log[log:] if line.startswith("balancer/")] == []
     assert "changed=0" in ended.output.rpartition("engine2 ")[2]
-    assert record_of(cluster)["maintenance"] == {"engine2": entry}
+    assert record_of(cluster)["drained_nodes"] == {"engine2": entry}
 
     # A second one would leave one node fewer than the minimum.
     ended = cluster.run("drain.yml", drain_nodes="engine1", engine_minimum_available=2, **OPTIONS)
@@ -109,7 +109,7 @@ def test_a_drained_node_is_recorded_and_one_that_an_interrupted_run_left_out_is_
     # Another run leaves it out, and undrain brings it back.
     ended = cluster.run("undrain.yml", undrain_nodes="engine2", **{**OPTIONS, "rollout_required": False})
     assert ended.code == 0, ended.output
-    assert record_of(cluster)["maintenance"] == {}
+    assert record_of(cluster)["drained_nodes"] == {}
     # The rest is done by the steps of a rollout, which are stubs here.
     assert record_of(cluster)["drained"] == ["engine2"]
 
