@@ -17,8 +17,8 @@ options:
     description:
       - C(record) and C(record_problem) of a node, C(target) (the version in the inventory), C(ranges) (the profiles),
         C(share_applications), C(findings) of preflight, C(applications) (names in C(engine_applications)), C(nodes)
-        (those of the run that answered), C(all_nodes), C(limited) (hosts that C(--limit) leaves out), C(left_out),
-        C(migration_command), C(plan_digest), C(accepted) (the interruption), C(check_mode) and C(start_timeout).
+        (those of the run that answered), C(all_nodes), C(not_inspected) (hosts that preflight could not inspect),
+        C(limited) (hosts that C(--limit) leaves out), C(left_out), C(migration_command), C(plan_digest), C(accepted) (the interruption), C(check_mode) and C(start_timeout).
     type: dict
     required: true
 """

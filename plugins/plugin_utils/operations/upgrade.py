@@ -53,7 +53,7 @@ class Upgrade:
 class State:
     """The cluster as the run found it, and what the inventory asks for.
 
-    ``findings`` are those of preflight, ``limited`` the hosts that --limit leaves out, ``left_out`` the nodes in
+    ``findings`` are those of preflight, ``not_inspected`` the hosts that it could not inspect, ``limited`` the hosts that --limit leaves out, ``left_out`` the nodes in
     ivy_proceed_without, ``nodes`` those of the run that answered, and ``migration_command`` the option with that name.
     """
 
@@ -66,6 +66,7 @@ class State:
     applications: t.Sequence[str]
     nodes: t.Sequence[str]
     all_nodes: t.Sequence[str]
+    not_inspected: t.Sequence[str]
     limited: t.Sequence[str]
     left_out: t.Sequence[str]
     migration_command: str
@@ -110,7 +111,10 @@ def plan(data: Item) -> Upgrade:
     state = State.from_dict(data)
     found = _chosen(state)
     problems = [str(Finding.from_dict(item)) for item in state.findings if item.get("severity") == ERROR]
-    problems += _problems_of_cluster(state)
+    problems += _problems_of_run(state, found=bool(problems))
+    # With an invalid inventory, no node was asked.
+    if state.nodes:
+        problems += _problems_of_cluster(state)
     if state.current and not state.record_problem:
         problems += _problems_of_path(state)
         problems += _problems_of_applications(state, found)
@@ -216,8 +220,13 @@ def _deploys_again(state: State, facts: Item) -> bool:
     return bool(before["applications_shared"] != facts["applications_shared"])
 
 
-def _problems_of_cluster(state: State) -> list[str]:
+def _problems_of_run(state: State, *, found: bool) -> list[str]:
     problems = []
+    if state.not_inspected and not found:
+        problems.append(
+            f"Not inspected: {listed(state.not_inspected)}. Run again with preflight_scope: all and without accepting that "
+            "a host is away. Name an engine node that is to stay off in ivy_proceed_without."
+        )
     if state.plan_digest:
         problems.append("ivy_plan: upgrade has no plan. Use --check to see what it would do.")
     if state.limited:
@@ -225,10 +234,15 @@ def _problems_of_cluster(state: State) -> list[str]:
             f"--limit leaves out {listed(state.limited)}. Versions must not mix, so an upgrade needs all hosts. Run "
             "without --limit. An engine node that is off can be named in ivy_proceed_without."
         )
+    return problems
+
+
+def _problems_of_cluster(state: State) -> list[str]:
     if state.record_problem:
-        return [*problems, plain_text(state.record_problem)]
+        return [plain_text(state.record_problem)]
     if not state.record.get("desired_release") or not state.current:
-        return [*problems, f"The cluster has no system database yet. This sets it up: {command('site')}"]
+        return [f"The cluster has no system database yet. This sets it up: {command('site')}"]
+    problems = []
     name = str(state.operation.get("name") or "")
     if name and name != OPERATION:
         problems.append(
@@ -331,7 +345,9 @@ def _notice(state: State, found: Upgrade) -> str:
         )
     absent = [node for node in state.all_nodes if node in state.left_out]
     if absent:
-        words.append(f"Not upgraded, and unable to start until a later run of site: {listed(absent)}.")
+        words.append(
+            f"Not upgraded: {listed(absent)}. Make sure that its engine is off. It cannot start until a later run of site."
+        )
     return " ".join(words)
 
 

@@ -41,6 +41,7 @@ def state(target: str = "11.3.1", found: dict[str, t.Any] | None = None, **chang
         "applications": ["demo.zip"],
         "nodes": NODES,
         "all_nodes": NODES,
+        "not_inspected": [],
         "limited": [],
         "left_out": [],
         "migration_command": "",
@@ -133,6 +134,13 @@ def test_all_problems_are_in_one_message() -> None:
     assert "later" not in found.problem
 
 
+def test_without_an_answer_of_a_node_only_the_findings_of_preflight_are_reported() -> None:
+    finding = {"severity": "error", "subject": "ivy_public_url", "message": "it is no address", "fix": "Correct it"}
+    found = sut.plan(state(found={}, nodes=[], not_inspected=NODES, findings=[finding], accepted=False))
+    assert found.problem.splitlines()[1:] == ["- ivy_public_url: it is no address. Correct it."]
+    assert "Not inspected: engine1" in sut.plan(state(found={}, nodes=[], not_inspected=NODES)).problem
+
+
 def test_an_interruption_needs_to_be_accepted() -> None:
     assert "engine_accept_downtime=true" in sut.plan(state(accepted=False)).problem
     assert sut.plan(state(accepted=False, check_mode=True)).problem == ""
@@ -156,7 +164,7 @@ def test_deployed_applications_must_be_declared() -> None:
 def test_the_same_version_again_rolls_out_what_differs() -> None:
     found = sut.plan(state("11.3.0"))
     assert (found.kind, found.problem) == (sut.NOTHING, "")
-    assert not (found.back_up or found.stop or found.migrate or found.deploy)
+    assert (found.back_up, found.stop, found.migrate, found.deploy) == (False, False, False, False)
 
 
 def test_an_interrupted_upgrade_goes_on_without_another_backup() -> None:
@@ -168,14 +176,14 @@ def test_an_interrupted_upgrade_goes_on_without_another_backup() -> None:
     migrated = {"migrated_at": "2026-11-29T12:10:00Z", "migrated_from": "11.3.0"}
     finishing = sut.plan(state("12.0.9", record("12.0.9", operation=OPEN, schema=migrated), accepted=False))
     assert (finishing.kind, finishing.problem, finishing.before) == (sut.FINISH, "", "11.3.0")
-    assert not (finishing.stop or finishing.migrate or finishing.back_up)
+    assert (finishing.stop, finishing.migrate, finishing.back_up) == (False, False, False)
 
 
 def test_before_the_migration_the_upgrade_is_undone_by_the_earlier_version() -> None:
     earlier = {"migrated_at": "2026-10-01T12:00:00Z", "migrated_from": "11.2.0"}
     found = sut.plan(state("11.3.0", record(operation=OPEN, schema=earlier), accepted=False))
     assert (found.kind, found.problem) == (sut.BACK, "")
-    assert not (found.stop or found.migrate or found.back_up)
+    assert (found.stop, found.migrate, found.back_up) == (False, False, False)
     assert "Nothing has to be restored." in found.notice
 
 
