@@ -80,11 +80,13 @@ ORDER = (
     "test_vanished_host",
     "test_lost_host",
     "test_power_loss",
+    "test_upgrade",
 )
 # What `make test` leaves out, since another test or the other scenario covers most of it. `make test-all` runs it.
 LEFT_OUT = (
     "molecule/debian13/tests/test_restrictions.py::",
     "test_plan.py::test_5_a_rollback_is_planned_and_approved_as_well",
+    "test_upgrade.py::",
 )
 EVERY_TEST = os.environ.get("IVY_LAB_EVERY_TEST", "0") == "1"
 # Ends a test that hangs. Nothing that works takes this long, even on a slow machine.

@@ -319,7 +319,7 @@ def _notice(state: State, found: Upgrade) -> str:
         return f"The cluster has engine {state.target} already. Only what differs is rolled out, as site does."
     if found.kind == BACK:
         return (
-            f"The upgrade was not completed, and the system database still is that of engine {state.target}. The engines "
+            f"The upgrade was not completed, and the system database still is that of engine {state.target}. Engines "
             "that were stopped start again with it. Nothing has to be restored."
         )
     if found.kind == FINISH:
@@ -340,13 +340,14 @@ def _notice(state: State, found: Upgrade) -> str:
         words.append(
             "Every application in engine_applications is deployed again."
             if found.kind == HOTFIX
-            else "Every application in engine_applications is deployed again; its projects must have been converted for "
-            "this version."
+            else "Every application in engine_applications is deployed again; its projects must have been converted "
+            "for this version."
         )
     absent = [node for node in state.all_nodes if node in state.left_out]
     if absent:
         words.append(
-            f"Not upgraded: {listed(absent)}. Make sure that its engine is off. It cannot start until a later run of site."
+            f"Not upgraded: {listed(absent)}. Make sure that its engine is off. It cannot start until a later run of "
+            "site."
         )
     return " ".join(words)
 
