@@ -18,7 +18,8 @@ options:
       - C(record) and C(record_problem) of a node, C(target) (the version in the inventory), C(ranges) (the profiles),
         C(share_applications), C(findings) of preflight, C(applications) (names in C(engine_applications)), C(nodes)
         (those of the run that answered), C(all_nodes), C(not_inspected) (hosts that preflight could not inspect),
-        C(limited) (hosts that C(--limit) leaves out), C(left_out), C(migration_command), C(plan_digest), C(accepted) (the interruption), C(check_mode) and C(start_timeout).
+        C(limited) (hosts that C(--limit) leaves out), C(left_out), C(migration_command), C(plan_digest),
+        C(accepted) (the interruption), C(check_mode) and C(start_timeout).
     type: dict
     required: true
 """
@@ -32,8 +33,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(kind), one of V(nothing), V(hotfix), V(line), V(back) and V(finish); C(problem), empty if the upgrade can be done;
-      C(notice), what users notice; the versions C(before) and C(target); C(back_up), C(stop), C(migrate) and C(deploy),
+    - C(kind), one of V(nothing), V(hotfix), V(line), V(back) and V(finish); C(problem), empty if the upgrade can be
+      done; C(notice), what users notice; the versions C(before) and C(target); C(back_up), C(stop), C(migrate) and C(deploy),
       what the run does; C(backup), made by an interrupted run; C(node) that migrates the database with the arguments
       C(command) of EngineConfigCli; and C(expected), the seconds of a start.
   type: dict

@@ -26,7 +26,7 @@ Version = tuple[int, int, int]
 
 @dataclasses.dataclass(frozen=True)
 class Upgrade:
-    """What the run has to do. ``node`` migrates the database with ``command``, which is empty if nothing is to be run."""
+    """What the run has to do. ``node`` migrates the database with ``command``; if that is empty, nothing is to be run."""
 
     kind: str = NOTHING
     problem: str = ""
@@ -53,8 +53,9 @@ class Upgrade:
 class State:
     """The cluster as the run found it, and what the inventory asks for.
 
-    ``findings`` are those of preflight, ``not_inspected`` the hosts that it could not inspect, ``limited`` the hosts that --limit leaves out, ``left_out`` the nodes in
-    ivy_proceed_without, ``nodes`` those of the run that answered, and ``migration_command`` the option with that name.
+    ``findings`` are those of preflight, ``not_inspected`` the hosts that it could not inspect, ``limited`` the
+    hosts that --limit leaves out, ``left_out`` the nodes in ivy_proceed_without, ``nodes`` those of the run that
+    answered, and ``migration_command`` the option with that name.
     """
 
     record: Item
@@ -133,8 +134,8 @@ def path_problem(current: str, target: str, ranges: profiles.Ranges, own_command
     old, new = _version(current), _version(target)
     if new < old:
         return (
-            f"The system database is that of engine {current}, and {target} is an earlier version, which cannot use it. "
-            "There is no way back but a restore."
+            f"The system database is that of engine {current}, and {target} is an earlier version, which cannot use "
+            "it. There is no way back but a restore."
         )
     if old[:2] == new[:2]:
         return ""
@@ -144,8 +145,8 @@ def path_problem(current: str, target: str, ranges: profiles.Ranges, own_command
         return str(error)
     if old < _version(str(facts["from"])):
         return (
-            f"The vendor upgrades to {target} from {facts['from']} on, and the cluster has engine {current}. Upgrade to "
-            "an earlier LTS version first."
+            f"The vendor upgrades to {target} from {facts['from']} on, and the cluster has engine {current}. Upgrade "
+            "to an earlier LTS version first."
         )
     if not facts["command"] and not own_command:
         return (
@@ -224,8 +225,8 @@ def _problems_of_run(state: State, *, found: bool) -> list[str]:
     problems = []
     if state.not_inspected and not found:
         problems.append(
-            f"Not inspected: {listed(state.not_inspected)}. Run again with preflight_scope: all and without accepting that "
-            "a host is away. Name an engine node that is to stay off in ivy_proceed_without."
+            f"Not inspected: {listed(state.not_inspected)}. Run again with preflight_scope: all and without accepting "
+            "that a host is away. Name an engine node that is to stay off in ivy_proceed_without."
         )
     if state.plan_digest:
         problems.append("ivy_plan: upgrade has no plan. Use --check to see what it would do.")
@@ -253,8 +254,8 @@ def _problems_of_cluster(state: State) -> list[str]:
     pin = state.record.get("pin") or {}
     if pin:
         problems.append(
-            f"The cluster is pinned to release {plain_text(pin.get('release'))} ({plain_text(pin.get('reason'))}). Lift "
-            f"the pin first: {command('unpin')} -e \"rollback_reason='<why>'\""
+            f"The cluster is pinned to release {plain_text(pin.get('release'))} ({plain_text(pin.get('reason'))}). "
+            f"Lift the pin first: {command('unpin')} -e \"rollback_reason='<why>'\""
         )
     node = str(state.migrating.get("node") or "")
     if node and node not in state.nodes:
@@ -287,8 +288,8 @@ def _problems_of_path(state: State) -> list[str]:
 def _way_back(state: State, version: str, backup: str) -> str:
     which = plain_text(backup) if backup else "<id>"
     return (
-        f"Set ivy_engine_version: {version}, with the source and the licence of that version, and restore the backup of "
-        f"before the upgrade: {command('restore', '-e', f'restore_backup={which}')}. What was done since then is lost."
+        f"Set ivy_engine_version: {version}, with the source and the licence of that version, and restore the backup "
+        f"of before the upgrade: {command('restore', '-e', f'restore_backup={which}')}. What was done since then is lost."
     )
 
 

@@ -38,8 +38,8 @@ def refusal(applied: str | None, record: Record | None, cluster: str, node: str,
     migrating = (record.get("schema") or {}).get("migrating")
     if migrating:
         return (
-            f"The system database is being migrated to engine {migrating.get('to')} since {migrating.get('since')}. The "
-            "playbook starts the engine afterwards. If it was interrupted, run it again: ansible-playbook "
+            f"The system database is being migrated to engine {migrating.get('to')} since {migrating.get('since')}. "
+            "The playbook starts the engine afterwards. If it was interrupted, run it again: ansible-playbook "
             "ivy.cluster.upgrade"
         )
     desired = record.get("desired_release")

@@ -465,13 +465,13 @@ def _require_engine_of_database(record: Record, change: Change) -> None:
     if migrating:
         raise NodeError(
             f"The migration of the system database from engine {known} to {migrating.get('to')} was begun at "
-            f"{migrating.get('since')} and has not ended. Nothing was changed. Run ivy.cluster.upgrade again, or restore "
-            f"backup {migrating.get('backup') or 'of before'}."
+            f"{migrating.get('since')} and has not ended. Nothing was changed. Run ivy.cluster.upgrade again, or "
+            f"restore backup {migrating.get('backup') or 'of before'}."
         )
     if known != change.engine_version:
         raise NodeError(
-            f"The system database is that of engine {known}, and ivy_engine_version is {change.engine_version}. Nothing "
-            f"was changed. To upgrade, run ivy.cluster.upgrade; otherwise set ivy_engine_version: {known}."
+            f"The system database is that of engine {known}, and ivy_engine_version is {change.engine_version}. "
+            f"Nothing was changed. To upgrade, run ivy.cluster.upgrade; otherwise set ivy_engine_version: {known}."
         )
 
 
