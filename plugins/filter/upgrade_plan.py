@@ -34,9 +34,9 @@ RETURN = r"""
 _value:
   description:
     - C(kind), one of V(nothing), V(hotfix), V(line), V(back) and V(finish); C(problem), empty if the upgrade can be
-      done; C(notice), what users notice; the versions C(before) and C(target); C(back_up), C(stop), C(migrate) and C(deploy),
-      what the run does; C(backup), made by an interrupted run; C(node) that migrates the database with the arguments
-      C(command) of EngineConfigCli; and C(expected), the seconds of a start.
+      done; C(notice), what users notice; the versions C(before) and C(target); C(back_up), C(stop), C(migrate) and
+      C(deploy), what the run does; C(backup), made by an interrupted run; C(node) that migrates the database with the
+      arguments C(command) of EngineConfigCli; and C(expected), the seconds of a start.
   type: dict
 """
 

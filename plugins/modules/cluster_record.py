@@ -296,7 +296,7 @@ record:
     schema:
       description:
         - When and where the tables of the database were created, and to which engine version they belong. After an
-          upgrade also C(migrated_from), C(migrated_at) and the C(backup) before it; C(migrating) while it migrates them.
+          upgrade also C(migrated_from), C(migrated_at) and the C(backup) before it; C(migrating) until it has ended.
       type: dict
       sample: {engine_version: 11.3.0, created_at: "2026-01-31T12:00:00Z", node: engine1}
     sources:

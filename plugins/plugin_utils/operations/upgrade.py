@@ -26,7 +26,7 @@ Version = tuple[int, int, int]
 
 @dataclasses.dataclass(frozen=True)
 class Upgrade:
-    """What the run has to do. ``node`` migrates the database with ``command``; if that is empty, nothing is to be run."""
+    """What the run has to do. ``node`` migrates the database with ``command``; if it is empty, nothing is run."""
 
     kind: str = NOTHING
     problem: str = ""
@@ -289,7 +289,7 @@ def _way_back(state: State, version: str, backup: str) -> str:
     which = plain_text(backup) if backup else "<id>"
     return (
         f"Set ivy_engine_version: {version}, with the source and the licence of that version, and restore the backup "
-        f"of before the upgrade: {command('restore', '-e', f'restore_backup={which}')}. What was done since then is lost."
+        f"of before the upgrade: {command('restore', '-e', f'restore_backup={which}')}. What was done since is lost."
     )
 
 
