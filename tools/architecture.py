@@ -29,7 +29,7 @@ COLUMNS = ("playbooks", "roles", "modules and plugins", "plugin_utils", "module_
 GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "validate": ("preflight",),
-        "change": ("plan", "site", "rollout", "deploy", "rollback", "unpin"),
+        "change": ("plan", "site", "rollout", "deploy", "upgrade", "rollback", "unpin"),
         "nodes": ("add_node", "remove_node", "restart", "drain", "undrain"),
         "rotate": ("rotate_secrets", "rotate_certificates"),
         "back up": ("backup", "restore", "go_live"),
@@ -42,7 +42,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "validate": ("preflight",),
         "services": ("haproxy", "certificates", "postgres", "elasticsearch", "file_share", "packages", "firewall"),
         "node": ("engine", "config_guard"),
-        "rollout": ("rollout", "rollback", "plan", "add_node", "remove_node"),
+        "rollout": ("rollout", "rollback", "upgrade", "plan", "add_node", "remove_node"),
         "back up": ("backup", "restore"),
         "verify": ("verify", "history", "support_bundle"),
         "service": ("maintenance",),
@@ -72,6 +72,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "balancer_*",
             "database_login*",
             "rollback_choice",
+            "upgrade_*",
             "*_node_problems",
             "maintenance_words",
             "closed_words",

@@ -55,6 +55,8 @@ options:
       - V(closed) ends the operation. It fails if a node of O(nodes) has another release, or did not
         pass the gate with it.
       - V(schema_created) records that the tables of the database exist.
+      - V(migration_begun) records that the database is migrated to O(engine_version), so that no earlier release starts
+        any more. V(migrated) records that this is done, and with O(applications) which applications are still deployed.
       - V(pinned) and V(unpinned) set and remove a pin. While a pin is set, only a rollback changes the release. A
         further O(reason) is added to those of the pin.
       - V(drained) adds O(drained) to the nodes that runs have taken out of the load balancers, with the states that
@@ -81,6 +83,8 @@ options:
       - passed
       - closed
       - schema_created
+      - migration_begun
+      - migrated
       - pinned
       - unpinned
       - drained
@@ -143,6 +147,10 @@ options:
     description: With O(state=restored), whether the cluster is isolated.
     type: bool
     default: false
+  backup:
+    description: With O(state=opened), the id of the backup that was made before the operation.
+    type: str
+    default: ""
   run_id:
     description: Set by the controller half of this module. Do not use it in tasks.
     type: str
@@ -288,7 +296,9 @@ record:
       type: dict
       sample: {engine4: "2026-01-31T12:00:00Z"}
     schema:
-      description: When, where and for which engine version the tables of the database were created.
+      description:
+        - When and where the tables of the database were created, and to which engine version they belong. After an
+          upgrade also C(migrated_from), C(migrated_at) and the C(backup) before it; C(migrating) until it has ended.
       type: dict
       sample: {engine_version: 11.3.0, created_at: "2026-01-31T12:00:00Z", node: engine1}
     sources:
@@ -366,6 +376,8 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "passed",
             "closed",
             "schema_created",
+            "migration_begun",
+            "migrated",
             "pinned",
             "unpinned",
             "drained",
@@ -405,6 +417,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "restart": {"type": "list", "elements": "str"},
     "restored": {"type": "dict"},
     "isolated": {"type": "bool", "default": False},
+    "backup": _TEXT,
 }
 
 
@@ -415,6 +428,8 @@ REQUIRED_IF = [
     ("state", "undrained", ("node",)),
     ("state", "removed", ("node",)),
     ("state", "schema_created", ("engine_version",)),
+    ("state", "migration_begun", ("engine_version",)),
+    ("state", "migrated", ("engine_version",)),
     ("state", "drained", ("drained",)),
     ("state", "deploying", ("applications",)),
     ("state", "deployed", ("applications",)),

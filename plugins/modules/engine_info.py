@@ -196,6 +196,10 @@ engine:
       description: ID of the applied release.
       type: str
       sample: 3f2a9c0d1e4b5a6978c0d1e2f3a4b5c6
+    applied_version:
+      description: Version of the engine for which the applied release was built.
+      type: str
+      sample: 11.3.0
     interrupted:
       description: Whether an activation was interrupted.
       type: bool

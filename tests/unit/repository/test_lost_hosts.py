@@ -29,6 +29,7 @@ ASSERTIONS = (f"_includes/tasks/{CHECKPOINT}", f"tasks/{CHECKPOINT}")
 CONTACT_NONE = (
     *("Validate the inventory and the options", "Leave out nodes"),
     *("Show the summary", "Show which secrets were replaced", "Show the deployment", "Report what was restored"),
+    "Report what was upgraded",
 )
 # They have one play with work on hosts, and no later play that other hosts could continue with.
 ONE_STEP = ("preflight.yml", "unpin.yml")

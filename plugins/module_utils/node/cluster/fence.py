@@ -35,6 +35,13 @@ def refusal(applied: str | None, record: Record | None, cluster: str, node: str,
             f"This node was removed from the cluster at {since}. To use it again, add it to the inventory and run: "
             f"ansible-playbook ivy.cluster.add_node -e add_node_names={node}"
         )
+    migrating = (record.get("schema") or {}).get("migrating")
+    if migrating:
+        return (
+            f"The system database is being migrated to engine {migrating.get('to')} since {migrating.get('since')}. "
+            "The playbook starts the engine afterwards. If it was interrupted, run it again: ansible-playbook "
+            "ivy.cluster.upgrade"
+        )
     desired = record.get("desired_release")
     if applied == desired:
         return ""

@@ -41,6 +41,7 @@ ADD_NODE = "add_node"
 START_STEP = "start"
 RESTART = "restart"
 RESTORE = "restore"
+UPGRADE = "upgrade"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
 _ROLL_OUT = ("site", "rollout")
@@ -144,6 +145,9 @@ def _wrong(record: Record) -> str:
         return "passed contains an invalid value"
     if not all(isinstance(time_of, str) for time_of in record["removed"].values()):
         return "removed contains an invalid value"
+    migrating = (record["schema"] or {}).get("migrating")
+    if migrating is not None and not isinstance(migrating, dict):
+        return "migrating is not a mapping"
     for states in record["drained_states"].values():
         if not isinstance(states, dict) or not all(state in SERVER_STATES for state in states.values()):
             return "drained_states contains an invalid value"
@@ -315,6 +319,7 @@ class Change(t.NamedTuple):
     restart: list[str] | None = None
     restored: dict[str, t.Any] | None = None
     isolated: bool = False
+    backup: str = ""
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
@@ -323,6 +328,7 @@ class Change(t.NamedTuple):
             step=_shortened(self.step),
             take_over=_shortened(self.take_over),
             reason=_shortened(self.reason),
+            backup=_shortened(self.backup),
         )
 
     def claim(self) -> leases.Claim:
@@ -407,7 +413,7 @@ def _open(record: Record, change: Change) -> None:
         if not take_over:
             again = (
                 f"run ivy.cluster.{operation['name']} again, which brings it to its end"
-                if operation.get("name") in (ROLLBACK, RESTORE)
+                if operation.get("name") in (ROLLBACK, RESTORE, UPGRADE)
                 else ""
             )
             raise NodeError(
@@ -422,6 +428,7 @@ def _open(record: Record, change: Change) -> None:
             "step": change.step,
             "since": timestamp(change.now),
         }
+    _require_engine_of_database(record, change)
     new_release = bool(change.release) and record["desired_release"] != change.release
     # A restore stops and starts every engine, also with the same release.
     if operation is None and (new_release or not change.release or change.operation == RESTORE):
@@ -451,6 +458,65 @@ def _open(record: Record, change: Change) -> None:
         _prolong(record, change)
     if change.engine_version and record["engine_version"] != change.engine_version:
         record["engine_version"] = change.engine_version
+    if change.backup and record["operation"] is not None and record["operation"].get("backup") != change.backup:
+        record["operation"] = {**record["operation"], "backup": change.backup}
+
+
+def _require_engine_of_database(record: Record, change: Change) -> None:
+    """Only an upgrade brings another version of the engine to the database, and a restore another database."""
+    schema = record["schema"] or {}
+    known, migrating = schema.get("engine_version"), schema.get("migrating")
+    if change.operation in (UPGRADE, RESTORE) or not known or not change.engine_version:
+        return
+    if migrating:
+        raise NodeError(
+            f"The migration of the system database from engine {known} to {migrating.get('to')} was begun at "
+            f"{migrating.get('since')} and has not ended. Nothing was changed. Run ivy.cluster.upgrade again, or "
+            f"restore backup {migrating.get('backup') or 'of before'}."
+        )
+    if known != change.engine_version:
+        raise NodeError(
+            f"The system database is that of engine {known}, and ivy_engine_version is {change.engine_version}. "
+            f"Nothing was changed. To upgrade, run ivy.cluster.upgrade; otherwise set ivy_engine_version: {known}."
+        )
+
+
+def _begin_migration(record: Record, change: Change) -> None:
+    """From now on, the database may not be that of the earlier engine any more, so no earlier release may start."""
+    schema = record["schema"]
+    if schema is None:
+        raise NodeError("The tables of the system database were not created yet, so there is nothing to migrate.")
+    if schema.get("migrating") or schema.get("engine_version") == change.engine_version:
+        return
+    record["schema"] = {
+        **schema,
+        "migrating": {
+            "to": change.engine_version,
+            "since": timestamp(change.now),
+            "node": change.node,
+            "backup": (record["operation"] or {}).get("backup", ""),
+        },
+    }
+    record["previous_release"] = None
+    record["allowed_releases"] = []
+    _remember(record, "migration begun", change, node=change.node, engine_version=change.engine_version)
+
+
+def _end_migration(record: Record, change: Change) -> None:
+    schema = dict(record["schema"] or {})
+    begun = schema.pop("migrating", None)
+    if begun is None:
+        return
+    record["schema"] = {
+        **schema,
+        "engine_version": change.engine_version,
+        "migrated_from": schema.get("engine_version", ""),
+        "migrated_at": timestamp(change.now),
+        "backup": begun.get("backup", ""),
+    }
+    if change.applications is not None:
+        record["applications"] = dict(sorted(change.applications.items()))
+    _remember(record, "migrated", change, node=change.node, engine_version=change.engine_version)
 
 
 def _prolong(record: Record, change: Change) -> None:
@@ -631,6 +697,10 @@ def apply(record: Record, change: Change) -> Record:
                 "node": change.node,
             }
             _remember(new, "schema created", change, node=change.node)
+    elif change.state == "migration_begun":
+        _begin_migration(new, change)
+    elif change.state == "migrated":
+        _end_migration(new, change)
     elif change.state == "pinned":
         release = change.release or new["desired_release"]
         if not release:

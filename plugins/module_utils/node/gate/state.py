@@ -43,6 +43,7 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
     """The applied and the running release, and whether a restart is required."""
     result: dict[str, t.Any] = {
         "applied": None,
+        "applied_version": None,
         "running": None,
         "restart_required": False,
         "restart_reasons": [],
@@ -72,6 +73,7 @@ def configuration(settings: Settings, store_path: str, unit: Unit) -> dict[str, 
         return {
             **result,
             "applied": context.recorded.applied.get("release"),
+            "applied_version": inspection.applied_manifest.engine_version if inspection.applied_manifest else None,
             "running": state.running,
             "restart_required": state.restart_required,
             "restart_reasons": state.reasons,

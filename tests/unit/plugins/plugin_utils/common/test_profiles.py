@@ -30,6 +30,7 @@ FACTS = (
     "transport",
     "runtime_deployment",
     "applications_shared",
+    "upgrade",
     "read_only_config",
     "read_only_copy",
     "enterprise_native",

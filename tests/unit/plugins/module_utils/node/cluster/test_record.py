@@ -752,3 +752,72 @@ def test_an_isolated_cluster_is_isolated_until_it_goes_live() -> None:
     assert after(change("live", operation="go_live"), start=live) == live
     with pytest.raises(NodeError, match="damaged"):
         record.parse(json.dumps({**record.empty("demo"), "isolated": 1}).encode(), "x")
+
+
+OLD, NEW = "11.3.0", "12.0.9"
+
+
+def upgrading(*more: t.Any) -> t.Any:
+    """An upgrade that was opened, and what followed."""
+    before = after(
+        change("opened", A, engine_version=OLD), change("schema_created", engine_version=OLD), change("closed", A)
+    )
+    opened = change("opened", B, "upgrade", engine_version=NEW, backup="20261129T115500Z", now=NOON + HOUR)
+    return after(opened, *more, start={**before, "applications": {"demo.zip": "1"}})
+
+
+BEGUN = change("migration_begun", operation="upgrade", engine_version=NEW)
+MIGRATED = change("migrated", operation="upgrade", engine_version=NEW)
+
+
+def test_only_an_upgrade_or_a_restore_brings_another_version_to_the_database() -> None:
+    before = after(change("opened", A), change("schema_created", engine_version=OLD), change("closed", A))
+    for operation in ("site", "rollout", "rollback", "restart"):
+        with pytest.raises(NodeError, match=r"database is that of engine 11\.3\.0.*run ivy\.cluster\.upgrade"):
+            after(change("opened", B, operation, engine_version=NEW), start=before)
+        after(change("opened", B, operation, engine_version=OLD), start=before)
+    for operation in ("upgrade", "restore"):
+        assert after(change("opened", B, operation, engine_version=NEW), start=before)["engine_version"] == NEW
+
+
+def test_until_the_migration_begins_the_earlier_release_may_start() -> None:
+    opened = upgrading()
+    assert opened["operation"]["backup"] == "20261129T115500Z"
+    assert fence.refusal(A, opened, "demo", "n1") == ""
+    assert fence.refusal(B, opened, "demo", "n1") == ""
+    undone = after(change("opened", A, "upgrade", engine_version=OLD), start=opened)
+    assert (undone["desired_release"], undone["engine_version"]) == (A, OLD)
+    with pytest.raises(NodeError, match=r"run ivy\.cluster\.upgrade again"):
+        after(change("opened", A, engine_version=OLD), start=opened)
+
+
+def test_no_engine_starts_while_the_database_is_migrated() -> None:
+    begun = upgrading(BEGUN)
+    assert begun["schema"]["engine_version"] == OLD
+    assert begun["schema"]["migrating"]["backup"] == "20261129T115500Z"
+    for release in (A, B):
+        assert "is being migrated to engine 12.0.9" in fence.refusal(release, begun, "demo", "n1")
+    taken_over = change("opened", A, engine_version=OLD, take_over="it is late")
+    with pytest.raises(NodeError, match=r"was begun at .* restore backup 20261129T115500Z"):
+        after(taken_over, start=begun)
+    assert upgrading(BEGUN, BEGUN) == begun
+
+
+def test_after_the_migration_only_the_new_release_starts() -> None:
+    done = upgrading(BEGUN, MIGRATED)
+    assert "migrating" not in done["schema"]
+    assert (done["schema"]["engine_version"], done["schema"]["migrated_from"]) == (NEW, OLD)
+    assert done["schema"]["backup"] == "20261129T115500Z"
+    # A restore recognises the cluster by it.
+    assert done["schema"]["created_at"] == upgrading()["schema"]["created_at"]
+    assert fence.refusal(B, done, "demo", "n1") == ""
+    assert "the cluster wants" in fence.refusal(A, done, "demo", "n1")
+    assert done["applications"] == {"demo.zip": "1"}
+    assert upgrading(BEGUN, MIGRATED, MIGRATED) == done
+    assert upgrading(BEGUN, MIGRATED._replace(applications={}))["applications"] == {}
+    assert [entry["operation"] for entry in done["history"]][-2:] == ["migration begun", "migrated"]
+
+
+def test_nothing_is_migrated_before_the_tables_are_there() -> None:
+    with pytest.raises(NodeError, match="not created yet"):
+        after(change("opened", A, "upgrade"), BEGUN)
