@@ -290,7 +290,7 @@ def inventories(*more: Path) -> str:
 
 
 def again() -> None:
-    """Repeats site with an empty ansible.cfg: nothing changes. Runs some other playbooks the same way, and loads all."""
+    """Repeats site with an empty ansible.cfg: nothing changes. Runs some other playbooks likewise, and loads all."""
     settings = WORK / "ansible.cfg"
     kept = settings.read_text(encoding="utf-8")
     settings.write_text("", encoding="utf-8")
