@@ -31,7 +31,7 @@ def test_a_schedule_is_accepted(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", NO_SCHEDULES)
-def test_what_is_no_schedule_is_refused(value: str) -> None:
+def test_another_text_is_refused(value: str) -> None:
     assert sut.calendar_problem(value) != ""
 
 
