@@ -64,8 +64,9 @@ def problems_of(
     """What a filter returns. The cluster record is an answer of a node, so its shape is checked first."""
     if wrong := node_answers.problem({"record": known["record"]}, "record"):
         return [f"The cluster record: {wrong}."]
-    lists = {name: tuple(str(node) for node in found) for name, found in nodes.items()}
-    return find(kind(names=tuple(str(name) for name in names), **lists, **known))
+    lists = {name: tuple(str(node) for node in found) for name, found in {"names": names, **nodes}.items()}
+    arguments: dict[str, t.Any] = {**lists, **known}
+    return find(kind(**arguments))
 
 
 def addition_problems(given: Addition) -> list[str]:
