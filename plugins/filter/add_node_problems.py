@@ -69,8 +69,11 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import node_answers
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.node_changes import Addition, addition_problems
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.node_changes import (
+    Addition,
+    addition_problems,
+    problems_of,
+)
 
 
 def add_node_problems(
@@ -81,18 +84,8 @@ def add_node_problems(
     applications: t.Mapping[str, str] | None = None,
     **nodes: t.Iterable[str],
 ) -> list[str]:
-    if wrong := node_answers.problem({"record": record}, "record"):
-        return [f"The cluster record: {wrong}."]
-    lists = {name: tuple(str(node) for node in found) for name, found in nodes.items()}
-    return addition_problems(
-        Addition(
-            tuple(str(name) for name in names),
-            **lists,
-            record=record,
-            engine_version=str(engine_version),
-            applications=applications,
-        )
-    )
+    known = {"record": record, "engine_version": str(engine_version), "applications": applications}
+    return problems_of(Addition, addition_problems, names, nodes, **known)
 
 
 class FilterModule:

@@ -64,8 +64,11 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import node_answers
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.node_changes import Removal, removal_problems
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.node_changes import (
+    Removal,
+    problems_of,
+    removal_problems,
+)
 
 
 def remove_node_problems(
@@ -76,13 +79,9 @@ def remove_node_problems(
     minimum: int,
     **nodes: t.Iterable[str],
 ) -> list[str]:
-    if wrong := node_answers.problem({"record": record}, "record"):
-        return [f"The cluster record: {wrong}."]
-    lists = {name: tuple(str(node) for node in found) for name, found in nodes.items()}
     answers = {str(answer[answer.get("ansible_loop_var", "item")]): answer.get("servers") for answer in balancers}
-    return removal_problems(
-        Removal(tuple(str(name) for name in names), **lists, record=record, balancers=answers, minimum=int(minimum))
-    )
+    known = {"record": record, "balancers": answers, "minimum": int(minimum)}
+    return problems_of(Removal, removal_problems, names, nodes, **known)
 
 
 class FilterModule:

@@ -96,9 +96,9 @@ problems:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ivy.cluster.plugins.module_utils.database import restored
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import failure
-from ansible_collections.ivy.cluster.plugins.module_utils.postgres import restored
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "state": {"type": "str", "choices": ["inspected", "prepared", "swapped", "dropped"], "default": "inspected"},

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import typing as t
 
-_TIMEOUT = 60
-_MOST_ERRORS = 2000
+from ansible_collections.ivy.cluster.plugins.module_utils.node import commands
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+
+_TIMEOUT = 60.0
 # A statement with a password must not be logged, even if it fails.
 _SESSION = (
     "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic "
@@ -16,7 +18,7 @@ _SESSION = (
 )
 
 
-class DatabaseError(RuntimeError):
+class DatabaseError(NodeError):
     """PostgreSQL does not answer, or rejects a statement."""
 
 
@@ -27,38 +29,55 @@ class Server(t.NamedTuple):
     port: int
 
 
-def run(server: Server, sql: str, variables: t.Mapping[str, str] | None = None, secrets: t.Sequence[str] = ()) -> str:
-    """The output of a script, which runs as one transaction. ``secrets`` are taken out of messages of errors."""
-    arguments = [
-        *("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--no-password", "--single-transaction"),
-        *("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse"),
-        *(f"--set={name}={value}" for name, value in (variables or {}).items()),
-        "--file=-",
-    ]
-    environment = {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "LC_ALL": "C.UTF-8",
-        "PGHOST": server.socket_directory,
-        "PGPORT": str(server.port),
-        "PGUSER": "postgres",
-        "PGDATABASE": "postgres",
-        "PGCONNECT_TIMEOUT": "10",
-        "PGOPTIONS": _SESSION,
-    }
+def run(
+    server: Server,
+    sql: str,
+    variables: t.Mapping[str, str] | None = None,
+    secrets: t.Sequence[str] = (),
+    *,
+    database: str = "postgres",
+    transaction: bool = True,
+    seconds: float = _TIMEOUT,
+) -> str:
+    """The output of a script, which runs as one transaction unless it contains statements that cannot.
+
+    psql quotes the variables. ``secrets`` are taken out of messages of errors. ``seconds`` is the longest time without
+    an output.
+    """
+    environment = commands.environment(
+        PGHOST=server.socket_directory,
+        PGPORT=str(server.port),
+        PGUSER="postgres",
+        PGDATABASE=database,
+        PGCONNECT_TIMEOUT="10",
+        PGOPTIONS=_SESSION,
+    )
+    # psql replaces variables only in what it reads.
+    reading, writing = os.pipe()
     try:
-        done = subprocess.run(
-            arguments, check=False, input=sql.encode("utf-8"), capture_output=True, env=environment, timeout=_TIMEOUT
-        )
-    except subprocess.TimeoutExpired:
-        raise DatabaseError(f"PostgreSQL has not answered within {_TIMEOUT} seconds.") from None
-    except OSError as error:
-        raise DatabaseError(f"psql cannot be run: {error.strerror}.") from None
-    if done.returncode != 0:
-        text = done.stderr.decode("utf-8", "replace")[:_MOST_ERRORS].strip()
-        for secret in filter(None, secrets):
-            text = text.replace(secret, "********").replace(secret.replace("'", "''"), "********")
-        raise DatabaseError(f"PostgreSQL on port {server.port} does not do what is needed: {text}")
-    return done.stdout.decode("utf-8", "replace")
+        with open(writing, "wb") as stream:
+            stream.write(sql.encode("utf-8"))
+        arguments = [
+            *(commands.client_program("psql"), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"),
+            *("--no-password", *(["--single-transaction"] if transaction else [])),
+            *("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse"),
+            *(f"--set={name}={value}" for name, value in (variables or {}).items()),
+            "--file=-",
+        ]
+        return commands.output_of(arguments, environment, seconds=seconds, stdin=reading)
+    except (NodeError, OSError) as error:
+        text = _without(str(error), secrets)
+        raise DatabaseError(f"PostgreSQL on port {server.port} does not do what is needed: {text}") from None
+    finally:
+        os.close(reading)
+
+
+def _without(text: str, secrets: t.Sequence[str]) -> str:
+    for secret in filter(None, secrets):
+        for form in (secret, secret.replace("'", "''")):
+            # Messages of programs are printed on one line.
+            text = text.replace(form, "********").replace(" ".join(form.split()) or form, "********")
+    return text
 
 
 def identifier(name: str) -> str:

@@ -12,9 +12,10 @@ import re
 import time
 import typing as t
 
+from ..node import commands
 from ..node.files import bounded
 from ..node.masking.text import LONGEST, failure, masked
-from . import commands, files
+from . import files
 
 # A part takes longer than its program only while the child ends.
 _MORE_SECONDS = 5.0
@@ -91,7 +92,7 @@ def gather(
 
 def _add_program(bundle: _Bundle, name: str, arguments: list[str]) -> None:
     seconds = bundle.limits.part_seconds
-    bundle.add(name, lambda limit: commands.output(arguments, limit, seconds))
+    bundle.add(name, lambda limit: commands.end_of_output(arguments, limit, seconds))
 
 
 def _add_directory(bundle: _Bundle, directory: t.Mapping[str, t.Any]) -> None:

@@ -9,9 +9,11 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed, plain_text
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import node_answers
 
 Record = t.Mapping[str, t.Any]
 Servers = t.Sequence[t.Mapping[str, t.Any]]
+Change = t.TypeVar("Change", "Addition", "Removal")
 # Digits of a checksum in a message.
 _SHORT = 12
 
@@ -50,6 +52,21 @@ class Removal:
     record: Record | None
     balancers: t.Mapping[str, Servers | None]
     minimum: int
+
+
+def problems_of(
+    kind: type[Change],
+    find: t.Callable[[Change], list[str]],
+    names: t.Iterable[str],
+    nodes: t.Mapping[str, t.Iterable[str]],
+    **known: t.Any,
+) -> list[str]:
+    """What a filter returns. The cluster record is an answer of a node, so its shape is checked first."""
+    if wrong := node_answers.problem({"record": known["record"]}, "record"):
+        return [f"The cluster record: {wrong}."]
+    lists = {name: tuple(str(node) for node in found) for name, found in {"names": names, **nodes}.items()}
+    arguments: dict[str, t.Any] = {**lists, **known}
+    return find(kind(**arguments))
 
 
 def addition_problems(given: Addition) -> list[str]:

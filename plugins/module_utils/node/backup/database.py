@@ -8,8 +8,8 @@ import os
 import tempfile
 import typing as t
 
+from .. import commands
 from ..files.errors import NodeError
-from . import commands
 from .place import Database
 
 _LOCK_MILLISECONDS = 60_000

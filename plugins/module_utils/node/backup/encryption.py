@@ -10,8 +10,8 @@ import re
 import subprocess
 import typing as t
 
+from .. import commands
 from ..files.errors import NodeError
-from . import commands
 
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}\Z")
 _SSH = re.compile(r"ssh-(ed25519|rsa) [A-Za-z0-9+/=]+( .*)?\Z")

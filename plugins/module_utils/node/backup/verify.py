@@ -9,9 +9,10 @@ import os
 import tempfile
 import typing as t
 
+from .. import commands
 from ..cluster import record
 from ..files.errors import NodeError
-from . import commands, database, encryption, manifest, paths, trees
+from . import database, encryption, manifest, paths, trees
 from .make import described
 
 NONE, CHECKSUMS, CONTENT = "none", "checksums", "content"

@@ -16,6 +16,8 @@ import pytest
 from ansible_collections.ivy.cluster.plugins.module_utils.database import logins, psql
 from ansible_collections.ivy.cluster.plugins.module_utils.database.logins import Wanted
 from ansible_collections.ivy.cluster.plugins.module_utils.database.psql import DatabaseError, Server
+from ansible_collections.ivy.cluster.plugins.module_utils.node import commands
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 from ansible_collections.ivy.cluster.tests.unit.plugins.module_utils.database.test_scram import VERIFIER
 
 FLAGS = {
@@ -130,14 +132,14 @@ def test_locked_roles_that_could_not_be_removed_are_left_alone(monkeypatch: pyte
 
 def test_an_error_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_arguments: t.Any, **_more: t.Any) -> t.Any:
-        return subprocess.CompletedProcess([], 3, b"", b"ERROR: near 'it''s' of it's")
+        raise NodeError("psql failed: ERROR: near 'it''s my secret' of it's my secret")
 
-    monkeypatch.setattr(subprocess, "run", failing)
+    monkeypatch.setattr(commands, "output_of", failing)
 
     with pytest.raises(DatabaseError) as caught:
-        psql.run(Server("/run", 1), "SELECT", secrets=["it's"])
-    assert "it's" not in str(caught.value)
-    assert "it''s" not in str(caught.value)
+        psql.run(Server("/run", 1), "SELECT", secrets=["it's  my secret"])
+    assert "my secret" not in str(caught.value)
+    assert "near" in str(caught.value)
 
 
 # --- on a server
@@ -251,6 +253,15 @@ def test_a_role_of_somebody_else_is_not_locked(database: Database) -> None:
     assert database.connect("ivy_report", "x", "SELECT 1") == "1"
     assert logins.read(database.server, "ivy_00000001", "ivy_00000001")["owner"]["login"]
     database.administrate("DROP ROLE ivy_report; DROP ROLE ivy_00000001;")
+
+
+@needs_server
+def test_a_statement_that_cannot_be_in_a_transaction(database: Database) -> None:
+    server, sql = database.server, 'CREATE DATABASE :"new"; DROP DATABASE :"new";'
+    with pytest.raises(DatabaseError, match="cannot run inside a transaction block"):
+        psql.run(server, sql, {"new": "o'ne"})
+    assert psql.run(server, sql, {"new": "o'ne"}, transaction=False) == ""
+    assert psql.run(server, "SELECT current_database();", database="system").strip() == "system"
 
 
 @needs_server

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.support import commands, files
+from ansible_collections.ivy.cluster.plugins.module_utils.node import commands
+from ansible_collections.ivy.cluster.plugins.module_utils.support import files
 from ansible_collections.ivy.cluster.plugins.module_utils.support import gather as sut
 from ansible_collections.ivy.cluster.tests import canaries
 
@@ -155,5 +156,5 @@ def test_a_directory_with_very_many_files_is_not_listed_completely(
 
 
 def test_the_status_of_a_program_is_noted() -> None:
-    data, note = commands.output([sys.executable, "-c", "print(1); raise SystemExit(3)"], 100, 60)
+    data, note = commands.end_of_output([sys.executable, "-c", "print(1); raise SystemExit(3)"], 100, 60)
     assert (data, note) == (b"1\n", "it ended with status 3")

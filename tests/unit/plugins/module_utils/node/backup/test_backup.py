@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.module_utils.node import commands
 from ansible_collections.ivy.cluster.plugins.module_utils.node.backup import (
     choice,
-    commands,
     database,
     directory,
     encryption,

@@ -12,8 +12,10 @@ import os
 import time
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.backup import commands
+from ansible_collections.ivy.cluster.plugins.module_utils.node import commands
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+
+from . import psql
 
 NEW, BEFORE = "_restore", "_before"
 _LONGEST_NAME = 63
@@ -67,24 +69,16 @@ class Server(t.NamedTuple):
 
 
 def run(server: Server, sql: str, database: str = "postgres", **variables: str) -> str:
-    """The output of statements. psql quotes the variables."""
+    """The output of statements, of which some must not be in a transaction."""
     names = {"name": server.name, "new": server.new, "before": server.before, "owner": server.owner, **variables}
-    argv = [commands.client_program("psql"), "--no-psqlrc", "--no-password", "--tuples-only", "--no-align", "--quiet"]
-    for key, value in {"ON_ERROR_STOP": "1", **names}.items():
-        argv += ["--set", f"{key}={value}"]
-    env = commands.environment(
-        PGHOST=server.socket, PGPORT=str(server.port), PGUSER="postgres", PGDATABASE=database, PGCONNECT_TIMEOUT="10"
+    return psql.run(
+        psql.Server(server.socket, server.port),
+        sql,
+        names,
+        database=database,
+        transaction=False,
+        seconds=commands.STALL_SECONDS,
     )
-    # psql replaces variables only in what it reads.
-    reading, writing = os.pipe()
-    try:
-        os.write(writing, sql.encode("utf-8"))
-    finally:
-        os.close(writing)
-    try:
-        return commands.output_of(argv, env, stdin=reading)
-    finally:
-        os.close(reading)
 
 
 def state(server: Server) -> dict[str, t.Any]:

@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the programs of PostgreSQL and age, and passes what they write on without keeping it in memory."""
+"""Runs programs with limits of bytes and time, and passes what they write on without keeping it in memory."""
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import glob
 import os
@@ -15,8 +16,8 @@ import tempfile
 import time
 import typing as t
 
-from ..files.errors import NodeError
-from ..masking.text import masked
+from .files.errors import NodeError
+from .masking.text import masked
 
 BLOCK = 1 << 20
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -49,12 +50,16 @@ def program(name: str, package: str) -> str:
     return found
 
 
-def read_descriptor(fd: int, consume: Consume, what: str, seconds: float = STALL_SECONDS) -> None:
-    """Pass on what comes from a pipe until it ends."""
+def read_descriptor(
+    fd: int, consume: Consume, what: str, seconds: float = STALL_SECONDS, end: float | None = None
+) -> None:
+    """Pass on what comes from a pipe until it ends. ``end`` limits it in all, as a time of ``time.monotonic``."""
+    # Unlike select(), it works with any number of open files.
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     while True:
-        if not poll.poll(seconds * 1000):
+        left = seconds if end is None else min(seconds, end - time.monotonic())
+        if left <= 0 or not poll.poll(left * 1000):
             raise NodeError(f"{what} has written nothing for {seconds:.0f} seconds, so it was ended.")
         block = os.read(fd, BLOCK)
         if not block:
@@ -91,15 +96,21 @@ def _last(log: t.IO[bytes]) -> str:
     return masked(" ".join(log.read().decode("utf-8", "replace").split())) or "it printed no reason"
 
 
-def output_to(argv: t.Sequence[str], env: t.Mapping[str, str], consume: Consume, **streams: t.Any) -> None:
+def output_to(
+    argv: t.Sequence[str],
+    env: t.Mapping[str, str],
+    consume: Consume,
+    seconds: float = STALL_SECONDS,
+    **streams: t.Any,
+) -> None:
     """Pass on what a program writes."""
     output = subprocess.PIPE
     with running(argv, env, stdout=output, **streams) as process, t.cast("t.IO[bytes]", process.stdout) as stream:
-        read_descriptor(stream.fileno(), consume, os.path.basename(argv[0]))
+        read_descriptor(stream.fileno(), consume, os.path.basename(argv[0]), seconds)
 
 
-def output_of(argv: t.Sequence[str], env: t.Mapping[str, str], limit: int = 1 << 20, **streams: t.Any) -> str:
-    """The output of a program that writes little."""
+def output_of(argv: t.Sequence[str], env: t.Mapping[str, str], limit: int = 1 << 20, **more: t.Any) -> str:
+    """The output of a program that writes little. ``more`` are arguments of ``output_to``."""
     blocks: list[bytes] = []
 
     def consume(block: bytes) -> None:
@@ -107,8 +118,52 @@ def output_of(argv: t.Sequence[str], env: t.Mapping[str, str], limit: int = 1 <<
         if sum(map(len, blocks)) > limit:
             raise NodeError(f"{os.path.basename(argv[0])} writes more than {limit} bytes.")
 
-    output_to(argv, env, consume, **streams)
+    output_to(argv, env, consume, **more)
     return b"".join(blocks).decode("utf-8", "replace")
+
+
+def end_of_output(argv: t.Sequence[str], limit: int, seconds: float) -> tuple[bytes, str]:
+    """The last bytes of both outputs, and why they are not complete; empty if they are.
+
+    The program may fail, and is ended when its time is over. Raises OSError if it cannot be run.
+    """
+    blocks: collections.deque[bytes] = collections.deque()
+    kept = dropped = 0
+
+    def consume(block: bytes) -> None:
+        nonlocal kept, dropped
+        blocks.append(block)
+        kept += len(block)
+        while kept - len(blocks[0]) >= limit:
+            dropped += len(blocks[0])
+            kept -= len(blocks.popleft())
+
+    process = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(SYSTEMD_COLORS="0"),
+        cwd="/",
+        start_new_session=True,
+    )
+    stream = t.cast("t.IO[bytes]", process.stdout)
+    note = ""
+    try:
+        read_descriptor(stream.fileno(), consume, argv[0], seconds, time.monotonic() + seconds)
+    except NodeError:
+        note = f"it did not end within {seconds:.0f} seconds"
+    finally:
+        stream.close()
+        process.kill()
+        process.wait()
+    data = b"".join(blocks)
+    dropped += max(0, len(data) - limit)
+    if dropped:
+        note = "; ".join(filter(None, (note, f"the first {dropped} bytes are left out")))
+    elif not note and process.returncode > 0:
+        note = f"it ended with status {process.returncode}"
+    return data[-limit:], note
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ import typing as t
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.module_utils.database import restored
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
-from ansible_collections.ivy.cluster.plugins.module_utils.postgres import restored
 
 SERVER = restored.Server("/run/postgresql", 5432, "ivy", "ivy")
 
