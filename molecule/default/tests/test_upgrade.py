@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import deployments
 import pytest
-from conftest import ROOT
 
 if TYPE_CHECKING:
     from conftest import Lab
 
+ROOT = Path(__file__).resolve().parents[3]
 OLD, NEW = "11.3.0", "11.3.1"
 TO_NEW = ("-e", f"ivy_engine_version={NEW}")
 PLAYBOOK = "playbooks/upgrade.yml"

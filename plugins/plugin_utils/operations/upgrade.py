@@ -166,7 +166,7 @@ def _version(text: str) -> Version:
 
 
 def _unusable(state: State) -> str:
-    """Why nothing can be said about the two versions; empty if both are known."""
+    """Why the two versions cannot be compared; empty if both are known."""
     try:
         _version(state.current)
         profiles.resolve_profile(state.ranges, state.target)

@@ -495,6 +495,47 @@ def test_all_steps_run_if_no_host_is_lost(cluster: Cluster, playbook: str) -> No
     assert ended.done("rollout/restart") == GROUPS["engine_nodes"]
 
 
+UPGRADE = {
+    "upgrade_plan": {"back_up": True, "stop": True, "migrate": True, "node": "engine1"},
+    "rollout_plan": {"start": True, "restart": False, "first": True, "waits": False, "gate": False, "activate": True},
+}
+
+
+def test_an_upgrade_takes_its_steps_in_order_and_migrates_once(cluster: Cluster) -> None:
+    ended = cluster.run("upgrade.yml", **UPGRADE)
+
+    assert ended.code == 0, ended.output
+    before = ["preflight/main", "rollout/gather", "upgrade/main", "rollout/build", "rollout/take_lease"]
+    installed = ["backup/create", "engine/main", "rollout/stage"]
+    away = ["upgrade/stop", "haproxy/main", "upgrade/require_stopped", "rollout/open", "rollout/activate"]
+    after = ["upgrade/migrate", "rollout/restart", "rollout/close", "config_guard/main", "upgrade/report"]
+    wanted = [*before, *installed, *away, *after]
+    steps_of_run = dict.fromkeys(line.split()[0] for line in ended.log)
+    assert [step for step in steps_of_run if step in wanted] == wanted
+    assert ended.done("upgrade/migrate") == ["engine1"]
+    assert ended.done("upgrade/stop") == ended.done("rollout/restart") == GROUPS["engine_nodes"]
+
+
+@pytest.mark.parametrize(
+    ("step", "host", "never"),
+    cases(
+        ("upgrade/stop", "engine2", ("haproxy/main", "rollout/activate", "upgrade/migrate", "rollout/restart")),
+        more=(
+            ("backup/create", "engine1", ("engine/main", "upgrade/stop")),
+            ("rollout/activate", "engine3", ("upgrade/migrate", "rollout/restart")),
+            ("upgrade/migrate", "engine1", ("rollout/restart",)),
+        ),
+    ),
+)
+def test_a_host_that_is_lost_ends_an_upgrade(cluster: Cluster, step: str, host: str, never: tuple[str, ...]) -> None:
+    ended = cluster.run("upgrade.yml", lost=f"{step} {host}", **UPGRADE)
+
+    assert ended.code != 0
+    assert host in ended.done(step), ended.output
+    assert [name for name in never if ended.done(name)] == [], ended.output
+    assert f"Cannot be reached: {host}." in ended.last, ended.output
+
+
 def test_a_check_mode_run_without_a_node_runs_all_steps_on_the_others(cluster: Cluster) -> None:
     (cluster.directory / "away/engine1").touch()
 

@@ -426,7 +426,7 @@ def test_what_the_engines_own_tool_rewrites_is_accepted_before_the_engine_starts
                     and (one.keys.get("vars") or {}).get("__rollout_configuration_state") == "accepted"
                 ]
                 found.append((path.name, len(later), [one.keys.get("run_once") for one in later]))
-    assert found == [("create_schema.yml", 1, [True])]
+    assert found == [("create_schema.yml", 1, [True]), ("run_migration.yml", 1, [None])]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -26,6 +26,11 @@ _CLIENTS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 # JGroups logs a warning for each foreign connection.
 _LINKED_IS_ENOUGH = ("ivy_jgroups_port", "ivy_jgroups_fd_port")
+# An upgrade of the engine may exchange the product.
+_REPLACED = {
+    "opensearch.service": "elasticsearch.service",
+    "elasticsearch.service": "opensearch.service",
+}
 _INSTEAD = {"database_servers": "ivy_database_host", "search_servers": "ivy_search_url"}
 
 
@@ -76,8 +81,9 @@ def _services(look: Look) -> t.Iterator[Question]:
 
 
 def _foreign(port: Port, holders: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
-    """Those who hold a port that is not theirs."""
-    return [one for one in holders if one["unit"] != port.unit]
+    """Those who hold a port that is not theirs. The role elasticsearch stops the product that the new one replaces."""
+    own = (port.unit, _REPLACED.get(port.unit))
+    return [one for one in holders if one["unit"] not in own]
 
 
 def ports(look: Look) -> t.Iterator[Finding]:

@@ -135,9 +135,9 @@ def test_all_problems_are_in_one_message() -> None:
 
 
 def test_without_an_answer_of_a_node_only_the_findings_of_preflight_are_reported() -> None:
-    finding = {"severity": "error", "subject": "ivy_public_url", "message": "it is no address", "fix": "Correct it"}
+    finding = {"severity": "error", "subject": "ivy_public_url", "message": "it is not an address", "fix": "Correct it"}
     found = sut.plan(state(found={}, nodes=[], not_inspected=NODES, findings=[finding], accepted=False))
-    assert found.problem.splitlines()[1:] == ["- ivy_public_url: it is no address. Correct it."]
+    assert found.problem.splitlines()[1:] == ["- ivy_public_url: it is not an address. Correct it."]
     assert "Not inspected: engine1" in sut.plan(state(found={}, nodes=[], not_inspected=NODES)).problem
 
 
@@ -212,7 +212,7 @@ def results(kind: str, **changes: t.Any) -> dict[str, t.Any]:
     return {**found, "migration_seconds": 61, **changes}
 
 
-def test_the_interruption_is_measured_and_the_way_back_is_said() -> None:
+def test_the_interruption_is_measured_and_the_way_back_is_printed() -> None:
     text = sut.summary(results(sut.LINE))
     assert "upgraded from engine 11.3.0 to 12.0.9." in text
     assert "away for 5 min (announced: about 42 s for the start), 1 min 1 s of it for the migration." in text

@@ -290,6 +290,12 @@ def test_another_version_of_the_right_program_is_another_service(looked: Looked)
     assert only(judged(looked)).code == "port-held"
 
 
+def test_a_search_engine_that_an_upgrade_replaces_may_hold_its_port(looked: Looked) -> None:
+    looked["engine1"]["plan"]["ports"][0]["unit"] = "opensearch.service"
+    looked["engine1"]["seen"]["ports"][0] = port_state(8080, "java", "elasticsearch.service")
+    assert [one.code for one in judged(looked) if one.code == "port-held"] == []
+
+
 def test_another_preflight_on_a_host_is_reported_once(looked: Looked) -> None:
     state = {"holders": [], "quiet": True, "error": "Address already in use"}
     looked["engine1"]["seen"].update(ports=[{**state, "port": 8080}, {**state, "port": 7800}], under_way=[7])
