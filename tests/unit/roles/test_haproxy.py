@@ -485,7 +485,7 @@ def test_a_change_of_a_server_is_in_the_journal_once(rendered: Path) -> None:
     """HAProxy writes it to its standard error as well, which systemd puts into the journal."""
     for case, servers in (("plain", []), ("odd", ["log 192.0.2.9:514 local0 notice"])):
         text = (rendered / f"{case}.cfg").read_text(encoding="utf-8")
-        backend = text[text.index("backend engine_nodes") :].split("\nbackend ")[0]
+        backend = text.split("\nbackend engine_nodes\n")[1].split("\nbackend ")[0]
         logs = [line.strip() for line in backend.splitlines() if re.match(r"\s*(no\s+)?log\s", line)]
         # A log server gets them, since it does not read the journal.
         assert logs == ["no log", *servers]
