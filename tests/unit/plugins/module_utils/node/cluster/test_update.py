@@ -138,5 +138,5 @@ def test_a_node_whose_share_is_not_mounted_is_not_new(tmp_path: Path) -> None:
     assert not sut.is_new(location(tmp_path))
     store.mkdir()
     (store / "applied.json").write_text("{}")
-    with pytest.raises(NodeError, match="findmnt --target .*mount -a, and run again"):
+    with pytest.raises(NodeError, match=r"findmnt --target .*mount -a, and run again"):
         sut.is_new(away)
