@@ -163,6 +163,8 @@ def test_after_a_rollback_the_replaced_release_ends_by_time_too() -> None:
 def test_the_fence_says_why_and_what_to_run() -> None:
     closed = after(change("opened", A), change("closed", A))
     assert "no cluster record" in fence.refusal(A, None, "demo", "n1")
+    # Nobody knows which release the cluster runs, so none may start.
+    assert "names none" in fence.refusal(A, record.empty("demo"), "demo", "n1")
     assert "No release was ever applied" in fence.refusal(None, closed, "demo", "n1")
     assert "--limit n1" in fence.refusal(B, closed, "demo", "n1")
     assert "belongs to cluster demo" in fence.refusal(A, closed, "other", "n1")
