@@ -829,7 +829,10 @@ def test_no_record_brings_more_than_words(given_record: dict[str, t.Any]) -> Non
     with contextlib.suppress(NodeError):
         read = record.parse(json.dumps({"format": 1, **given_record}).encode(), "here")
     assert isinstance(fence.refusal("a" * 32, read, "demo", "n1"), str)
-    changes = ("renewed", "opened", "passed", "closed", "schema_created", "pinned", "unpinned", "drained", "deployed")
+    changes = (
+        *("renewed", "opened", "passed", "closed", "schema_created", "pinned", "unpinned", "drained"),
+        *("deploying", "deployed"),
+    )
     for release, take_over in (("b" * 32, ""), ("", "why")):
         with_release = record.Change(
             "taken",
