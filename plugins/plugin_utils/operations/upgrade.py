@@ -289,7 +289,8 @@ def _way_back(state: State, version: str, backup: str) -> str:
     which = plain_text(backup) if backup else "<id>"
     return (
         f"Set ivy_engine_version: {version}, with the source and the licence of that version, and restore the backup "
-        f"of before the upgrade: {command('restore', '-e', f'restore_backup={which}')}. What was done since is lost."
+        f"of before the upgrade: {command('restore', '-e', f'restore_backup={which}')}. What was done since is lost. "
+        "docs/runbooks/upgrade.md describes it."
     )
 
 
