@@ -59,7 +59,8 @@ def test_all_reasons_against_adding_are_found() -> None:
 
 
 def test_a_new_node_must_get_every_application_in_use() -> None:
-    record = {**RECORD, "applications": {"demo.zip": "a" * 64, "old.zip": "b" * 64, "shop/orders.iar": "c" * 64}}
+    used = {"demo.zip": "a" * 64, "old.zip": "b" * 64, "shop/orders.iar": "c" * 64}
+    record = {**RECORD, "applications": used}
     declared = {"shop/orders.iar": "c" * 64, "new.zip": "d" * 64}
     another, missing = adding(record=record, applications={**declared, "demo.zip": "e" * 64})
     assert "The nodes use demo.zip with the checksum aaaaaaaaaaaa" in another
@@ -68,7 +69,7 @@ def test_a_new_node_must_get_every_application_in_use() -> None:
     assert "The nodes use old.zip with the checksum bbbbbbbbbbbb" in missing
     assert "does not declare it any more" in missing
     # One that no node has yet does not matter, and neither does any where the nodes share them.
-    assert adding(record=record, applications={**declared, **record["applications"]}) == []
+    assert adding(record=record, applications={**declared, **used}) == []
     assert adding(record=record) == []
     assert adding(record={**RECORD, "applications": {"\x1b[2J": "a"}}, applications={}) != []
     deploying = {"since": "noon", "owner": "kim", "applications": {"demo.zip": "a" * 64}}
