@@ -9,7 +9,7 @@ version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - C({a: {b: 1}}) has the names V(a) and V(a.b), as a program has them that reads both forms.
+  - Settings with a key C(b) within a key C(a) have the names V(a) and V(a.b), as in a program that reads both forms.
 positional: _input
 options:
   _input:
