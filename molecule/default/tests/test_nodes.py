@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 from user_load import Load
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from conftest import Browser, Lab
 
 NODE = "engine3"
+# `make test-all` repeats each run, which then changes nothing.
+EVERY_RUN = os.environ.get("IVY_LAB_EVERY_TEST", "0") == "1"
 GROUPS = ("load_balancers", "engine_nodes", "database_servers", "search_servers")
 # Prints what is there, one line each. The share of these hosts is mounted by whoever runs them, so it stays.
 REMNANTS = """
@@ -74,8 +77,9 @@ def test_a_node_leaves_and_comes_back_under_load(lab: Lab, browser: Browser) -> 
         assert found["lease"] is None
         assert NODE not in json.dumps({**found, "history": [], "removed": {}})
 
-        again = lab.playbook("playbooks/remove_node.yml", "-e", f"remove_node_names={NODE}").succeeded()
-        assert again.changed() == []
+        if EVERY_RUN:
+            again = lab.playbook("playbooks/remove_node.yml", "-e", f"remove_node_names={NODE}").succeeded()
+            assert again.changed() == []
 
         lab.playbook("playbooks/add_node.yml", "-e", f"add_node_names={NODE}").succeeded()
         assert known_by(lab) == hosts
@@ -86,6 +90,7 @@ def test_a_node_leaves_and_comes_back_under_load(lab: Lab, browser: Browser) -> 
     assert [failure for user in load.everybody for failure in user.failures] == []
     assert record(lab)["removed"] == {}
     # site would have nothing to do for the node.
-    again = lab.playbook("playbooks/add_node.yml", "-e", f"add_node_names={NODE}").succeeded()
-    assert again.changed() == []
+    if EVERY_RUN:
+        again = lab.playbook("playbooks/add_node.yml", "-e", f"add_node_names={NODE}").succeeded()
+        assert again.changed() == []
     assert lab.roll_out().succeeded().changed() == []
