@@ -153,7 +153,8 @@ def test_4_the_next_run_completes_the_release(lab: Lab) -> None:
     assert len(contents) == 1
     for name, text in ((lab.nodes[0], "kept by somebody"), (lab.nodes[1], "local and not to be lost")):
         assert lab.host(name).run(f"grep -rqs {shlex.quote(text)} {STORE}/backups").rc == 0
-    assert len({(lab.info(name) or {})["release"] for name in lab.nodes}) == 1
+    applied = [json.loads(lab.host(name).check_output(f"cat {STORE}/applied.json")) for name in lab.nodes]
+    assert len({found["release"] for found in applied}) == 1
 
 
 # Runs as the engine's user: files of any size and links where the collection's programs read.
