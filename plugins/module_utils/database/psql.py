@@ -55,7 +55,7 @@ def run(
     # psql replaces variables only in what it reads.
     reading, writing = os.pipe()
     try:
-        with open(writing, "wb") as stream:
+        with os.fdopen(writing, "wb") as stream:
             stream.write(sql.encode("utf-8"))
         arguments = [
             *(commands.client_program("psql"), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"),

@@ -91,11 +91,15 @@ def _answer(stream: socket.socket, token: str) -> None:
 def serve(listeners: t.Sequence[socket.socket], token: str, deadline: float, stop: int) -> None:
     """Answer clients until the deadline, or until the descriptor `stop` is readable."""
     by_number = {listener.fileno(): listener for listener in listeners}
+    # select() would refuse descriptors above 1023.
+    poll = select.poll()
+    for number in (stop, *by_number):
+        poll.register(number, select.POLLIN)
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
             return
-        ready, _writable, _failed = select.select([stop, *by_number], [], [], left)
+        ready = [number for number, _events in poll.poll(left * 1000)]
         if stop in ready:
             return
         for number in ready:
