@@ -165,6 +165,12 @@ UPGRADES: dict[tuple[str, ...], bool] = {
 }
 
 
+def late_chunks() -> Iterator[bytes]:
+    """A body that comes after the rules were applied. What came with the header would count as its announced length."""
+    time.sleep(0.5)
+    yield from [b"x" * 1000] * 3
+
+
 def changes_protocol(client: Client, lines: tuple[str, ...]) -> bool:
     """Whether what the client sends behind its request reaches the engine unchecked."""
     head = "\r\n".join(("GET /upgrade HTTP/1.1", f"Host: {client.host}", *lines, "", "")).encode()
@@ -212,7 +218,7 @@ def scenes(client: Client) -> dict[str, Any]:
         "own": client.ask(USER, "/own"),
         "large_body": client.ask(USER, method="POST", body=b"x" * 2001),
         "body": client.ask(USER, method="POST", body=b"x" * 1999),
-        "chunked_body": client.ask(USER, method="POST", body=iter([b"x" * 1000] * 3)),
+        "chunked_body": client.ask(USER, method="POST", body=late_chunks()),
         "large_head": client.ask(USER, headers={"X_Large": "x" * 6000}),
         "head": client.ask(USER, headers={"X_Large": "x" * 2000}),
         "errors": [client.ask(USER, path) for path in ("/%zz", "/system", "/broken")],

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import hmac
@@ -29,6 +30,20 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.gate import state
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store.store import Store
 
 KEY = b"a cluster key that is long enough"
+
+
+# Before a test replaces them.
+LIST, READ_LINK = os.listdir, os.readlink
+
+
+@pytest.fixture(autouse=True)
+def descriptors_closed(tmp_path: Path) -> t.Iterator[None]:
+    """A program that is killed closes nothing itself. Many such tests would use up the descriptors of this process."""
+    yield
+    for name in LIST("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if READ_LINK(f"/proc/self/fd/{name}").startswith(f"{tmp_path.parent}/"):
+                os.close(int(name))
 
 
 @dataclasses.dataclass
