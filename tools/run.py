@@ -48,7 +48,12 @@ def pytest(name: str, paths: list[str], needs: tuple[str, ...]) -> Step:
     return Step(name, ["python", "-m", "pytest", "-q", f"--junitxml={report}", *paths], needs, report=report)
 
 
-UNIT = pytest("Unit tests", ["tests/unit"], (TOOLS.name,))
+# Two steps, since one of them would last to the end.
+PLAYS = ["tests/unit/repository", "tests/unit/roles"]
+UNIT = [
+    pytest("Unit tests of plays", PLAYS, (TOOLS.name,)),
+    pytest("Unit tests", ["tests/unit", *(f"--ignore={path}" for path in PLAYS)], (TOOLS.name,)),
+]
 SANITY = Step("ansible-test sanity", ["tools/sanity.sh"], (TOOLS.name,))
 MUTATIONS = Step("Mutations", ["python", "tools/mutate.py"], (TOOLS.name,), background=True)
 # What `make test` does for a shorter time, `make test-all` does as long as docs/long-tests.md says.
@@ -142,7 +147,7 @@ def test(everything: list[Step], keep: bool) -> list[Step]:
 
     Then long chains come before single steps, which fit beside anything that is left.
     """
-    others = [TRIXIE, NEWEST, *LINT, *scenario("debian13", keep), *contract(check=True), SANITY, UNIT, STAND_IN]
+    others = [TRIXIE, NEWEST, *LINT, *scenario("debian13", keep), *contract(check=True), SANITY, *UNIT, STAND_IN]
     return [
         *everything,
         *scenario("default", keep),
@@ -162,7 +167,7 @@ def plan(target: str) -> list[Step]:
     plans: dict[str, list[Step]] = {
         "tools": [PYTHON_STEP, TOOLS],
         "lint": [PYTHON_STEP, TOOLS, *LINT],
-        "unit": [PYTHON_STEP, TOOLS, UNIT],
+        "unit": [PYTHON_STEP, TOOLS, *UNIT],
         "sanity": [PYTHON_STEP, TOOLS, SANITY],
         "build": [PYTHON_STEP, TOOLS, Step("Collection", ["tools/build.sh"], (TOOLS.name,), counts=False)],
         "stand-in": [*programs("java", "maven"), ARCHIVES, STAND_IN],

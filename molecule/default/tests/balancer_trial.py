@@ -34,6 +34,10 @@ USER, TRUSTED, SPEAKS_PROXY, OTHER = "127.0.0.10", "127.0.0.2", "127.0.0.3", "12
 ANOTHER_USER = "127.0.0.51"
 
 
+# The header of a request with chunks has reached the engine.
+CHUNKED_HEADER = threading.Event()
+
+
 class Engine(http.server.BaseHTTPRequestHandler):
     """Reports the headers that reached it. The path selects the response."""
 
@@ -49,6 +53,8 @@ class Engine(http.server.BaseHTTPRequestHandler):
             return
         body = json.dumps({name.lower(): ", ".join(self.headers.get_all(name) or ()) for name in self.headers}).encode()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            CHUNKED_HEADER.set()
         while "chunked" in self.headers.get("Transfer-Encoding", "") and (size := int(self.rfile.readline(), 16)):
             self.rfile.read(size + 2)
         self.send_response(401 if self.path.startswith("/secret") else 200)
@@ -166,8 +172,8 @@ UPGRADES: dict[tuple[str, ...], bool] = {
 
 
 def late_chunks() -> Iterator[bytes]:
-    """A body that comes after the rules were applied. What came with the header would count as its announced length."""
-    time.sleep(0.5)
+    """A body that comes after the rules were applied. What comes with the header counts like an announced length."""
+    CHUNKED_HEADER.wait(PATIENCE)
     yield from [b"x" * 1000] * 3
 
 
