@@ -43,6 +43,7 @@ GROUPS = {
 
 # Each run of a playbook takes ten seconds of the processor.
 EVERY_CASE = os.environ.get("IVY_LOST_HOST_CASES") == "all"
+long = pytest.mark.skipif(not EVERY_CASE, reason="make test-all runs it")
 
 
 def cases(*values: t.Any, more: tuple[t.Any, ...]) -> list[t.Any]:
@@ -1222,6 +1223,7 @@ def test_a_node_that_does_not_pass_the_gate_gets_its_release_and_its_users_back(
     assert recorded(sequence)["drained"] == []
 
 
+@long
 def test_a_node_that_its_own_files_broke_gets_them_and_its_users_back(sequence: Cluster) -> None:
     """The release stays the same."""
     break_gate(sequence, repaired=True)
@@ -1247,6 +1249,7 @@ def test_no_node_is_drained_on_a_balancer_that_has_no_other_one_up(sequence: Clu
     assert "balancer/drain without cookie engine1 lb2" in ended.log, ended.output
 
 
+@long
 def test_a_node_that_does_not_serve_with_its_release_either_stays_out(sequence: Cluster) -> None:
     break_gate(sequence, repaired=False)
 

@@ -212,6 +212,7 @@ def test_a_node_passes_the_gate_before_any_balancer_knows_it(nodes: Nodes) -> No
     assert "engine3 serves in the cluster test" in " ".join(ended.output.split())
 
 
+@lost.long
 def test_the_source_is_not_rolled_out_when_a_node_is_added(nodes: Nodes) -> None:
     new(nodes)
     ended = nodes.add(source_release="b" * 32, ivy_transport="tcp")
@@ -276,6 +277,7 @@ ADD = [
 ]
 
 
+@lost.long
 @pytest.mark.parametrize(
     ("step", "host"),
     cases(
@@ -399,6 +401,7 @@ def test_a_lost_host_is_removed_from_the_others_and_the_record(nodes: Nodes) -> 
     assert "Not cleaned, because this run did not reach it: engine3." in " ".join(ended.output.split())
 
 
+@lost.long
 def test_a_node_that_the_inventory_does_not_have_any_more_is_removed(nodes: Nodes) -> None:
     nodes.record = {**nodes.record, "passed": {"engine9": RELEASE}}
     ended = nodes.remove(remove_node_names="engine9")
@@ -444,7 +447,7 @@ def test_another_run_is_not_disturbed(nodes: Nodes, playbook: str) -> None:
     assert {line.split()[0] for line in ended.log} <= {"preflight/main", "rollout/gather", "rollout/check_applications"}
 
 
-@pytest.mark.parametrize("playbook", ["add_node.yml", "remove_node.yml"])
+@pytest.mark.parametrize("playbook", cases("add_node.yml", more=("remove_node.yml",)))
 def test_check_mode_changes_nothing(nodes: Nodes, playbook: str) -> None:
     if playbook == "add_node.yml":
         new(nodes)
