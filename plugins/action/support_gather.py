@@ -30,6 +30,8 @@ class ActionModule(ActionBase):
         params = t.cast("Result", native.plain(checked))
         variables = dict(task_vars or {})
         secrets = session.known_secrets(self, variables)
+        # Its failure says why the host is lost. What follows prints nothing, so its failure would not.
+        self._low_level_execute_command("true", sudoable=False)
         with masked_call.not_printed(self):
             found = self._gather(params, variables, secrets)
         archive.stage(archive.stage_directory(constants.DEFAULT_LOCAL_TMP), variables["inventory_hostname"], found)

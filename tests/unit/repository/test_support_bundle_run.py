@@ -71,7 +71,7 @@ def test_hosts_that_answer_are_in_the_archive_and_lost_ones_are_listed(tmp_path:
 
 
 def test_bad_options_are_reported_together_before_a_host_is_contacted(tmp_path: Path) -> None:
-    bad = {"support_bundle_part_bytes": 5, "support_bundle_host_bytes": "many", "support_bundle_directory": ""}
+    bad = {"support_bundle_part_bytes": 5, "support_bundle_host_bytes": 6, "support_bundle_directory": ""}
     status, output = bundle(tmp_path, "-e", json.dumps(bad))
     assert status != 0
     for name in bad:

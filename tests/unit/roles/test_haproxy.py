@@ -486,7 +486,7 @@ def test_a_change_of_a_server_is_in_the_journal_once(rendered: Path) -> None:
     for case, servers in (("plain", []), ("odd", ["log 192.0.2.9:514 local0 notice"])):
         text = (rendered / f"{case}.cfg").read_text(encoding="utf-8")
         backend = text.split("\nbackend engine_nodes\n")[1].split("\nbackend ")[0]
-        logs = [line.strip() for line in backend.splitlines() if re.match(r"\s*(no\s+)?log\s", line)]
+        logs = [line.strip() for line in backend.splitlines() if re.match(r"\s*(no\s+)?log(\s|$)", line)]
         # A log server gets them, since it does not read the journal.
         assert logs == ["no log", *servers]
         assert "option log-health-checks" in backend
