@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
@@ -17,12 +16,12 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import (
     plain_text,
     sentence,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations
 
 # Nothing to do; only the record has to be changed; through one running node; engines start or restart.
 NOTHING, RECORD, RUN_TIME, ENGINES = "nothing", "record", "run_time", "engines"
 _ACCEPT = "engine_accept_downtime"
 _SHORT = 12
-_RECENT = 5
 _LOG_LINES = 20
 _LOG_WIDTH = 400
 
@@ -162,7 +161,7 @@ def _at_start(state: State) -> Deployment:
         return Deployment(RECORD, notice=_dropped(state), new=new, node=next(iter(state.active)))
     serving = [node for node in state.active if state.active[node] == "active" and node not in affected]
     interrupts = bool(stop) and not serving
-    expected = _expected(state, stop[0]) if interrupts else None
+    expected = durations.typical(state.record, durations.STARTS, stop[0]) if interrupts else None
     notice = _notice_of_starts(state, stop, restart, start, serving, expected)
     if place:
         notice = _with(notice, f"{listed(place)} is set aside and deploys at its next start.")
@@ -217,14 +216,6 @@ def _notice_of_starts(
     if start:
         words.append(f"The engines on {listed(start)} do not run, and start.")
     return " ".join(words)
-
-
-def _expected(state: State, node: str) -> int | None:
-    """The median of the last starts of a node, or of all, from the record."""
-    known = [item for item in state.record.get("durations") or [] if item.get("kind") in ("start", "restart")]
-    own = [int(item["seconds"]) for item in known if item.get("node") == node][-_RECENT:]
-    found = own or [int(item["seconds"]) for item in known][-_RECENT:]
-    return round(statistics.median(found)) if found else None
 
 
 def _applications(state: State) -> str:

@@ -12,12 +12,11 @@ import dataclasses
 import functools
 import hashlib
 import re
-import statistics
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import node_answers
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations, node_answers
 
 Item = t.Mapping[str, t.Any]
 
@@ -176,10 +175,7 @@ class Plan:
 
     def seconds(self, step: Step) -> int | None:
         """Of a step, from the recent ones of the node, else of all nodes."""
-        known = [item for item in self.record.get("durations") or [] if step.kind and item.get("kind") == step.kind]
-        own = [int(item["seconds"]) for item in known if item.get("node") == step.node][-_RECENT:]
-        found = own or [int(item["seconds"]) for item in known][-_RECENT:]
-        return round(statistics.median(found)) if found else None
+        return durations.typical(self.record, [step.kind] if step.kind else [], step.node)
 
     def earlier_runs(self) -> list[int]:
         """Seconds of the recent runs of the same operation that completed a rollout."""

@@ -5,20 +5,19 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import profiles
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import ERROR, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, duration, listed, plain_text
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations
 
 OPERATION = "upgrade"
 # The cluster has this version; a version of the same line; another line; back to the version of the database before its
 # migration; the rest of an upgrade that was interrupted after it.
 NOTHING, HOTFIX, LINE, BACK, FINISH = "nothing", "hotfix", "line", "back", "finish"
 _ACCEPT = "engine_accept_downtime"
-_RECENT = 5
 
 Item = t.Mapping[str, t.Any]
 Version = tuple[int, int, int]
@@ -192,7 +191,7 @@ def _chosen(state: State) -> Upgrade:
         node=str(state.migrating.get("node") or next(iter(state.nodes), "")),
         command=tuple(words) if migrate else (),
         deploy=migrate and _deploys_again(state, facts),
-        expected=_expected(state) if migrate else None,
+        expected=durations.typical(state.record, durations.STARTS) if migrate else None,
     )
     return dataclasses.replace(found, notice=_notice(state, found))
 
@@ -307,13 +306,6 @@ def _problems_of_applications(state: State, found: Upgrade) -> list[str]:
         f"Deployed, and not in engine_applications: {listed(map(plain_text, missing))}. Engine {state.target} has no "
         "application but those, because it is installed beside the earlier one. Add each version that is in use."
     ]
-
-
-def _expected(state: State) -> int | None:
-    """The median of the last starts, from the record."""
-    known = [item for item in state.record.get("durations") or [] if item.get("kind") in ("start", "restart")]
-    found = [int(item["seconds"]) for item in known][-_RECENT:]
-    return round(statistics.median(found)) if found else None
 
 
 def _notice(state: State, found: Upgrade) -> str:

@@ -11,7 +11,6 @@ import typing as t
 
 from . import lease as leases
 
-_LONGEST_TEXT = 1000
 _MOST = 1000
 
 
@@ -21,19 +20,15 @@ def begun(applications: t.Mapping[str, str], owner: str, since: str) -> dict[str
 
 def readable(value: t.Any) -> dict[str, t.Any] | None:
     """What was read, if it is valid."""
-    if not isinstance(value, dict) or not _is_text(value.get("owner")):
+    if not isinstance(value, dict) or not leases.is_short_text(value.get("owner")):
         return None
     found = value.get("applications")
     if not isinstance(found, dict) or not 0 < len(found) <= _MOST:
         return None
-    if not all(_is_text(part) for pair in found.items() for part in pair):
+    if not all(leases.is_short_text(part) for pair in found.items() for part in pair):
         return None
     try:
         leases.seconds(value["since"])
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         return None
     return {"since": value["since"], "owner": value["owner"], "applications": dict(found)}
-
-
-def _is_text(value: t.Any) -> bool:
-    return isinstance(value, str) and len(value) <= _LONGEST_TEXT

@@ -14,7 +14,6 @@ from . import lease as leases
 # A forced restart that did not reach a node in this time is not continued.
 LONGEST_RESTART = 24 * 3600.0
 _LONGEST_NAME = 255
-_LONGEST_TEXT = 1000
 _MOST_NODES = 1000
 
 Record = dict[str, t.Any]
@@ -40,10 +39,6 @@ def _is_name(value: t.Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME
 
 
-def _is_text(value: t.Any) -> bool:
-    return isinstance(value, str) and len(value) <= _LONGEST_TEXT
-
-
 def _is_time(value: t.Any) -> bool:
     try:
         return isinstance(value, str) and leases.seconds(value) > 0
@@ -55,8 +50,8 @@ def _is_entry(entry: t.Any) -> bool:
     return (
         isinstance(entry, dict)
         and _is_time(entry.get("since"))
-        and _is_text(entry.get("owner"))
-        and _is_text(entry.get("reason"))
+        and leases.is_short_text(entry.get("owner"))
+        and leases.is_short_text(entry.get("reason"))
         and isinstance(entry.get("stopped"), bool)
     )
 
@@ -65,7 +60,7 @@ def _is_restart(value: t.Any) -> bool:
     return (
         isinstance(value, dict)
         and _is_time(value.get("since"))
-        and _is_text(value.get("owner"))
+        and leases.is_short_text(value.get("owner"))
         and isinstance(value.get("nodes"), list)
         and 0 < len(value["nodes"]) <= _MOST_NODES
         and all(map(_is_name, value["nodes"]))

@@ -54,6 +54,10 @@ def seconds(text: str) -> int:
     return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
 
 
+def is_short_text(value: t.Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT
+
+
 def problem(lease: t.Any) -> str:
     """What is wrong with a lease that was read; empty if nothing is."""
     if lease is None:
@@ -61,8 +65,7 @@ def problem(lease: t.Any) -> str:
     if not isinstance(lease, dict):
         return "lease is not of the right kind"
     for name in _TEXTS:
-        value = lease.get(name)
-        if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        if not is_short_text(lease.get(name)):
             return f"lease.{name} is not a short text"
     if not lease["run_id"]:
         return "lease.run_id is empty"
