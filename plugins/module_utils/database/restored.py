@@ -37,6 +37,7 @@ SELECT json_build_object(
 );
 """
 _EXTENSIONS = "SELECT coalesce(json_agg(extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql';"
+_EXTENSION = 'SET search_path = public; CREATE EXTENSION IF NOT EXISTS :"extension";'
 _END_SESSIONS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = ANY (string_to_array(:'databases', E'\\x1f')) AND pid <> pg_backend_pid();
@@ -116,7 +117,7 @@ def prepare(server: Server, extensions: t.Sequence[str], locale: str, again: boo
     run(server, _SCHEMA, server.new)
     present = json.loads(run(server, _EXTENSIONS, server.name)) if server.name in found["databases"] else []
     for extension in sorted({*extensions, *present}):
-        run(server, 'CREATE EXTENSION IF NOT EXISTS :"extension";', server.new, extension=extension)
+        run(server, _EXTENSION, server.new, extension=extension)
     return found
 
 

@@ -481,3 +481,29 @@ def test_conditions_that_take_null_for_a_text_are_found() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_condition_takes_null_for_a_text(path: Path) -> None:
     assert {task.name: found for task in load(path) if (found := compares_nothing(task))} == {}
+
+
+def mappings(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    for one in value if isinstance(value, list) else []:
+        yield from mappings(one)
+
+
+def logins_of_administrator(content: Any) -> list[dict[str, Any]]:
+    return [found for found in mappings(content) if found.get("login_user") == "postgres"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_administrator_of_the_database_calls_no_function_of_its_owner(path: Path) -> None:
+    """See plugins/module_utils/database/options.py."""
+    for login in logins_of_administrator(yaml.safe_load(path.read_text(encoding="utf-8"))):
+        assert login.get("connect_params") == {"options": "-c search_path=pg_catalog"}, login
+
+
+def test_the_logins_of_the_administrator_are_found() -> None:
+    found = [path for path in FILES if logins_of_administrator(yaml.safe_load(path.read_text(encoding="utf-8")))]
+    assert len(found) >= 5
+    modules = [path for path in FILES if "community.postgresql.postgresql_" in path.read_text(encoding="utf-8")]
+    assert {path.parts[-3] for path in modules} == {path.parts[-3] for path in found}, "a role without such a login"

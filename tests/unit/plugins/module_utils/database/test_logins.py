@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import tempfile
 import typing as t
 from pathlib import Path
 
@@ -18,6 +16,10 @@ from ansible_collections.ivy.cluster.plugins.module_utils.database.logins import
 from ansible_collections.ivy.cluster.plugins.module_utils.database.psql import DatabaseError, Server
 from ansible_collections.ivy.cluster.plugins.module_utils.node import commands
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.tests.unit.plugins.module_utils.database.database_server import (
+    Database,
+    needs_server,
+)
 from ansible_collections.ivy.cluster.tests.unit.plugins.module_utils.database.test_scram import VERIFIER
 
 FLAGS = {
@@ -144,56 +146,6 @@ def test_an_error_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- on a server
 
-PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/nowhere"))
-needs_server = pytest.mark.skipif(
-    not (PROGRAMS / "initdb").exists() or shutil.which("psql") is None, reason="this machine has no PostgreSQL"
-)
-PORT = 5432
-
-
-class Database:
-    """A PostgreSQL server with a database, in a temporary directory."""
-
-    def __init__(self, directory: str) -> None:
-        self.server = Server(directory, PORT)
-
-    def connect(self, user: str, password: str, query: str) -> str:
-        """The output of a query of an engine, with a password."""
-        command = ["psql", "--no-psqlrc", "-h", self.server.socket_directory, "-U", user, "-d", "system", "-Atc", query]
-        environment = {**os.environ, "PGPASSWORD": password}
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
-        return (done.stdout + done.stderr).strip()
-
-    def administrate(self, sql: str) -> None:
-        psql.run(self.server, sql)
-
-
-@pytest.fixture(scope="module")
-def database() -> t.Iterator[Database]:
-    as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    # The path of a socket is short.
-    with tempfile.TemporaryDirectory(prefix="ivy") as directory:
-        if as_postgres:
-            shutil.chown(directory, "postgres")
-        data = f"{directory}/data"
-
-        def program(name: str, *arguments: str) -> None:
-            command = [*as_postgres, str(PROGRAMS / name), *arguments]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=directory)
-
-        program("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
-        rules = 'local all postgres trust\nlocal all +"ivy" scram-sha-256\n'
-        Path(data, "pg_hba.conf").write_text(rules, encoding="ascii")
-        options = f"-c listen_addresses= -c port={PORT} -c fsync=off -c unix_socket_directories={directory}"
-        program("pg_ctl", "-D", data, "-w", "-l", f"{directory}/log", "-o", options, "start")
-        try:
-            made = Database(directory)
-            base = ["psql", "--no-psqlrc", "-h", directory, "-U", "postgres", "-qAtc"]
-            subprocess.run([*base, "CREATE DATABASE system"], check=True)
-            yield made
-        finally:
-            program("pg_ctl", "-D", data, "-m", "immediate", "stop")
-
 
 @needs_server
 def test_a_password_is_changed_while_an_engine_uses_the_one_before(database: Database) -> None:
@@ -268,7 +220,7 @@ def test_a_statement_that_cannot_be_in_a_transaction(database: Database) -> None
 def test_a_login_that_owns_something_stays_locked(database: Database) -> None:
     wanted = Wanted("ivy", "ivy_0000000e", "fifth")
     logins.ensure(database.server, wanted, check=False)
-    database.administrate("CREATE TABLE of_login (); ALTER TABLE of_login OWNER TO ivy_0000000e;")
+    database.administrate("CREATE TABLE public.of_login (); ALTER TABLE public.of_login OWNER TO ivy_0000000e;")
     logins.ensure(database.server, wanted._replace(login="ivy_0000000f"), check=False)
 
     assert wanted.login in logins.retire(database.server, "ivy", "ivy_0000000f", 0, check=False).roles
@@ -277,7 +229,7 @@ def test_a_login_that_owns_something_stays_locked(database: Database) -> None:
     assert [other for other in state["others"] if other["name"] == wanted.login] == [
         {"name": wanted.login, "login": False, "password": False, "sessions": 0}
     ]
-    database.administrate("DROP TABLE of_login; DROP ROLE ivy_0000000e;")
+    database.administrate("DROP TABLE public.of_login; DROP ROLE ivy_0000000e;")
 
 
 def test_a_server_that_does_not_run_is_an_error(tmp_path: Path) -> None:
