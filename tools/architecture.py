@@ -59,6 +59,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "directory_problem",
             "file_sha256",
             "calendar_problem",
+            "certificate_request_problem",
             "regex_problem",
             "flat_keys",
         ),
