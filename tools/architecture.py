@@ -91,7 +91,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "release": ("release",),
         "yaml": ("yaml",),
         "node": ("node",),
-        "host state": ("host_state",),
+        "host state": ("host_state", "certificates"),
         "operations": ("operations", "verify"),
         "drift": ("drift", "adopt"),
     },
