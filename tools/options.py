@@ -104,7 +104,7 @@ def row(option: Option) -> str:
 
 def section(role: Path) -> str:
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
-    head = [f"## {role.name}", "", f"{markdown(specs['main']['short_description'])}."]
+    head = [f"## {role.name}", "", f"{markdown(specs.get('main', specs.get('validate'))['short_description'])}."]
     options = options_of(role)
     if not options:
         return "\n".join([*head, "", "This role has no options.", ""])
