@@ -124,7 +124,9 @@ def test_every_entry_point_that_others_use_is_specified() -> None:
     assert len({(role, entry) for _path, role, entry in used}) > 20
     missing = {(role, entry) for _path, role, entry in used if entry not in specs(ROOT, role)}
     # One that does nothing only loads the variables of its role.
-    tasks = {(role, entry): yaml.safe_load(text_of(ROOT / f"roles/{role}/tasks/{entry}.yml")) for role, entry in missing}
+    tasks = {
+        (role, entry): yaml.safe_load(text_of(ROOT / f"roles/{role}/tasks/{entry}.yml")) for role, entry in missing
+    }
     assert {name for name, content in tasks.items() if content} == set()
 
 
