@@ -101,6 +101,11 @@ def addition_problems(given: Addition) -> list[str]:
             f"A deployment of {plain_text(deploying['owner'] or 'unknown')} since {plain_text(deploying['since'])} was "
             f"not completed, and the engines may have different applications. Finish it first: {command('deploy')}"
         )
+    if record.get("isolated"):
+        problems.append(
+            "The cluster was restored and is isolated, so no load balancer may use a node, and a new one would get "
+            f"users. Let them in first: {command('go_live')}"
+        )
     version = record.get("engine_version")
     if version and version != given.engine_version:
         problems.append(

@@ -236,6 +236,7 @@ REAL = (
     "rollout/respect_taken_out",
     "rollout/take_out_absent",
     "rollout/put_back",
+    "rollout/keep_isolated",
     "rollout/drain",
     "rollout/prefer",
 )
@@ -1000,6 +1001,30 @@ def test_a_node_that_a_run_has_taken_out_is_used_again_as_operators_had_it(lease
     assert (found["drained"], found["drained_states"]) == ([], {})
     assert leased.requested("lb1") == {"engine1": "ready", "engine2": "ready", "engine3": "drain"}
     assert leased.requested("lb2") == {"engine1": "ready", "engine2": "ready", "engine3": "ready"}
+
+
+def test_no_balancer_uses_a_node_of_an_isolated_cluster(leased: Cluster) -> None:
+    nodes = GROUPS["engine_nodes"]
+    leased.balancer("lb1", nodes, out=dict.fromkeys(nodes, "maint"))
+    # It was set up anew.
+    leased.balancer("lb2", nodes)
+    directory, uid, gid = str(leased.directory / "share"), os.geteuid(), os.getegid()
+    isolated = {"since": "2026-01-01T00:00:00Z", "owner": "kim", "reason": "backup x"}
+    with record.locked(directory, uid, gid):
+        record.write(directory, {**record.empty("test"), "drained": ["engine3"], "isolated": isolated}, uid, gid)
+    leased.begin_with("stage", "keep_isolated")
+    leased.begin_with("restart", "put_back")
+    location = {name: f"{{{{ {value} }}}}" for name, value in LOCATION.items()}
+    task = {"name": "Read", "ivy.cluster.cluster_record": location, "register": "__rollout_record", "run_once": True}
+    leased.write(leased.collection / "roles/rollout/tasks/open.yml", yaml.safe_dump([task]))
+
+    ended = leased.run("rollout.yml", __rollout_current={"isolated": {"since": "noon"}})
+
+    assert ended.code == 0, ended.output
+    found = record.read(directory, uid, gid)
+    assert found is not None
+    assert found["drained"] == []
+    assert leased.requested("lb1") == leased.requested("lb2") == dict.fromkeys(nodes, "maint")
 
 
 # The state of the unit is in a file for each host. What is asked for is logged.

@@ -45,6 +45,7 @@ def test_a_new_node_can_be_added() -> None:
         ({"names": NODES}, "Nothing was rolled out to this cluster yet"),
         ({"applied": ["engine1"]}, "No release was ever applied to engine2 either"),
         ({"record": {**RECORD, "operation": {"name": "site", "owner": "kim", "since": "noon"}}}, "site of kim is open"),
+        ({"record": {**RECORD, "isolated": {"since": "noon"}}}, "is isolated"),
         ({"engine_version": "12.0.9"}, "The cluster runs engine 11.3.0, and ivy_engine_version is 12.0.9"),
     ],
 )
