@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command, completing
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import (
     columns,
     count,
@@ -115,9 +115,9 @@ def _problem_of_cluster(state: State) -> str:
     if operation:
         name = str(operation.get("name"))
         return (
-            f"A {plain_text(name)} of {plain_text(operation.get('owner') or 'unknown')} since "
+            f"The operation {plain_text(name)} of {plain_text(operation.get('owner') or 'unknown')} since "
             f"{plain_text(operation.get('since'))} has not been completed, so the nodes may differ. Nothing was "
-            f"changed. Complete it first: {command(name if name in ('site', 'rollout', 'rollback') else 'site')}"
+            f"changed. Complete it first: {completing(name)}"
         )
     return ""
 

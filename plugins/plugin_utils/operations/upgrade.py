@@ -8,7 +8,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import profiles
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command, completing
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import ERROR, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, duration, listed, plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations
@@ -246,9 +246,9 @@ def _problems_of_cluster(state: State) -> list[str]:
     name = str(state.operation.get("name") or "")
     if name and name != OPERATION:
         problems.append(
-            f"A {plain_text(name)} of {plain_text(state.operation.get('owner') or 'unknown')} since "
+            f"The operation {plain_text(name)} of {plain_text(state.operation.get('owner') or 'unknown')} since "
             f"{plain_text(state.operation.get('since'))} has not been completed, so the nodes may differ. Complete it "
-            f"first: {command(name)}"
+            f"first: {completing(name)}"
         )
     pin = state.record.get("pin") or {}
     if pin:

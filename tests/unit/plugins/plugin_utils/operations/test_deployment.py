@@ -135,7 +135,11 @@ def test_nothing_is_done_twice(run_time: bool) -> None:
         ({"record_problem": "The share is away."}, "The share is away."),
         (
             {"record": {"desired_release": "1", "operation": {"name": "rollout", "owner": "kim\x1b", "since": "noon"}}},
-            "A rollout of kim\\x1b since noon has not been completed",
+            "The operation rollout of kim\\x1b since noon has not been completed",
+        ),
+        (
+            {"record": {"desired_release": "1", "operation": {"name": "restore", "owner": "kim", "since": "noon"}}},
+            "Complete it first: ansible-playbook ivy.cluster.restore -e 'restore_backup=<id>'",
         ),
     ],
 )

@@ -125,7 +125,7 @@ def test_all_problems_are_in_one_message() -> None:
         "config/ivy.yaml:3: engine 12.0.9 does not read 'X'. Its name is 'Y'.",
         "ivy_plan: upgrade has no plan",
         "--limit leaves out lb1",
-        "A rollout of unknown",
+        "The operation rollout of unknown",
         "pinned to release 2222",
         "There is no way back but a restore.",
         "engine_accept_downtime is not set",
