@@ -58,7 +58,7 @@ def test_a_hotfix_stops_all_engines_and_needs_no_conversion_before_12() -> None:
     assert (found.kind, found.problem, found.before, found.target) == (sut.HOTFIX, "", "11.3.0", "11.3.1")
     assert (found.back_up, found.stop, found.migrate, found.deploy) == (True, True, True, False)
     assert (found.node, found.command, found.expected) == ("engine1", (), 42)
-    assert "Users notice: the service is away from the stop of all engines until the first one" in found.notice
+    assert "Users notice: the service is unavailable from the stop of all engines until the first one" in found.notice
     assert "about 42 s, as the last ones took" in found.notice
     assert "Until the migration begins, the upgrade can be undone" in found.notice
     assert "at most 5 min (engine_start_timeout)" in sut.plan(state(found=record(durations=[]))).notice
