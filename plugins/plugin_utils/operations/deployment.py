@@ -205,8 +205,8 @@ def _notice_of_starts(
             limit = f"at most {duration(state.start_timeout)} for each start (engine_start_timeout)"
             how_long = f"about {duration(expected)}, as its last starts took" if expected is not None else limit
             words.append(
-                "Users notice: the service is unavailable from the stop until the first engine has started and deployed "
-                f"it, {how_long}. Then everybody logs in again."
+                "Users notice: the service is unavailable from the stop until the first engine has started and "
+                f"deployed it, {how_long}. Then everybody logs in again."
             )
     if restart:
         words.append(

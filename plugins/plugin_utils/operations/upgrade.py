@@ -325,8 +325,8 @@ def _notice(state: State, found: Upgrade) -> str:
     start = f"about {duration(found.expected)}, as the last ones took" if found.expected is not None else limit
     words = [
         f"Engine {state.current} is replaced by {state.target}. Users notice: the service is unavailable from the stop "
-        "of all engines until the first one has passed the gate, which is the time of the migration of the system database "
-        f"and of one start, {start}. Then everybody logs in again.",
+        "of all engines until the first one has passed the gate, which is the time of the migration of the system "
+        f"database and of one start, {start}. Then everybody logs in again.",
         "Until the migration begins, the upgrade can be undone by running it with the earlier ivy_engine_version; from "
         "then on, only by a restore of the backup that is made before.",
     ]

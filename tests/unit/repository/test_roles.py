@@ -77,12 +77,17 @@ OPERATION = re.compile(r"^ *(?:rollout|site)_operation: (\w+)$", re.MULTILINE)
 
 def test_the_operations_that_playbooks_and_roles_set_are_choices() -> None:
     """A role that is included with its specification would reject another one. One that nothing sets is outdated."""
-    files = [*(ROOT / "playbooks").rglob("*.yml"), *ROOT.glob("roles/*/tasks/*.yml"), ROOT / "roles/rollout/defaults/main.yml"]
+    files = [
+        *(ROOT / "playbooks").rglob("*.yml"),
+        *ROOT.glob("roles/*/tasks/*.yml"),
+        ROOT / "roles/rollout/defaults/main.yml",
+    ]
     found = {name for path in files for name in OPERATION.findall(path.read_text(encoding="utf-8"))}
     assert found == set(options("rollout")["rollout_operation"]["choices"])
 
 
-# The filters of Ansible that return a set in any order, which a file or a message would have in another order after the next run.
+# The filters of Ansible that return a set in any order, which a file or a message would have in another order after the
+# next run.
 UNORDERED = re.compile(r"\|\s*(?:difference|intersect|symmetric_difference|union)\s*(?=\()")
 # They keep the order that they are given, so what follows them decides.
 KEEPS_ORDER = re.compile(r"\s*\|\s*(?:difference|intersect|symmetric_difference|union|reject|select)\s*(?=\()")
@@ -121,15 +126,20 @@ TEMPLATED = [
 
 @pytest.mark.parametrize("path", TEMPLATED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_is_written_has_the_same_order_after_each_run(path: Path) -> None:
-    """Otherwise a file changes without a reason, and a list of hosts in a message cannot be compared with the one before."""
-    assert unordered(path.read_text(encoding="utf-8")) == [], "use reject('in', ...) and select('in', ...), which keep the order"
+    """Otherwise a file changes without a reason, and lists of hosts in two messages cannot be compared."""
+    assert unordered(path.read_text(encoding="utf-8")) == [], (
+        "use reject('in', ...) and select('in', ...), which keep the order"
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
         ("{{ a | difference(['/']) | join(' ') }}", ["| difference(['/'])"]),
-        ("{{ a | difference(b | map('f')) | difference(c) }} {{ d | sort }}", ["| difference(b | map('f')) | difference(c)", "| difference(c)"]),
+        (
+            "{{ a | difference(b | map('f')) | difference(c) }} {{ d | sort }}",
+            ["| difference(b | map('f')) | difference(c)", "| difference(c)"],
+        ),
         ("{% if a | difference(['/']) | length > 0 %}", []),
         ("{{ a | union(b) | sort | join(' ') }}", []),
         ("{{ a | intersect(b) | reject('in', c) | list | length }}", []),

@@ -77,7 +77,9 @@ def quoted_messages(text: str) -> Iterator[str]:
 
 
 def unknown_names(text: str) -> set[str]:
-    names = {name for name in CODE.findall(documents.outside_blocks(text)) if re.fullmatch(r"[a-z]+(?:_[a-z0-9]+)+", name)}
+    names = {
+        name for name in CODE.findall(documents.outside_blocks(text)) if re.fullmatch(r"[a-z]+(?:_[a-z0-9]+)+", name)
+    }
     return {name for name in names if name.partition("_")[0] in PREFIXES} - options() - OTHERS
 
 
@@ -90,10 +92,11 @@ def test_a_runbook_has_the_same_headings_as_the_others(path: Path) -> None:
 
 
 def test_every_playbook_has_a_runbook_and_the_readme_names_each_of_them() -> None:
-    described = set()
+    described: set[str] = set()
     for path in RUNBOOKS:
         for command in documents.commands_in(path.read_text(encoding="utf-8")):
-            described.update(re.findall(r"\bivy\.cluster\.(\w+)", command) if command.startswith("ansible-playbook") else [])
+            if command.startswith("ansible-playbook"):
+                described.update(re.findall(r"\bivy\.cluster\.(\w+)", command))
     assert described == documents.PLAYBOOKS
     text = README.read_text(encoding="utf-8")
     assert [path.name for path in RUNBOOKS if f"(docs/runbooks/{path.name})" not in text] == []
@@ -120,9 +123,11 @@ def test_the_messages_that_are_quoted_exist(path: Path) -> None:
 
 def test_commands_options_and_messages_are_found() -> None:
     text = (
-        "Set `ivy_no_such`, and run `ansible-playbook ivy.cluster.site -e a=1 -e '{\"b\": [1]}'` with `-e \"c='<why>'\"`.\n\n"
+        "Set `ivy_no_such`, and run `ansible-playbook ivy.cluster.site -e a=1 -e '{\"b\": [1]}'` "
+        "with `-e \"c='<why>'\"`.\n\n"
         "```sh\nansible-playbook ivy.cluster.site -e @file -e d=2\n```\n\n## If it fails\n\n"
-        "| message | what to do |\n|---|---|\n| `The cluster is ... locked`, `site` | wait |\n\n## Abort\n\n| `Not this one` | |\n"
+        "| message | what to do |\n|---|---|\n| `The cluster is ... locked`, `site` | wait |\n\n"
+        "## Abort\n\n| `Not this one` | |\n"
     )
     assert set(set_options(text)) == {"a", "b", "c", "d"}
     assert list(quoted_messages(text)) == ["The cluster is", "locked"]

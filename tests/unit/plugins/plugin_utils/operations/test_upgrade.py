@@ -215,7 +215,7 @@ def results(kind: str, **changes: t.Any) -> dict[str, t.Any]:
 def test_the_interruption_is_measured_and_the_way_back_is_printed() -> None:
     text = sut.summary(results(sut.LINE))
     assert "upgraded from engine 11.3.0 to 12.0.9." in text
-    assert "away for 5 min (announced: about 42 s for the start), 1 min 1 s of it for the migration." in text
+    assert "unavailable for 5 min (announced: about 42 s for the start), 1 min 1 s of it for the migration." in text
     assert "There is no rollback to the earlier version any more." in text
     assert "restore_backup=20261129T115500Z" in text
     assert "away" not in sut.summary(results(sut.FINISH, stopped_at=0))
