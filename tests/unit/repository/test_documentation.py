@@ -74,7 +74,8 @@ def commands_in(text: str) -> Iterator[str]:
     """The commands in blocks for a shell one by one, and those of make and Ansible within a line."""
     lines = [line for block in blocks(text) if block.language == "sh" for line in block.commands]
     within = [code.replace("\n", " ") for code in re.findall(r"`([^`]+)`", outside_blocks(text))]
-    lines += [code for code in within if code.split(" ")[0] in ("make", "ansible", "ansible-playbook")]
+    # "ansible -m ping" is only the name of a measurement.
+    lines += [code for code in within if re.match(r"make |make$|ansible-playbook|ansible [^-]", code)]
     for line in lines:
         for part in re.split(r"&&|;|\|", line):
             yield re.sub(r"^(\w+=\S+ +)+", "", part.strip())
