@@ -24,11 +24,11 @@ hosts: ## Create the demo's hosts without installing anything on them
 	@$(RUN) hosts
 
 .PHONY: test
-test: ## Run all tests, as .ci/run does: lint, unit tests, sanity tests, molecule, contract
+test: ## Run lint, unit and sanity tests and most tests on live clusters, as .ci/run does
 	@$(RUN) test
 
 .PHONY: test-all
-test-all: ## Run all tests with the long ones at full length, and break the code on purpose; takes two hours
+test-all: ## Run all tests, the long ones at full length, and break the code on purpose; takes two hours
 	@$(RUN) test-all
 
 .PHONY: lint

@@ -49,7 +49,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "drift": ("drift", "adopt"),
     },
     {
-        "call": ("validate_run", "chosen_nodes", "playbook_command", "run_summary", "addresses", "profile"),
+        "call": ("validate_run", "chosen_nodes", "*_command", "run_summary", "addresses", "profile"),
         "preflight": ("preflight_*",),
         "release": ("config_release", "shipped_jvm_options", "sso_headers", "*_fingerprint", "release_has_*"),
         "shared configuration": ("shared_config*", "node_releases"),

@@ -35,8 +35,8 @@ _value:
   description:
     - C(way), one of V(nothing), V(record), V(run_time) and V(engines); C(problem), empty if the applications can be
       deployed; C(notice), what users notice; C(new), names of applications; C(node) that deploys; C(stop), C(restart),
-      C(start) and C(place), nodes; C(lacks); C(interrupts), whether the service is away; and C(expected), for how many
-      seconds.
+      C(start) and C(place), nodes; C(lacks); C(interrupts), whether the service is unavailable; and C(expected),
+      for how many seconds.
   type: dict
 """
 

@@ -9,7 +9,7 @@ version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - What was deployed, where and how long it took, and for how long the service was away.
+  - What was deployed, where and how long it took, and for how long the service was unavailable.
 positional: _input, part
 options:
   _input:

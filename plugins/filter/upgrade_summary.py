@@ -9,7 +9,7 @@ version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - What was upgraded, for how long the service was away, and how to go back.
+  - What was upgraded, for how long the service was unavailable, and how to go back.
 positional: _input
 options:
   _input:

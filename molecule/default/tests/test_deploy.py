@@ -30,7 +30,7 @@ def test_1_no_engine_stops_before_the_interruption_is_accepted(lab: Lab, changed
     pids = lab.pids()
     refused = lab.playbook("playbooks/deploy.yml", *deployments.declared(changed))
     assert refused.status != 0
-    assert "Users notice: the service is away from the stop until the first engine" in refused.output
+    assert "Users notice: the service is unavailable from the stop until the first engine" in refused.output
     assert "Nothing was changed, because engine_accept_downtime is not set." in refused.output
     assert refused.changed() == []
     assert lab.pids() == pids
@@ -44,9 +44,8 @@ def test_2_the_engines_stop_together_and_start_with_it(lab: Lab, changed: Path) 
     run = lab.playbook("playbooks/deploy.yml", *accepted).succeeded()
     lab.until(lambda: deployments.versions(lab) == {int(str(before)) + 1}, 60, "every node serves the new version")
     assert not set(pids.values()) & set(lab.pids(*lab.nodes).values())
-    assert re.search(r"Users: the service was away for [\w ]+ \(announced: about [\w ]+\), one start", run.output), (
-        run.output[-6000:]
-    )
+    measured = r"Users: the service was unavailable for [\w ]+ \(announced: about [\w ]+\), one start"
+    assert re.search(measured, run.output), run.output[-6000:]
     for node in lab.nodes:
         assert "demo.zip.deployed" in lab.host(node).check_output(f"ls {WATCHED}").split()
 

@@ -58,7 +58,7 @@ def test_2_all_problems_are_in_one_message_and_nothing_is_changed(lab: Lab) -> N
 def test_3_check_mode_says_what_users_notice(lab: Lab) -> None:
     pids = lab.pids()
     check = lab.playbook(PLAYBOOK, *TO_NEW, "--check").succeeded()
-    assert "Users notice: the service is away from the stop of all engines" in check.output
+    assert "Users notice: the service is unavailable from the stop of all engines" in check.output
     assert lab.pids() == pids
     assert running(lab) == {f"/opt/ivy/versions/{OLD}"}
 
@@ -67,7 +67,8 @@ def test_4_all_nodes_get_the_hotfix_and_the_interruption_is_measured(lab: Lab) -
     run = lab.playbook(PLAYBOOK, *TO_NEW, "-e", "engine_accept_downtime=true").succeeded()
     assert running(lab) == {f"/opt/ivy/versions/{NEW}"}
     assert f"The cluster is upgraded from engine {OLD} to {NEW}." in run.output
-    assert re.search(r"Users: the service was away for [\w ]+ \(announced: about [\w ]+ for the start\)", run.output)
+    measured = r"Users: the service was unavailable for [\w ]+ \(announced: about [\w ]+ for the start\)"
+    assert re.search(measured, run.output)
     assert re.search(r"restore_backup=\d{8}T\d{6}Z", run.output)
     lab.until(lambda: len(deployments.versions(lab)) == 1, 60, "every node serves the application")
 

@@ -34,6 +34,15 @@ _FLAGS = (
     ("--ask-become-pass", "become_ask_pass", "DEFAULT_BECOME_ASK_PASS"),
 )
 _PROMPTS = ("prompt", "prompt_ask_vault_pass")
+# Operations that stay open in the cluster record if they are interrupted, and what the playbook of the same name needs
+# to complete them. site and rollout complete each other, and nothing else.
+_COMPLETING = {
+    "site": "",
+    "rollout": "",
+    "rollback": " -e \"rollback_reason='<why>'\"",
+    "restore": " -e 'restore_backup=<id>'",
+    "upgrade": " -e engine_accept_downtime=true",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +56,17 @@ class Call:
     def command(self, playbook: str, *arguments: str) -> str:
         words = [*self.options, self.name(playbook), *arguments]
         return " ".join(["ansible-playbook", *(_quote(word) for word in words)])
+
+    def ad_hoc(self, hosts: str, module: str, *arguments: str) -> str:
+        """The command that calls one of the collection's modules on hosts, as root."""
+        words = [*self.options, hosts, "--become", "-m", f"{COLLECTION}.{module}", "-a", " ".join(arguments)]
+        return " ".join(["ansible", *(_quote(word) for word in words)])
+
+    def completing(self, operation: str) -> str:
+        """The command that completes an operation, which an interrupted run has left open in the cluster record."""
+        # The record is data of the engine's user, and a playbook of that name need not exist.
+        name = operation if operation in _COMPLETING else "site"
+        return f"{self.command(name)}{_COMPLETING[name]}"
 
     def prefix(self) -> str:
         """The command without a playbook, for reports that go on by themselves."""
@@ -107,6 +127,16 @@ def current() -> Call:
 def command(playbook: str, *arguments: str) -> str:
     """The command for another playbook of this collection, with the options of this run."""
     return current().command(playbook, *arguments)
+
+
+def ad_hoc(hosts: str, module: str, *arguments: str) -> str:
+    """The command that calls one module of this collection on hosts, with the options of this run."""
+    return current().ad_hoc(hosts, module, *arguments)
+
+
+def completing(operation: str) -> str:
+    """The command that completes an operation, which an interrupted run has left open in the cluster record."""
+    return current().completing(operation)
 
 
 def playbook(name: str) -> str:

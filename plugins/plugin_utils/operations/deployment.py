@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command, completing
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import (
     columns,
     count,
@@ -115,9 +115,9 @@ def _problem_of_cluster(state: State) -> str:
     if operation:
         name = str(operation.get("name"))
         return (
-            f"A {plain_text(name)} of {plain_text(operation.get('owner') or 'unknown')} since "
+            f"The operation {plain_text(name)} of {plain_text(operation.get('owner') or 'unknown')} since "
             f"{plain_text(operation.get('since'))} has not been completed, so the nodes may differ. Nothing was "
-            f"changed. Complete it first: {command(name if name in ('site', 'rollout', 'rollback') else 'site')}"
+            f"changed. Complete it first: {completing(name)}"
         )
     return ""
 
@@ -205,8 +205,8 @@ def _notice_of_starts(
             limit = f"at most {duration(state.start_timeout)} for each start (engine_start_timeout)"
             how_long = f"about {duration(expected)}, as its last starts took" if expected is not None else limit
             words.append(
-                "Users notice: the service is away from the stop until the first engine has started and deployed it, "
-                f"{how_long}. Then everybody logs in again."
+                "Users notice: the service is unavailable from the stop until the first engine has started and "
+                f"deployed it, {how_long}. Then everybody logs in again."
             )
     if restart:
         words.append(
@@ -294,9 +294,9 @@ def _downtime(data: Item) -> t.Iterator[str]:
         float(marks["end"]) for found in data["times"].values() if "end" in (marks := (found or {}).get("marks") or {})
     ]
     if not ends:
-        yield "No engine has passed the gate yet, so the service is still away."
+        yield "No engine has passed the gate yet, so the service is still unavailable."
         return
     away = max(0, round(min(ends) - float(data["stopped_at"])))
     announced = f"announced: about {duration(int(plan_['expected']))}" if plan_["expected"] is not None else ""
     more = f" ({announced})" if announced else ""
-    yield f"Users: the service was away for {duration(away)}{more}, one start of an engine."
+    yield f"Users: the service was unavailable for {duration(away)}{more}, one start of an engine."

@@ -46,6 +46,7 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
         "previous_release": rollback.previous(record) or None,
         "pin": record.get("pin"),
         "operation": record.get("operation"),
+        "backup": _backup_of_upgrade(record),
         "lease": record.get("lease"),
         "drained": record.get("drained") or [],
         "drained_nodes": record.get("drained_nodes") or {},
@@ -100,9 +101,20 @@ def _facts(content: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
     if operation:
         owner = operation.get("owner") or "unknown"
         found.append(("OPEN", f"{operation.get('name')} of {owner} since {operation.get('since')}"))
+    if content["backup"]:
+        found.append(("backup", f"{content['backup']}, made by the upgrade, before it stopped the engines"))
     if content["lease"]:
         found.append(("AT WORK", lease.describe(content["lease"])))
     return [*found, *drained_nodes.facts(content).items()]
+
+
+def _backup_of_upgrade(record: t.Mapping[str, t.Any]) -> str | None:
+    """Id of the backup that the last upgrade has made, or the one that is open: the only way back from it."""
+    schema = record.get("schema") or {}
+    for part in (schema.get("migrating"), record.get("operation"), schema):
+        if (part or {}).get("backup"):
+            return str(part["backup"])
+    return None
 
 
 def _with_commit(content: t.Mapping[str, t.Any], name: str) -> str:

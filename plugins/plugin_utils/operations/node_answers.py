@@ -11,7 +11,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
 _LEASE = dict.fromkeys(("run_id", "owner", "operation", "started", "renewed", "step", "node"), str)
 _TEXTS = {
     "pin?": {"release?": str, "reason?": str, "owner?": str, "time?": str},
-    "operation?": {"name?": str, "owner?": str, "since?": str, "step?": str},
+    "operation?": {"name?": str, "owner?": str, "since?": str, "step?": str, "backup?": str},
 }
 RECORD = {
     "desired_release?": str,
@@ -25,6 +25,7 @@ RECORD = {
     "durations?": [{"kind": str, "node": str, "seconds": int}],
     "drained_nodes?": {"*": {"since": str, "owner": str, "reason": str, "stopped": bool}},
     "restarts?": {"since": str, "owner": str, "nodes": [str]},
+    "schema?": {"backup?": str, "migrating?": {"backup?": str}},
     "deploying?": {"since": str, "owner": str, "applications": {"*": str}},
     **_TEXTS,
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command, completing
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed, plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import node_answers
 
@@ -92,8 +92,8 @@ def addition_problems(given: Addition) -> list[str]:
     if operation:
         problems.append(
             f"The operation {plain_text(operation.get('name'))} of {plain_text(operation.get('owner') or 'unknown')} "
-            f"is open since {plain_text(operation.get('since'))}, and the nodes may have different releases. Finish "
-            f"it first: {command('site')}"
+            f"is open since {plain_text(operation.get('since'))}, and the nodes may have different releases. Complete "
+            f"it first: {completing(str(operation.get('name')))}"
         )
     deploying = record.get("deploying")
     if deploying and given.applications is not None:

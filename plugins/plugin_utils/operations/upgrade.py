@@ -8,7 +8,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import profiles
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command, completing
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import ERROR, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, duration, listed, plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations
@@ -155,7 +155,7 @@ def path_problem(current: str, target: str, ranges: profiles.Ranges, own_command
     if new[0] % 2 or new[1]:
         return (
             f"{target} is not a version of an LTS line (an even major version, and minor version 0). This playbook "
-            f"upgrades to a hotfix of {old[0]}.{old[1]} or to an LTS version."
+            f"upgrades to a hotfix of {old[0]}.{old[1]} or to a later LTS version."
         )
     return ""
 
@@ -246,9 +246,9 @@ def _problems_of_cluster(state: State) -> list[str]:
     name = str(state.operation.get("name") or "")
     if name and name != OPERATION:
         problems.append(
-            f"A {plain_text(name)} of {plain_text(state.operation.get('owner') or 'unknown')} since "
+            f"The operation {plain_text(name)} of {plain_text(state.operation.get('owner') or 'unknown')} since "
             f"{plain_text(state.operation.get('since'))} has not been completed, so the nodes may differ. Complete it "
-            f"first: {command(name)}"
+            f"first: {completing(name)}"
         )
     pin = state.record.get("pin") or {}
     if pin:
@@ -324,9 +324,9 @@ def _notice(state: State, found: Upgrade) -> str:
     limit = f"at most {duration(state.start_timeout)} (engine_start_timeout)"
     start = f"about {duration(found.expected)}, as the last ones took" if found.expected is not None else limit
     words = [
-        f"Engine {state.current} is replaced by {state.target}. Users notice: the service is away from the stop of all "
-        "engines until the first one has passed the gate, which is the time of the migration of the system database "
-        f"and of one start, {start}. Then everybody logs in again.",
+        f"Engine {state.current} is replaced by {state.target}. Users notice: the service is unavailable from the stop "
+        "of all engines until the first one has passed the gate, which is the time of the migration of the system "
+        f"database and of one start, {start}. Then everybody logs in again.",
         "Until the migration begins, the upgrade can be undone by running it with the earlier ivy_engine_version; from "
         "then on, only by a restore of the backup that is made before.",
     ]
@@ -365,7 +365,7 @@ def summary(data: Item) -> str:
         away = max(0, round(min(ends) - float(data["stopped_at"])))
         announced = f" (announced: about {duration(int(plan_['expected']))} for the start)" if plan_["expected"] else ""
         migrated = f", {duration(int(data['migration_seconds']))} of it for the migration" if plan_["command"] else ""
-        lines.append(f"Users: the service was away for {duration(away)}{announced}{migrated}.")
+        lines.append(f"Users: the service was unavailable for {duration(away)}{announced}{migrated}.")
     if data["backup"] and plan_["kind"] not in (NOTHING, BACK):
         lines.append(
             "There is no rollback to the earlier version any more. The way back is to set the earlier "

@@ -215,7 +215,7 @@ def test_engines_that_deploy_at_their_start_stop_together_and_start_one_after_an
     if EVERY_CASE:
         refused = place.run()
         assert refused.code != 0
-        assert "Users notice: the service is away from the stop until the first engine" in refused.output
+        assert "Users notice: the service is unavailable from the stop until the first engine" in refused.output
         assert place.turns(refused) == []
         assert place.files() == {node: [] for node in NODES}
 
@@ -230,7 +230,7 @@ def test_engines_that_deploy_at_their_start_stop_together_and_start_one_after_an
     assert place.applications == {"shop.zip": digest}
     assert "Record with which applications the engines start" in ended.output
     assert recorded(place.cluster)["deploying"] is None
-    assert "Users: the service was away for" in ended.output
+    assert "Users: the service was unavailable for" in ended.output
     assert recorded(place.cluster)["lease"] is None
 
     # One that the first engine cannot deploy is tried on no other node.

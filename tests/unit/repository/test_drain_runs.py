@@ -167,6 +167,70 @@ def test_a_forced_restart_reaches_each_node_once(cluster: runs.Cluster) -> None:
     assert "that did not reach engine3. This run restarts these" in " ".join(ended.output.split()), ended.output
 
 
+# Each is a run of its own through the same play.
+ENDED_EARLY = runs.cases("backup.yml", more=("go_live.yml", "deploy.yml", "rotate_certificates.yml"))
+NOTHING_TO_DEPLOY = {"rollout_deployment": {"way": "nothing"}}
+
+
+@pytest.mark.parametrize("playbook", ENDED_EARLY)
+def test_a_run_that_rolls_nothing_out_brings_its_own_nodes_back(cluster: runs.Cluster, playbook: str) -> None:
+    change(cluster, "drained", drained=["engine3"])
+    for balancer in runs.GROUPS["load_balancers"]:
+        served = {"certificates": [], "reload_required": False}
+        cluster.balancer(balancer, runs.GROUPS["engine_nodes"], out={"engine3": "maint"}, **served)
+
+    ended = cluster.run(playbook, **OPTIONS, **NOTHING_TO_DEPLOY)
+
+    assert ended.code == 0, ended.output
+    assert ended.done("rollout/gate") == ["engine3"], ended.output
+    assert "An interrupted run had left engine3 out of the balancers." in ended.output
+    found = record_of(cluster)
+    assert (found["drained"], found["lease"]) == ([], None)
+    assert set(cluster.requested("lb1").values()) == {"ready"}
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_what_must_stay_out_is_not_brought_back(cluster: runs.Cluster, isolated: bool) -> None:
+    """No node of an isolated cluster, and none that is left out of the run."""
+    change(cluster, "drained", drained=["engine3"])
+    if isolated:
+        change(cluster, "isolated")
+    left_out = [] if isolated else ["engine3"]
+    ended = cluster.run("backup.yml", **OPTIONS, ivy_proceed_without=left_out)
+    assert ended.code == 0, ended.output
+    assert ended.done("rollout/gate") == []
+    assert record_of(cluster)["drained"] == ["engine3"]
+
+
+def test_every_playbook_with_the_lease_brings_back_what_an_interrupted_run_left_out() -> None:
+    """A rollout does it with the nodes that it has."""
+    checked = set()
+    for path in sorted((runs.ROOT / "playbooks").glob("*.yml")):
+        imported = {
+            Path(entry["ansible.builtin.import_playbook"]).name: entry
+            for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
+            if "ansible.builtin.import_playbook" in entry
+        }
+        if "take_lease.yml" not in imported or "when" not in imported.get("roll_out.yml", {"when": ""}):
+            continue
+        own = imported["bring_back.yml"]["vars"].get("bring_back_all", False)
+        # It drains its own nodes.
+        assert own is (path.stem != "drain"), path.name
+        checked.add(path.stem)
+    assert checked == {"add_node", "backup", "deploy", "drain", "go_live", "remove_node", "rotate_certificates"}
+
+
+def test_an_open_operation_is_completed_by_its_own_playbook(cluster: runs.Cluster) -> None:
+    directory = str(cluster.directory / "share")
+    value = {**record_of(cluster), "operation": {"name": "restore", "owner": "kim", "since": "noon"}}
+    record.write(directory, value, os.geteuid(), os.getegid())
+    ended = cluster.run("restart.yml", **OPTIONS)
+    assert ended.code != 0
+    message = " ".join(ended.output.split())
+    assert "A rollout is open: restore of kim" in message
+    assert re.search(r"restore(\.yml)? -e 'restore_backup=<id>'", message)
+
+
 def test_a_restart_is_refused_while_a_rollout_is_open(cluster: runs.Cluster) -> None:
     change(cluster, "opened", release="b" * 32)
     ended = cluster.run("restart.yml", **OPTIONS)

@@ -401,6 +401,13 @@ def test_a_lost_host_is_removed_from_the_others_and_the_record(nodes: Nodes) -> 
     assert "Not cleaned, because this run did not reach it: engine3." in " ".join(ended.output.split())
 
 
+def test_a_removal_brings_back_other_nodes_that_an_interrupted_run_left_out(nodes: Nodes) -> None:
+    nodes.record = {**nodes.record, "drained": ["engine2", "engine3"]}
+    ended = nodes.remove()
+    assert ended.code == 0, ended.output
+    assert ended.done("rollout/bring_back") == ["engine2"]
+
+
 @lost.long
 def test_a_node_that_the_inventory_does_not_have_any_more_is_removed(nodes: Nodes) -> None:
     nodes.record = {**nodes.record, "passed": {"engine9": RELEASE}}

@@ -72,6 +72,20 @@ def test_a_file_of_the_controller_may_be_a_symbolic_link(role: str) -> None:
                 assert task["ansible.builtin.stat"].get("follow") is True, f"{file}: {task['name']}"
 
 
+OPERATION = re.compile(r"^ *(?:rollout|site)_operation: (\w+)$", re.MULTILINE)
+
+
+def test_the_operations_that_playbooks_and_roles_set_are_choices() -> None:
+    """A role that is included with its specification would reject another one. One that nothing sets is outdated."""
+    files = [
+        *(ROOT / "playbooks").rglob("*.yml"),
+        *ROOT.glob("roles/*/tasks/*.yml"),
+        ROOT / "roles/rollout/defaults/main.yml",
+    ]
+    found = {name for path in files for name in OPERATION.findall(path.read_text(encoding="utf-8"))}
+    assert found == set(options("rollout")["rollout_operation"]["choices"])
+
+
 # The filters of Ansible that return a set in any order. Files and messages would change without a reason.
 UNORDERED = re.compile(r"\|\s*(?:difference|intersect|symmetric_difference|union)\s*(?=\()")
 # They keep the order that they are given, so what follows them decides.

@@ -159,5 +159,5 @@ def check(inventory: Inventory) -> list[Finding]:
             continue
         near = difflib.get_close_matches(kind, sorted(KINDS), 3, 0.6)
         advice = f"Did you mean {listed(near)}?" if near else "Write it as at the end of a line of the report."
-        findings.append(Finding("accept-unknown", "Options", option, f"no kind of finding: {kind}", advice))
+        findings.append(Finding("accept-unknown", "Options", option, f"no code of a finding: {kind}", advice))
     return findings

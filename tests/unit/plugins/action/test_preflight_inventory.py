@@ -331,7 +331,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "a known kind is accepted": (v(preflight_accept=["licence-host", "clock-offset"]), {}),
     "an unknown kind is accepted": (
         v(preflight_accept=["licence-hosts"]),
-        {"accept-unknown": "no kind of finding: licence-hosts. Did you mean licence-host"},
+        {"accept-unknown": "no code of a finding: licence-hosts. Did you mean licence-host"},
     ),
     # options
     "a wrong type": (v(ivy_http_port="eighty"), {"option": "ivy_http_port"}),

@@ -50,6 +50,31 @@ def test_the_options_of_this_run_are_repeated_and_no_value(arguments: dict[str, 
     assert call(**arguments).prefix() == shlex.join(words[:-3])
 
 
+def test_a_module_is_called_with_the_same_options() -> None:
+    command = call(ask_vault_pass=True).ad_hoc("load_balancers", "balancer_server", "name=engine2", "state=ready")
+    assert command == (
+        "ansible -i inventory/hosts.yml --ask-vault-pass load_balancers --become -m ivy.cluster.balancer_server "
+        "-a 'name=engine2 state=ready'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ("site", "site"),
+        ("rollout", "rollout"),
+        ("rollback", "rollback -e \"rollback_reason='<why>'\""),
+        ("restore", "restore -e 'restore_backup=<id>'"),
+        ("upgrade", "upgrade -e engine_accept_downtime=true"),
+        # The record is data of a user with fewer rights.
+        ("\x1b[2J; reboot", "site"),
+    ],
+)
+def test_the_playbook_that_has_opened_an_operation_completes_it(operation: str, expected: str) -> None:
+    assert call().completing(operation) == f"ansible-playbook -i inventory/hosts.yml ivy.cluster.{expected}"
+    assert commands.completing(operation) == f"ansible-playbook ivy.cluster.{expected}"
+
+
 def test_what_is_to_be_replaced_is_not_quoted() -> None:
     assert call().command("rollback", "--limit", "<node>").endswith("ivy.cluster.rollback --limit <node>")
 

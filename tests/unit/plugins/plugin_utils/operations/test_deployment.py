@@ -39,16 +39,15 @@ def test_before_12_0_9_all_engines_stop_and_the_interruption_is_announced() -> N
     assert (list(found.stop), found.restart, found.start) == (NODES, (), ())
     assert found.expected == 42
     assert "stop together and start one after another with demo.zip" in found.notice
-    assert "the service is away from the stop until the first engine has started and deployed it, about 42 s" in (
-        found.notice
-    )
+    words = "the service is unavailable from the stop until the first engine has started and deployed it, about 42 s"
+    assert words in found.notice
     none_known = sut.plan(state(record={"desired_release": "1"}))
     assert "at most 5 min for each start (engine_start_timeout)" in none_known.notice
 
 
 def test_an_interruption_needs_to_be_accepted() -> None:
     found = sut.plan(state(accepted=False))
-    assert "Users notice: the service is away" in found.problem
+    assert "Users notice: the service is unavailable" in found.problem
     assert "Nothing was changed, because engine_accept_downtime is not set." in found.problem
     assert "-e engine_accept_downtime=true" in found.problem
     # Check mode predicts without it.
@@ -135,7 +134,11 @@ def test_nothing_is_done_twice(run_time: bool) -> None:
         ({"record_problem": "The share is away."}, "The share is away."),
         (
             {"record": {"desired_release": "1", "operation": {"name": "rollout", "owner": "kim\x1b", "since": "noon"}}},
-            "A rollout of kim\\x1b since noon has not been completed",
+            "The operation rollout of kim\\x1b since noon has not been completed",
+        ),
+        (
+            {"record": {"desired_release": "1", "operation": {"name": "restore", "owner": "kim", "since": "noon"}}},
+            "Complete it first: ansible-playbook ivy.cluster.restore -e 'restore_backup=<id>'",
         ),
     ],
 )
@@ -162,9 +165,9 @@ def results(**changes: t.Any) -> dict[str, t.Any]:
 def test_the_table_has_the_measured_interruption() -> None:
     text = sut.summary(results())
     assert "demo.zip     bbbbbbbbbbbb  deployed  engine1  91.5" in text
-    assert "Users: the service was away for 37 s (announced: about 42 s), one start of an engine." in text
+    assert "Users: the service was unavailable for 37 s (announced: about 42 s), one start of an engine." in text
     assert sut.failure(results()) == ""
-    assert "the service is still away" in sut.summary(results(times={}))
+    assert "the service is still unavailable" in sut.summary(results(times={}))
 
 
 def test_the_table_of_a_deployment_at_run_time() -> None:

@@ -54,6 +54,11 @@ def test_a_node_cannot_be_added(more: dict[str, t.Any], problem: str) -> None:
     assert problem in found
 
 
+def test_an_open_operation_is_completed_by_its_own_playbook() -> None:
+    (found,) = adding(record={**RECORD, "operation": {"name": "upgrade", "owner": "kim", "since": "noon"}})
+    assert found.endswith("Complete it first: ansible-playbook ivy.cluster.upgrade -e engine_accept_downtime=true")
+
+
 def test_all_reasons_against_adding_are_found() -> None:
     record = {**RECORD, "operation": {"name": "site", "owner": "", "since": "noon"}}
     assert len(adding(["engine9"], limited=["db1"], record=record, engine_version="13.1.0", applied=["engine1"])) == 5

@@ -154,6 +154,18 @@ class TestHistory:
         assert data["not_reached"] == {"n2": "not reached"}
         assert [event["release"] for event in data["history"]] == [A, A, B, B, A]
 
+    def test_the_backup_of_an_upgrade_is_listed(self) -> None:
+        backup = "20261129T115500Z"
+        words = f"backup     {backup}, made by the upgrade"
+        open_upgrade = {"name": "upgrade", "owner": "kim", "since": "noon", "backup": backup}
+        assert words in self.report({**rolled(A), "operation": open_upgrade}).text
+        for schema in ({"backup": backup}, {"backup": "an earlier one", "migrating": {"backup": backup}}):
+            found = self.report({**rolled(A), "schema": {"engine_version": "12.0.9", **schema}})
+            assert words in found.text
+            assert found.data["backup"] == backup
+        without = self.report({**rolled(A), "schema": {"engine_version": "12.0.9"}})
+        assert (without.data["backup"], "made by the upgrade" in without.text) == (None, False)
+
     def test_the_commit_of_each_release_and_how_long_its_rollout_took_are_listed(self) -> None:
         value = rolled(A, B)
         value["sources"] = {B: {"commit": "1c9f2d7a4b8e" + "0" * 28, "clean": False}}
@@ -196,6 +208,8 @@ class TestHistory:
             {"record": {"record": {"pin": "x"}}},
             {"record": {"record": {"sources": {A: {"commit": 1, "clean": True}}}}},
             {"record": {"record": {"sources": {A: "x"}}}},
+            {"record": {"record": {"schema": {"backup": 1}}}},
+            {"record": {"record": {"schema": {"migrating": "x"}}}},
             {"record": {"record": {"durations": [{"kind": "start", "node": "n1", "seconds": "x"}]}}},
         ],
     )

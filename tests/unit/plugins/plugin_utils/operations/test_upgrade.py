@@ -58,7 +58,7 @@ def test_a_hotfix_stops_all_engines_and_needs_no_conversion_before_12() -> None:
     assert (found.kind, found.problem, found.before, found.target) == (sut.HOTFIX, "", "11.3.0", "11.3.1")
     assert (found.back_up, found.stop, found.migrate, found.deploy) == (True, True, True, False)
     assert (found.node, found.command, found.expected) == ("engine1", (), 42)
-    assert "Users notice: the service is away from the stop of all engines until the first one" in found.notice
+    assert "Users notice: the service is unavailable from the stop of all engines until the first one" in found.notice
     assert "about 42 s, as the last ones took" in found.notice
     assert "Until the migration begins, the upgrade can be undone" in found.notice
     assert "at most 5 min (engine_start_timeout)" in sut.plan(state(found=record(durations=[]))).notice
@@ -125,7 +125,7 @@ def test_all_problems_are_in_one_message() -> None:
         "config/ivy.yaml:3: engine 12.0.9 does not read 'X'. Its name is 'Y'.",
         "ivy_plan: upgrade has no plan",
         "--limit leaves out lb1",
-        "A rollout of unknown",
+        "The operation rollout of unknown",
         "pinned to release 2222",
         "There is no way back but a restore.",
         "engine_accept_downtime is not set",
@@ -215,7 +215,7 @@ def results(kind: str, **changes: t.Any) -> dict[str, t.Any]:
 def test_the_interruption_is_measured_and_the_way_back_is_printed() -> None:
     text = sut.summary(results(sut.LINE))
     assert "upgraded from engine 11.3.0 to 12.0.9." in text
-    assert "away for 5 min (announced: about 42 s for the start), 1 min 1 s of it for the migration." in text
+    assert "unavailable for 5 min (announced: about 42 s for the start), 1 min 1 s of it for the migration." in text
     assert "There is no rollback to the earlier version any more." in text
     assert "restore_backup=20261129T115500Z" in text
     assert "away" not in sut.summary(results(sut.FINISH, stopped_at=0))
