@@ -168,6 +168,26 @@ def test_the_fence_says_why_and_what_to_run() -> None:
     assert "No release was ever applied" in fence.refusal(None, closed, "demo", "n1")
     assert "--limit n1" in fence.refusal(B, closed, "demo", "n1")
     assert "belongs to cluster demo" in fence.refusal(A, closed, "other", "n1")
+    # Without a name on one of the two sides there is nothing to compare.
+    assert fence.refusal(A, closed, "", "n1") == ""
+    assert fence.refusal(A, {**closed, "cluster": ""}, "other", "n1") == ""
+    assert "--limit <this node>" in fence.refusal(B, closed, "demo", "")
+
+
+def test_the_fence_knows_the_time_itself() -> None:
+    rolling = after(change("opened", A), change("closed", A), change("opened", B), change("passed", node="n1"))
+    past, future = "2000-01-01T00:00:00Z", "9999-01-01T00:00:00Z"
+    assert "left open" in fence.refusal(A, {**rolling, "old_releases_until": past}, "demo", "n2")
+    assert fence.refusal(A, {**rolling, "old_releases_until": future}, "demo", "n2") == ""
+    # A record of an earlier version has no time.
+    assert fence.refusal(A, {**rolling, "old_releases_until": None}, "demo", "n2") == ""
+
+
+def test_without_an_open_operation_no_replaced_release_may_start() -> None:
+    """Whatever else the record names: another version, or somebody by hand, may have written it."""
+    rolling = after(change("opened", A), change("closed", A), change("opened", B))
+    assert refused(A, rolling) == ""
+    assert "the cluster wants" in refused(A, {**rolling, "operation": None})
 
 
 def test_another_operation_is_not_overrun() -> None:
