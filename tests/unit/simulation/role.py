@@ -36,6 +36,7 @@ _ENVIRONMENT.filters.update(
         },
         **mathstuff.FilterModule().filters(),
         # Its others, such as map and default, need the templates of Ansible.
+        "extract": core.extract,
         "flatten": core.flatten,
         "ivy.cluster.server_settled": balancer_nodes.settled,
     }
@@ -73,7 +74,7 @@ def server(name: str, serves: bool, maintenance: bool) -> dict[str, t.Any]:
 
 @functools.cache
 def plan(found: Found, release: str, operation: str) -> Plan:
-    task = _task("stage", "Plan what this node needs")
+    task = task_of("stage", "Plan what this node needs")
     activation = {"changed": found.changed, "restart_required": found.restart_required}
     given: dict[str, t.Any] = {
         "inventory_hostname": "node",
@@ -91,9 +92,9 @@ def plan(found: Found, release: str, operation: str) -> Plan:
         },
     }
     for name, text in task["vars"].items():
-        given[name] = _value(text, given)
+        given[name] = value(text, given)
     parts = task["ansible.builtin.set_fact"]["rollout_plan"]
-    return Plan(*(bool(_value(parts[name], given)) for name in Plan._fields))
+    return Plan(*(bool(value(parts[name], given)) for name in Plan._fields))
 
 
 @functools.cache
@@ -105,25 +106,25 @@ def takes_out(absent: tuple[str, ...], operation: str, desired: str | None, is_o
         "__rollout_absent": absent,
         "__rollout_current": {"desired_release": desired, "operation": {"name": operation} if is_open else None},
     }
-    conditions = _task("open", "Take the nodes that this run leaves out of the balancers")["when"]
-    return all(_value(condition, given) for condition in conditions)
+    conditions = task_of("open", "Take the nodes that this run leaves out of the balancers")["when"]
+    return all(value(condition, given) for condition in conditions)
 
 
 @functools.cache
 def recorded(absent: tuple[str, ...], in_maintenance: frozenset[str]) -> list[str]:
     """Those of them that the record has to name."""
     servers = [server(name, True, name in in_maintenance) for name in absent]
-    task = _task("take_out_absent", "Record which nodes are taken out")
+    task = task_of("take_out_absent", "Record which nodes are taken out")
     given = {"__rollout_before_taking_out": {"results": [{"servers": servers}]}, "__rollout_absent": absent}
-    found: list[str] = _value(task["vars"]["__rollout_to_take_out"], given)
+    found: list[str] = value(task["vars"]["__rollout_to_take_out"], given)
     return found
 
 
 @functools.cache
 def taken_out(absent: tuple[str, ...]) -> list[str]:
     """The nodes that are in maintenance afterwards."""
-    task = _task("take_out_absent", "Take the nodes out of every balancer")
-    pairs = _value(task["loop"], {"groups": {"load_balancers": ["lb1"]}, "__rollout_absent": absent})
+    task = task_of("take_out_absent", "Take the nodes out of every balancer")
+    pairs = value(task["loop"], {"groups": {"load_balancers": ["lb1"]}, "__rollout_absent": absent})
     return [node for _balancer, node in pairs if task["ivy.cluster.balancer_server"]["state"] == "maint"]
 
 
@@ -131,12 +132,12 @@ def taken_out(absent: tuple[str, ...]) -> list[str]:
 def is_settled(listed: bool, serves: bool, maintenance: bool) -> bool:
     """Whether the run goes on to the next node."""
     state = {"servers": [server("other", True, False), *([server("node", serves, maintenance)] if listed else [])]}
-    task = _task("await_balancers", "Wait until every balancer lists the node and has it up")
-    return bool(_value(task["until"], {"inventory_hostname": "node", "__rollout_balancer_state": state}))
+    task = task_of("await_balancers", "Wait until every balancer lists the node and has it up")
+    return bool(value(task["until"], {"inventory_hostname": "node", "__rollout_balancer_state": state}))
 
 
 @functools.cache
-def _task(file: str, name: str) -> Task:
+def task_of(file: str, name: str) -> Task:
     tasks = yaml.safe_load((TASKS / f"{file}.yml").read_text(encoding="utf-8"))
     (found,) = (task for task in _all(tasks) if task["name"] == name)
     return found
@@ -148,7 +149,7 @@ def _all(tasks: t.Iterable[Task]) -> t.Iterator[Task]:
         yield from _all(task.get("block", []))
 
 
-def _value(text: t.Any, given: t.Mapping[str, t.Any]) -> t.Any:
+def value(text: t.Any, given: t.Mapping[str, t.Any]) -> t.Any:
     """The value of an expression, with or without braces."""
     if not isinstance(text, str):
         return text
