@@ -217,6 +217,7 @@ def test_an_engine_that_runs_is_restarted_for_a_reason_only() -> None:
         # It serves through one of them.
         (((UP,), (DOWN,)), False),
         (((DOWN,), (DOWN,)), True),
+        (((DOWN,),), True),
         # None of them knows it, as on a cluster without load balancers.
         (((), ()), False),
         ((), False),
