@@ -240,8 +240,8 @@ REAL = (
     "rollout/drain",
     "rollout/prefer",
 )
-# Those of one node, for tests of their order.
-SEQUENCE = ("rollout/restart", "rollout/report_failure", "rollout/restore_previous")
+# Those of one node, for tests of their order, and the end of the rollout.
+SEQUENCE = ("rollout/restart", "rollout/report_failure", "rollout/restore_previous", "rollout/close")
 # Of these the tests of the lease use the real ones, too; the others would have no file share.
 LEASE = (
     "rollout/take_lease",
@@ -641,6 +641,29 @@ def test_a_balancer_that_does_not_have_the_node_up_ends_the_run_at_the_gate(
     assert "Not every balancer has engine1 up" in ended.last, ended.output
     assert message in ended.last
     assert "lb1" not in ended.last.partition("PLAY RECAP")[0]
+
+
+@pytest.mark.parametrize("lost", cases("engine1", more=("lb2",)))
+def test_of_two_nodes_the_other_one_is_not_touched(cluster: Cluster, lost: str) -> None:
+    nodes = GROUPS["engine_nodes"][:2]
+    hosts = yaml.safe_load((cluster.directory / "hosts.yml").read_text(encoding="utf-8"))
+    hosts["all"]["children"]["engine_nodes"]["hosts"] = dict.fromkeys(nodes)
+    cluster.write(cluster.directory / "hosts.yml", yaml.safe_dump(hosts))
+    for balancer in GROUPS["load_balancers"]:
+        cluster.balancer(balancer, nodes)
+    if lost == "lb2":
+        restart = cluster.collection / "roles/rollout/tasks/restart.yml"
+        task = {"name": "Lose it", "ansible.builtin.raw": f"touch '{cluster.directory}/away/lb2'"}
+        cluster.write(restart, yaml.safe_dump([task]) + restart.read_text(encoding="utf-8"))
+    cluster.begin_with("restart", "require_other_nodes")
+
+    ended = cluster.run("rollout.yml", lost=f"rollout/restart {lost}")
+
+    assert ended.code != 0
+    assert ended.done("rollout/restart") == ["engine1"], ended.output
+    assert ended.done("rollout/close") == []
+    words = "Not touched: engine2." if lost == "engine1" else "lb2 cannot be reached"
+    assert words in ended.last, ended.output
 
 
 @pytest.fixture
@@ -1132,6 +1155,28 @@ def test_systemd_tries_again_to_start_an_engine_that_waited_if_the_run_fails(wai
     assert (waiting.directory / "unit/engine2").read_text(encoding="utf-8") == "active"
 
 
+# The release that is applied to a node, and the one that its engine runs. One with the file .old goes on with the old.
+GATHER_RELEASES = """
+- name: Read the releases
+  ansible.builtin.raw: cat 'DIRECTORY/node/{{ inventory_hostname }}'
+  register: __read
+- name: Set the facts
+  ansible.builtin.set_fact:
+    rollout_node:
+      engine:
+        applied: "{{ __read.stdout.split()[0] }}"
+        running: {release: "{{ __read.stdout.split()[1] }}"}
+        unit: {active: active}
+"""
+APPLY_RELEASE = """
+- name: Apply the release
+  ansible.builtin.raw: |
+    cd 'DIRECTORY/node'; runs='{{ rollout_release }}'
+    [ ! -e '{{ inventory_hostname }}.old' ] || runs="$(cut -d ' ' -f 2 '{{ inventory_hostname }}')"
+    echo '{{ rollout_release }}' "$runs" > '{{ inventory_hostname }}'
+"""
+
+
 @pytest.fixture
 def sequence(tmp_path: Path) -> Cluster:
     """A cluster whose nodes restart with the real sequence. Only what it does on the engines is a stub."""
@@ -1141,6 +1186,11 @@ def sequence(tmp_path: Path) -> Cluster:
     change = {**location, "state": "opened", "operation": "rollout", "release": "b" * 32}
     task = {"name": "Open", "ivy.cluster.cluster_record": change, "register": "__rollout_record", "run_once": True}
     cluster.write(cluster.collection / "roles/rollout/tasks/open.yml", yaml.safe_dump([task]))
+    cluster.write(cluster.collection / "roles/rollout/tasks/gather.yml", GATHER_RELEASES)
+    path = cluster.collection / "roles/rollout/tasks/activate.yml"
+    cluster.write(path, path.read_text(encoding="utf-8") + APPLY_RELEASE)
+    for node in GROUPS["engine_nodes"]:
+        cluster.write(tmp_path / "node" / node, f"{'a' * 32} {'a' * 32}\n")
     hold_record(cluster, desired_release="a" * 32)
     return cluster
 
@@ -1157,13 +1207,11 @@ def recorded(cluster: Cluster) -> record.Record:
     return found
 
 
-NODE = {"engine": {"applied": "a" * 32, "unit": {"active": "active"}}}
-
-
-def restart(cluster: Cluster, **variables: t.Any) -> Ended:
-    settings = {"rollout_node": NODE, "rollout_release": "b" * 32, "ivy_known_secrets": [], **variables}
-    settings["ivy_engine_unit"] = "ivy.service"
-    return cluster.run("rollout.yml", **settings)
+def restart(cluster: Cluster, *arguments: str, **variables: t.Any) -> Ended:
+    settings = {"rollout_release": "b" * 32, "ivy_known_secrets": [], "ivy_engine_unit": "ivy.service", **variables}
+    # There are no applications.
+    settings.update(ivy_profile={"runtime_deployment": False}, __rollout_waiting_applications=[], __rollout_digests={})
+    return cluster.run("rollout.yml", *arguments, **settings)
 
 
 def test_each_node_is_drained_before_its_stop_and_used_again_after_its_gate(sequence: Cluster) -> None:
@@ -1190,16 +1238,46 @@ def test_each_node_is_drained_before_its_stop_and_used_again_after_its_gate(sequ
     ], ended.log
     # Users of the first node have to go to nodes that restart later. From the second on, they go to one that has.
     preferred = [line.split()[1] for line in ended.log if line.startswith("balancer/prefer ") and line.endswith(" lb1")]
-    assert preferred == ["none", "engine1", "none"]
+    # At the end, no node is preferred any more.
+    assert preferred == ["none", "engine1", "none", "none"]
     # An operator keeps engine3 out of lb2.
     assert not [line for line in ended.log if line.startswith("balancer/drain") and line.endswith("engine3 lb2")]
-    assert recorded(sequence)["drained"] == []
+    # Every node has passed and runs it, so the rollout is closed.
+    found = recorded(sequence)
+    assert (found["desired_release"], found["operation"], found["allowed_releases"]) == ("b" * 32, None, [])
+    assert (found["history"][-1]["operation"], found["drained"]) == ("rollout done", [])
     assert set(sequence.requested("lb1").values()) == {"ready"}
     assert sequence.requested("lb2")["engine3"] == "maint"
     # The table at the end: two users on each balancer.
     table = ended.last
     assert re.search(r"seconds drain stop start gate wait users moved WebSockets closed requests cut off", table), table
     assert re.search(r"engine1( \d+\.\d){5} 4 2 0\b", table), table
+
+
+def test_a_rollout_stays_open_if_an_engine_does_not_run_what_the_record_wants(sequence: Cluster) -> None:
+    """Every node has passed the gate, and since then one runs another release: no run may say that it is done."""
+    sequence.write(sequence.directory / "node/engine2.old", "")
+
+    ended = restart(sequence)
+
+    assert ended.code != 0
+    assert ended.done("rollout/gate") == GROUPS["engine_nodes"], ended.output
+    assert f"The rollout of {'b' * 32} cannot be closed: engine2 is at {'a' * 32}." in ended.last, ended.output
+    found = recorded(sequence)
+    assert (found["operation"] or {}).get("name") == "rollout"
+    assert (found["desired_release"], found["allowed_releases"]) == ("b" * 32, ["a" * 32])
+    assert set(found["passed"]) == set(GROUPS["engine_nodes"])
+    assert "rollout done" not in [event["operation"] for event in found["history"]]
+
+
+@long
+def test_a_rollout_to_some_nodes_stays_open_for_the_others(sequence: Cluster) -> None:
+    ended = restart(sequence, "--limit", "engine1,engine2")
+
+    assert ended.code == 0, ended.output
+    found = recorded(sequence)
+    assert (found["operation"] or {}).get("name") == "rollout"
+    assert found["passed"] == {"engine1": "b" * 32, "engine2": "b" * 32}
 
 
 def test_users_end_their_work_first_if_they_have_time(sequence: Cluster) -> None:

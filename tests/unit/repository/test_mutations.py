@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mutate
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 CODE = '''\
@@ -28,8 +29,12 @@ def judge(value: int = 5, name: str = "a") -> bool:
 
 @pytest.mark.parametrize("mutation", mutate.listed(), ids=lambda mutation: mutation.name)
 def test_a_listed_mutation_can_be_applied(mutation: mutate.Mutation) -> None:
-    ast.parse(mutation.applied((ROOT / mutation.file).read_text(encoding="utf-8")))
-    assert all((ROOT / path).exists() for path in mutation.tests)
+    changed = mutation.applied((ROOT / mutation.file).read_text(encoding="utf-8"))
+    if mutation.file.endswith(".py"):
+        ast.parse(changed)
+    else:
+        yaml.safe_load(changed)
+    assert all((ROOT / path.partition("::")[0]).exists() for path in mutation.tests)
 
 
 def test_mutations_are_generated_for_the_code_of_functions_only() -> None:

@@ -13,6 +13,8 @@ import jinja2.nativetypes
 import pytest
 import yaml
 
+from ansible_collections.ivy.cluster.tests.unit.simulation import role
+
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 TASKS = ROLES / "rollout/tasks"
 A, B, C = "a", "b", "c"
@@ -139,6 +141,172 @@ def test_a_node_whose_gate_failed_passes_it_after_a_further_change_without_a_res
     assert gate(record=OPEN, release=C, activate=True)
     assert not gate(record={**OPEN, "passed": {"n1": B}}, release=C, activate=True)
     assert not gate(record=CLOSED, release=C, activate=True)
+
+
+UP, DOWN = role.server("n1", True, False), role.server("n1", False, False)
+IDLE = {"activate": False, "start": False, "restart": False, "first": False, "gate": False, "waits": False}
+
+
+def planned(
+    unit: str = "active",
+    *,
+    changed: bool = False,
+    reasons: tuple[str, ...] = (),
+    balancers: tuple[tuple[dict[str, Any], ...], ...] = ((UP,), (UP,)),
+    **more: Any,
+) -> dict[str, Any]:
+    """The whole plan of node n1. A reason means that a restart is required."""
+    task = role.task_of("stage", "Plan what this node needs")
+    activation = {"changed": changed, "restart_required": bool(reasons), "restart_reasons": list(reasons)}
+    given: dict[str, Any] = {
+        "inventory_hostname": "n1",
+        "rollout_operation": "rollout",
+        "rollout_release": B,
+        "rollout_node": {"engine": {"unit": {"active": unit}}},
+        "__rollout_configuration": {"activation": activation},
+        "__rollout_held": False,
+        "__rollout_adds_node": False,
+        "__rollout_balancer_results": [{"servers": list(servers)} for servers in balancers],
+        "__rollout_current": CLOSED,
+        "__rollout_taken_out": {},
+        "__rollout_drained_words": "",
+        **more,
+    }
+    for name, text in task["vars"].items():
+        given[name] = role.value(text, given)
+    parts = task["ansible.builtin.set_fact"]["rollout_plan"]
+    return {name: role.value(text, given) for name, text in parts.items() if name != "maintenance"}
+
+
+def needs(plan: dict[str, Any]) -> dict[str, bool]:
+    return {name: plan[name] for name in IDLE}
+
+
+def test_a_node_that_runs_the_release_needs_nothing() -> None:
+    assert needs(planned()) == IDLE
+    assert needs(planned(changed=True)) == {**IDLE, "activate": True}
+
+
+@pytest.mark.parametrize("unit", ["inactive", "failed"])
+def test_an_engine_that_does_not_run_is_started_before_the_others_and_never_restarted(unit: str) -> None:
+    assert needs(planned(unit)) == {**IDLE, "start": True, "first": True}
+    assert needs(planned(unit, reasons=("a key",), changed=True)) == {
+        **IDLE,
+        "activate": True,
+        "start": True,
+        "first": True,
+    }
+    # What an operator has stopped stays stopped.
+    assert needs(planned(unit, __rollout_held=True, balancers=((DOWN,), (DOWN,)))) == IDLE
+
+
+def test_an_engine_that_runs_is_restarted_for_a_reason_only() -> None:
+    plan = planned(reasons=("a key",), changed=True)
+    assert needs(plan) == {**IDLE, "activate": True, "restart": True}
+    assert plan["reasons"] == ["a key"]
+    forced = planned(__rollout_forced=["n1"])
+    assert needs(forced) == {**IDLE, "restart": True}
+    assert forced["reasons"] == ["the restart is forced"]
+    assert needs(planned(__rollout_forced=["n2"])) == IDLE
+
+
+@pytest.mark.parametrize(
+    ("balancers", "first"),
+    [
+        (((UP,), (UP,)), False),
+        # It serves through one of them.
+        (((UP,), (DOWN,)), False),
+        (((DOWN,), (DOWN,)), True),
+        (((DOWN,),), True),
+        # None of them knows it, as on a cluster without load balancers.
+        (((), ()), False),
+        ((), False),
+    ],
+)
+def test_a_node_that_no_balancer_uses_comes_before_those_that_serve(balancers: Any, first: bool) -> None:
+    assert planned(reasons=("a key",), balancers=balancers)["first"] is first
+
+
+def test_a_new_node_that_no_balancer_knows_yet_comes_first() -> None:
+    new: dict[str, Any] = {"rollout_operation": "add_node", "__rollout_adds_node": True}
+    assert needs(planned(balancers=((), ()), **new)) == {**IDLE, "first": True, "gate": True}
+    assert needs(planned(**new)) == IDLE
+
+
+def test_a_node_that_is_let_in_again_passes_the_gate() -> None:
+    assert planned(rollout_operation="undrain")["gate"] is True
+    assert planned("inactive", rollout_operation="undrain")["gate"] is False
+    assert planned(reasons=("a key",), rollout_operation="undrain")["gate"] is False
+
+
+@pytest.mark.parametrize("unit", ["active", "inactive", "failed", "activating", "reloading", "deactivating"])
+def test_an_engine_that_systemd_starts_or_stops_is_asked_again_in_its_turn(unit: str) -> None:
+    assert planned(unit)["waits"] is (unit in ("activating", "reloading", "deactivating"))
+
+
+def test_the_plan_says_who_keeps_users_from_the_node() -> None:
+    assert planned()["taken_out"] == ""
+    by_hand: dict[str, Any] = {
+        "__rollout_taken_out": {"n1": {"words": "drain on lb1"}, "n2": {"words": "maint on lb2"}}
+    }
+    assert planned(**by_hand)["taken_out"] == "drain on lb1"
+    both = planned(**by_hand, __rollout_drained_words="since noon by kim: disks")
+    assert both["taken_out"] == "drain on lb1, since noon by kim: disks"
+
+
+def is_required(plan: dict[str, bool] | None = None, **more: Any) -> bool:
+    """Whether a run with this plan for its second node does anything at all."""
+    task = role.task_of("stage", "Decide whether anything has to be rolled out")
+    record: dict[str, Any] = {"desired_release": B, "operation": None, "drained": [], "schema": {"node": "n1"}}
+    given: dict[str, Any] = {
+        "ansible_play_hosts": ["n1", "n2"],
+        "hostvars": {"n1": {"rollout_plan": IDLE}, "n2": {"rollout_plan": {**IDLE, **(plan or {})}}},
+        "rollout_operation": "rollout",
+        "rollout_release": B,
+        "ivy_profile": {"runtime_deployment": False},
+        "__rollout_has_applications": True,
+        "__rollout_digests": {"x": "1"},
+        "__rollout_balancer_results": [{"servers": [UP], "preferred": []}, {"servers": [UP]}],
+        **more,
+        "__rollout_current": {**record, "applications": {"x": "1"}, **more.get("__rollout_current", {})},
+    }
+    for name, text in task["vars"].items():
+        given[name] = role.value(text, given)
+    return bool(role.value(task["ansible.builtin.set_fact"]["rollout_required"], given))
+
+
+def test_a_run_that_finds_everything_as_it_should_be_rolls_nothing_out() -> None:
+    assert not is_required()
+    assert not is_required({"gate": True, "waits": True, "first": True})
+    # A node that is drained and not in this run stays as it is.
+    assert not is_required(__rollout_current={"drained": ["n3"]})
+    assert not is_required(__rollout_has_applications=False, __rollout_digests={})
+
+
+@pytest.mark.parametrize("part", ["activate", "start", "restart"])
+def test_what_one_node_needs_is_reason_enough_for_a_rollout(part: str) -> None:
+    assert is_required({part: True})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"rollout_operation": "rollback"},
+        {"rollout_operation": "restore"},
+        {"rollout_release": C},
+        {"__rollout_current": {"desired_release": None}},
+        {"__rollout_current": {"operation": {"name": "site"}}},
+        {"__rollout_current": {"drained": ["n2"]}},
+        {"__rollout_current": {"schema": None}},
+        {"__rollout_current": {"applications": {"x": "0"}}},
+        {"__rollout_digests": {}},
+        {"__rollout_balancer_results": [{"servers": [UP], "preferred": ["n1"]}]},
+        # Applications are compared by the engine that deploys them.
+        {"ivy_profile": {"runtime_deployment": True}},
+    ],
+)
+def test_what_the_cluster_needs_is_reason_enough_for_a_rollout(more: dict[str, Any]) -> None:
+    assert is_required(**more)
 
 
 @pytest.mark.parametrize(("previous", "connected"), [(B, {"n2"}), (A, {"n2", "n3"})])

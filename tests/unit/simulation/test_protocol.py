@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, lease, record
+from ansible_collections.ivy.cluster.tests.unit.simulation import role
 from ansible_collections.ivy.cluster.tests.unit.simulation.world import (
     NODES,
     RELEASES,
@@ -136,14 +137,28 @@ def passed_is_kept(patch: pytest.MonkeyPatch) -> None:
     after_each(patch, change_of)
 
 
+def absent_stay(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(role, "takes_out", lambda *_found: False)
+
+
+def unlisted_passes(patch: pytest.MonkeyPatch) -> None:
+    real = role.is_settled
+    patch.setattr(role, "is_settled", lambda listed, *found: not listed or real(listed, *found))
+
+
+def gate_is_skipped(patch: pytest.MonkeyPatch) -> None:
+    real = role.plan
+    patch.setattr(role, "plan", lambda *found: real(*found)._replace(gate=False))
+
+
 FAULTS = [
     Fault("the lease is not checked", no_check),
     Fault("the lease is taken from anybody", no_refusal),
     Fault("a rollback takes over a run at work", rollback_takes_over),
     Fault("a lease never ends", never_stale),
-    Fault("nodes that are left out stay in the balancers", nothing, ("absent stay",)),
-    Fault("a node that no balancer lists passes", nothing, ("unlisted passes",)),
-    Fault("a run after a failed gate skips the gate", nothing, ("gate skipped",)),
+    Fault("nodes that are left out stay in the balancers", absent_stay),
+    Fault("a node that no balancer lists passes", unlisted_passes),
+    Fault("a run after a failed gate skips the gate", gate_is_skipped),
     Fault("an engine is stopped while users are on it", nothing, ("not drained",)),
     Fault("a run takes a lease that it has lost again", nothing, ("taken twice",)),
     Fault("a release that others have rolled out since is not noticed", nothing, ("not compared",)),

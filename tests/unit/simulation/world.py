@@ -1,10 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controllers, nodes, a load balancer and a file share, driven step by step. Record and fence are the real ones.
+"""Controllers, nodes, a load balancer and a file share, driven step by step.
 
-A run is a generator that follows playbooks/site.yml and playbooks/rollback.yml; each of its steps is one task. Between
-two steps anything may happen: another controller makes a step, a host is lost, a clock jumps, a run ends for ever. What
-must always hold is checked after every step against what happened, not against the record.
+Record, lease and fence are the real ones, and so are the decisions of the role rollout about the plan of a node, nodes
+that a run leaves out, and what the balancers must answer (``role``). A run is a generator that follows
+playbooks/site.yml and playbooks/rollback.yml; each of its steps is one task. Between two steps anything may happen:
+another controller makes a step, a host is lost, a clock jumps, a run ends for ever. What must always hold is checked
+after every step against what happened, not against the record.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, record
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ansible_collections.ivy.cluster.tests.unit.simulation import role
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 RELEASES = tuple(f"{number:032x}" for number in range(1, 5))
@@ -170,7 +173,7 @@ class Run:
         node.maintenance = maintenance
 
     def _await_balancer(self, node: Node) -> None:
-        if not (self.world.listed_is_enough(node) or node.up):
+        if not role.is_settled(node.listed, node.powered and node.running is not None, node.maintenance):
             raise Lost
         if not node.up:
             raise Violation(f"{node.name} passed, but the balancer does not use it")
@@ -203,10 +206,11 @@ class Run:
         drained = set(current["drained"])
         changes = current["desired_release"] != self.release or bool(current["operation"])
         if changes or drained or any(self.release not in (n.applied, n.running) or not n.running for n in self.nodes):
-            yield from self._open(changes)
+            yield from self._open(current)
             # Nodes that do not serve come first: others may not be stopped while too few serve.
-            self.serving = {node.name for node in self.nodes if node.up}
-            self.ungated = {node.name for node in self.nodes if self._is_ungated(node, current)}
+            plans = {node.name: self._plan(node, current) for node in self.nodes}
+            self.serving = {name for name, plan in plans.items() if not plan.first}
+            self.ungated = {name for name, plan in plans.items() if plan.gate}
             self.found = {node.name for node in self.nodes if node.running == self.release}
             for node in sorted(self.nodes, key=lambda one: one.name in self.serving - self.ungated):
                 yield from self._bring(node)
@@ -214,22 +218,30 @@ class Run:
         self._change("released")
         world.completed(self)
 
-    def _is_ungated(self, node: Node, current: record.Record) -> bool:
-        """Its engine runs and is not stopped, but did not pass the gate, by the record before."""
-        passed = current["passed"].get(node.name)
-        if node.running is None or "gate skipped" in self.world.mutations:
-            return False
-        if node.running == node.applied == self.release:
-            return passed != self.release and bool(current["operation"] or current["desired_release"] != self.release)
-        return self.hot and bool(current["operation"]) and passed != current["desired_release"]
+    def _plan(self, node: Node, current: record.Record) -> role.Plan:
+        changed = not node.running == node.applied == self.release
+        found = role.Found(
+            active=node.running is not None,
+            changed=changed,
+            restart_required=changed and not self.hot and node.running is not None,
+            up=node.up,
+            listed=node.listed,
+            is_open=bool(current["operation"]),
+            desired=current["desired_release"],
+            passed=current["passed"].get(node.name),
+        )
+        return role.plan(found, self.release, self.operation)
 
-    def _open(self, changes: bool) -> Steps:
-        world = self.world
-        if self.absent and changes and not world.mutations & {"absent stay"}:
-            self._change("drained", drained=[node.name for node in self.absent if not node.maintenance])
+    def _open(self, current: record.Record) -> Steps:
+        absent, is_open = tuple(node.name for node in self.absent), bool(current["operation"])
+        if role.takes_out(absent, self.operation, current["desired_release"], is_open, self.release):
+            in_maintenance = frozenset(node.name for node in self.absent if node.maintenance)
+            if drained := role.recorded(absent, in_maintenance):
+                self._change("drained", drained=drained)
             yield
-            for node in self.absent:
-                self._balancer(node, maintenance=True)
+            for name in role.taken_out(absent):
+                # A node that the balancer does not list is out, and stays so when it is listed again.
+                self._balancer(self.world.nodes[name], maintenance=True)
                 yield
         self._change("opened", release=self.release, pin=self.operation == record.ROLLBACK, old_release_hours=HOURS)
         yield
@@ -379,10 +391,6 @@ class World:
 
     def lease(self) -> dict[str, t.Any] | None:
         return t.cast("dict[str, t.Any] | None", self.record["lease"])
-
-    def listed_is_enough(self, node: Node) -> bool:
-        """The mutation: a node that no balancer lists passes."""
-        return "unlisted passes" in self.mutations and not node.listed
 
     # --- what runs do
 

@@ -79,6 +79,16 @@ CERTIFICATE = own_certificate()
 CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     "nothing is wrong": ({}, {}),
     "the second platform": (OPENSEARCH, {}),
+    "a later search engine that the vendor's samples have": (
+        {
+            "vars": {
+                **OPENSEARCH["vars"],
+                "elasticsearch_archive": "{{ inventory_dir }}/opensearch-min-2.19.1-linux-x64.tar.gz",
+            },
+            "files": {name.replace("2.18.0", "2.19.1"): content for name, content in OPENSEARCH["files"].items()},
+        },
+        {},
+    ),
     # versions and acknowledgements
     "an unknown engine version": (
         v(ivy_engine_version="9.4.0"),

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import tempfile
@@ -168,6 +170,26 @@ def test_the_fence_says_why_and_what_to_run() -> None:
     assert "No release was ever applied" in fence.refusal(None, closed, "demo", "n1")
     assert "--limit n1" in fence.refusal(B, closed, "demo", "n1")
     assert "belongs to cluster demo" in fence.refusal(A, closed, "other", "n1")
+    # Without a name on one of the two sides there is nothing to compare.
+    assert fence.refusal(A, closed, "", "n1") == ""
+    assert fence.refusal(A, {**closed, "cluster": ""}, "other", "n1") == ""
+    assert "--limit <this node>" in fence.refusal(B, closed, "demo", "")
+
+
+def test_the_fence_knows_the_time_itself() -> None:
+    rolling = after(change("opened", A), change("closed", A), change("opened", B), change("passed", node="n1"))
+    past, future = "2000-01-01T00:00:00Z", "9999-01-01T00:00:00Z"
+    assert "left open" in fence.refusal(A, {**rolling, "old_releases_until": past}, "demo", "n2")
+    assert fence.refusal(A, {**rolling, "old_releases_until": future}, "demo", "n2") == ""
+    # A record of an earlier version has no time.
+    assert fence.refusal(A, {**rolling, "old_releases_until": None}, "demo", "n2") == ""
+
+
+def test_without_an_open_operation_no_replaced_release_may_start() -> None:
+    """Whatever else the record names: another version, or somebody by hand, may have written it."""
+    rolling = after(change("opened", A), change("closed", A), change("opened", B))
+    assert refused(A, rolling) == ""
+    assert "the cluster wants" in refused(A, {**rolling, "operation": None})
 
 
 def test_another_operation_is_not_overrun() -> None:
@@ -478,6 +500,11 @@ LEASE = lease.take(None, change("taken").claim()).lease
 WRONG: tuple[dict[str, t.Any], ...] = (
     {"format": 0},
     {"format": True},
+    {"format": "2"},
+    {"format": 2.0},
+    {"schema": {"migrating": []}},
+    {"drained_states": {"n1": ["ready"]}},
+    {"drained_states": {"n1": {"lb1/x": "ready", "lb2/x": "off"}}},
     {"passed": []},
     {"passed": {"n1": 1}},
     {"old_releases_until": 1},
@@ -499,6 +526,85 @@ def test_a_damaged_record_is_refused_in_words(tmp_path: Path, content: t.Any) ->
     (tmp_path / "record.json").write_bytes(content)
     with pytest.raises(NodeError, match=r"damaged|format"):
         record.read(str(tmp_path), *ids())
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"format": 1},
+        {"schema": {"engine_version": "11.3.0"}},
+        {"schema": {"migrating": {"to": "12.0.9"}}},
+        {"drained_states": {"n1": {}, "n2": {"lb1/x": "ready", "lb2/x": "maint"}}},
+    ],
+)
+def test_what_a_record_may_have_is_read(parts: t.Any) -> None:
+    value = record.parse(json.dumps({**record.empty("demo"), **parts}).encode(), "here")
+    assert {name: value[name] for name in parts} == parts
+
+
+def test_the_longest_record_can_be_written_and_read_and_no_longer_one(tmp_path: Path) -> None:
+    value = {**record.empty("demo"), "applications": {"x": ""}}
+    room = (1 << 20) - len(record.to_bytes(value, "here"))
+    longest = {**value, "applications": {"x": "y" * room}}
+    record.write(str(tmp_path), longest, *ids())
+    assert (tmp_path / record.FILE_NAME).stat().st_size == 1 << 20
+    assert record.read(str(tmp_path), *ids()) == longest
+    with pytest.raises(NodeError, match="more than 1048576 are not read"):
+        record.write(str(tmp_path), {**value, "applications": {"x": "y" * (room + 1)}}, *ids())
+
+
+def test_the_record_is_durable_and_closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.umask(0)
+    synchronised: list[int] = []
+    genuine = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: synchronised.append(fd) or genuine(fd))
+    try:
+        with record.locked(str(tmp_path), *ids()):
+            record.write(str(tmp_path), record.empty("demo"), *ids())
+    finally:
+        os.umask(before)
+    for name in (record.FILE_NAME, record.LOCK_NAME):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o640
+    assert synchronised
+
+
+def test_a_directory_of_the_record_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NodeError, match="away does not exist, so the cluster record cannot be written there"):
+        record.write(str(tmp_path / "away"), record.empty("demo"), *ids())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NodeError, match="file is not a directory"):
+        record.read(str(tmp_path / "file"), *ids())
+    (tmp_path / record.LOCK_NAME).mkdir()
+    with pytest.raises(NodeError, match=r"record\.lock cannot be opened"), record.locked(str(tmp_path), *ids()):
+        pass
+
+
+def test_a_share_that_fails_is_named_with_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: t.Any) -> t.NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(record, "read_at", fail)
+    with pytest.raises(NodeError, match=r"The cluster record \S+/record\.json cannot be read \(Input/output error\)"):
+        record.read(str(tmp_path), *ids())
+    monkeypatch.setattr(record, "open_directory", fail)
+    words = rf"The directory of the cluster record {tmp_path} cannot be opened \(Input/output error\)\. .*mount -a"
+    with pytest.raises(NodeError, match=words):
+        record.read(str(tmp_path), *ids())
+    with pytest.raises(NodeError, match=words), record.locked(str(tmp_path), *ids()):
+        pass
+
+
+def test_a_share_without_locks_is_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    def flock(_fd: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(NodeError, match=r"does not support locks .*No locks available"),
+        record.locked(str(tmp_path), *ids()),
+    ):
+        pass
+    assert clock.naps == []
 
 
 def test_a_record_of_a_newer_version_is_refused(tmp_path: Path) -> None:
