@@ -112,8 +112,9 @@ def _backup_of_upgrade(record: t.Mapping[str, t.Any]) -> str | None:
     """Id of the backup that the last upgrade has made, or the one that is open: the only way back from it."""
     schema = record.get("schema") or {}
     for part in (schema.get("migrating"), record.get("operation"), schema):
-        if (part or {}).get("backup"):
-            return str(part["backup"])
+        backup = (part or {}).get("backup")
+        if backup:
+            return str(backup)
     return None
 
 

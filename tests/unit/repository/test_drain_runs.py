@@ -176,8 +176,8 @@ NOTHING_TO_DEPLOY = {"rollout_deployment": {"way": "nothing"}}
 def test_a_run_that_rolls_nothing_out_brings_its_own_nodes_back(cluster: runs.Cluster, playbook: str) -> None:
     change(cluster, "drained", drained=["engine3"])
     for balancer in runs.GROUPS["load_balancers"]:
-        served = {"certificates": [], "reload_required": False}
-        cluster.balancer(balancer, runs.GROUPS["engine_nodes"], out={"engine3": "maint"}, **served)
+        out = {"engine3": "maint"}
+        cluster.balancer(balancer, runs.GROUPS["engine_nodes"], out=out, certificates=[], reload_required=False)
 
     ended = cluster.run(playbook, **OPTIONS, **NOTHING_TO_DEPLOY)
 

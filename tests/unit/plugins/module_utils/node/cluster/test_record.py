@@ -557,7 +557,12 @@ def test_the_record_is_durable_and_closed_to_others(tmp_path: Path, monkeypatch:
     before = os.umask(0)
     synchronised: list[int] = []
     genuine = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: synchronised.append(fd) or genuine(fd))
+
+    def synchronise(fd: int) -> None:
+        synchronised.append(fd)
+        genuine(fd)
+
+    monkeypatch.setattr(os, "fsync", synchronise)
     try:
         with record.locked(str(tmp_path), *ids()):
             record.write(str(tmp_path), record.empty("demo"), *ids())
