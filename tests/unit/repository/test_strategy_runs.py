@@ -22,6 +22,7 @@ from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts impor
     Cluster,
     Ended,
     hold_record,
+    long,
     recorded,
 )
 
@@ -195,12 +196,6 @@ def test_a_rollout_waits_for_confirmation_after_the_first_node(place: Place) -> 
     assert "go on ansible-playbook" in again.last, again.output
     assert stats(again)["waits"] is True
 
-    if EVERY_CASE:
-        ended = place.run(playbook="rollback.yml", rollback_choice={"release": OLD}, rollout_release=None)
-        assert ended.code == 0, ended.output
-        assert [line for line in place.turns(ended) if not line.startswith("gate")] == turn("engine1", OLD)[:3]
-        assert set(place.applied.values()) == {OLD}
-        return
     ended = place.run()
     assert ended.code == 0, ended.output
     assert place.turns(ended) == [*turn("engine2"), *turn("engine3")]
@@ -209,6 +204,17 @@ def test_a_rollout_waits_for_confirmation_after_the_first_node(place: Place) -> 
     assert stats(ended)["waits"] is False
 
 
+@long
+def test_a_rollback_reverts_a_rollout_that_waits(place: Place) -> None:
+    assert place.run(rollout_strategy="confirm").code == 0
+    ended = place.run(playbook="rollback.yml", rollback_choice={"release": OLD}, rollout_release=None)
+    assert ended.code == 0, ended.output
+    # The others have the release, and only pass the gate.
+    assert [line for line in place.turns(ended) if not line.startswith("gate")] == turn("engine1", OLD)[:3]
+    assert set(place.applied.values()) == {OLD}
+
+
+@long
 def test_nothing_is_active_before_a_confirmation_if_no_engine_has_to_restart(place: Place) -> None:
     place.mark("reload")
     before = recorded(place.cluster)
@@ -221,6 +227,7 @@ def test_nothing_is_active_before_a_confirmation_if_no_engine_has_to_restart(pla
     assert stats(ended)["waits"] is True
 
 
+@long
 def test_a_rollout_that_waits_remembers_other_files_of_the_nodes(place: Place) -> None:
     """The release stays the same, so a rolling run would open no rollout."""
     hold_record(place.cluster, desired_release=NEW, schema={"engine_version": "11.3.0"})
@@ -293,6 +300,8 @@ def test_every_node_comes_back_if_the_first_engine_does_not_pass_the_gate(place:
         "start engine1",
         *(f"start {node}" for node in NODES),
     ]
+    if not EVERY_CASE:
+        return
     # The same command continues when the cause is gone.
     (place.directory / "breaks" / NEW).unlink()
     ended = place.run(**ALL_AT_ONCE)
@@ -300,11 +309,13 @@ def test_every_node_comes_back_if_the_first_engine_does_not_pass_the_gate(place:
     assert set(place.applied.values()) == {NEW}
 
 
+@long
 def test_every_node_comes_back_if_the_release_cannot_be_activated_on_one(place: Place) -> None:
     place.mark("full/engine2")
     check_back(place, place.run(**ALL_AT_ONCE), "engine2: Activate")
 
 
+@long
 def test_the_others_come_back_if_a_node_is_lost_while_the_engines_stop(place: Place) -> None:
     place.mark("lose/engine3")
     ended = place.run(**ALL_AT_ONCE)
@@ -313,6 +324,7 @@ def test_the_others_come_back_if_a_node_is_lost_while_the_engines_stop(place: Pl
     assert "No engine was stopped" not in ended.last
 
 
+@long
 def test_the_same_command_finishes_what_was_interrupted(place: Place) -> None:
     """The first node runs the release, one is stopped with it, and one was started with the earlier one."""
     value = {"name": "rollout", "owner": "kim", "since": "2026-11-01T00:00:00Z", "step": ""}
@@ -330,6 +342,7 @@ def test_the_same_command_finishes_what_was_interrupted(place: Place) -> None:
     assert (found["operation"], found["drained"]) == (None, [])
 
 
+@long
 def test_a_later_node_that_fails_leaves_a_message_about_those_that_are_stopped(place: Place) -> None:
     gate = place.cluster.collection / "roles/rollout/tasks/gate.yml"
     gate.write_text(
@@ -342,6 +355,7 @@ def test_a_later_node_that_fails_leaves_a_message_about_those_that_are_stopped(p
     assert recorded(place.cluster)["passed"] == {"engine1": NEW}
 
 
+@long
 def test_check_mode_predicts_a_strategy_and_changes_nothing(place: Place) -> None:
     before = recorded(place.cluster)
     for strategy, words in (
