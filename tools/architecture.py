@@ -73,6 +73,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "balancer_*",
             "database_login*",
             "rollback_choice",
+            "rollout_course",
             "upgrade_*",
             "*_node_problems",
             "maintenance_words",

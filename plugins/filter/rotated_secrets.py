@@ -16,7 +16,7 @@ options:
       - >-
         C(nodes), the plan of each node; C(new_key), whether the cluster key was replaced; C(retired) and C(sessions),
         results of M(ivy.cluster.database_logins); C(own_database), whether this collection sets up the database;
-        C(check_mode).
+        C(check_mode); C(waits), whether the rollout waits for confirmation.
     type: dict
     required: true
 """

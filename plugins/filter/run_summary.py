@@ -16,7 +16,9 @@ options:
   _input:
     description:
       - C(cluster), C(engine_version), C(url), C(release), C(check_mode), C(pinned), C(left_out) (names), C(findings) of
-        preflight, and C(nodes), the fact C(rollout_plan) by node, null for a node that did not complete the run.
+        preflight, C(operation), C(course), the result of P(ivy.cluster.rollout_course#filter),
+        C(old_release_hours), and C(nodes), the fact C(rollout_plan) by node, null for a node that did not complete the
+        run.
     type: dict
     required: true
 """

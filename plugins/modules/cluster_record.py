@@ -151,6 +151,12 @@ options:
     description: With O(state=opened), the id of the backup that was made before the operation.
     type: str
     default: ""
+  keep_open:
+    description:
+      - With O(state=opened), whether an operation is opened although O(release) is the desired one already. It stays
+        open until every node has passed the gate.
+    type: bool
+    default: false
   run_id:
     description: Set by the controller half of this module. Do not use it in tasks.
     type: str
@@ -418,6 +424,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "restored": {"type": "dict"},
     "isolated": {"type": "bool", "default": False},
     "backup": _TEXT,
+    "keep_open": {"type": "bool", "default": False},
 }
 
 

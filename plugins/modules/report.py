@@ -153,6 +153,10 @@ options:
         type: list
         elements: str
         default: []
+      course:
+        description: The result of P(ivy.cluster.rollout_course#filter), if the operation has a strategy.
+        type: dict
+        default: {}
       limit:
         description: The C(--limit) of the run, for the command in the report.
         type: str
@@ -315,6 +319,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "record": {"type": "dict"},
             "nodes": {"type": "dict", "required": True},
             "others": {"type": "list", "elements": "str", "default": []},
+            "course": {"type": "dict", "default": {}},
             "limit": {"type": "str", "default": ""},
             "left_out": {"type": "list", "elements": "str", "default": []},
             "services": {"type": "dict", "default": {}},

@@ -16,13 +16,14 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.digest import canonical
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations, node_answers
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations, node_answers, strategy
 
 Item = t.Mapping[str, t.Any]
 
 # The parts of a digest, each with what differs if a run has another one.
 PARTS = {
-    "run": "the operation, the release, the engine's version, or the open rollout that would be completed",
+    "run": "the operation, the release, the strategy, the engine's version, or the open rollout that would be "
+    "completed",
     "nodes": "the nodes of the run",
     "steps": "the steps, or their order",
     "configuration": "the files that would be written on the nodes, the local changes that would be reverted, or why "
@@ -73,6 +74,11 @@ class Plan:
 
     def of(self, node: str, name: str) -> Item:
         return self.nodes[node].get(name) or {}
+
+    @property
+    def course(self) -> Item:
+        found: Item = self.params.get("course") or {}
+        return found
 
     @property
     def steps(self) -> list[Step]:
@@ -140,6 +146,7 @@ class Plan:
                 "completes": str(operation.get("name") or ""),
                 "creates_schema": not self.record.get("schema"),
                 "desired": self.record.get("desired_release") == self.params["release"],
+                "strategy": str(self.course.get("strategy") or strategy.ROLLING),
             },
             "nodes": {"run": list(self.nodes), "left_out": list(self.params.get("left_out") or [])},
             "steps": [[step.node, step.action] for step in self.steps],

@@ -13,6 +13,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import cou
 from ansible_collections.ivy.cluster.plugins.plugin_utils.drift import changes, text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.session import HELPER
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import plan as plans
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import strategy
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.plan import Plan
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
@@ -42,6 +43,8 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
         "operation": plan.operation,
         "engine_version": params["engine_version"],
         "release": params["release"],
+        "strategy": str(plan.course.get("strategy") or strategy.ROLLING),
+        "waits": bool(plan.course.get("waits")),
         "source": params.get("source") or None,
         "desired_release": plan.record.get("desired_release"),
         "digest": digest,
@@ -102,7 +105,8 @@ def headline(plan: Plan, differs: t.Sequence[str] = ()) -> str:
     parts += [f"change {count(len(changed), 'node')} without a restart"] if changed else []
     parts += [f"set up {count(len(plan.services), 'host')}"] if plan.services else []
     text_of = ", ".join(parts) or "complete the rollout without changing a node"
-    return f"{plan.operation} would {text_of}."
+    waits = ", and then wait for confirmation" if plan.course.get("waits") else ""
+    return f"{plan.operation} would {text_of}{waits}."
 
 
 def users_notice(plan: Plan) -> list[str]:
@@ -111,7 +115,11 @@ def users_notice(plan: Plan) -> list[str]:
     stopped = plan.stopped()
     serving = [node for node in plan.nodes if not plan.of(node, "plan").get("first")]
     others = len(serving) + len(plan.params.get("others") or [])
-    if stopped and others > 1:
+    if plan.course.get("notice"):
+        found.append(str(plan.course["notice"]))
+    if plan.course.get("together"):
+        pass
+    elif stopped and others > 1:
         found.append(
             f"{listed(stopped, _MOST_NAMES)}: one after another. Users of a node that stops go to another one and log "
             "in again there; unsaved input is lost."
@@ -199,6 +207,7 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
         ("release", f"{release[:_SHOWN]}, {now}"),
         ("source", source or (f"no commit: {problem}" if problem else "no commit recorded")),
         ("engine", str(plan.params["engine_version"])),
+        ("strategy", strategy.words(plan.course)),
     ]
     operation = plan.record.get("operation")
     if operation:
@@ -254,6 +263,10 @@ def _command(plan: Plan, digest: str) -> str:
     words = [str(plan.params.get("command") or "ansible-playbook"), playbook(plan.operation)]
     if plan.params.get("limit"):
         words += ["--limit", shlex.quote(str(plan.params["limit"]))]
+    if plan.course.get("strategy") in (strategy.ALL_AT_ONCE, strategy.CONFIRM):
+        words += ["-e", f"{strategy.OPTION}={plan.course['strategy']}"]
+    if plan.course.get("strategy") == strategy.ALL_AT_ONCE:
+        words += ["-e", "engine_accept_downtime=true"]
     if plan.params.get("left_out"):
         words += ["-e", shlex.quote(json.dumps({"ivy_proceed_without": list(plan.params["left_out"])}))]
     if plan.operation == "rollback":

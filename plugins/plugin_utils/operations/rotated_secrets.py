@@ -62,7 +62,7 @@ def render(data: t.Mapping[str, t.Any]) -> str:
         # Every digest is keyed, so with another key none is the same.
         nodes = listed(sorted(changed), _MOST_NODES)
         lines.append(plain_text(f"cluster key: {done} on {nodes}. Which other secrets are new is not known."))
-        if not check:
+        if not check and not data.get("waits"):
             lines.append("Remove ivy_cluster_key_previous from the vault now.")
     else:
         lines += [
@@ -73,6 +73,11 @@ def render(data: t.Mapping[str, t.Any]) -> str:
             lines.append("No secret differs from those that the engines use.")
         if any(others_of(plan.get("reasons") or []) for plan in plans.values()):
             lines.append("There were other reasons for a restart as well; status and plan name them before a run.")
+    if data.get("waits"):
+        lines.append(
+            "The rollout waits for confirmation. Until it is completed, former logins stay valid, and "
+            "ivy_cluster_key_previous stays in the vault."
+        )
     locked = [str(name) for name in data.get("retired") or []]
     if locked:
         names = listed(locked)

@@ -9,6 +9,7 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed, plain_text
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import strategy
 
 _RELEASE_SHOWN = 12
 _MOST_WARNINGS = 10
@@ -20,8 +21,10 @@ def render(data: t.Mapping[str, t.Any]) -> str:
     check = bool(data["check_mode"])
     release = str(data["release"])[:_RELEASE_SHOWN]
     is_at = "would be at" if check else "is at"
+    waits = bool((data.get("course") or {}).get("waits"))
+    state = f"{'would wait' if check else 'waits'} for confirmation of" if waits else is_at
     lines = [
-        plain_text(f"Cluster {data['cluster']} {is_at} release {release}, engine {data['engine_version']}"),
+        plain_text(f"Cluster {data['cluster']} {state} release {release}, engine {data['engine_version']}"),
         plain_text(f"  URL      {data['url']}"),
     ]
     for done, nodes in _by_state(data["nodes"], check).items():
@@ -31,6 +34,7 @@ def render(data: t.Mapping[str, t.Any]) -> str:
     states = {str(plan["maintenance"]) for plan in data["nodes"].values() if plan and plan.get("maintenance")}
     lines += [plain_text(f"  users    {text}") for text in sorted(states)]
     lines += _table(data.get("times") or {})
+    lines += strategy.summary(data)
     if data["left_out"]:
         lines.append(f"  not in this run: {listed(data['left_out'], _MOST_NODES)}")
     if data["pinned"] and not check:
@@ -41,7 +45,10 @@ def render(data: t.Mapping[str, t.Any]) -> str:
         lines += [f"    - {warning}" for warning in warnings[:_MOST_WARNINGS]]
         if len(warnings) > _MOST_WARNINGS:
             lines.append(f"    and {len(warnings) - _MOST_WARNINGS} more, in the report above")
-    if not check:
+    # The nodes of a rollout that waits have different releases.
+    if waits and not check:
+        lines.append(f"  watch it {command('status')}")
+    elif not check:
         lines += [f"  prove it {command('verify')}", f"  watch it {command('status')}"]
     return "\n".join(lines)
 

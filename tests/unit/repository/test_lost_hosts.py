@@ -164,6 +164,7 @@ if "msg" in answer:
 module.exit_json(**answer)
 """
 BALANCER_SERVER = """#!/usr/bin/python
+import fcntl
 import json
 import os
 from ansible.module_utils.basic import AnsibleModule
@@ -171,6 +172,9 @@ names = ("name", "state", "wait_for", "wait", "quiet", "at_deadline")
 arguments = {**{name: {"type": "str"} for name in names}, "before": {"type": "dict"}, "must_exist": {"type": "bool"}}
 module = AnsibleModule({**arguments, "ignore_cookie": {"type": "bool"}}, supports_check_mode=True)
 path = "DIRECTORY/" + os.environ["FAKE_HOST"] + ".json"
+# Nodes may be drained together.
+lock = open(path + ".lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
 with open("DIRECTORY/log", "a") as stream:
     what = module.params["wait_for"] or module.params["state"]
     more = " without cookie" if module.params["ignore_cookie"] else ""
@@ -316,7 +320,11 @@ class Cluster:
                 stub = f"- ansible.builtin.include_tasks: renew_lease.yml\n{stub.lstrip()}"
             text = path.read_text(encoding="utf-8").replace("retries: 60", "retries: 1") if step in real else stub
             self.write(self.collection / f"roles/{step.replace('/', '/tasks/')}.yml", text)
-        for part in ("defaults/main.yml", "vars/main/lease.yml", "vars/main/internal.yml", "vars/main/record.yml"):
+        parts = (
+            "defaults/main.yml",
+            *(f"vars/main/{name}.yml" for name in ("lease", "internal", "record", "strategy")),
+        )
+        for part in parts:
             self.write(self.collection / "roles/rollout" / part, (ROOT / "roles/rollout" / part).read_text("utf-8"))
         self.write(directory / "ssh", SSH).chmod(0o755)
         (directory / "away").mkdir()

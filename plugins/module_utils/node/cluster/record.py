@@ -320,6 +320,7 @@ class Change(t.NamedTuple):
     restored: dict[str, t.Any] | None = None
     isolated: bool = False
     backup: str = ""
+    keep_open: bool = False
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
@@ -430,8 +431,10 @@ def _open(record: Record, change: Change) -> None:
         }
     _require_engine_of_database(record, change)
     new_release = bool(change.release) and record["desired_release"] != change.release
-    # A restore stops and starts every engine, also with the same release.
-    if operation is None and (new_release or not change.release or change.operation == RESTORE):
+    # A restore stops and starts every engine, also with the same release. A rollout of other files of the nodes may
+    # have to wait after the first one.
+    same = not change.release or change.operation == RESTORE or change.keep_open
+    if operation is None and (new_release or same):
         record["operation"] = operation = {
             "name": change.operation,
             "owner": change.owner,

@@ -168,9 +168,9 @@ def describe(spec: t.Mapping[str, t.Any]) -> str:
 
 # Where Ansible puts what it finds on the command line beside name=value.
 _NOT_PARSED = "_raw_params"
-# Playbooks without options that begin like their name. They set the arguments of the role rollout, and the command
-# line would override them.
+# Playbooks set the arguments of the role rollout, and the command line would override them. One is the user's.
 _NO_OPTIONS = ("rollout_", "unpin_")
+_BUT = "rollout_strategy"
 
 # Names that the roles publish with set_stats: a workflow hands them to the next job as extra variables.
 PUBLISHED = frozenset(
@@ -182,6 +182,7 @@ PUBLISHED = frozenset(
         "ivy_not_adopted",
         "ivy_plan_report",
         "ivy_preflight",
+        "ivy_rollout",
         "ivy_status",
         "ivy_support_bundle",
         "ivy_verify",
@@ -219,7 +220,7 @@ def check_extra(
     known = _known(roles)
     findings = []
     for name, value in sorted(extra.items()):
-        if name in options and not name.startswith(_NO_OPTIONS):
+        if name in options and (name == _BUT or not name.startswith(_NO_OPTIONS)):
             spec, _role = options[name]
             if not _has_template(value):
                 problems = judge(name, spec, value, bool(spec.get("no_log")))
@@ -274,6 +275,7 @@ def _meant_by_playbook(name: str, roles: t.Mapping[str, Role]) -> str:
         for option in one.options
         if option == f"{one.prefix}{rest}" and not option.startswith(_NO_OPTIONS)
     )
+    near += difflib.get_close_matches(name.lower(), [_BUT], 1, 0.75)
     return _did_you_mean(near) or "Remove it, or correct it."
 
 

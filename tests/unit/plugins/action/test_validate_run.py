@@ -144,6 +144,12 @@ def test_every_misspelt_option_is_reported_at_once_with_what_was_meant(tmp_path:
         ("rollout_nodes=CANARY", "-e rollout_nodes: no role has such an option."),
         ("rollout_release=CANARY", "-e rollout_release: the playbooks set it. Did you mean rollback_release?"),
         ("rollout_operation=CANARY", "-e rollout_operation: the playbooks set it."),
+        # The one that is the user's.
+        (
+            "rollout_strategie=CANARY",
+            "-e rollout_strategie: no role has such an option. Did you mean rollout_strategy?",
+        ),
+        ("rollout_strategy=quickly", "rollout_strategy: "),
     ],
 )
 def test_nothing_on_the_command_line_is_ignored_that_was_meant_for_the_run(

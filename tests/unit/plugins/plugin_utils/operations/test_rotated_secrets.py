@@ -82,3 +82,9 @@ def test_locked_logins_and_ended_sessions() -> None:
 
 def test_a_database_of_others() -> None:
     assert "not set up by this collection" in render(data({"engine1": plan()}, own_database=False))
+
+
+def test_while_a_rollout_waits_the_former_secrets_are_needed() -> None:
+    text = render(data({"engine1": plan(ENVIRONMENT)}, new_key=True, waits=True))
+    assert "The rollout waits for confirmation." in text
+    assert "Remove ivy_cluster_key_previous" not in text

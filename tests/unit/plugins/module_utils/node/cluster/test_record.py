@@ -208,6 +208,20 @@ def test_the_step_of_an_operation_is_kept() -> None:
     assert opened["operation"]["step"] == "restart engine2"
 
 
+def test_a_rollout_with_the_same_release_is_opened_where_it_has_to_wait() -> None:
+    """Otherwise nobody could tell the node that has passed from one that has yet to."""
+    done = after(change("opened", A), change("closed", A))
+    assert after(change("opened", A), start=done)["operation"] is None
+    opened = after(change("opened", A, keep_open=True), start=done)
+    assert (opened["operation"]["name"], opened["previous_release"]) == ("site", None)
+    passed = after(change("passed"), change("opened", A, keep_open=True, step="wait"), start=opened)
+    assert (passed["passed"], passed["operation"]["step"]) == ({"n1": A}, "wait")
+    with pytest.raises(NodeError, match="n2 did not pass the gate"):
+        after(change("closed", A, nodes={"n1": A, "n2": A}), start=passed)
+    closed = after(change("passed", node="n2"), change("closed", A, nodes={"n1": A, "n2": A}), start=passed)
+    assert closed["operation"] is None
+
+
 def test_a_rollout_that_somebody_else_overtook_is_not_closed() -> None:
     opened = after(change("opened", A), change("opened", B))
     with pytest.raises(NodeError, match=f"the cluster record wants {B} by now"):
