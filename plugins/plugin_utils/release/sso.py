@@ -22,11 +22,19 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
 _KEY = re.compile(r"(?:.*\.)?SSO\.UserHeader", re.IGNORECASE | re.DOTALL)
 # Such as SSO.<<.UserHeader, SSO.UserHeader[0] and SSO[0].UserHeader, of which nobody knows whether the engine reads it.
 _UNUSUAL = re.compile(r"(?:.*\.)?SSO[.\[].*UserHeader(?:\W.*)?", re.IGNORECASE | re.DOTALL)
+# Without UserHeader the engine reads this header: the vendor's example for administrators has Enabled only. Written in
+# an unusual way, the key counts as well.
+_DEFAULT_HEADER = "X-Forwarded-User"
+_ENABLED = re.compile(r"(?:.*\.)?SSO[.\[](?:.*\W)?Enabled(?:\W.*)?", re.IGNORECASE | re.DOTALL)
 # They are off by default. The rule of engine_http_firewall has the HTTP port only.
-_CONNECTOR = re.compile(r"(?:.*\.)?(?:Connector|WebServer)\.(HTTPS|AJP)\.Enabled", re.IGNORECASE | re.DOTALL)
+_CONNECTOR = re.compile(
+    r"(?:.*\.)?(?:Connector|WebServer)[.\[](?:.*\W)?(HTTPS|AJP)[.\[](?:.*\W)?Enabled(?:\W.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
 # The same as variables of the engine's environment, which take precedence over its files.
 _VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_USERHEADER", re.IGNORECASE | re.DOTALL)
 _UNUSUAL_VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_.*USERHEADER.*", re.IGNORECASE | re.DOTALL)
+_ENABLED_VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_(?:.*_)?ENABLED(?:_.*)?", re.IGNORECASE | re.DOTALL)
 _CONNECTOR_VARIABLE = re.compile(r"IVY_(?:.*_)?(?:CONNECTOR|WEBSERVER)_(HTTPS|AJP)_ENABLED", re.IGNORECASE | re.DOTALL)
 _HEADER = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -35,16 +43,28 @@ class SsoError(Exception):
     """The headers cannot be determined. The text is a message for users."""
 
 
-def is_header_key(key: str) -> bool:
-    return _KEY.fullmatch(key) is not None
+def _is_on(value: str) -> bool:
+    """Whether a switch is on. What nobody can read as off, such as a macro, counts as on."""
+    return value.lower() not in ("", "false")
+
+
+def _default_headers(values: t.Iterable[tuple[str, str]], pattern: re.Pattern[str]) -> list[str]:
+    """The header that the engine reads if it is told no other.
+
+    It counts even if UserHeader stands beside it: another security system may have none, and a place that takes
+    precedence, such as the environment of one node, may make it empty.
+    """
+    return [_DEFAULT_HEADER] if any(pattern.fullmatch(key) and _is_on(value) for key, value in values) else []
 
 
 def of_document(name: str, document: tree.Document) -> tuple[list[str], list[Finding]]:
-    """The headers that a file of the engine names."""
-    headers: list[str] = []
+    """The headers that a file of the engine names, and the engine's own if the file turns the single sign-on on."""
+    headers = _default_headers(
+        ((leaf.key, str(leaf.value)) for leaf in document.leaves if leaf.value.kind != "null"), _ENABLED
+    )
     findings: list[Finding] = []
     for leaf in document.leaves:
-        if not is_header_key(leaf.key):
+        if not _KEY.fullmatch(leaf.key):
             if _UNUSUAL.fullmatch(leaf.key):
                 problem = f"'{leaf.key}' does not name the header of the single sign-on as the balancer expects it"
                 advice = "Write UserHeader with the name itself directly below SSO: the balancer removes this header."
@@ -65,7 +85,10 @@ def of_values(
     values: t.Mapping[str, t.Any], variables: bool = False, where: str = ""
 ) -> tuple[list[str], list[Finding]]:
     """The same of keys that are in no file, or with ``variables`` of the environment's variables."""
-    headers: list[str] = []
+    headers = _default_headers(
+        ((str(key), str(value)) for key, value in values.items() if value is not None),
+        _ENABLED_VARIABLE if variables else _ENABLED,
+    )
     findings: list[Finding] = []
     expected, unusual = (_VARIABLE, _UNUSUAL_VARIABLE) if variables else (_KEY, _UNUSUAL)
     for key, value in values.items():
@@ -91,7 +114,7 @@ def connectors_of_values(values: t.Mapping[str, t.Any], variables: bool = False,
     return [
         _open_port("", 0, f"{where}'{key}'", match[1], "variable" if variables else "key")
         for key, value in values.items()
-        if (match := pattern.fullmatch(str(key))) and value is not None and str(value).lower() not in ("", "false")
+        if (match := pattern.fullmatch(str(key))) and value is not None and _is_on(str(value))
     ]
 
 
@@ -106,9 +129,7 @@ def open_connectors(name: str, document: tree.Document) -> list[Finding]:
     return [
         _open_port(name, leaf.line, f"'{leaf.key}'", match[1], "key")
         for leaf in document.leaves
-        if (match := _CONNECTOR.fullmatch(leaf.key))
-        and leaf.value.kind == "text"
-        and leaf.value.text.lower() not in ("", "false")
+        if (match := _CONNECTOR.fullmatch(leaf.key)) and leaf.value.kind != "null" and _is_on(str(leaf.value))
     ]
 
 

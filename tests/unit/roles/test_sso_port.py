@@ -109,6 +109,7 @@ def test_an_open_port_stops_the_run_wherever_the_header_comes_from(tmp_path: Pat
     trusting = release(cache, 2, {("engine", "configuration/ivy.yaml"): "SSO.UserHeader: X-User\n"})
     by_variable = release(cache, 3, {("environment", "shared.env"): '# Note.\nIVY_SSO_USERHEADER="X-Key"\n'})
     by_file = release(cache, 4, {("secrets", "ivy.SecuritySystems.default.SSO.UserHeader"): "X-Secret"})
+    by_default = release(cache, 5, {("engine", "configuration/ivy.yaml"): "SSO: {Enabled: true}\n"})
     accepted = {"ivy_accept_unsupported": ["sso-http-port"]}
     closed = {"engine_http_firewall": True, "engine_firewall": True}
     variable = {"IVY_SSO_USERHEADER": "X-Node"}
@@ -121,13 +122,14 @@ def test_an_open_port_stops_the_run_wherever_the_header_comes_from(tmp_path: Pat
             Case(trusting),
             Case(by_variable),
             Case(by_file),
+            Case(by_default),
             Case(plain, facts={"n2": {"engine_environment": variable}}),
             # Another port of the engine, which no rule of the firewall closes.
             Case(plain, facts={"n1": closed, "n2": port, "n3": closed}),
         ],
     )
     assert (first, second) == ("", "")
-    for message, header in zip(stopped, ("x-user", "x-key", "x-secret", "x-node")):
+    for message, header in zip(stopped, ("x-user", "x-key", "x-secret", "x-forwarded-user", "x-node")):
         assert f"from the header {header}, and {STOP}" in message
     assert "engine_environment on n2: 'IVY_CONNECTOR_AJP_ENABLED' opens another port" in other_port
 
