@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The headers in which the engine takes the name of a user from the proxy (single sign-on).
 
-Whoever can send such a header is that user, so the balancer removes it from requests of everybody else.
+Whoever can send such a header is that user, so the balancer removes it from requests of everybody else. Headers of the
+section ReverseProxy, from which the engine takes the address of a user, are treated alike.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import typing as t
 from pathlib import Path
+from xml.parsers import expat
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import engine_secrets, source, templates, yaml_checks
@@ -26,6 +28,16 @@ _UNUSUAL = re.compile(r"(?:.*\.)?SSO[.\[].*UserHeader(?:\W.*)?", re.IGNORECASE |
 # an unusual way, the key counts as well.
 _DEFAULT_HEADER = "X-Forwarded-User"
 _ENABLED = re.compile(r"(?:.*\.)?SSO[.\[](?:.*\W)?Enabled(?:\W.*)?", re.IGNORECASE | re.DOTALL)
+# From 12 on. The balancer writes these four itself. Other values below the key, such as a port, have no dash.
+_PROXY_HEADERS = re.compile(
+    r"(?:.*\.)?ReverseProxy[.\[](?:.*\W)?HttpHeaders(?:\W.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_WRITTEN_BY_BALANCER = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto")
+# The vendor's valve for the single sign-on, or one of the operator that has the same attribute.
+_CONTEXT_FILE = re.compile(r"configuration/(?:.+/)?context\.xml", re.IGNORECASE)
+_VALVE = re.compile(r"(?:.*\.)?SingleSignOnValve", re.IGNORECASE | re.DOTALL)
+_VALVE_ATTRIBUTE = "usernameheader"
 # They are off by default. The rule of engine_http_firewall has the HTTP port only.
 _CONNECTOR = re.compile(
     r"(?:.*\.)?(?:Connector|WebServer)[.\[](?:.*\W)?(HTTPS|AJP)[.\[](?:.*\W)?Enabled(?:\W.*)?",
@@ -35,6 +47,7 @@ _CONNECTOR = re.compile(
 _VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_USERHEADER", re.IGNORECASE | re.DOTALL)
 _UNUSUAL_VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_.*USERHEADER.*", re.IGNORECASE | re.DOTALL)
 _ENABLED_VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_(?:.*_)?ENABLED(?:_.*)?", re.IGNORECASE | re.DOTALL)
+_PROXY_VARIABLE = re.compile(r"IVY_(?:.*_)?REVERSEPROXY_HTTPHEADERS(?:_.*)?", re.IGNORECASE | re.DOTALL)
 _CONNECTOR_VARIABLE = re.compile(r"IVY_(?:.*_)?(?:CONNECTOR|WEBSERVER)_(HTTPS|AJP)_ENABLED", re.IGNORECASE | re.DOTALL)
 _HEADER = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -57,6 +70,50 @@ def _default_headers(values: t.Iterable[tuple[str, str]], pattern: re.Pattern[st
     return [_DEFAULT_HEADER] if any(pattern.fullmatch(key) and _is_on(value) for key, value in values) else []
 
 
+def _is_macro(value: str) -> bool:
+    return "${" in value
+
+
+def _proxy_headers(value: str) -> list[str]:
+    if _HEADER.fullmatch(value) and "-" in value and value.lower() not in _WRITTEN_BY_BALANCER:
+        return [value]
+    return []
+
+
+def is_context(path: str) -> bool:
+    """Whether a file of the engine configures valves, which see every request."""
+    return _CONTEXT_FILE.fullmatch(path) is not None
+
+
+def of_context(name: str, data: bytes) -> tuple[list[str], list[Finding]]:
+    """The headers that valves read. Raises :class:`SsoError` if the file cannot be read."""
+    headers: list[str] = []
+    findings: list[Finding] = []
+    parser = expat.ParserCreate()
+
+    def refuse(*_args: t.Any) -> None:
+        raise SsoError(f"{name} cannot be read: it has a document type")
+
+    def start(_element: str, attributes: dict[str, str]) -> None:
+        values = [value for key, value in attributes.items() if key.lower() == _VALVE_ATTRIBUTE]
+        if not values and not _VALVE.fullmatch(attributes.get("className", "")):
+            return
+        if len(values) == 1 and _HEADER.fullmatch(values[0]):
+            headers.append(values[0])
+            return
+        problem = "a valve of the single sign-on does not name the header that it reads"
+        advice = "Write userNameHeader with the name itself: the balancer removes this header."
+        findings.append(Finding.in_file(name, parser.CurrentLineNumber, problem, advice))
+
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        raise SsoError(f"{name} cannot be read: it is not well-formed XML") from error
+    return headers, findings
+
+
 def of_document(name: str, document: tree.Document) -> tuple[list[str], list[Finding]]:
     """The headers that a file of the engine names, and the engine's own if the file turns the single sign-on on."""
     headers = _default_headers(
@@ -64,6 +121,11 @@ def of_document(name: str, document: tree.Document) -> tuple[list[str], list[Fin
     )
     findings: list[Finding] = []
     for leaf in document.leaves:
+        if _PROXY_HEADERS.fullmatch(leaf.key):
+            if _is_macro(leaf.value.text):
+                findings.append(_unread_proxy_header(name, leaf.line, f"'{leaf.key}'"))
+            headers += _proxy_headers(leaf.value.text)
+            continue
         if not _KEY.fullmatch(leaf.key):
             if _UNUSUAL.fullmatch(leaf.key):
                 problem = f"'{leaf.key}' does not name the header of the single sign-on as the balancer expects it"
@@ -94,6 +156,11 @@ def of_values(
     for key, value in values.items():
         if value in (None, ""):
             continue
+        if (_PROXY_VARIABLE if variables else _PROXY_HEADERS).fullmatch(str(key)):
+            if _is_macro(str(value)):
+                findings.append(_unread_proxy_header("", 0, f"{where}'{key}'"))
+            headers += _proxy_headers(str(value))
+            continue
         if not expected.fullmatch(str(key)):
             if unusual.fullmatch(str(key)):
                 problem = f"'{key}' does not name the header of the single sign-on as the balancer expects it"
@@ -106,6 +173,11 @@ def of_values(
             advice = "Write the name with letters, digits and dashes: the balancer removes this header."
             findings.append(Finding.in_file("", 0, where + problem, advice))
     return headers, findings
+
+
+def _unread_proxy_header(name: str, line: int, key: str) -> Finding:
+    problem = f"the value of {key} is not the name of a header"
+    return Finding.in_file(name, line, problem, "Write the name itself: the balancer removes this header.")
 
 
 def connectors_of_values(values: t.Mapping[str, t.Any], variables: bool = False, where: str = "") -> list[Finding]:
@@ -178,6 +250,8 @@ def _of_entry(root: str, path: str, read: t.Callable[[], bytes]) -> tuple[list[s
         if root == "engine" and yaml_checks.is_engine_yaml(path):
             document = tree.parse(read().decode("utf-8"))
             return (*of_document(path, document), open_connectors(path, document))
+        if root == "engine" and is_context(path):
+            return (*of_context(path, read()), [])
         if variables:
             values = engine_secrets.parse(read().decode("utf-8"))
         elif root == "secrets" and path.startswith(engine_secrets.FILE_PREFIX):
@@ -203,28 +277,34 @@ def of_source(
             headers += _of_file(path, name, renderer, decrypt)
     engine_keys = secret.get("engine_keys")
     if isinstance(engine_keys, t.Mapping):
-        found, findings = of_values(engine_keys)
-        if findings:
-            raise SsoError("; ".join(str(finding) for finding in findings))
-        headers += found
+        headers += _without_findings(*of_values(engine_keys))
     return headers
 
 
 def _of_file(path: Path, name: str, renderer: BoundedRenderer, decrypt: t.Callable[[bytes], bytes]) -> list[str]:
     data = path.read_bytes()
+    is_template = name.endswith(source.TEMPLATE_SUFFIX)
     try:
-        text = (decrypt(data) if data.startswith(source.VAULT_HEADER) else data).decode("utf-8")
-        if name.endswith(source.TEMPLATE_SUFFIX):
+        data = decrypt(data) if data.startswith(source.VAULT_HEADER) else data
+        if is_context(name):
+            return _without_findings(*of_context(name, data))
+        text = data.decode("utf-8")
+        if is_template:
             rendered, problems = renderer.render(name, text)
             if rendered is None:
                 raise SsoError("; ".join(str(problem) for problem in problems))
             text = rendered.text
-        found, findings = of_document(name, tree.parse(text))
+        if is_context(name.removesuffix(source.TEMPLATE_SUFFIX)):
+            return _without_findings(*of_context(name, text.encode("utf-8")))
+        return _without_findings(*of_document(name, tree.parse(text)))
     except (source.DecryptError, UnicodeDecodeError, tree.YamlError) as error:
         raise SsoError(f"{name} cannot be read: {error}") from error
+
+
+def _without_findings(headers: list[str], findings: t.Sequence[Finding]) -> list[str]:
     if findings:
         raise SsoError("; ".join(str(finding) for finding in findings))
-    return found
+    return headers
 
 
 def unique(headers: t.Iterable[str]) -> tuple[str, ...]:
@@ -237,5 +317,6 @@ def _engine_files(base: Path) -> t.Iterator[tuple[Path, str]]:
         for name in names:
             path = Path(top, name)
             relative = path.relative_to(base).as_posix()
-            if yaml_checks.is_engine_yaml(relative.removesuffix(source.TEMPLATE_SUFFIX)) and path.is_file():
+            target = relative.removesuffix(source.TEMPLATE_SUFFIX)
+            if (yaml_checks.is_engine_yaml(target) or is_context(target)) and path.is_file():
                 yield path, relative

@@ -127,6 +127,74 @@ def test_keys_and_variables_that_turn_it_off_mean_none(value: t.Any) -> None:
     assert sso.of_values({"IVY_SSO_ENABLED": value, "IVY_MYSSO_ENABLED": "true"}, variables=True) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("text", "headers"),
+    [
+        ("ReverseProxy:\n  HttpHeaders:\n    RemoteIp: X-Corp-IP\n", ["X-Corp-IP"]),
+        ("reverseproxy.httpheaders.Proto: X-Corp-Proto\n", ["X-Corp-Proto"]),
+        ("ReverseProxy.HttpHeaders: [X-Corp-IP]\n", ["X-Corp-IP"]),
+        ("ReverseProxy.HttpHeaders: {RemoteIp: X-Forwarded-For, Proto: x-forwarded-proto, Port: ''}\n", []),
+        ("ReverseProxy.HttpHeaders: {HttpsValue: https, HttpsPort: 443, Enabled: true, Ip:}\n", []),
+        ("WebServer.HttpHeaders.X: X-Frame-Options\nReverseProxy.Names: X-Other\n", []),
+    ],
+)
+def test_headers_of_the_reverse_proxy(text: str, headers: list[str]) -> None:
+    assert sso.of_document(IVY, parse(text)) == (headers, [])
+
+
+def test_headers_of_the_reverse_proxy_in_keys_and_variables() -> None:
+    assert sso.of_values({"ReverseProxy.HttpHeaders.Ip": "X-Ip"}) == (["X-Ip"], [])
+    assert sso.of_values({"IVY_REVERSEPROXY_HTTPHEADERS_IP": "X-Ip"}, variables=True) == (["X-Ip"], [])
+    (finding,) = sso.of_document(IVY, parse("A: b\nReverseProxy.HttpHeaders.Ip: ${ivy.var.ip}\n"))[1]
+    assert (finding.line, "is not the name of a header" in finding.message) == (2, True)
+    assert len(sso.of_values({"IVY_REVERSEPROXY_HTTPHEADERS_IP": "${x}"}, variables=True)[1]) == 1
+
+
+VALVE = "ch.ivyteam.ivy.webserver.security.SingleSignOnValve"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (f'<Valve className="{VALVE}" userNameHeader="X-Corp"/>', ["X-Corp"]),
+        ('<Valve className="com.example.Own" usernameheader="user"/>', ["user"]),
+        ("<!-- <Valve userNameHeader='X-No'/> --><CookieProcessor/>", []),
+        ('<Valve className="org.apache.catalina.valves.RemoteIpValve"/>', []),
+    ],
+)
+def test_headers_of_valves(body: str, headers: list[str]) -> None:
+    assert sso.of_context("context.xml", f"<Context>{body}</Context>".encode()) == (headers, [])
+
+
+@pytest.mark.parametrize("attributes", ["", ' userNameHeader=""', ' userNameHeader="${h}"', ' userNameHeader="X Y"'])
+def test_a_valve_whose_header_is_not_known_is_a_finding(attributes: str) -> None:
+    text = f'<Context>\n<Valve className="{VALVE}"{attributes}/></Context>'
+    headers, (finding,) = sso.of_context("context.xml", text.encode())
+    assert (headers, finding.line) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["<a>", "", '<!DOCTYPE a [<!ENTITY b "c">]><a/>', "<?xml version='1.0' encoding='x'?><a/>"]
+)
+def test_a_context_that_cannot_be_read_is_an_error(text: str) -> None:
+    with pytest.raises(sso.SsoError):
+        sso.of_context("context.xml", text.encode())
+
+
+def test_valves_of_a_release_and_of_a_source(tmp_path: Path) -> None:
+    assert of_release(context=f'<Context><Valve className="{VALVE}" userNameHeader="X-Corp"/></Context>') == ["X-Corp"]
+    with pytest.raises(sso.SsoError, match="does not name the header"):
+        of_release(context=f'<Context><Valve className="{VALVE}"/></Context>')
+    text = '<?xml version="1.0" encoding="utf-8"?>\n<Context><Valve userNameHeader="{{ shared.x }}"/></Context>'
+    directory = source(tmp_path, {"configuration/context.xml.j2": VAULT + text})
+    assert sso.of_source(directory, {"x": "X-Shared"}, {}, decrypt) == ["X-Shared"]
+    with pytest.raises(sso.SsoError, match=r"context\.xml"):
+        sso.of_source(directory, {"x": "X Y"}, {}, decrypt)
+    (tmp_path / "configuration/context.xml.j2").rename(tmp_path / "configuration/context.xml")
+    with pytest.raises(sso.SsoError, match="does not name the header"):
+        sso.of_source(directory, {}, {}, decrypt)
+
+
 def test_ports_that_keys_and_variables_open() -> None:
     keys = {"Connector.AJP.Enabled": True, "Connector.HTTPS.Enabled": "false", "Connector.HTTPS.Port": "8443"}
     (finding,) = sso.connectors_of_values(keys, where="engine_keys: ")
@@ -148,6 +216,7 @@ def entries(**files: str) -> list[dict[str, str]]:
     roots = {"yaml": ("engine", IVY), "app": ("engine", "configuration/applications/a/app.yaml")}
     roots |= {"variables": ("environment", "shared.env"), "secret": ("secrets", "ivy.SSO.UserHeader")}
     roots |= {"switch": ("secrets", "ivy.SecuritySystems.system.SSO.Enabled")}
+    roots |= {"context": ("engine", "configuration/context.xml")}
     roots |= {"other": ("engine", "configuration/other.yaml")}
     return [{"root": roots[name][0], "path": roots[name][1], "sha256": text} for name, text in files.items()]
 
