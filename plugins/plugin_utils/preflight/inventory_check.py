@@ -366,8 +366,8 @@ class Look:
         if not headers or not nodes or acknowledged:
             return []
         problem = (
-            f"the engine takes the name of the user from the header {', '.join(headers)}, and its HTTP port is open to "
-            f"all hosts on {listed(nodes)}, so anybody who reaches it can be any user"
+            f"the engine takes the name or address of the user from the header {', '.join(headers)}, and its HTTP port "
+            f"is open to all hosts on {listed(nodes)}, so anybody who reaches it can be any user"
         )
         advice = (
             "Set engine_http_firewall: true. If another firewall lets only the balancers reach this port, "

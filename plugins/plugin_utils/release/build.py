@@ -8,6 +8,7 @@ Everything here is a function of its input, so two controllers build the same id
 from __future__ import annotations
 
 import codecs
+import contextlib
 import dataclasses
 import datetime
 import hashlib
@@ -185,6 +186,12 @@ def _sso_headers(
             headers += found
             problems += more
             connectors += sso.open_connectors(file.name, file.document)
+        elif sso.is_context(path):
+            # The check of XML reports a file that cannot be read.
+            with contextlib.suppress(sso.SsoError):
+                found, more = sso.of_context(file.name, file.data)
+                headers += found
+                problems += more
     findings += problems
     if headers:
         findings += connectors

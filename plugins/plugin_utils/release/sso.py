@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The headers in which the engine takes the name of a user from the proxy (single sign-on).
 
-Whoever can send such a header is that user, so the balancer removes it from requests of everybody else.
+Whoever can send such a header is that user, so the balancer removes it from requests of everybody else. Headers of the
+section ReverseProxy, from which the engine takes the address of a user, are treated alike.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import typing as t
 from pathlib import Path
+from xml.parsers import expat
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import engine_secrets, source, templates, yaml_checks
@@ -22,11 +24,30 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import tree
 _KEY = re.compile(r"(?:.*\.)?SSO\.UserHeader", re.IGNORECASE | re.DOTALL)
 # Such as SSO.<<.UserHeader, SSO.UserHeader[0] and SSO[0].UserHeader, of which nobody knows whether the engine reads it.
 _UNUSUAL = re.compile(r"(?:.*\.)?SSO[.\[].*UserHeader(?:\W.*)?", re.IGNORECASE | re.DOTALL)
+# Without UserHeader the engine reads this header: the vendor's example for administrators has Enabled only. Written in
+# an unusual way, the key counts as well.
+_DEFAULT_HEADER = "X-Forwarded-User"
+_ENABLED = re.compile(r"(?:.*\.)?SSO[.\[](?:.*\W)?Enabled(?:\W.*)?", re.IGNORECASE | re.DOTALL)
+# From 12 on. The balancer writes these four itself. Other values below the key, such as a port, have no dash.
+_PROXY_HEADERS = re.compile(
+    r"(?:.*\.)?ReverseProxy[.\[](?:.*\W)?HttpHeaders(?:\W.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_WRITTEN_BY_BALANCER = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto")
+# The vendor's valve for the single sign-on, or one of the operator that has the same attribute.
+_CONTEXT_FILE = re.compile(r"configuration/(?:.+/)?context\.xml", re.IGNORECASE)
+_VALVE = re.compile(r"(?:.*\.)?SingleSignOnValve", re.IGNORECASE | re.DOTALL)
+_VALVE_ATTRIBUTE = "usernameheader"
 # They are off by default. The rule of engine_http_firewall has the HTTP port only.
-_CONNECTOR = re.compile(r"(?:.*\.)?(?:Connector|WebServer)\.(HTTPS|AJP)\.Enabled", re.IGNORECASE | re.DOTALL)
+_CONNECTOR = re.compile(
+    r"(?:.*\.)?(?:Connector|WebServer)[.\[](?:.*\W)?(HTTPS|AJP)[.\[](?:.*\W)?Enabled(?:\W.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
 # The same as variables of the engine's environment, which take precedence over its files.
 _VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_USERHEADER", re.IGNORECASE | re.DOTALL)
 _UNUSUAL_VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_.*USERHEADER.*", re.IGNORECASE | re.DOTALL)
+_ENABLED_VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_(?:.*_)?ENABLED(?:_.*)?", re.IGNORECASE | re.DOTALL)
+_PROXY_VARIABLE = re.compile(r"IVY_(?:.*_)?REVERSEPROXY_HTTPHEADERS(?:_.*)?", re.IGNORECASE | re.DOTALL)
 _CONNECTOR_VARIABLE = re.compile(r"IVY_(?:.*_)?(?:CONNECTOR|WEBSERVER)_(HTTPS|AJP)_ENABLED", re.IGNORECASE | re.DOTALL)
 _HEADER = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -35,16 +56,77 @@ class SsoError(Exception):
     """The headers cannot be determined. The text is a message for users."""
 
 
-def is_header_key(key: str) -> bool:
-    return _KEY.fullmatch(key) is not None
+def _is_on(value: str) -> bool:
+    """Whether a switch is on. What nobody can read as off, such as a macro, counts as on."""
+    return value.lower() not in ("", "false")
+
+
+def _default_headers(values: t.Iterable[tuple[str, str]], pattern: re.Pattern[str]) -> list[str]:
+    """The header that the engine reads if it is told no other.
+
+    It counts even if UserHeader stands beside it: another security system may have none, and a place that takes
+    precedence, such as the environment of one node, may make it empty.
+    """
+    return [_DEFAULT_HEADER] if any(pattern.fullmatch(key) and _is_on(value) for key, value in values) else []
+
+
+def _is_macro(value: str) -> bool:
+    return "${" in value
+
+
+def _proxy_headers(value: str) -> list[str]:
+    if _HEADER.fullmatch(value) and "-" in value and value.lower() not in _WRITTEN_BY_BALANCER:
+        return [value]
+    return []
+
+
+def is_context(path: str) -> bool:
+    """Whether a file of the engine configures valves, which see every request."""
+    return _CONTEXT_FILE.fullmatch(path) is not None
+
+
+def of_context(name: str, data: bytes) -> tuple[list[str], list[Finding]]:
+    """The headers that valves read. Raises :class:`SsoError` if the file cannot be read."""
+    headers: list[str] = []
+    findings: list[Finding] = []
+    parser = expat.ParserCreate()
+
+    def refuse(*_args: t.Any) -> None:
+        raise SsoError(f"{name} cannot be read: it has a document type")
+
+    def start(_element: str, attributes: dict[str, str]) -> None:
+        values = [value for key, value in attributes.items() if key.lower() == _VALVE_ATTRIBUTE]
+        if not values and not _VALVE.fullmatch(attributes.get("className", "")):
+            return
+        if len(values) == 1 and _HEADER.fullmatch(values[0]):
+            headers.append(values[0])
+            return
+        problem = "a valve of the single sign-on does not name the header that it reads"
+        advice = "Write userNameHeader with the name itself: the balancer removes this header."
+        findings.append(Finding.in_file(name, parser.CurrentLineNumber, problem, advice))
+
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        raise SsoError(f"{name} cannot be read: it is not well-formed XML") from error
+    return headers, findings
 
 
 def of_document(name: str, document: tree.Document) -> tuple[list[str], list[Finding]]:
-    """The headers that a file of the engine names."""
-    headers: list[str] = []
+    """The headers that a file of the engine names, and the engine's own if the file turns the single sign-on on."""
+    headers = _default_headers(
+        ((leaf.key, str(leaf.value)) for leaf in document.leaves if leaf.value.kind != "null"), _ENABLED
+    )
     findings: list[Finding] = []
     for leaf in document.leaves:
-        if not is_header_key(leaf.key):
+        if _PROXY_HEADERS.fullmatch(leaf.key):
+            if _is_macro(leaf.value.text):
+                findings.append(_unread_proxy_header(name, leaf.line, f"'{leaf.key}'"))
+            headers += _proxy_headers(leaf.value.text)
+            continue
+        if not _KEY.fullmatch(leaf.key):
             if _UNUSUAL.fullmatch(leaf.key):
                 problem = f"'{leaf.key}' does not name the header of the single sign-on as the balancer expects it"
                 advice = "Write UserHeader with the name itself directly below SSO: the balancer removes this header."
@@ -65,11 +147,19 @@ def of_values(
     values: t.Mapping[str, t.Any], variables: bool = False, where: str = ""
 ) -> tuple[list[str], list[Finding]]:
     """The same of keys that are in no file, or with ``variables`` of the environment's variables."""
-    headers: list[str] = []
+    headers = _default_headers(
+        ((str(key), str(value)) for key, value in values.items() if value is not None),
+        _ENABLED_VARIABLE if variables else _ENABLED,
+    )
     findings: list[Finding] = []
     expected, unusual = (_VARIABLE, _UNUSUAL_VARIABLE) if variables else (_KEY, _UNUSUAL)
     for key, value in values.items():
         if value in (None, ""):
+            continue
+        if (_PROXY_VARIABLE if variables else _PROXY_HEADERS).fullmatch(str(key)):
+            if _is_macro(str(value)):
+                findings.append(_unread_proxy_header("", 0, f"{where}'{key}'"))
+            headers += _proxy_headers(str(value))
             continue
         if not expected.fullmatch(str(key)):
             if unusual.fullmatch(str(key)):
@@ -85,13 +175,18 @@ def of_values(
     return headers, findings
 
 
+def _unread_proxy_header(name: str, line: int, key: str) -> Finding:
+    problem = f"the value of {key} is not the name of a header"
+    return Finding.in_file(name, line, problem, "Write the name itself: the balancer removes this header.")
+
+
 def connectors_of_values(values: t.Mapping[str, t.Any], variables: bool = False, where: str = "") -> list[Finding]:
     """Other ports of the engine that keys open which are in no file, or with ``variables`` the environment's."""
     pattern = _CONNECTOR_VARIABLE if variables else _CONNECTOR
     return [
         _open_port("", 0, f"{where}'{key}'", match[1], "variable" if variables else "key")
         for key, value in values.items()
-        if (match := pattern.fullmatch(str(key))) and value is not None and str(value).lower() not in ("", "false")
+        if (match := pattern.fullmatch(str(key))) and value is not None and _is_on(str(value))
     ]
 
 
@@ -106,9 +201,7 @@ def open_connectors(name: str, document: tree.Document) -> list[Finding]:
     return [
         _open_port(name, leaf.line, f"'{leaf.key}'", match[1], "key")
         for leaf in document.leaves
-        if (match := _CONNECTOR.fullmatch(leaf.key))
-        and leaf.value.kind == "text"
-        and leaf.value.text.lower() not in ("", "false")
+        if (match := _CONNECTOR.fullmatch(leaf.key)) and leaf.value.kind != "null" and _is_on(str(leaf.value))
     ]
 
 
@@ -157,6 +250,8 @@ def _of_entry(root: str, path: str, read: t.Callable[[], bytes]) -> tuple[list[s
         if root == "engine" and yaml_checks.is_engine_yaml(path):
             document = tree.parse(read().decode("utf-8"))
             return (*of_document(path, document), open_connectors(path, document))
+        if root == "engine" and is_context(path):
+            return (*of_context(path, read()), [])
         if variables:
             values = engine_secrets.parse(read().decode("utf-8"))
         elif root == "secrets" and path.startswith(engine_secrets.FILE_PREFIX):
@@ -182,28 +277,34 @@ def of_source(
             headers += _of_file(path, name, renderer, decrypt)
     engine_keys = secret.get("engine_keys")
     if isinstance(engine_keys, t.Mapping):
-        found, findings = of_values(engine_keys)
-        if findings:
-            raise SsoError("; ".join(str(finding) for finding in findings))
-        headers += found
+        headers += _without_findings(*of_values(engine_keys))
     return headers
 
 
 def _of_file(path: Path, name: str, renderer: BoundedRenderer, decrypt: t.Callable[[bytes], bytes]) -> list[str]:
     data = path.read_bytes()
+    is_template = name.endswith(source.TEMPLATE_SUFFIX)
     try:
-        text = (decrypt(data) if data.startswith(source.VAULT_HEADER) else data).decode("utf-8")
-        if name.endswith(source.TEMPLATE_SUFFIX):
+        data = decrypt(data) if data.startswith(source.VAULT_HEADER) else data
+        if is_context(name):
+            return _without_findings(*of_context(name, data))
+        text = data.decode("utf-8")
+        if is_template:
             rendered, problems = renderer.render(name, text)
             if rendered is None:
                 raise SsoError("; ".join(str(problem) for problem in problems))
             text = rendered.text
-        found, findings = of_document(name, tree.parse(text))
+        if is_context(name.removesuffix(source.TEMPLATE_SUFFIX)):
+            return _without_findings(*of_context(name, text.encode("utf-8")))
+        return _without_findings(*of_document(name, tree.parse(text)))
     except (source.DecryptError, UnicodeDecodeError, tree.YamlError) as error:
         raise SsoError(f"{name} cannot be read: {error}") from error
+
+
+def _without_findings(headers: list[str], findings: t.Sequence[Finding]) -> list[str]:
     if findings:
         raise SsoError("; ".join(str(finding) for finding in findings))
-    return found
+    return headers
 
 
 def unique(headers: t.Iterable[str]) -> tuple[str, ...]:
@@ -216,5 +317,6 @@ def _engine_files(base: Path) -> t.Iterator[tuple[Path, str]]:
         for name in names:
             path = Path(top, name)
             relative = path.relative_to(base).as_posix()
-            if yaml_checks.is_engine_yaml(relative.removesuffix(source.TEMPLATE_SUFFIX)) and path.is_file():
+            target = relative.removesuffix(source.TEMPLATE_SUFFIX)
+            if (yaml_checks.is_engine_yaml(target) or is_context(target)) and path.is_file():
                 yield path, relative

@@ -13,6 +13,7 @@ import typing as t
 from pathlib import Path
 from types import MappingProxyType
 
+import pytest
 import yaml
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import write_release
@@ -109,6 +110,7 @@ def test_an_open_port_stops_the_run_wherever_the_header_comes_from(tmp_path: Pat
     trusting = release(cache, 2, {("engine", "configuration/ivy.yaml"): "SSO.UserHeader: X-User\n"})
     by_variable = release(cache, 3, {("environment", "shared.env"): '# Note.\nIVY_SSO_USERHEADER="X-Key"\n'})
     by_file = release(cache, 4, {("secrets", "ivy.SecuritySystems.default.SSO.UserHeader"): "X-Secret"})
+    by_default = release(cache, 5, {("engine", "configuration/ivy.yaml"): "SSO: {Enabled: true}\n"})
     accepted = {"ivy_accept_unsupported": ["sso-http-port"]}
     closed = {"engine_http_firewall": True, "engine_firewall": True}
     variable = {"IVY_SSO_USERHEADER": "X-Node"}
@@ -121,26 +123,94 @@ def test_an_open_port_stops_the_run_wherever_the_header_comes_from(tmp_path: Pat
             Case(trusting),
             Case(by_variable),
             Case(by_file),
+            Case(by_default),
             Case(plain, facts={"n2": {"engine_environment": variable}}),
             # Another port of the engine, which no rule of the firewall closes.
             Case(plain, facts={"n1": closed, "n2": port, "n3": closed}),
         ],
     )
     assert (first, second) == ("", "")
-    for message, header in zip(stopped, ("x-user", "x-key", "x-secret", "x-node")):
+    for message, header in zip(stopped, ("x-user", "x-key", "x-secret", "x-forwarded-user", "x-node")):
         assert f"from the header {header}, and {STOP}" in message
     assert "engine_environment on n2: 'IVY_CONNECTOR_AJP_ENABLED' opens another port" in other_port
 
 
-def test_every_operation_checks_the_port_before_it_changes_anything() -> None:
-    build = yaml.safe_load((ROOT / "roles/rollout/tasks/build.yml").read_text(encoding="utf-8"))
-    names = [task["name"] for task in build]
-    (check,) = [task["name"] for task in build if task.get("ansible.builtin.import_tasks") == "require_closed_port.yml"]
+def tasks_of(role: str, entry: str) -> list[dict[str, t.Any]]:
+    """The tasks of an entry point in their order, with those of the files of the same role that it includes."""
+    directory = ROOT / "roles" / role.removeprefix("ivy.cluster.") / "tasks"
+    found: list[dict[str, t.Any]] = []
+    for task in yaml.safe_load((directory / f"{entry}.yml").read_text(encoding="utf-8")):
+        file = task.get("ansible.builtin.include_tasks") or task.get("ansible.builtin.import_tasks")
+        found.append(task)
+        if isinstance(file, str) and file != "require_closed_port.yml" and (directory / file).exists():
+            found += tasks_of(role, file.removesuffix(".yml"))
+    return found
+
+
+def entry_of(task: dict[str, t.Any]) -> tuple[str, str]:
+    given = task.get("ansible.builtin.include_role") or task.get("ansible.builtin.import_role") or {}
+    return str(given.get("name", "")), str(given.get("tasks_from", "main"))
+
+
+def checks_port(task: dict[str, t.Any]) -> bool:
+    included = (task.get(f"ansible.builtin.{way}_tasks") for way in ("include", "import"))
+    return entry_of(task) == ("ivy.cluster.rollout", "require_closed_port") or "require_closed_port.yml" in included
+
+
+def steps_until_engines_change(playbook: Path) -> tuple[list[dict[str, t.Any]], bool]:
+    """What a playbook does before it stops or starts the first engine, and whether it does."""
+    steps: list[dict[str, t.Any]] = []
+    for play in yaml.safe_load(playbook.read_text(encoding="utf-8")):
+        if play.get("ansible.builtin.import_playbook") == "_includes/roll_out.yml":
+            return steps, True
+        for task in play.get("tasks", []):
+            role, entry = entry_of(task)
+            if entry in ("restart", "start", "stop"):
+                return steps, True
+            steps.append(task)
+            if role and entry in ("build", "plan_deployment", "main", "fetch_desired"):
+                steps += tasks_of(role, entry)
+    return steps, False
+
+
+def test_every_operation_that_starts_engines_checks_the_port_before() -> None:
+    playbooks = {path.stem: steps_until_engines_change(path) for path in (ROOT / "playbooks").glob("*.yml")}
+    # It only stops the engine of the node that goes.
+    del playbooks["remove_node"]
+    starting = {name: steps for name, (steps, changes) in playbooks.items() if changes}
+    unchecked = {name for name, steps in starting.items() if not any(map(checks_port, steps))}
+    assert unchecked == set()
+    expected = {"add_node", "deploy", "restart", "restore", "rollback", "rollout", "site", "undrain", "upgrade"}
+    assert set(starting) == expected
+    assert any(map(checks_port, playbooks["plan"][0]))
+    # The release is built by then, and nothing has been asked or changed.
+    names = [task["name"] for task in tasks_of("rollout", "build")]
+    (check,) = [task["name"] for task in tasks_of("rollout", "build") if checks_port(task)]
     assert names.index("Build the release") < names.index(check) < names.index("Read the cluster record")
-    rollback = yaml.safe_load((ROOT / "roles/rollback/tasks/main.yml").read_text(encoding="utf-8"))
-    # It comes last: the release is in the controller's cache by then.
-    assert rollback[-1]["ansible.builtin.include_role"]["tasks_from"] == "require_closed_port"
-    for playbook in ("site", "rollout", "rollback", "plan"):
-        plays = yaml.safe_load((ROOT / f"playbooks/{playbook}.yml").read_text(encoding="utf-8"))
-        text = json.dumps(plays)
-        assert ("ivy.cluster.rollback" in text) if playbook == "rollback" else ('"tasks_from": "build"' in text)
+
+
+@pytest.mark.parametrize(
+    ("role", "entry", "copy"),
+    [
+        ("rollback", "main", "Copy the release from a node to the controller"),
+        ("rollback", "fetch_desired", "Copy the release from a node to the controller"),
+        ("rollout", "plan_deployment", "Copy the release from a node to the controller"),
+        ("add_node", "main", "Copy the release from a node to the controller"),
+    ],
+)
+def test_the_release_is_in_the_cache_when_its_headers_are_read(role: str, entry: str, copy: str) -> None:
+    tasks = tasks_of(role, entry)
+    names = [task.get("name") for task in tasks]
+    (check,) = [number for number, task in enumerate(tasks) if checks_port(task)]
+    assert names.index(copy) < check
+    # Otherwise the headers of another release are read.
+    if role != "add_node":
+        assert "release" in json.dumps(tasks[check]["vars"]["rollout_release"])
+
+
+def test_a_restore_asks_the_balancers_again_when_it_has_the_release() -> None:
+    steps, _changes = steps_until_engines_change(ROOT / "playbooks/restore.yml")
+    entries = [entry_of(task) for task in steps]
+    check = entries.index(("ivy.cluster.rollout", "require_closed_port"))
+    assert entries.index(("ivy.cluster.restore", "load")) < check
+    assert ("ivy.cluster.rollout", "reach_balancers") in entries[check:]

@@ -180,6 +180,15 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},
         {"sso-port-open": "header x-corp-user"},
     ),
+    "single sign-on with the engine's own header and an open port": (
+        {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO:\n  Enabled: true\n"}},
+        {"sso-port-open": "header x-forwarded-user"},
+    ),
+    "single sign-on with the engine's own header and another open port": (
+        v(engine_http_firewall=True, engine_environment={"IVY_SSO_ENABLED": "true"})
+        | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "Connector.HTTPS.Enabled: true\n"}},
+        {"release": "'Connector.HTTPS.Enabled' opens another port"},
+    ),
     "single sign-on with a closed port": (
         v(engine_http_firewall=True)
         | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},

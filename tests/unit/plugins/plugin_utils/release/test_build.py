@@ -113,6 +113,9 @@ def test_the_headers_of_the_single_sign_on_are_known(build: Builder) -> None:
     assert built.sso_headers == ("x-corp-user", "x-key")
     assert build().sso_headers == ()
     assert build(environments={"n1": {"IVY_SSO_USERHEADER": "X-Node"}, "n2": None}).sso_headers == ("x-node",)
+    assert build({IVY: HEADER + "SSO.Enabled: true\n"}).sso_headers == ("x-forwarded-user",)
+    context = {"configuration/context.xml": '<Context><Valve userNameHeader="X-Valve"/></Context>'}
+    assert build(context).sso_headers == ("x-valve",)
     ports = {"Connector.AJP.Enabled": "true"}
     assert build(secret={"engine_keys": ports}).sso_headers == ()
     environments = {"n1": {"IVY_SSO_USERHEADER": "X-Node", "IVY_CONNECTOR_HTTPS_ENABLED": "true"}}
