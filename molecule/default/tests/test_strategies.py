@@ -113,9 +113,9 @@ def test_4_all_engines_stop_before_the_first_one_starts(lab: Lab, change: list[s
     assert max(moment.stopped for moment in found) <= min(moment.started for moment in found)
     starts = [moment.started for moment in found]
     assert starts == sorted(starts)
-    assert re.search(r"users +the service was away for [\w ]+ \(announced: about [\w ]+\)", run.output), run.output[
-        -6000:
-    ]
+    assert re.search(r"users +the service was unavailable for [\w ]+ \(announced: about [\w ]+\)", run.output), (
+        run.output[-6000:]
+    )
     again = lab.roll_out(*change, *ALL_AT_ONCE).succeeded()
     assert again.changed() == []
 

@@ -44,7 +44,7 @@ class Course:
     idle: bool = False
     # Whether the record has to remember the rollout although the release stays the same.
     keep_open: bool = False
-    # Of all_at_once: the nodes that stop together, the one that starts first, and for how long the service is away.
+    # Of all_at_once: the nodes that stop together, the one that starts first, and for how long the service is unavailable.
     together: tuple[str, ...] = ()
     first: str = ""
     interrupts: bool = False
@@ -131,7 +131,7 @@ def problem(data: Item) -> str:
         away = _away(state, next(iter(state.nodes), ""))
         problems.append(
             f"{OPTION}: {ALL_AT_ONCE} stops the engines of all nodes together if one has to restart. Users notice: the "
-            f"service is away from the stop until the first engine has passed the gate, {away}. {_ACCEPT} is not set. "
+            f"service is unavailable from the stop until the first engine has passed the gate, {away}. {_ACCEPT} is not set. "
             f"To accept this interruption: {again}{reason}"
         )
     if not problems:
@@ -227,7 +227,7 @@ def _all_at_once(state: State) -> Course:
     ]
     if interrupts:
         words.append(
-            f"Users notice: the service is away from the stop until {first} has passed the gate, "
+            f"Users notice: the service is unavailable from the stop until {first} has passed the gate, "
             f"{_away(state, first)}. Then everybody logs in again."
         )
     else:
@@ -262,7 +262,7 @@ def words(course: Item) -> str:
 
 
 def summary(data: Item) -> list[str]:
-    """Lines of the summary of a run: what it waits for and the next commands, or for how long the service was away."""
+    """Lines of the summary of a run: what it waits for and the next commands, or for how long the service was unavailable."""
     course, check = data.get("course") or {}, bool(data["check_mode"])
     lines = []
     if course.get("waits"):
@@ -317,7 +317,7 @@ def _measured(data: Item, course: Item) -> str:
         return "no engine has passed the gate yet, so the service is still away"
     away = max(0, round(min(ends) - float(course["stopped_at"])))
     announced = f" (announced: about {duration(int(course['expected']))})" if course.get("expected") is not None else ""
-    return f"the service was away for {duration(away)}{announced}, one start of an engine"
+    return f"the service was unavailable for {duration(away)}{announced}, one start of an engine"
 
 
 def published(data: Item) -> dict[str, t.Any]:

@@ -132,7 +132,7 @@ def test_engines_that_must_not_run_with_two_releases_stop_together() -> None:
     )
     assert "engine_minimum_available does not apply." in found.notice
     assert (
-        "the service is away from the stop until engine2 has passed the gate, about 42 s, as the last starts"
+        "the service is unavailable from the stop until engine2 has passed the gate, about 42 s, as the last starts"
         in found.notice
     )
     assert "Engines may be stopped. The same command starts them" in found.unfinished
@@ -216,7 +216,7 @@ def test_the_summary_has_the_measured_interruption() -> None:
     data = {**course.to_dict(), "stopped_at": 100.0}
     times = {"engine1": {"marks": {"end": 148.2}}, "engine2": {"marks": {"end": 190.0}}, "engine3": {}}
     lines = sut.summary({"course": data, "times": times, "check_mode": False, "operation": "rollout"})
-    assert lines == ["  users    the service was away for 48 s (announced: about 42 s), one start of an engine"]
+    assert lines == ["  users    the service was unavailable for 48 s (announced: about 42 s), one start of an engine"]
     assert "still away" in sut.summary({"course": data, "times": {}, "check_mode": False, "operation": "site"})[0]
 
 
@@ -262,6 +262,6 @@ def test_a_plan_shows_the_strategy_and_its_digest_contains_it() -> None:
     assert any("Only engine1" in line for line in text)
     assert "-e rollout_strategy=confirm -e ivy_plan=" in text[-1]
     text = plan_report.document(plans["all_at_once"].params).lines
-    assert any("Users notice: the service is away from the stop" in line for line in text)
+    assert any("Users notice: the service is unavailable from the stop" in line for line in text)
     assert not any("one after another. Users of a node" in line for line in text)
     assert "-e rollout_strategy=all_at_once -e engine_accept_downtime=true -e ivy_plan=" in text[-1]
