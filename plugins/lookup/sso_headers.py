@@ -12,7 +12,7 @@ description:
   - Reads C(SSO.UserHeader) and C(SecuritySystems.<name>.SSO.UserHeader) from the files of the engine in the source,
     with the templates rendered, from C(ivy_shared_secrets.engine_keys), and from the environment of the nodes.
   - If C(SSO.Enabled) has a value other than C(false) in one of these places, C(x-forwarded-user) is in the list, since
-    the engine reads it if it is told no other.
+    the engine reads it unless it is configured to read another.
   - Also reads C(userNameHeader) of a valve in C(configuration/context.xml), and the headers of
     C(ReverseProxy.HttpHeaders) that the balancer does not write itself.
   - With O(release), the files and keys of a built release are read instead. If it names a header and opens another port

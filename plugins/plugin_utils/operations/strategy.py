@@ -44,7 +44,7 @@ class Course:
     idle: bool = False
     # Whether the record has to remember the rollout although the release stays the same.
     keep_open: bool = False
-    # Of all_at_once: the nodes that stop together, the one that starts first, and for how long the service is unavailable.
+    # Of all_at_once: the nodes that stop together, the one that starts first, and how long the service is unavailable.
     together: tuple[str, ...] = ()
     first: str = ""
     interrupts: bool = False
@@ -131,8 +131,8 @@ def problem(data: Item) -> str:
         away = _away(state, next(iter(state.nodes), ""))
         problems.append(
             f"{OPTION}: {ALL_AT_ONCE} stops the engines of all nodes together if one has to restart. Users notice: the "
-            f"service is unavailable from the stop until the first engine has passed the gate, {away}. {_ACCEPT} is not set. "
-            f"To accept this interruption: {again}{reason}"
+            f"service is unavailable from the stop until the first engine has passed the gate, {away}. {_ACCEPT} is not "
+            f"set. To accept this interruption: {again}{reason}"
         )
     if not problems:
         return ""
@@ -262,7 +262,7 @@ def words(course: Item) -> str:
 
 
 def summary(data: Item) -> list[str]:
-    """Lines of the summary of a run: what it waits for and the next commands, or for how long the service was unavailable."""
+    """Lines of the summary: what the run waits for and the next commands, or the interruption of the service."""
     course, check = data.get("course") or {}, bool(data["check_mode"])
     lines = []
     if course.get("waits"):

@@ -62,9 +62,9 @@ def _is_on(value: str) -> bool:
 
 
 def _default_headers(values: t.Iterable[tuple[str, str]], pattern: re.Pattern[str]) -> list[str]:
-    """The header that the engine reads if it is told no other.
+    """The header that the engine reads unless it is configured to read another.
 
-    It counts even if UserHeader stands beside it: another security system may have none, and a place that takes
+    It counts even with a UserHeader in the same place: another security system may have none, and a place that takes
     precedence, such as the environment of one node, may make it empty.
     """
     return [_DEFAULT_HEADER] if any(pattern.fullmatch(key) and _is_on(value) for key, value in values) else []

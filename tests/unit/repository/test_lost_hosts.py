@@ -1037,7 +1037,7 @@ def test_a_node_that_a_run_has_taken_out_is_used_again_as_operators_had_it(lease
 def test_no_balancer_uses_a_node_of_an_isolated_cluster(leased: Cluster) -> None:
     nodes = GROUPS["engine_nodes"]
     leased.balancer("lb1", nodes, out=dict.fromkeys(nodes, "maint"))
-    # It was set up anew.
+    # Its host was replaced.
     leased.balancer("lb2", nodes)
     directory, uid, gid = str(leased.directory / "share"), os.geteuid(), os.getegid()
     isolated = {"since": "2026-01-01T00:00:00Z", "owner": "kim", "reason": "backup x"}

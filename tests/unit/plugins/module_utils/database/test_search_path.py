@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The owner of a database cannot run anything as the administrator who looks at it.
+"""The owner of a database cannot run anything as the administrator who reads from it.
 
 PostgreSQL prefers a function in the schema public whose arguments match exactly to its own one that takes any type.
 """

@@ -50,7 +50,7 @@ def test_the_run_that_holds_the_lease_is_known() -> None:
     assert lease.run_of(None) == ""
 
 
-def test_no_lease_is_no_problem() -> None:
+def test_without_a_lease_nothing_is_reported() -> None:
     assert lease.problem(None) == ""
 
 

@@ -209,7 +209,7 @@ def test_the_step_of_an_operation_is_kept() -> None:
 
 
 def test_a_rollout_with_the_same_release_is_opened_where_it_has_to_wait() -> None:
-    """Otherwise nobody could tell the node that has passed from one that has yet to."""
+    """Otherwise nobody could distinguish the node that has passed from one that has yet to."""
     done = after(change("opened", A), change("closed", A))
     assert after(change("opened", A), start=done)["operation"] is None
     opened = after(change("opened", A, keep_open=True), start=done)
@@ -587,7 +587,7 @@ def test_the_record_is_durable_and_closed_to_others(tmp_path: Path, monkeypatch:
     assert synchronised
 
 
-def test_a_directory_of_the_record_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="away does not exist, so the cluster record cannot be written there"):
         record.write(str(tmp_path / "away"), record.empty("demo"), *ids())
     (tmp_path / "file").write_text("")
