@@ -115,7 +115,7 @@ class Place:
             self.cluster,
             desired_release=OLD,
             schema={"engine_version": "11.3.0"},
-            durations=[{"kind": "start", "node": "engine1", "seconds": 42}],
+            durations=[{"kind": "start", "node": "engine1", "seconds": 62}],
         )
 
     def set(self, node: str, state: str, release: str) -> None:
@@ -245,7 +245,7 @@ def test_what_cannot_be_right_is_refused_together(place: Place) -> None:
     assert refused.code != 0
     assert "This rollout cannot be done: 2 problems. Nothing was changed." in refused.output
     assert "--limit leaves out engine2, engine3" in refused.output
-    assert "until the first engine has passed the gate, about 42 s, as the last starts took." in refused.output
+    assert "until the first engine has passed the gate, about 1 min 2 s, as the last starts took." in refused.output
     assert "engine_accept_downtime is not set" in refused.output
     assert refused.output.count("FAILED! =>") == 1
     assert refused.done("rollout/renew_lease") == place.turns(refused) == []
@@ -267,7 +267,7 @@ def test_all_engines_stop_before_the_first_one_starts_with_the_release(place: Pl
     assert (found["operation"], found["lease"], found["drained"]) == (None, None, [])
     assert set(place.cluster.requested("lb1").values()) == {"ready"}
     assert "engine_minimum_available does not apply." in ended.output
-    assert re.search(r"users the service was unavailable for \d+ s \(announced: about 42 s\)", ended.last), ended.output
+    assert re.search(r"users the service was unavailable for \d+ s \(announced: about 1 min 2 s\)", ended.last), ended.output
     assert "restarted: engine1, engine2, engine3" in ended.last
     assert stats(ended)["waits"] is False
 

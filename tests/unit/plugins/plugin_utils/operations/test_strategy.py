@@ -30,7 +30,7 @@ def state(strategy: str, *plans: t.Mapping[str, t.Any], **changes: t.Any) -> dic
         "release": NEW,
         "record": {
             "desired_release": OLD,
-            "durations": [{"kind": "start", "node": "engine1", "seconds": 42}],
+            "durations": [{"kind": "start", "node": "engine1", "seconds": 62}],
             **more,
         },
         "nodes": dict(zip(NODES, plans or (RESTART, RESTART, RESTART))),
@@ -128,11 +128,11 @@ def test_engines_that_must_not_run_with_two_releases_stop_together() -> None:
         ("engine2", "engine3"),
         "engine2",
         True,
-        42,
+        62,
     )
     assert "engine_minimum_available does not apply." in found.notice
     assert (
-        "the service is unavailable from the stop until engine2 has passed the gate, about 42 s, as the last starts"
+        "the service is unavailable from the stop until engine2 has passed the gate, about 1 min 2 s, as the last starts"
         in found.notice
     )
     assert "Engines may be stopped. The same command starts them" in found.unfinished
@@ -165,7 +165,7 @@ def test_all_problems_are_in_one_message() -> None:
     assert found.startswith("This rollout cannot be done: 2 problems. Nothing was changed.")
     assert "--limit leaves out engine2, engine3" in found
     assert "-e rollout_strategy=all_at_once -e engine_accept_downtime=true" in found
-    assert "about 42 s" in found
+    assert "about 1 min 2 s" in found
     assert "1 problem" in sut.problem(state("confirm", **limited))
     assert "the run chooses the first node itself" in sut.problem(state("confirm", **limited))
     # A node that is switched off is not there to mix.
@@ -216,7 +216,7 @@ def test_the_summary_has_the_measured_interruption() -> None:
     data = {**course.to_dict(), "stopped_at": 100.0}
     times = {"engine1": {"marks": {"end": 148.2}}, "engine2": {"marks": {"end": 190.0}}, "engine3": {}}
     lines = sut.summary({"course": data, "times": times, "check_mode": False, "operation": "rollout"})
-    assert lines == ["  users    the service was unavailable for 48 s (announced: about 42 s), one start of an engine"]
+    assert lines == ["  users    the service was unavailable for 48 s (announced: about 1 min 2 s), one start of an engine"]
     assert "still away" in sut.summary({"course": data, "times": {}, "check_mode": False, "operation": "site"})[0]
 
 

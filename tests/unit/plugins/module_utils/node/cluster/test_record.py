@@ -209,7 +209,7 @@ def test_the_step_of_an_operation_is_kept() -> None:
 
 
 def test_a_rollout_with_the_same_release_is_opened_where_it_has_to_wait() -> None:
-    """Otherwise nobody could distinguish the node that has passed from one that has yet to."""
+    """Otherwise the node that has passed could not be distinguished from one that has yet to."""
     done = after(change("opened", A), change("closed", A))
     assert after(change("opened", A), start=done)["operation"] is None
     opened = after(change("opened", A, keep_open=True), start=done)
