@@ -109,8 +109,8 @@ answers:
       type: str
       sample: '{"id": 17}'
     json:
-      description: The parsed body if it is JSON, otherwise null.
-      type: raw
+      description: The parsed body if it is a JSON object of no more than 16384 characters, otherwise null.
+      type: dict
       sample: {"id": 17}
     problem:
       description: Why the request did not succeed, empty if it did.

@@ -262,6 +262,9 @@ def test_the_lists_of_nodes_are_there_before_the_configuration(rendered: Path) -
         "name: Write the configuration if HAProxy accepts it"
     )
     assert "acl of_closed_node req.cook(IVYNODE) -m str -f /var/lib/haproxy/closed-nodes" in lines
+    several = "http-request del-header Cookie if moved { req.cook_cnt(IVYNODE) gt 1 }"
+    (replace,) = [line for line in lines if line.startswith("http-request replace-header Cookie ")]
+    assert lines.index(several) + 1 == lines.index(replace)
     assert "setenv IVY_CLOSED_NODES /var/lib/haproxy/closed-nodes" in lines
     # The cookie that the rule sets is HAProxy's own.
     assert "cookie IVYNODE insert indirect nocache httponly secure attr SameSite=Lax" in lines

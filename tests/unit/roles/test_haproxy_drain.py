@@ -147,22 +147,28 @@ class Balancer:
 
     def ask(self, node: str | None = None, path: str = "/page", user: str = "") -> tuple[str, str | None]:
         """The node that answers, and the node that the user's cookie names from then on."""
-        headers = {"Host": HOST, "Accept-Encoding": "gzip"}
-        if node:
-            headers["Cookie"] = f"IVYNODE={node}; JSESSIONID={user}"
+        return self.ask_with([f"IVYNODE={node}; JSESSIONID={user}"] if node else [], path, node)
+
+    def ask_with(
+        self, cookies: t.Sequence[str], path: str = "/page", node: str | None = None
+    ) -> tuple[str, str | None]:
+        """The same with these lines of cookies."""
         with self.open() as stream:
             connection = http.client.HTTPConnection(HOST)
             connection.sock = stream
-            connection.request("GET", path, headers=headers)
+            connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+            for name, value in (("Host", HOST), ("Accept-Encoding", "gzip"), *(("Cookie", line) for line in cookies)):
+                connection.putheader(name, value)
+            connection.endheaders()
             response = connection.getresponse()
             assert response.status == 200, response.status
             body = response.read()
         if response.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         (name,) = [name for name, address in NODES.items() if address == body.decode()]
-        cookies = response.headers.get_all("Set-Cookie") or []
-        assert len(cookies) <= 1, cookies
-        cookie = cookies[0] if cookies else None
+        added = response.headers.get_all("Set-Cookie") or []
+        assert len(added) <= 1, added
+        cookie = added[0] if added else None
         assert cookie is None or {"path=/", "HttpOnly", "Secure", "SameSite=Lax"} <= set(cookie.split("; "))
         return name, cookie.partition(";")[0].partition("=")[2] if cookie else node
 
@@ -311,6 +317,30 @@ def test_a_drained_node_still_gets_its_users_and_a_closed_one_does_not(balancer:
     # The next one counts from zero.
     balancer.set("engine1", state="drain", ignore_cookie=True)
     assert node_lists.moved_users(balancer.runtime) == 0
+
+
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        ["IVYNODE=engine2; IVYNODE=engine1"],
+        ["IVYNODE=engine1; IVYNODE=engine2"],
+        ["IVYNODE=engine2; IVYNODE=engine2"],
+        ["IVYNODE=engine2; IVYNODE=other; JSESSIONID=a; IVYNODE=engine2; a=b"],
+        ["IVYNODE=engine2", "IVYNODE=engine1"],
+        ["IVYNODE=engine1; a=b", "IVYNODE=engine2"],
+        ["IVYNODE=engine2", "IVYNODE=engine2"],
+    ],
+    ids=" and ".join,
+)
+def test_a_closed_node_gets_nobody_whatever_further_cookies_there_are(balancer: Balancer, cookies: list[str]) -> None:
+    """As after a site of a parent domain has set a cookie of this name."""
+    balancer.set("engine2", state="drain", ignore_cookie=True)
+    asked = [balancer.ask_with(cookies) for _time in range(6)]
+    # A cookie that does not name the closed node may be followed; otherwise the user gets a new one.
+    assert "engine2" not in {node for node, _cookie in asked}
+    assert {cookie in (None, node) for node, cookie in asked} == {True}
+    balancer.set("engine2", state="ready")
+    balancer.set("engine1", state="ready")
 
 
 def test_what_is_under_way_ends_and_websockets_are_distinguished_from_requests(balancer: Balancer) -> None:

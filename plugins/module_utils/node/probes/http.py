@@ -17,6 +17,8 @@ _INTERVAL = 0.3
 _MAX_BODY_RETURNED = 4096
 # The body is only searched for a short text. No application answers a probe with more.
 _MAX_BODY_READ = 4 << 20
+# The controller looks for one key of the answer, and what it gets it keeps for each node.
+_MAX_JSON_RETURNED = 16 << 10
 
 
 def send(port: int, host_header: str, request: t.Mapping[str, t.Any], timeout: float) -> dict[str, t.Any]:
@@ -45,16 +47,24 @@ def send(port: int, host_header: str, request: t.Mapping[str, t.Any], timeout: f
     finally:
         connection.close()
     answer["status"], answer["body"] = response.status, text[:_MAX_BODY_RETURNED]
-    try:
-        answer["json"] = json.loads(text)
-    except (ValueError, RecursionError):
-        answer["json"] = None
+    answer["json"] = _object(text)
     if not 200 <= response.status < 300:
         answer["problem"] = f"status {response.status}"
     elif request["contains"] not in text:
         answer["problem"] = "the answer does not contain the expected text"
     answer["ok"] = not answer["problem"]
     return answer
+
+
+def _object(text: str) -> dict[str, t.Any] | None:
+    """A short JSON object, whose keys the controller may look up. Of everything else it gets the begin of the body."""
+    if len(text) > _MAX_JSON_RETURNED:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def send_all(

@@ -242,7 +242,7 @@ def test_headers_of_a_release() -> None:
 def test_a_release_with_the_default_header() -> None:
     """Wherever the switch is, other ports are refused with it as well."""
     for files in ({"yaml": "SSO.Enabled: true\n"}, {"variables": 'IVY_SSO_ENABLED="true"\n'}, {"switch": "true"}):
-        assert sso.unique(of_release(**files)) == ("x-forwarded-user",), files
+        assert sso.unique(of_release(None, **files)) == ("x-forwarded-user",), files
         with pytest.raises(sso.SsoError, match="opens another port"):
             of_release({"n1": {"IVY_CONNECTOR_AJP_ENABLED": "true"}}, **files)
     assert sso.unique(of_release({"n1": {"IVY_SSO_ENABLED": "true"}})) == ("x-forwarded-user",)

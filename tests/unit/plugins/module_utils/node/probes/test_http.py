@@ -50,6 +50,16 @@ def test_the_public_name_is_sent_and_json_is_parsed(port: int) -> None:
     assert (answer["ok"], answer["status"], answer["json"]["host"]) == (True, 200, "ivy.example.com")
 
 
+@pytest.mark.parametrize("text", ['["a"]', '"a"', "1", "null", "<a/>", "[" * 9000])
+def test_json_that_is_no_object_is_not_returned(text: str) -> None:
+    assert sut._object(text) is None
+
+
+def test_a_long_object_is_searched_and_not_returned(port: int) -> None:
+    answer = sut.send(port, "h", make_request(method="POST", body="x" * 20000 + "q7x1", contains="q7x1"), PATIENCE)
+    assert (answer["ok"], answer["json"], len(answer["body"])) == (True, None, 4096)
+
+
 def test_a_body_is_posted(port: int) -> None:
     answer = sut.send(port, "h", make_request(method="POST", body="q7x1", contains="q7x1"), PATIENCE)
     assert answer["ok"]
