@@ -122,6 +122,39 @@ def test_what_cannot_be_rolled_back_is_refused(value: t.Any, nodes: t.Any, probl
     assert "Nothing was changed." in choice.problem
 
 
+def test_the_engine_of_the_chosen_release_counts_and_not_that_of_another() -> None:
+    older = store(A, version="11.3.0")["releases"]
+    newer = store(B, version="12.0.9")["releases"]
+    for releases in (older + newer, newer + older):
+        choice = choose("", known(rolled(A, B), n1={"applied": B, "releases": releases}))
+        assert (choice.release, choice.problem) == (A, "")
+    unknown = store(A, version="")
+    assert choose("", known(rolled(A, B), n1=unknown)).release == A
+    # One node may know it although another does not.
+    other = store(A, version="10.0.1")
+    assert "built for engine 10.0.1" in choose("", known(rolled(A, B), n1=unknown, n2=other)).problem
+
+
+def test_a_release_that_was_completed_twice_in_a_row_is_one_step() -> None:
+    value = rolled(A, B)
+    value["history"] += [{"operation": "site done", "release": B}, {"operation": "site done"}]
+    assert rollback.rolled_out(value) == [A, B]
+
+
+def test_a_release_is_listed_with_what_is_known_of_it() -> None:
+    value = rolled(A, B)
+    nodes = {"n1": store(A, B, applied=A, version="", incomplete=A), "n2": {"applied": None}}
+    assert rollback.inventory(known(value, **nodes)) == [
+        "n1 has:",
+        f"  {A}  staged 2026-01-01T00:00:00Z, applied, not complete",
+        f"  {B}  staged 2026-01-01T00:00:00Z, desired",
+        "n2 has:",
+        "  no release",
+    ]
+    what = known(value, A, C, n1=store(A))
+    assert what.ids == [A, C]
+
+
 class TestHistory:
     def report(self, value: t.Any, **more: t.Any) -> Document:
         return self.of({"n1": {"record": {"record": value}, "releases": store(B, A, applied=B)}, **more})

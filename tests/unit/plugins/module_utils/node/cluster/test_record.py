@@ -208,6 +208,87 @@ def test_the_step_of_an_operation_is_kept() -> None:
     assert opened["operation"]["step"] == "restart engine2"
 
 
+def test_an_operation_that_is_continued_keeps_its_beginning_and_its_step() -> None:
+    opened = after(change("opened", A, step="restart engine2"))
+    later = after(change("opened", B, now=NOON + HOUR, owner="kim", step=""), start=opened)
+    assert later["operation"] == opened["operation"]
+    with pytest.raises(NodeError, match="step: restart engine2"):
+        after(change("opened", C, "upgrade"), start=later)
+    # A step alone opens nothing.
+    closed = after(change("closed", A), start=opened)
+    assert after(change("opened", A, step="restart engine2"), start=closed)["operation"] is None
+
+
+def test_an_operation_without_a_release_leaves_everything_as_it_is_and_heeds_no_pin() -> None:
+    pinned = after(change("opened", A, engine_version="11.3.0"), change("closed", A), change("pinned", reason="freeze"))
+    opened = after(change("opened", "", "upgrade"), start=pinned)
+    assert opened["operation"]["name"] == "upgrade"
+    rest = {"operation": None, "old_releases_until": None, "lease": None}
+    assert {**opened, **rest} == {**pinned, **rest}
+    assert after(change("opened", "", "upgrade", pin=True), start=pinned)["pin"] == pinned["pin"]
+    completed = after(change("opened", "", "rollout"), start=after(change("opened", A)))
+    assert completed["history"][-1]["reason"] == "completes the open rollout"
+    with pytest.raises(NodeError, match="release"):
+        after(change("opened", "../x"))
+
+
+def test_a_pin_without_a_reason_and_a_rollback_to_another_release_than_the_pinned_one() -> None:
+    done = after(change("opened", A), change("closed", A), change("opened", B), change("closed", B), change("pinned"))
+    with pytest.raises(NodeError, match=r"\(no reason given\)"):
+        after(change("opened", C), start=done)
+    back = after(change("opened", A, "rollback", reason="B hangs", pin=True), start=done)
+    assert (back["pin"]["release"], back["pin"]["reason"]) == (A, "B hangs")
+
+
+@pytest.mark.parametrize(
+    ("operation", "more", "reason"),
+    [
+        ("rollback", {}, "rolled back"),
+        ("rollback", {"reason": "B hangs"}, "B hangs"),
+        ("rollback", {"reason": "B hangs", "take_over": "kim is away"}, "kim is away"),
+        ("restore", {}, "restored"),
+        ("restore", {"reason": "disk lost"}, "disk lost"),
+    ],
+)
+def test_the_history_says_why_an_open_rollout_was_taken_over(operation: str, more: t.Any, reason: str) -> None:
+    left = after(change("opened", A), change("closed", A), change("opened", B, owner="kim"))
+    value = after(change("opened", A, operation, **more), start=left)
+    event = next(one for one in value["history"] if one["operation"] == "take over")
+    assert (event["reason"], event["from_owner"]) == (reason, "kim")
+
+
+def test_an_open_rollout_may_be_taken_over_with_a_reason() -> None:
+    left = after(change("opened", A), change("closed", A), change("opened", B))
+    with pytest.raises(NodeError, match="if nobody works on it any more, take it over by naming a reason"):
+        after(change("opened", C, "upgrade"), start=left)
+
+
+def test_a_release_that_is_wanted_again_gives_the_others_their_whole_time() -> None:
+    """A node has passed with it before, so nothing but the opening prolongs the time."""
+    rolling = after(change("opened", A), change("closed", A), change("opened", B), change("passed", node="n1"))
+    again = after(change("opened", C, now=NOON + 20 * HOUR), change("opened", B, now=NOON + 40 * HOUR), start=rolling)
+    assert refused(A, again, "n2", NOON + 64 * HOUR) == ""
+    assert "left open" in refused(A, again, "n2", NOON + 64 * HOUR + 1)
+    # A rollout that an earlier version of the collection has opened gets a time when it is continued.
+    without = {**rolling, "old_releases_until": None}
+    continued = after(change("opened", B, now=NOON + HOUR), start=without)
+    assert "left open" in refused(A, continued, "n2", NOON + 25 * HOUR + 1)
+
+
+def test_the_engine_stays_known_if_a_run_does_not_name_it() -> None:
+    opened = after(change("opened", A, engine_version="11.3.0"), change("opened", B))
+    assert opened["engine_version"] == "11.3.0"
+    assert after(change("opened", C, engine_version="11.3.1"), start=opened)["engine_version"] == "11.3.1"
+
+
+@pytest.mark.parametrize(("length", "kept"), [(300, True), (301, False)])
+def test_a_text_is_shortened_if_it_is_too_long(length: int, kept: bool) -> None:
+    text = "x" * length
+    found = change("opened", A, owner=text).shortened().owner
+    assert found == (text if kept else f"{'x' * 296} ...")
+    assert len(found) == 300
+
+
 def test_a_rollout_that_somebody_else_overtook_is_not_closed() -> None:
     opened = after(change("opened", A), change("opened", B))
     with pytest.raises(NodeError, match=f"the cluster record wants {B} by now"):
