@@ -54,6 +54,9 @@ def test_the_one_before_is_the_last_that_reached_all_nodes() -> None:
         ("opened", "site", A), ("closed", "site", A), ("opened", "site", B), ("opened", "site", D)
     )  # neither B nor D was ever rolled out to its end
     assert choose("", known(failed_twice, n1=store(A, B, D))).release == A
+    # Not the first one of all. A node that does not say what it has is asked nothing.
+    three = known(rolled(A, B, D), n1=store(A, B, D), n2={"applied": A})
+    assert (choose("", three).release, choose("", three).sources) == (B, ("n1",))
 
 
 def test_a_release_is_named_by_its_beginning() -> None:
@@ -120,6 +123,11 @@ def test_what_cannot_be_rolled_back_is_refused(value: t.Any, nodes: t.Any, probl
     assert choice.release == ""
     assert problem in choice.problem
     assert "Nothing was changed." in choice.problem
+
+
+def test_without_a_record_there_is_nothing_to_go_back_to() -> None:
+    what = rollback.Available(t.cast("t.Any", None), {"n1": store(A)}, [])
+    assert choose("", what).problem.startswith("Nothing was rolled out to this cluster yet")
 
 
 def test_the_engine_of_the_chosen_release_counts_and_not_that_of_another() -> None:

@@ -125,6 +125,10 @@ def test_replaced_releases_end_by_time_once_a_node_has_passed() -> None:
     # Running again without progress does not prolong it, progress does.
     again = after(change("opened", B, now=NOON + 20 * HOUR), start=rolling)
     assert refused(A, again, "n2", NOON + 26 * HOUR) != ""
+    assert (
+        after(change("passed", node="n1", now=NOON + 20 * HOUR), start=rolling)["old_releases_until"]
+        == (rolling["old_releases_until"])
+    )
     progress = after(change("passed", node="n3", now=NOON + 20 * HOUR), start=rolling)
     assert refused(A, progress, "n2", NOON + 26 * HOUR) == ""
 
@@ -146,8 +150,14 @@ def test_a_rollout_is_not_closed_before_every_node_of_the_run_has_passed_the_gat
     newer = after(change("opened", C), change("passed", node="n1"), change("passed", node="n3"), start=rolling)
     with pytest.raises(NodeError, match="n2 did not pass"):
         after(close._replace(release=C, nodes={"n1": C, "n2": C, "n3": C}), start=newer)
-    closed = after(change("passed", node="n1"), change("passed", node="n3"), close, start=rolling)
-    assert closed["operation"] is None
+    passed = after(change("passed", node="n1"), change("passed", node="n3"), start=rolling)
+    closed = after(close, start=passed)
+    assert (closed["operation"], closed["passed"]) == (None, {})
+    # Whoever closes it need not say in which operation. A clock that was set back makes no negative duration.
+    for more in ({"operation": ""}, {"now": NOON - HOUR}):
+        value = record.apply(passed, close._replace(state="taken"))
+        value = record.apply(value, close._replace(**more))
+        assert (value["operation"], value["history"][-1]["seconds"]) == (None, 0)
     # A run that repaired a node without a rollout has nothing to close.
     assert after(close, start=closed) == closed
 
@@ -370,10 +380,11 @@ def test_a_run_that_repairs_a_node_without_a_new_release_is_in_the_history() -> 
         ("rollout", "n2", "repaired", A),
     ]
     assert (value["operation"], value["passed"]) == (None, {})
-    # The next run is another event.
-    for one in (change("taken", now=NOON + 2 * HOUR), change("passed", now=NOON + 2 * HOUR)):
+    # The next run is another event, and in it a repeated step is one entry, too, however soon it comes.
+    again = change("passed", operation="rollout", node="n1", now=NOON + 2 * HOUR, reason="its disk was lost")
+    for one in (again._replace(state="taken"), again._replace(reason=""), again._replace(reason=""), again, again):
         value = record.apply(value, one)
-    assert len(value["history"]) == len(done["history"]) + 3
+    assert [one["reason"] for one in value["history"][len(done["history"]) + 2 :]] == ["repaired", "its disk was lost"]
 
 
 def test_pinning_what_runs_already_is_in_the_history() -> None:
@@ -522,6 +533,8 @@ def test_a_record_of_the_earlier_format_is_raised_when_every_node_has_the_new_he
     assert rolling["format"] == 1
     back = after(change("closed", B, nodes={"n1": B}, operation="rollback", take_over="test"), start=rolling)
     assert back["format"] == 1
+    # Without the nodes nobody knows which helper they have.
+    assert after(change("closed", B), start=rolling)["format"] == 1
     closed = after(change("closed", B, nodes={"n1": B}), start=rolling)
     assert closed["format"] == 2
     assert record.empty("demo")["format"] == 2
@@ -864,6 +877,22 @@ def test_no_more_removed_nodes_are_kept_than_events() -> None:
     assert len(value["removed"]) == record.HISTORY
 
 
+def test_only_a_node_passes_and_only_with_a_release() -> None:
+    rolling = after(change("opened", A), change("closed", A), change("opened", B))
+    assert after(change("passed", node=""), start=rolling) == rolling
+    assert after(change("passed", node="n1")) == record.empty("demo")
+
+
+def test_the_backup_of_an_upgrade_is_kept_until_there_is_another() -> None:
+    opened = upgrading(change("opened", B, "upgrade", engine_version=NEW))
+    assert opened["operation"]["backup"] == "20261129T115500Z"
+    other = upgrading(change("opened", B, "upgrade", engine_version=NEW, backup="20261130T115500Z"))
+    assert other["operation"]["backup"] == "20261130T115500Z"
+    # Without an operation there is nothing to which it belongs.
+    done = after(change("opened", A), change("closed", A))
+    assert after(change("opened", A, backup="20261129T115500Z"), start=done) == done
+
+
 def test_an_added_node_is_in_the_history_as_such() -> None:
     value = after(change("opened", A), change("passed"), change("closed", A, nodes={"n1": A}))
     value = after(change("passed", operation="add_node", node="n2"), start=value)
@@ -965,6 +994,7 @@ def test_only_an_upgrade_or_a_restore_brings_another_version_to_the_database() -
         with pytest.raises(NodeError, match=r"database is that of engine 11\.3\.0.*run ivy\.cluster\.upgrade"):
             after(change("opened", B, operation, engine_version=NEW), start=before)
         after(change("opened", B, operation, engine_version=OLD), start=before)
+        after(change("opened", B, operation), start=before)
     for operation in ("upgrade", "restore"):
         assert after(change("opened", B, operation, engine_version=NEW), start=before)["engine_version"] == NEW
 
@@ -990,6 +1020,10 @@ def test_no_engine_starts_while_the_database_is_migrated() -> None:
     with pytest.raises(NodeError, match=r"was begun at .* restore backup 20261129T115500Z"):
         after(taken_over, start=begun)
     assert upgrading(BEGUN, BEGUN) == begun
+    by_hand = after(BEGUN, start=after(change("schema_created", engine_version=OLD)))
+    assert by_hand["schema"]["migrating"]["backup"] == ""
+    with pytest.raises(NodeError, match="restore backup of before"):
+        after(change("opened", A, engine_version=OLD), start=by_hand)
 
 
 def test_after_the_migration_only_the_new_release_starts() -> None:
@@ -1002,7 +1036,8 @@ def test_after_the_migration_only_the_new_release_starts() -> None:
     assert fence.refusal(B, done, "demo", "n1") == ""
     assert "the cluster wants" in fence.refusal(A, done, "demo", "n1")
     assert done["applications"] == {"demo.zip": "1"}
-    assert upgrading(BEGUN, MIGRATED, MIGRATED) == done
+    assert upgrading(BEGUN, MIGRATED, MIGRATED) == upgrading(BEGUN, MIGRATED, BEGUN) == done
+    assert after(MIGRATED) == record.empty("demo")
     assert upgrading(BEGUN, MIGRATED._replace(applications={}))["applications"] == {}
     assert [entry["operation"] for entry in done["history"]][-2:] == ["migration begun", "migrated"]
 
