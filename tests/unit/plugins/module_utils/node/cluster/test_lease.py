@@ -55,7 +55,7 @@ def test_the_run_that_holds_the_lease_is_known() -> None:
     assert lease.run_of(None) == ""
 
 
-def test_no_lease_is_no_problem() -> None:
+def test_where_nobody_has_the_lease_nothing_is_wrong() -> None:
     assert lease.problem(None) == ""
 
 

@@ -570,6 +570,16 @@ def test_the_drain_of_a_run_is_not_taken_for_an_operators() -> None:
     assert after(again, start=first)["drained_states"] == {"a": {"lb1/x": "ready", "lb2/x": "ready"}}
 
 
+def test_of_a_node_that_an_operator_lets_in_again_only_what_others_have_set_is_kept() -> None:
+    """Its own maintenance is to end, so nothing is known of it."""
+    let_in = after(change("drained", drained=["a"]))
+    states = {"lb1/x": "drain", "lb2/x": "maint", "lb3/x": "closed", "lb4/x": "ready"}
+    value = after(change("drained", drained=["a"], drained_states={"a": states}), start=let_in)
+    assert value["drained_states"] == {"a": {"lb1/x": "drain", "lb4/x": "ready"}}
+    # Of a node that nobody has taken out, all of them.
+    assert after(change("drained", drained=["a"], drained_states={"a": states}))["drained_states"] == {"a": states}
+
+
 def test_drained_nodes_and_the_length_of_history() -> None:
     value = after(change("drained", drained=["b", "a", "b"]))
     assert value["drained"] == ["a", "b"]
@@ -662,7 +672,7 @@ def test_the_record_is_durable_and_closed_to_others(tmp_path: Path, monkeypatch:
     assert synchronised
 
 
-def test_a_directory_of_the_record_that_is_none_is_named(tmp_path: Path) -> None:
+def test_what_cannot_hold_the_record_is_named(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="away does not exist, so the cluster record cannot be written there"):
         record.write(str(tmp_path / "away"), record.empty("demo"), *ids())
     (tmp_path / "file").write_text("")
@@ -869,6 +879,17 @@ def test_a_removed_node_is_forgotten_and_does_not_start_until_a_run_starts_it() 
         assert after(change("renewed", **other), start=removed)["removed"] == removed["removed"]
 
 
+def test_a_forced_restart_does_not_wait_for_a_node_that_was_removed() -> None:
+    value = after(change("restart_requested", operation="restart", restart=["n1", "n2"]))
+    assert after(change("removed", operation="remove_node", node="n2"), start=value)["restarts"]["nodes"] == ["n1"]
+
+
+def test_a_lease_without_an_owner_can_be_taken_over() -> None:
+    held = record.apply(record.empty("demo"), change("taken", owner="", run_id="run2"))
+    taken = record.apply(held, change("taken", take_over="it hangs"))
+    assert taken["history"][-1]["from_owner"] == "unknown"
+
+
 def test_no_more_removed_nodes_are_kept_than_events() -> None:
     value = record.empty("demo")
     for number in range(record.HISTORY + 5):
@@ -942,12 +963,16 @@ def test_a_restored_record_keeps_the_lease_and_the_operation() -> None:
         change("deployed", applications={"demo.zip": "1"}),
     )
     today = after(change("opened", B, now=NOON + HOUR), change("drained", drained=["n2"], now=NOON + HOUR))
+    today = after(change("deploying", applications={"demo.zip": "2"}, now=NOON + HOUR), start=today)
+    assert today["deploying"]["applications"] == {"demo.zip": "2"}
     opened = after(change("opened", A, operation="restore", now=NOON + HOUR), start=today)
     held = record.apply(opened, restored(backup)._replace(state="taken", now=NOON + HOUR))
     found = record.apply(held, restored(backup, now=NOON + HOUR))
     assert found["lease"]["run_id"] == "run1"
     assert (found["operation"]["name"], found["desired_release"], found["drained"]) == ("restore", A, ["n2"])
     assert (found["schema"], found["applications"]) == (backup["schema"], {"demo.zip": "1"})
+    # The restored engines start with their own applications.
+    assert (found["deploying"], found["isolated"]) == (None, None)
     assert [entry["operation"] for entry in found["history"]][:2] == ["site", "site done"]
     assert found["history"][-1]["operation"] == "restored"
     again = record.apply(found, restored(backup, now=NOON + HOUR))
