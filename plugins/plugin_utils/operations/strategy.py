@@ -131,8 +131,8 @@ def problem(data: Item) -> str:
         away = _away(state, next(iter(state.nodes), ""))
         problems.append(
             f"{OPTION}: {ALL_AT_ONCE} stops the engines of all nodes together if one has to restart. Users notice: the "
-            f"service is unavailable from the stop until the first engine has passed the gate, {away}. {_ACCEPT} is not "
-            f"set. To accept this interruption: {again}{reason}"
+            f"service is unavailable from the stop until the first engine has passed the gate, {away}. {_ACCEPT} is "
+            f"not set. To accept this interruption: {again}{reason}"
         )
     if not problems:
         return ""

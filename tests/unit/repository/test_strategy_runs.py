@@ -267,7 +267,9 @@ def test_all_engines_stop_before_the_first_one_starts_with_the_release(place: Pl
     assert (found["operation"], found["lease"], found["drained"]) == (None, None, [])
     assert set(place.cluster.requested("lb1").values()) == {"ready"}
     assert "engine_minimum_available does not apply." in ended.output
-    assert re.search(r"users the service was unavailable for \d+ s \(announced: about 1 min 2 s\)", ended.last), ended.output
+    assert re.search(r"users the service was unavailable for \d+ s \(announced: about 1 min 2 s\)", ended.last), (
+        ended.output
+    )
     assert "restarted: engine1, engine2, engine3" in ended.last
     assert stats(ended)["waits"] is False
 

@@ -38,6 +38,11 @@ FAILED = {"status": "L7STS"}
         ({**DRAIN, "status": "DRAIN 1/3", "check": FAILED}, "drain", False),
         ({**DRAIN, "status": "DOWN", "check": FAILED}, "drain", False),
         ({**DRAIN, "check": FAILED}, "drain", False),
+        # The last check was good, but HAProxy has not counted enough of them.
+        ({**DRAIN, "status": "DRAIN 1/3"}, "drain", False),
+        # It has no health check.
+        ({**DRAIN, "check": {"status": ""}}, "drain", True),
+        ({**DRAIN, "check": None}, "drain", True),
         (MAINT, "maint", True),
         ({**MAINT, "status": "MAINT (via engine_nodes/engine1)"}, "maint", True),
         # HAProxy has not carried it out.
@@ -46,6 +51,9 @@ FAILED = {"status": "L7STS"}
         (server(status="MAINT (resolution)", up=False, weight=0), "", False),
         (server(up=False, weight=0), "weight 0", True),
         (server(status="DOWN", up=False, weight=0), "", False),
+        # Not used for another reason than its weight.
+        (server(up=False), "", False),
+        (server(weight=0), "", True),
     ],
 )
 def test_a_server_is_settled_if_it_is_used_as_far_as_an_operator_permits(
@@ -81,3 +89,9 @@ def test_a_closed_node_is_distinguished_from_a_drained_one() -> None:
     (found,) = sut.by_node(results).values()
     assert found["states"] == {"lb1/engine_nodes": "closed", "lb2/engine_nodes": "drain"}
     assert found["words"] == "drain on lb1 and lb2"
+
+
+def test_a_node_in_maintenance_is_not_taken_for_a_closed_one() -> None:
+    """Its cookie is ignored as well, but it is put back to maintenance afterwards."""
+    (found,) = sut.by_node([{"servers": [{**MAINT, "cookie_ignored": True}], "item": "lb1"}]).values()
+    assert found["states"] == {"lb1/engine_nodes": "maint"}

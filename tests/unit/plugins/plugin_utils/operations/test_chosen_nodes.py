@@ -25,7 +25,7 @@ def test_texts_of_surveys_and_lists_are_names_in_the_order_of_the_inventory(text
 
 @pytest.mark.parametrize("nothing", ["", "  ", ",", None, []])
 def test_without_names_they_are_all_nodes_of_the_run(nothing: t.Any) -> None:
-    assert choice(nothing, in_run=NODES[:2], left_out=["engine1"])["nodes"] == ["engine2"]
+    assert choice(nothing, in_run=NODES[:2], left_out=["engine1"]) == {"nodes": ["engine2"], "problems": []}
     (problem,) = choice(nothing, required=True)["problems"]
     assert problem == "restart_nodes is empty: name the nodes, for instance -e restart_nodes=engine1"
 
@@ -37,3 +37,14 @@ def test_all_problems_are_reported_at_once() -> None:
         "restart_nodes: --limit leaves out engine3",
         "restart_nodes: ivy_proceed_without leaves out engine1",
     ]
+
+
+def test_the_example_names_a_node_of_the_inventory() -> None:
+    (problem,) = choice("", required=True, nodes=["alpha", "beta"])["problems"]
+    assert problem.endswith("-e restart_nodes=alpha")
+    (problem,) = choice("", required=True, nodes=[])["problems"]
+    assert problem.endswith("-e restart_nodes=engine1")
+    assert choice("alpha", nodes=[])["problems"] == [
+        "restart_nodes: not in the group engine_nodes: alpha. It has: no host"
+    ]
+    assert choice("alpha", nodes=["alpha"], in_run=["alpha"], required=True)["problems"] == []

@@ -105,6 +105,9 @@ def test_the_order_is_that_of_the_run() -> None:
         engine4=node(plan={"first": True}),
         engine5=node(plan={"activate": False, "restart": False, "gate": True}),
         engine6=unchanged(),
+        # No balancer uses it, and its engine needs nothing.
+        engine7={**unchanged(), "plan": {**unchanged()["plan"], "first": True}},
+        engine8={},
     )
     assert found == [
         ("engine2", "change without a restart"),
@@ -309,6 +312,28 @@ def test_without_a_change_there_is_nothing_to_approve() -> None:
     assert not found.summary["changes"]
     assert "  - Nothing." in found.text.splitlines()
     assert "To do exactly this" not in found.text
+
+
+@pytest.mark.parametrize("what", ["a step", "a service", "the record"])
+def test_any_change_of_one_kind_is_a_change(what: str) -> None:
+    second = unchanged()
+    services = {"db1": {"differences": {"postgres": ["file /x"]} if what == "a service" else {}}}
+    if what == "a step":
+        second["plan"]["gate"] = True
+    if what == "the record":
+        second["foreseen"]["required"] = True
+    nodes = {"engine1": unchanged(), "engine2": second}
+    assert not plan.Plan(params(release=OLD, nodes=nodes, services=services)).changes_nothing
+    nothing = {"db1": {"differences": {}}}
+    assert plan.Plan(params(release=OLD, nodes={"engine1": unchanged()}, services=nothing)).changes_nothing
+
+
+def test_reasons_count_for_nodes_that_restart_only() -> None:
+    one, other = (
+        {"engine1": node(plan={"restart": False, "start": True, "first": True, "reasons": [reason]})}
+        for reason in ("a", "b")
+    )
+    assert digest(nodes=one) == digest(nodes=other)
 
 
 def test_what_users_notice() -> None:

@@ -54,6 +54,9 @@ def test_the_one_before_is_the_last_that_reached_all_nodes() -> None:
         ("opened", "site", A), ("closed", "site", A), ("opened", "site", B), ("opened", "site", D)
     )  # neither B nor D was ever rolled out to its end
     assert choose("", known(failed_twice, n1=store(A, B, D))).release == A
+    # Not the first one of all. A node that does not say what it has is asked nothing.
+    three = known(rolled(A, B, D), n1=store(A, B, D), n2={"applied": A})
+    assert (choose("", three).release, choose("", three).sources) == (B, ("n1",))
 
 
 def test_a_release_is_named_by_its_beginning() -> None:
@@ -120,6 +123,44 @@ def test_what_cannot_be_rolled_back_is_refused(value: t.Any, nodes: t.Any, probl
     assert choice.release == ""
     assert problem in choice.problem
     assert "Nothing was changed." in choice.problem
+
+
+def test_without_a_record_there_is_nothing_to_go_back_to() -> None:
+    what = rollback.Available(t.cast("t.Any", None), {"n1": store(A)}, [])
+    assert choose("", what).problem.startswith("Nothing was rolled out to this cluster yet")
+
+
+def test_the_engine_of_the_chosen_release_counts_and_not_that_of_another() -> None:
+    older = store(A, version="11.3.0")["releases"]
+    newer = store(B, version="12.0.9")["releases"]
+    for releases in (older + newer, newer + older):
+        choice = choose("", known(rolled(A, B), n1={"applied": B, "releases": releases}))
+        assert (choice.release, choice.problem) == (A, "")
+    unknown = store(A, version="")
+    assert choose("", known(rolled(A, B), n1=unknown)).release == A
+    # One node may know it although another does not.
+    other = store(A, version="10.0.1")
+    assert "built for engine 10.0.1" in choose("", known(rolled(A, B), n1=unknown, n2=other)).problem
+
+
+def test_a_release_that_was_completed_twice_in_a_row_is_one_step() -> None:
+    value = rolled(A, B)
+    value["history"] += [{"operation": "site done", "release": B}, {"operation": "site done"}]
+    assert rollback.rolled_out(value) == [A, B]
+
+
+def test_a_release_is_listed_with_what_is_known_of_it() -> None:
+    value = rolled(A, B)
+    nodes = {"n1": store(A, B, applied=A, version="", incomplete=A), "n2": {"applied": None}}
+    assert rollback.inventory(known(value, **nodes)) == [
+        "n1 has:",
+        f"  {A}  staged 2026-01-01T00:00:00Z, applied, not complete",
+        f"  {B}  staged 2026-01-01T00:00:00Z, desired",
+        "n2 has:",
+        "  no release",
+    ]
+    what = known(value, A, C, n1=store(A))
+    assert what.ids == [A, C]
 
 
 class TestHistory:

@@ -216,7 +216,9 @@ def test_the_summary_has_the_measured_interruption() -> None:
     data = {**course.to_dict(), "stopped_at": 100.0}
     times = {"engine1": {"marks": {"end": 148.2}}, "engine2": {"marks": {"end": 190.0}}, "engine3": {}}
     lines = sut.summary({"course": data, "times": times, "check_mode": False, "operation": "rollout"})
-    assert lines == ["  users    the service was unavailable for 48 s (announced: about 1 min 2 s), one start of an engine"]
+    assert lines == [
+        "  users    the service was unavailable for 48 s (announced: about 1 min 2 s), one start of an engine"
+    ]
     assert "still away" in sut.summary({"course": data, "times": {}, "check_mode": False, "operation": "site"})[0]
 
 

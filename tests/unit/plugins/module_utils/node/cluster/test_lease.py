@@ -30,6 +30,11 @@ def test_a_refused_run_learns_who_works_and_when_it_can_take_over(later: int, mi
     assert caught.value.lease == HELD
 
 
+def test_the_time_until_it_can_be_taken_over_is_in_minutes() -> None:
+    with pytest.raises(lease.LeaseError, match="it can be taken over in 600 min"):
+        lease.take(lease.take(None, claim(stale_after=36000)).lease, claim(run_id="run2"))
+
+
 def test_a_run_that_has_lost_the_lease_learns_who_has_it() -> None:
     with pytest.raises(lease.LeaseError) as caught:
         lease.renew(HELD, claim(run_id="run2"))
@@ -50,7 +55,7 @@ def test_the_run_that_holds_the_lease_is_known() -> None:
     assert lease.run_of(None) == ""
 
 
-def test_without_a_lease_nothing_is_reported() -> None:
+def test_where_nobody_has_the_lease_nothing_is_wrong() -> None:
     assert lease.problem(None) == ""
 
 

@@ -125,6 +125,10 @@ def test_replaced_releases_end_by_time_once_a_node_has_passed() -> None:
     # Running again without progress does not prolong it, progress does.
     again = after(change("opened", B, now=NOON + 20 * HOUR), start=rolling)
     assert refused(A, again, "n2", NOON + 26 * HOUR) != ""
+    assert (
+        after(change("passed", node="n1", now=NOON + 20 * HOUR), start=rolling)["old_releases_until"]
+        == (rolling["old_releases_until"])
+    )
     progress = after(change("passed", node="n3", now=NOON + 20 * HOUR), start=rolling)
     assert refused(A, progress, "n2", NOON + 26 * HOUR) == ""
 
@@ -146,8 +150,14 @@ def test_a_rollout_is_not_closed_before_every_node_of_the_run_has_passed_the_gat
     newer = after(change("opened", C), change("passed", node="n1"), change("passed", node="n3"), start=rolling)
     with pytest.raises(NodeError, match="n2 did not pass"):
         after(close._replace(release=C, nodes={"n1": C, "n2": C, "n3": C}), start=newer)
-    closed = after(change("passed", node="n1"), change("passed", node="n3"), close, start=rolling)
-    assert closed["operation"] is None
+    passed = after(change("passed", node="n1"), change("passed", node="n3"), start=rolling)
+    closed = after(close, start=passed)
+    assert (closed["operation"], closed["passed"]) == (None, {})
+    # Whoever closes it need not say in which operation. A clock that was set back makes no negative duration.
+    for more in ({"operation": ""}, {"now": NOON - HOUR}):
+        value = record.apply(passed, close._replace(state="taken"))
+        value = record.apply(value, close._replace(**more))
+        assert (value["operation"], value["history"][-1]["seconds"]) == (None, 0)
     # A run that repaired a node without a rollout has nothing to close.
     assert after(close, start=closed) == closed
 
@@ -208,18 +218,85 @@ def test_the_step_of_an_operation_is_kept() -> None:
     assert opened["operation"]["step"] == "restart engine2"
 
 
-def test_a_rollout_with_the_same_release_is_opened_where_it_has_to_wait() -> None:
-    """Otherwise the node that has passed could not be distinguished from one that has yet to."""
-    done = after(change("opened", A), change("closed", A))
-    assert after(change("opened", A), start=done)["operation"] is None
-    opened = after(change("opened", A, keep_open=True), start=done)
-    assert (opened["operation"]["name"], opened["previous_release"]) == ("site", None)
-    passed = after(change("passed"), change("opened", A, keep_open=True, step="wait"), start=opened)
-    assert (passed["passed"], passed["operation"]["step"]) == ({"n1": A}, "wait")
-    with pytest.raises(NodeError, match="n2 did not pass the gate"):
-        after(change("closed", A, nodes={"n1": A, "n2": A}), start=passed)
-    closed = after(change("passed", node="n2"), change("closed", A, nodes={"n1": A, "n2": A}), start=passed)
-    assert closed["operation"] is None
+def test_an_operation_that_is_continued_keeps_its_beginning_and_its_step() -> None:
+    opened = after(change("opened", A, step="restart engine2"))
+    later = after(change("opened", B, now=NOON + HOUR, owner="kim", step=""), start=opened)
+    assert later["operation"] == opened["operation"]
+    with pytest.raises(NodeError, match="step: restart engine2"):
+        after(change("opened", C, "upgrade"), start=later)
+    # A step alone opens nothing.
+    closed = after(change("closed", A), start=opened)
+    assert after(change("opened", A, step="restart engine2"), start=closed)["operation"] is None
+
+
+def test_an_operation_without_a_release_leaves_everything_as_it_is_and_heeds_no_pin() -> None:
+    pinned = after(change("opened", A, engine_version="11.3.0"), change("closed", A), change("pinned", reason="freeze"))
+    opened = after(change("opened", "", "upgrade"), start=pinned)
+    assert opened["operation"]["name"] == "upgrade"
+    rest = {"operation": None, "old_releases_until": None, "lease": None}
+    assert {**opened, **rest} == {**pinned, **rest}
+    assert after(change("opened", "", "upgrade", pin=True), start=pinned)["pin"] == pinned["pin"]
+    completed = after(change("opened", "", "rollout"), start=after(change("opened", A)))
+    assert completed["history"][-1]["reason"] == "completes the open rollout"
+    with pytest.raises(NodeError, match="release"):
+        after(change("opened", "../x"))
+
+
+def test_a_pin_without_a_reason_and_a_rollback_to_another_release_than_the_pinned_one() -> None:
+    done = after(change("opened", A), change("closed", A), change("opened", B), change("closed", B), change("pinned"))
+    with pytest.raises(NodeError, match=r"\(no reason given\)"):
+        after(change("opened", C), start=done)
+    back = after(change("opened", A, "rollback", reason="B hangs", pin=True), start=done)
+    assert (back["pin"]["release"], back["pin"]["reason"]) == (A, "B hangs")
+
+
+@pytest.mark.parametrize(
+    ("operation", "more", "reason"),
+    [
+        ("rollback", {}, "rolled back"),
+        ("rollback", {"reason": "B hangs"}, "B hangs"),
+        ("rollback", {"reason": "B hangs", "take_over": "kim is away"}, "kim is away"),
+        ("restore", {}, "restored"),
+        ("restore", {"reason": "disk lost"}, "disk lost"),
+    ],
+)
+def test_the_history_says_why_an_open_rollout_was_taken_over(operation: str, more: t.Any, reason: str) -> None:
+    left = after(change("opened", A), change("closed", A), change("opened", B, owner="kim"))
+    value = after(change("opened", A, operation, **more), start=left)
+    event = next(one for one in value["history"] if one["operation"] == "take over")
+    assert (event["reason"], event["from_owner"]) == (reason, "kim")
+
+
+def test_an_open_rollout_may_be_taken_over_with_a_reason() -> None:
+    left = after(change("opened", A), change("closed", A), change("opened", B))
+    with pytest.raises(NodeError, match="if nobody works on it any more, take it over by naming a reason"):
+        after(change("opened", C, "upgrade"), start=left)
+
+
+def test_a_release_that_is_wanted_again_gives_the_others_their_whole_time() -> None:
+    """A node has passed with it before, so nothing but the opening prolongs the time."""
+    rolling = after(change("opened", A), change("closed", A), change("opened", B), change("passed", node="n1"))
+    again = after(change("opened", C, now=NOON + 20 * HOUR), change("opened", B, now=NOON + 40 * HOUR), start=rolling)
+    assert refused(A, again, "n2", NOON + 64 * HOUR) == ""
+    assert "left open" in refused(A, again, "n2", NOON + 64 * HOUR + 1)
+    # A rollout that an earlier version of the collection has opened gets a time when it is continued.
+    without = {**rolling, "old_releases_until": None}
+    continued = after(change("opened", B, now=NOON + HOUR), start=without)
+    assert "left open" in refused(A, continued, "n2", NOON + 25 * HOUR + 1)
+
+
+def test_the_engine_stays_known_if_a_run_does_not_name_it() -> None:
+    opened = after(change("opened", A, engine_version="11.3.0"), change("opened", B))
+    assert opened["engine_version"] == "11.3.0"
+    assert after(change("opened", C, engine_version="11.3.1"), start=opened)["engine_version"] == "11.3.1"
+
+
+@pytest.mark.parametrize(("length", "kept"), [(300, True), (301, False)])
+def test_a_text_is_shortened_if_it_is_too_long(length: int, kept: bool) -> None:
+    text = "x" * length
+    found = change("opened", A, owner=text).shortened().owner
+    assert found == (text if kept else f"{'x' * 296} ...")
+    assert len(found) == 300
 
 
 def test_a_rollout_that_somebody_else_overtook_is_not_closed() -> None:
@@ -303,10 +380,11 @@ def test_a_run_that_repairs_a_node_without_a_new_release_is_in_the_history() -> 
         ("rollout", "n2", "repaired", A),
     ]
     assert (value["operation"], value["passed"]) == (None, {})
-    # The next run is another event.
-    for one in (change("taken", now=NOON + 2 * HOUR), change("passed", now=NOON + 2 * HOUR)):
+    # The next run is another event, and in it a repeated step is one entry, too, however soon it comes.
+    again = change("passed", operation="rollout", node="n1", now=NOON + 2 * HOUR, reason="its disk was lost")
+    for one in (again._replace(state="taken"), again._replace(reason=""), again._replace(reason=""), again, again):
         value = record.apply(value, one)
-    assert len(value["history"]) == len(done["history"]) + 3
+    assert [one["reason"] for one in value["history"][len(done["history"]) + 2 :]] == ["repaired", "its disk was lost"]
 
 
 def test_pinning_what_runs_already_is_in_the_history() -> None:
@@ -455,6 +533,8 @@ def test_a_record_of_the_earlier_format_is_raised_when_every_node_has_the_new_he
     assert rolling["format"] == 1
     back = after(change("closed", B, nodes={"n1": B}, operation="rollback", take_over="test"), start=rolling)
     assert back["format"] == 1
+    # Without the nodes nobody knows which helper they have.
+    assert after(change("closed", B), start=rolling)["format"] == 1
     closed = after(change("closed", B, nodes={"n1": B}), start=rolling)
     assert closed["format"] == 2
     assert record.empty("demo")["format"] == 2
@@ -488,6 +568,16 @@ def test_the_drain_of_a_run_is_not_taken_for_an_operators() -> None:
     assert first["drained_states"] == {"a": {"lb1/x": "ready", "lb2/x": "closed"}}
     again = change("drained", drained=["a"], drained_states={"a": {"lb1/x": "closed", "lb2/x": "ready"}})
     assert after(again, start=first)["drained_states"] == {"a": {"lb1/x": "ready", "lb2/x": "ready"}}
+
+
+def test_of_a_node_that_an_operator_lets_in_again_only_what_others_have_set_is_kept() -> None:
+    """Its own maintenance is to end, so nothing is known of it."""
+    let_in = after(change("drained", drained=["a"]))
+    states = {"lb1/x": "drain", "lb2/x": "maint", "lb3/x": "closed", "lb4/x": "ready"}
+    value = after(change("drained", drained=["a"], drained_states={"a": states}), start=let_in)
+    assert value["drained_states"] == {"a": {"lb1/x": "drain", "lb4/x": "ready"}}
+    # Of a node that nobody has taken out, all of them.
+    assert after(change("drained", drained=["a"], drained_states={"a": states}))["drained_states"] == {"a": states}
 
 
 def test_drained_nodes_and_the_length_of_history() -> None:
@@ -587,7 +677,7 @@ def test_the_record_is_durable_and_closed_to_others(tmp_path: Path, monkeypatch:
     assert synchronised
 
 
-def test_a_file_in_the_place_of_the_directory_is_named(tmp_path: Path) -> None:
+def test_what_cannot_hold_the_record_is_named(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="away does not exist, so the cluster record cannot be written there"):
         record.write(str(tmp_path / "away"), record.empty("demo"), *ids())
     (tmp_path / "file").write_text("")
@@ -794,12 +884,39 @@ def test_a_removed_node_is_forgotten_and_does_not_start_until_a_run_starts_it() 
         assert after(change("renewed", **other), start=removed)["removed"] == removed["removed"]
 
 
+def test_a_forced_restart_does_not_wait_for_a_node_that_was_removed() -> None:
+    value = after(change("restart_requested", operation="restart", restart=["n1", "n2"]))
+    assert after(change("removed", operation="remove_node", node="n2"), start=value)["restarts"]["nodes"] == ["n1"]
+
+
+def test_a_lease_without_an_owner_can_be_taken_over() -> None:
+    held = record.apply(record.empty("demo"), change("taken", owner="", run_id="run2"))
+    taken = record.apply(held, change("taken", take_over="it hangs"))
+    assert taken["history"][-1]["from_owner"] == "unknown"
+
+
 def test_no_more_removed_nodes_are_kept_than_events() -> None:
     value = record.empty("demo")
     for number in range(record.HISTORY + 5):
         value = after(change("removed", operation="remove_node", node=f"n{number}"), start=value)
     assert next(iter(value["removed"])) == "n5"
     assert len(value["removed"]) == record.HISTORY
+
+
+def test_only_a_node_passes_and_only_with_a_release() -> None:
+    rolling = after(change("opened", A), change("closed", A), change("opened", B))
+    assert after(change("passed", node=""), start=rolling) == rolling
+    assert after(change("passed", node="n1")) == record.empty("demo")
+
+
+def test_the_backup_of_an_upgrade_is_kept_until_there_is_another() -> None:
+    opened = upgrading(change("opened", B, "upgrade", engine_version=NEW))
+    assert opened["operation"]["backup"] == "20261129T115500Z"
+    other = upgrading(change("opened", B, "upgrade", engine_version=NEW, backup="20261130T115500Z"))
+    assert other["operation"]["backup"] == "20261130T115500Z"
+    # Without an operation there is nothing to which it belongs.
+    done = after(change("opened", A), change("closed", A))
+    assert after(change("opened", A, backup="20261129T115500Z"), start=done) == done
 
 
 def test_an_added_node_is_in_the_history_as_such() -> None:
@@ -851,12 +968,16 @@ def test_a_restored_record_keeps_the_lease_and_the_operation() -> None:
         change("deployed", applications={"demo.zip": "1"}),
     )
     today = after(change("opened", B, now=NOON + HOUR), change("drained", drained=["n2"], now=NOON + HOUR))
+    today = after(change("deploying", applications={"demo.zip": "2"}, now=NOON + HOUR), start=today)
+    assert today["deploying"]["applications"] == {"demo.zip": "2"}
     opened = after(change("opened", A, operation="restore", now=NOON + HOUR), start=today)
     held = record.apply(opened, restored(backup)._replace(state="taken", now=NOON + HOUR))
     found = record.apply(held, restored(backup, now=NOON + HOUR))
     assert found["lease"]["run_id"] == "run1"
     assert (found["operation"]["name"], found["desired_release"], found["drained"]) == ("restore", A, ["n2"])
     assert (found["schema"], found["applications"]) == (backup["schema"], {"demo.zip": "1"})
+    # The restored engines start with their own applications.
+    assert (found["deploying"], found["isolated"]) == (None, None)
     assert [entry["operation"] for entry in found["history"]][:2] == ["site", "site done"]
     assert found["history"][-1]["operation"] == "restored"
     again = record.apply(found, restored(backup, now=NOON + HOUR))
@@ -903,6 +1024,7 @@ def test_only_an_upgrade_or_a_restore_brings_another_version_to_the_database() -
         with pytest.raises(NodeError, match=r"database is that of engine 11\.3\.0.*run ivy\.cluster\.upgrade"):
             after(change("opened", B, operation, engine_version=NEW), start=before)
         after(change("opened", B, operation, engine_version=OLD), start=before)
+        after(change("opened", B, operation), start=before)
     for operation in ("upgrade", "restore"):
         assert after(change("opened", B, operation, engine_version=NEW), start=before)["engine_version"] == NEW
 
@@ -928,6 +1050,10 @@ def test_no_engine_starts_while_the_database_is_migrated() -> None:
     with pytest.raises(NodeError, match=r"was begun at .* restore backup 20261129T115500Z"):
         after(taken_over, start=begun)
     assert upgrading(BEGUN, BEGUN) == begun
+    by_hand = after(BEGUN, start=after(change("schema_created", engine_version=OLD)))
+    assert by_hand["schema"]["migrating"]["backup"] == ""
+    with pytest.raises(NodeError, match="restore backup of before"):
+        after(change("opened", A, engine_version=OLD), start=by_hand)
 
 
 def test_after_the_migration_only_the_new_release_starts() -> None:
@@ -940,7 +1066,8 @@ def test_after_the_migration_only_the_new_release_starts() -> None:
     assert fence.refusal(B, done, "demo", "n1") == ""
     assert "the cluster wants" in fence.refusal(A, done, "demo", "n1")
     assert done["applications"] == {"demo.zip": "1"}
-    assert upgrading(BEGUN, MIGRATED, MIGRATED) == done
+    assert upgrading(BEGUN, MIGRATED, MIGRATED) == upgrading(BEGUN, MIGRATED, BEGUN) == done
+    assert after(MIGRATED) == record.empty("demo")
     assert upgrading(BEGUN, MIGRATED._replace(applications={}))["applications"] == {}
     assert [entry["operation"] for entry in done["history"]][-2:] == ["migration begun", "migrated"]
 
