@@ -264,7 +264,7 @@ def words(course: Item) -> str:
 def summary(data: Item) -> list[str]:
     """Lines of the summary: what the run waits for and the next commands, or the interruption of the service."""
     course, check = data.get("course") or {}, bool(data["check_mode"])
-    lines = []
+    lines: list[str] = []
     if course.get("waits"):
         lines += _waits(data, course, check)
     elif course.get("strategy") == CONFIRM and course.get("notice"):

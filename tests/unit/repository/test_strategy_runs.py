@@ -145,8 +145,8 @@ class Place:
         return {node: (self.directory / "applied" / node).read_text().strip() for node in NODES}
 
     @property
-    def units(self) -> set[str]:
-        return {(self.directory / "unit" / node).read_text().strip() for node in NODES}
+    def units(self) -> frozenset[str]:
+        return frozenset((self.directory / "unit" / node).read_text().strip() for node in NODES)
 
     @staticmethod
     def turns(ended: Ended) -> list[str]:

@@ -324,7 +324,7 @@ def test_any_change_of_one_kind_is_a_change(what: str) -> None:
         second["foreseen"]["required"] = True
     nodes = {"engine1": unchanged(), "engine2": second}
     assert not plan.Plan(params(release=OLD, nodes=nodes, services=services)).changes_nothing
-    nothing = {"db1": {"differences": {}}}
+    nothing: dict[str, t.Any] = {"db1": {"differences": {}}}
     assert plan.Plan(params(release=OLD, nodes={"engine1": unchanged()}, services=nothing)).changes_nothing
 
 

@@ -131,10 +131,8 @@ def test_engines_that_must_not_run_with_two_releases_stop_together() -> None:
         62,
     )
     assert "engine_minimum_available does not apply." in found.notice
-    assert (
-        "the service is unavailable from the stop until engine2 has passed the gate, about 1 min 2 s, as the last starts"
-        in found.notice
-    )
+    announced = "from the stop until engine2 has passed the gate, about 1 min 2 s, as the last starts"
+    assert f"the service is unavailable {announced}" in found.notice
     assert "Engines may be stopped. The same command starts them" in found.unfinished
     # Nothing that the record knows.
     assert "at most 5 min for its start" in together(record={"durations": []}).notice

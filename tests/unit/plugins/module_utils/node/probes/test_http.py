@@ -51,7 +51,7 @@ def test_the_public_name_is_sent_and_json_is_parsed(port: int) -> None:
 
 
 @pytest.mark.parametrize("text", ['["a"]', '"a"', "1", "null", "<a/>", "[" * 9000])
-def test_json_that_is_no_object_is_not_returned(text: str) -> None:
+def test_json_other_than_an_object_is_not_returned(text: str) -> None:
     assert sut._object(text) is None
 
 
