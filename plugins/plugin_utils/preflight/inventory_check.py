@@ -363,8 +363,10 @@ class Look:
             for host in self._inventory.of(ENGINES)
             if not (host.flag("engine_firewall") and host.flag("engine_http_firewall"))
         ]
-        if not headers or not nodes or acknowledged:
+        if not nodes or acknowledged:
             return []
+        if not headers:
+            return self._open_port(nodes)
         problem = (
             f"the engine takes the name or address of the user from the header {', '.join(headers)}, and its HTTP port "
             f"is open to all hosts on {listed(nodes)}, so anybody who reaches it can be any user"
@@ -374,6 +376,21 @@ class Look:
             "add 'sso-http-port' to ivy_accept_unsupported."
         )
         return [Finding("sso-port-open", "Shared configuration", "engine_http_firewall", problem, advice)]
+
+    def _open_port(self, nodes: t.Sequence[str]) -> list[Finding]:
+        """Without load balancers in the inventory, somebody else's may need the port."""
+        if not self._inventory.of("load_balancers"):
+            return []
+        port = self._inventory.text("ivy_http_port")
+        problem = (
+            f"port {port} of {listed(nodes)} is open to all hosts, and whoever reaches it evades the access rules of "
+            "the load balancers and TLS"
+        )
+        advice = (
+            "Set engine_http_firewall: true, and name others that need the port in engine_allowed_extra. If another "
+            "firewall lets only the balancers reach it, add 'sso-http-port' to ivy_accept_unsupported."
+        )
+        return [Finding("http-port-open", "Network", "engine_http_firewall", problem, advice, WARNING)]
 
     def _entries(self, host: Host, name: str) -> dict[str, native.Plain]:
         """The entries of a role's dictionary that can be had: one that cannot hides nothing of the rest."""

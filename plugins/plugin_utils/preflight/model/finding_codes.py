@@ -64,6 +64,7 @@ KINDS = frozenset(
         "host-ssh",
         "host-unreachable",
         "hostname-loopback",
+        "http-port-open",
         "inventory-stray",
         "java-version",
         "key-too-short",

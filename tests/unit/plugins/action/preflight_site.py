@@ -97,6 +97,7 @@ def variables() -> Vars:
         "ivy_database_password": "CANARY-database-7",
         "ivy_licence_file": f"{here}/acme.lic",
         "ivy_controller_cache": f"{here}/cache",
+        "engine_http_firewall": True,
         "ivy_shared_values": {"mail_host": "mail.acme.ch"},
         "ivy_shared_secrets": {"mail_password": "CANARY-mail-7", "engine_keys": {"EMail.Server.User": "CANARY-user-7"}},
         "engine_archive": f"{here}/{ENGINE}",

@@ -176,12 +176,23 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         h("engine1", engine_read_only_configuration=True),
         {"not-equal": "engine_read_only_configuration", "release-warning": "stays in clear text"},
     ),
+    "an open port": (
+        v(engine_http_firewall=False, ivy_http_port=8181),
+        {"http-port-open": "port 8181 of engine1, engine2, engine3 is open to all hosts"},
+    ),
+    "an open port of one node": (h("engine2", engine_http_firewall=False), {"http-port-open": "of engine2 is open"}),
+    "a port behind another firewall": (
+        v(engine_http_firewall=False, ivy_accept_unsupported=["sso-http-port"]),
+        {},
+    ),
     "single sign-on with an open port": (
-        {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},
+        v(engine_http_firewall=False)
+        | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},
         {"sso-port-open": "header x-corp-user"},
     ),
     "single sign-on with the engine's own header and an open port": (
-        {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO:\n  Enabled: true\n"}},
+        v(engine_http_firewall=False)
+        | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO:\n  Enabled: true\n"}},
         {"sso-port-open": "header x-forwarded-user"},
     ),
     "single sign-on with the engine's own header and another open port": (
@@ -205,7 +216,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         {"release": "'Connector.HTTPS.Enabled' opens another port"},
     ),
     "single sign-on by a variable of a node with an open port": (
-        h("engine2", engine_environment={"IVY_SSO_USERHEADER": "X-Node-User"}),
+        v(engine_http_firewall=False) | h("engine2", engine_environment={"IVY_SSO_USERHEADER": "X-Node-User"}),
         {"sso-port-open": "header x-node-user"},
     ),
     "single sign-on by a key with another open port": (
@@ -217,7 +228,7 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         {"release": "'IVY_CONNECTOR_AJP_ENABLED' opens another port"},
     ),
     "single sign-on behind another firewall": (
-        v(ivy_accept_unsupported=["sso-http-port"])
+        v(engine_http_firewall=False, ivy_accept_unsupported=["sso-http-port"])
         | {"files": {"shared_config/configuration/ivy.yaml.j2": site.HEADER + "SSO.UserHeader: X-Corp-User\n"}},
         {},
     ),
