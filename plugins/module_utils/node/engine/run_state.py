@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import types
 import typing as t
 
@@ -49,16 +50,26 @@ def boot_id() -> str:
         return ""
 
 
+def _release_of(java: str) -> bytes:
+    """The release file of a Java. Anything else in its place, such as a pipe, must not stop the caller."""
+    try:
+        fd = os.open(os.path.join(java, "release"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, 1 << 16) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
 def java_state(home: str) -> dict[str, str] | None:
     """The Java of a home directory. An update in place changes its release file."""
     if not home:
         return None
     real = os.path.realpath(home)
-    try:
-        with open(os.path.join(real, "release"), "rb") as stream:
-            data = stream.read(1 << 16)
-    except OSError:
-        data = b""
+    data = _release_of(real)
     version = ""
     for line in data.decode("utf-8", "replace").splitlines():
         if line.startswith("JAVA_VERSION="):

@@ -303,3 +303,10 @@ def test_nothing_is_written_that_could_not_be_read_back(tmp_path: Path, monkeypa
     with pytest.raises(NodeError, match="more than 100 are not read back"):
         run_state.write({"release": "a" * 32, "files": "x" * 100}, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_in_the_place_of_the_release_file_of_java_stops_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "release")
+    found = run_state.java_state(str(tmp_path))
+    assert found is not None
+    assert found["version"] == ""
