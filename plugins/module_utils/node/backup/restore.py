@@ -142,27 +142,29 @@ def load_release(place: Place, directory: str, found: manifest.Manifest, identit
         if present is not None and all(entry.sha256 in store.blob_names() for entry in present.entries):
             return False
         wanted = f"releases/{release}/manifest.json"
-        data: bytes | None = None
-        blobs: dict[str, bytes] = {}
+        # Twice, since the manifest is behind the files, and the backup has those of all releases.
         with verify.opened(directory, found, manifest.RELEASES, identity) as fd:
-            for name, content in _members(fd):
-                if name == wanted:
-                    data = content
-                elif name.startswith("blobs/"):
-                    blobs[name.rsplit("/", 1)[1]] = content
-        if data is None:
+            manifests = [content for _name, content in _members(fd, lambda name: name == wanted)]
+        if not manifests:
             raise NodeError(f"The backup {found['id']} does not contain its release {release}.")
+        data = manifests[-1]
+        with verify.opened(directory, found, manifest.RELEASES, identity) as fd:
+            blobs = {_digest(name): content for name, content in _members(fd, lambda name: _is_named(name, data))}
         with store.lock():
-            store.stage(data, _named(data, blobs))
+            store.stage(data, blobs)
     return True
 
 
-def _named(data: bytes, blobs: t.Mapping[str, bytes]) -> dict[str, bytes]:
-    """Only the files of this release."""
-    return {digest: content for digest, content in blobs.items() if digest.encode("ascii") in data}
+def _digest(name: str) -> str:
+    return name.rsplit("/", 1)[1]
 
 
-def _members(fd: int) -> t.Iterator[tuple[str, bytes]]:
+def _is_named(name: str, data: bytes) -> bool:
+    return name.startswith("blobs/") and _digest(name).encode("utf-8", "replace") in data
+
+
+def _members(fd: int, wanted: t.Callable[[str], bool]) -> t.Iterator[tuple[str, bytes]]:
+    """The files of an archive that are wanted. All of it is read, since only the end shows whether it is complete."""
     try:
         with contextlib.ExitStack() as stack:
             stream = stack.enter_context(os.fdopen(fd, "rb", closefd=False))
@@ -170,7 +172,7 @@ def _members(fd: int) -> t.Iterator[tuple[str, bytes]]:
             archive = stack.enter_context(tarfile.open(fileobj=packed, mode="r|"))
             for item in archive:
                 check_relative(item.name)
-                content = archive.extractfile(item) if item.isreg() else None
+                content = archive.extractfile(item) if item.isreg() and wanted(item.name) else None
                 if content is not None and item.size <= _LONGEST_RELEASE_FILE:
                     yield item.name, content.read()
             while packed.read(1 << 20):
