@@ -70,14 +70,17 @@ def roll_out_and_lose(lab: Lab, host: str, *arguments: str, when: Callable[[], b
     """A rollout during which the host loses power, unless stated otherwise as soon as the first engine has stopped."""
     first = lab.nodes[0]
     assert lab.info(first) is not None
-    if when is None:
+
+    def stopped() -> bool:
         # Polls the engine instead of the unit, which would need SSH connections.
-        when = lambda: lab.info(first) is None  # noqa: E731
+        return lab.info(first) is None
+
+    moment = when or stopped
     # New SSH connections: persistent ones of an earlier run would keep that run's settings.
     with tempfile.TemporaryDirectory(prefix="ivy") as sockets, ThreadPoolExecutor(1) as pool:
         settings = {"ansible_ssh_extra_args": SSH, "ansible_control_path_dir": sockets}
         run = pool.submit(lab.roll_out, "-e", json.dumps(settings), *arguments)
-        lab.until(lambda: run.done() or when(), 300, f"the moment in which {host} is lost")
+        lab.until(lambda: run.done() or moment(), 300, f"the moment in which {host} is lost")
         assert not run.done(), run.result().output[-6000:]
         power_off(lab, host)
         return run.result()

@@ -11,17 +11,23 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    HAS_CRYPTOGRAPHY = True
+except ImportError:
+    HAS_CRYPTOGRAPHY = False
 
 # Far more than a request for as many names as a certificate can have.
 _MOST_CHARACTERS = 65536
-_EXTENSIONS = {x509.SubjectAlternativeName.oid, x509.KeyUsage.oid, x509.ExtendedKeyUsage.oid}
 
 
 def problem(text: str, common_name: str, names: t.Iterable[str]) -> str:
     """Why a request must not be signed, or an empty text. ``names`` begin with ``DNS:`` or ``IP:``."""
+    if not HAS_CRYPTOGRAPHY:
+        return "the Python package cryptography is not installed on the controller"
     if len(text) > _MOST_CHARACTERS:
         return "it is too long"
     try:
@@ -37,7 +43,8 @@ def problem(text: str, common_name: str, names: t.Iterable[str]) -> str:
 def _difference(request: x509.CertificateSigningRequest, common_name: str, names: set[str]) -> str:
     if [(part.oid, part.value) for part in request.subject] != [(NameOID.COMMON_NAME, common_name)]:
         return "it has another subject"
-    other = {extension.oid for extension in request.extensions} ^ _EXTENSIONS
+    expected = {x509.SubjectAlternativeName.oid, x509.KeyUsage.oid, x509.ExtendedKeyUsage.oid}
+    other = {extension.oid for extension in request.extensions} ^ expected
     if other:
         return f"it has other extensions ({', '.join(sorted(oid.dotted_string for oid in other))})"
     requested = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
