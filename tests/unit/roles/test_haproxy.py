@@ -499,6 +499,7 @@ def test_the_header_of_the_single_sign_on_is_removed_unless_a_trusted_proxy_send
     lines = configuration(rendered, "sso")
     removed = [line for line in lines if line.startswith("http-request del-header") and " -m " not in line]
     assert set(removed) == {
+        "http-request del-header Cookie if moved { req.cook_cnt(IVYNODE) gt 1 }",
         *(
             f"http-request del-header {header} unless from_trusted_proxy"
             for header in ("x-key", "client-ip", "x-corp-user", "x-variable")
