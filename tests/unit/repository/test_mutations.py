@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import jinja2
 import mutate
 import pytest
 import yaml
@@ -32,6 +33,8 @@ def test_a_listed_mutation_can_be_applied(mutation: mutate.Mutation) -> None:
     changed = mutation.applied((ROOT / mutation.file).read_text(encoding="utf-8"))
     if mutation.file.endswith(".py"):
         ast.parse(changed)
+    elif mutation.file.endswith(".j2"):
+        jinja2.Environment(extensions=["jinja2.ext.do"]).parse(changed)
     else:
         yaml.safe_load(changed)
     assert all((ROOT / path.partition("::")[0]).exists() for path in mutation.tests)
