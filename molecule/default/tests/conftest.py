@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -126,6 +126,13 @@ SERVICES = {
     "database_servers": "postgresql@*.service",
     "search_servers": "*search.service",
 }
+
+
+class Moments(NamedTuple):
+    """The times of an engine's last stop and last start, in seconds since 1970."""
+
+    stopped: float
+    started: float
 
 
 @dataclass(frozen=True)
@@ -325,6 +332,13 @@ class Lab:
         """Restarts an engine by hand, as root, and waits until it serves again."""
         self.host(name).check_output(f"systemctl restart {UNIT}")
         self.await_engine(name)
+
+    def moments(self, name: str) -> Moments:
+        text = self.host(name).check_output(
+            f"systemctl show --timestamp=unix -p ActiveExitTimestamp -p ActiveEnterTimestamp {UNIT}"
+        )
+        found = dict(line.split("=", 1) for line in text.splitlines())
+        return Moments(*(float(found[key].lstrip("@")) for key in ("ActiveExitTimestamp", "ActiveEnterTimestamp")))
 
     def await_engine(self, name: str, seconds: float = PATIENCE) -> None:
         wait_until(lambda: self.info(name) is not None, seconds, f"the engine on {name} serves")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 import shared_source
@@ -24,21 +24,6 @@ def change(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     source = shared_source.copy(tmp_path_factory.mktemp("source"), task_failure="FAIL_TASK_DO_RETRY")
     values = {**lab.variables["ivy_shared_values"], "greeting": GREETING}
     return ["-e", json.dumps({"ivy_shared_config_source": str(source), "ivy_shared_values": values})]
-
-
-class Moments(NamedTuple):
-    """The times of an engine's last stop and last start, in seconds since 1970."""
-
-    stopped: float
-    started: float
-
-
-def moments(lab: Lab, node: str) -> Moments:
-    text = lab.host(node).check_output(
-        f"systemctl show --timestamp=unix -p ActiveExitTimestamp -p ActiveEnterTimestamp {UNIT}"
-    )
-    found = dict(line.split("=", 1) for line in text.splitlines())
-    return Moments(*(float(found[key].lstrip("@")) for key in ("ActiveExitTimestamp", "ActiveEnterTimestamp")))
 
 
 def release(lab: Lab, node: str) -> str:
@@ -61,7 +46,7 @@ def test_1_a_change_reaches_all_nodes_except_a_stopped_one(lab: Lab, change: lis
         assert info["release"] != old
     assert len({release(lab, node) for node in present}) == 1
     # One after another: the second node was stopped only after the first was running again.
-    first, second = (moments(lab, node) for node in present)
+    first, second = (lab.moments(node) for node in present)
     assert first.started < second.stopped
 
 
@@ -102,7 +87,7 @@ def test_5_the_original_source_reaches_all_nodes_one_after_another(lab: Lab) -> 
 
     lab.roll_out().succeeded()
 
-    for earlier, later in itertools.pairwise(moments(lab, node) for node in lab.nodes):
+    for earlier, later in itertools.pairwise(lab.moments(node) for node in lab.nodes):
         assert earlier.started < later.stopped
     now = {release(lab, node) for node in lab.nodes}
     assert len(now) == 1

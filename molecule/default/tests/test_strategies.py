@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import shared_source
@@ -17,25 +17,9 @@ if TYPE_CHECKING:
 
     from conftest import Lab
 
-UNIT = "axonivy-engine.service"
 CONFIRM = ["-e", "rollout_strategy=confirm"]
 # As surveys hand them on: texts.
 ALL_AT_ONCE = ["-e", "rollout_strategy=all_at_once", "-e", "engine_accept_downtime=true"]
-
-
-class Moments(NamedTuple):
-    """The times of an engine's last stop and last start, in seconds since 1970."""
-
-    stopped: float
-    started: float
-
-
-def moments(lab: Lab, node: str) -> Moments:
-    text = lab.host(node).check_output(
-        f"systemctl show --timestamp=unix -p ActiveExitTimestamp -p ActiveEnterTimestamp {UNIT}"
-    )
-    found = dict(line.split("=", 1) for line in text.splitlines())
-    return Moments(*(float(found[key].lstrip("@")) for key in ("ActiveExitTimestamp", "ActiveEnterTimestamp")))
 
 
 def releases(lab: Lab) -> dict[str, str]:
@@ -109,7 +93,7 @@ def test_4_all_engines_stop_before_the_first_one_starts(lab: Lab, change: list[s
     now = releases(lab)
     assert len(set(now.values())) == 1
     assert set(now.values()) != set(before.values())
-    found = [moments(lab, node) for node in lab.nodes]
+    found = [lab.moments(node) for node in lab.nodes]
     assert max(moment.stopped for moment in found) <= min(moment.started for moment in found)
     starts = [moment.started for moment in found]
     assert starts == sorted(starts)

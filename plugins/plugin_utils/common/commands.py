@@ -34,12 +34,14 @@ _FLAGS = (
     ("--ask-become-pass", "become_ask_pass", "DEFAULT_BECOME_ASK_PASS"),
 )
 _PROMPTS = ("prompt", "prompt_ask_vault_pass")
+# For commands of playbooks that need a reason; it is to be replaced.
+REASON = " -e \"rollback_reason='<why>'\""
 # Operations that stay open in the cluster record if they are interrupted, and what the playbook of the same name needs
 # to complete them. site and rollout complete each other, and nothing else.
 _COMPLETING = {
     "site": "",
     "rollout": "",
-    "rollback": " -e \"rollback_reason='<why>'\"",
+    "rollback": REASON,
     "restore": " -e 'restore_backup=<id>'",
     "upgrade": " -e engine_accept_downtime=true",
 }

@@ -14,7 +14,7 @@ import re
 import shlex
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import playbook
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import REASON, playbook
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_errors import diagnose
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit, restart, source
 
@@ -313,7 +313,7 @@ def steps(report: Report, change: Change) -> list[Step]:
     # While the cluster is pinned, site rejects the current source; rollback applies the pinned release again.
     rollout = f"{report.command} {playbook('rollback' if report.pin else 'site')}"
     if change.side == "pending" and report.pin:
-        unpin = f"{report.command} {playbook('unpin')} -e \"rollback_reason='<why>'\""
+        unpin = f"{report.command} {playbook('unpin')}{REASON}"
         return [Step("The pin holds it back. To apply it, remove the pin, then run site:", unpin)]
     if change.side == "pending":
         return [Step("The next rollout applies it to the nodes:", rollout)]

@@ -16,7 +16,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import (
     plain_text,
     sentence,
 )
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations, given
 
 # Nothing to do; only the record has to be changed; through one running node; engines start or restart.
 NOTHING, RECORD, RUN_TIME, ENGINES = "nothing", "record", "run_time", "engines"
@@ -29,7 +29,7 @@ Item = t.Mapping[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Deployment:
+class Deployment(given.Returned):
     """What the run has to do. ``stop``, ``restart``, ``start`` and ``place`` are nodes, each in one of them at most."""
 
     way: str = NOTHING
@@ -46,10 +46,6 @@ class Deployment:
     lacks: t.Mapping[str, t.Sequence[str]] = dataclasses.field(default_factory=dict)
     interrupts: bool = False
     expected: int | None = None
-
-    def to_dict(self) -> dict[str, t.Any]:
-        found = dataclasses.asdict(self)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -117,14 +117,14 @@ def users_notice(plan: Plan) -> list[str]:
     others = len(serving) + len(plan.params.get("others") or [])
     if plan.course.get("notice"):
         found.append(str(plan.course["notice"]))
-    if plan.course.get("together"):
-        pass
-    elif stopped and others > 1:
+    # For engines that stop together, the notice above has it.
+    one_by_one = bool(stopped) and not plan.course.get("together")
+    if one_by_one and others > 1:
         found.append(
             f"{listed(stopped, _MOST_NAMES)}: one after another. Users of a node that stops go to another one and log "
             "in again there; unsaved input is lost."
         )
-    elif stopped:
+    elif one_by_one:
         found.append(f"The service is interrupted while {listed(stopped, _MOST_NAMES)} restarts: no other node serves.")
     if any(step.action == plans.ACTIVATE for step in plan.steps):
         found.append("Running engines reload the changed files. No session ends.")

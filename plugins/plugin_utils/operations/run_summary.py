@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import REASON, command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, listed, plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import strategy
@@ -38,7 +38,7 @@ def render(data: t.Mapping[str, t.Any]) -> str:
     if data["left_out"]:
         lines.append(f"  not in this run: {listed(data['left_out'], _MOST_NODES)}")
     if data["pinned"] and not check:
-        lines.append(f"  pinned   until {command('unpin')} -e \"rollback_reason='<why>'\"")
+        lines.append(f"  pinned   until {command('unpin')}{REASON}")
     warnings = [Finding.from_dict(item) for item in data["findings"] if item.get("severity") == WARNING]
     if warnings:
         lines.append(f"  {count(len(warnings), 'warning')} of preflight:")

@@ -7,9 +7,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import REASON, command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, duration, listed, plain_text
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations, given
 
 ROLLING, ALL_AT_ONCE, CONFIRM = "rolling", "all_at_once", "confirm"
 OPTION = "rollout_strategy"
@@ -27,7 +27,7 @@ Item = t.Mapping[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Course:
+class Course(given.Returned):
     """What the run does. ``strategy`` is the one in effect, ``plans`` has the nodes of which it changes the plan."""
 
     strategy: str = ROLLING
@@ -52,13 +52,9 @@ class Course:
     # What is left if the run ends in the middle.
     unfinished: str = _STAYS_OPEN
 
-    def to_dict(self) -> dict[str, t.Any]:
-        found = dataclasses.asdict(self)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-
 
 @dataclasses.dataclass(frozen=True)
-class State:
+class State(given.Given):
     """``nodes`` has those of the run, in its order, each with the fact ``rollout_plan``; ``all_nodes`` the inventory's.
 
     ``predicted`` is true in check mode, and for a plan.
@@ -74,10 +70,6 @@ class State:
     accepted: bool
     predicted: bool
     start_timeout: int
-
-    @classmethod
-    def from_dict(cls, data: Item) -> State:
-        return cls(**{field.name: data[field.name] for field in dataclasses.fields(cls)})
 
     @property
     def is_new(self) -> bool:
@@ -127,7 +119,7 @@ def problem(data: Item) -> str:
         )
     if state.strategy == ALL_AT_ONCE and not state.accepted and not state.predicted and not state.is_new:
         again = command(state.operation, "-e", f"{OPTION}={ALL_AT_ONCE}", "-e", f"{_ACCEPT}=true")
-        reason = " -e \"rollback_reason='<why>'\"" if state.operation == "rollback" else ""
+        reason = REASON if state.operation == "rollback" else ""
         away = _away(state, next(iter(state.nodes), ""))
         problems.append(
             f"{OPTION}: {ALL_AT_ONCE} stops the engines of all nodes together if one has to restart. Users notice: the "
@@ -289,16 +281,15 @@ def _waits(data: Item, course: Item, check: bool) -> t.Iterator[str]:
             f"start, the earlier one for {data['old_release_hours']} h (engine_old_release_hours)"
         )
     again = ["-e", f"{OPTION}={ROLLING}"]
-    reason = " -e \"rollback_reason='<why>'\""
     if operation == "rollback":
-        yield f"  go on    {command(operation, *again)}{reason}"
+        yield f"  go on    {command(operation, *again)}{REASON}"
         if canary and course.get("earlier"):
             back = command(operation, "-e", f"rollback_release={plain_text(course['earlier'])}", *again)
-            yield f"  go back  {back}{reason}"
+            yield f"  go back  {back}{REASON}"
         return
     yield f"  go on    {command(operation, *again)}"
     if canary and course.get("earlier"):
-        yield f"  go back  {command('rollback', *again)}{reason}"
+        yield f"  go back  {command('rollback', *again)}{REASON}"
     elif canary:
         yield "  go back  restore the earlier values in the inventory, and run the same command"
 

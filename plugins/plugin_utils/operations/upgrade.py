@@ -8,10 +8,10 @@ import dataclasses
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import profiles
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command, completing
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import REASON, command, completing
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import ERROR, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, duration, listed, plain_text
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import durations, given
 
 OPERATION = "upgrade"
 # The cluster has this version; a version of the same line; another line; back to the version of the database before its
@@ -24,7 +24,7 @@ Version = tuple[int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
-class Upgrade:
+class Upgrade(given.Returned):
     """What the run has to do. ``node`` migrates the database with ``command``; if it is empty, nothing is run."""
 
     kind: str = NOTHING
@@ -43,13 +43,9 @@ class Upgrade:
     deploy: bool = False
     expected: int | None = None
 
-    def to_dict(self) -> dict[str, t.Any]:
-        found = dataclasses.asdict(self)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-
 
 @dataclasses.dataclass(frozen=True)
-class State:
+class State(given.Given):
     """The cluster as the run found it, and what the inventory asks for.
 
     ``findings`` are those of preflight, ``not_inspected`` the hosts that it could not inspect, ``limited`` the
@@ -74,10 +70,6 @@ class State:
     accepted: bool
     check_mode: bool
     start_timeout: int
-
-    @classmethod
-    def from_dict(cls, data: Item) -> State:
-        return cls(**{field.name: data[field.name] for field in dataclasses.fields(cls)})
 
     @property
     def schema(self) -> Item:
@@ -254,7 +246,7 @@ def _problems_of_cluster(state: State) -> list[str]:
     if pin:
         problems.append(
             f"The cluster is pinned to release {plain_text(pin.get('release'))} ({plain_text(pin.get('reason'))}). "
-            f"Lift the pin first: {command('unpin')} -e \"rollback_reason='<why>'\""
+            f"Lift the pin first: {command('unpin')}{REASON}"
         )
     node = str(state.migrating.get("node") or "")
     if node and node not in state.nodes:
