@@ -1,10 +1,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``ansible-playbook`` that runs the tasks within its own process, for tests of plays and roles.
+"""``ansible-playbook`` for tests, with less of the processor's time.
 
-ansible-playbook starts a process for each task and host. In tests with small tasks these take half of the processor's
-time. This program runs the same code without them, one host after the other. ``make test-all`` runs the same tests with
-the usual processes (docs/long-tests.md).
+ansible-playbook starts a process for each task and host, though most tasks are skipped or contact no host. It packs each
+module with all that the module imports, and the host unpacks and compiles them. This program runs the same code, but
+
+- `LIVE`, for tests with real hosts, starts a process only for a task that contacts its host,
+- `PLAYBOOK`, for tests of plays and roles whose hosts are this machine, starts none, so it has one host after the
+  other, and its modules import what they need where it is.
+
+``make test-all`` runs the same tests in the usual way (docs/long-tests.md).
 """
 
 from __future__ import annotations
@@ -14,23 +19,56 @@ import sys
 import typing as t
 from pathlib import Path
 
-# The beginning of a command line; arguments of ansible-playbook follow.
-PLAYBOOK = (
-    [str(Path(sys.executable).with_name("ansible-playbook"))]
-    if os.environ.get("IVY_PLAYBOOK_PROCESSES") == "1"
-    else [sys.executable, str(Path(__file__).resolve())]
-)
+FOR_HOSTS = "--processes-for-hosts"
+USUAL = [str(Path(sys.executable).with_name("ansible-playbook"))]
+# The beginnings of command lines; arguments of ansible-playbook follow.
+if os.environ.get("IVY_PLAYBOOK_PROCESSES") == "1":
+    PLAYBOOK = LIVE = USUAL
+else:
+    PLAYBOOK = [sys.executable, str(Path(__file__).resolve())]
+    LIVE = [*PLAYBOOK, FOR_HOSTS]
+# They contact no host, nor do the collection's actions that say so.
+ON_CONTROLLER = {
+    f"ansible.builtin.{name}"
+    for name in (
+        *("add_host", "assert", "debug", "fail", "group_by", "include_role", "include_tasks", "include_vars"),
+        *("set_fact", "set_stats", "validate_argument_spec"),
+    )
+}
 
 
-def run_within() -> None:
+class ContactsHostError(BaseException):
+    """Ends the execution of a task within this process. No exception, since Ansible would make it the task's result."""
+
+
+def run_within(processes_for_hosts: bool) -> None:
     """Replace the start of a worker's process. See WorkerProcess of ansible-core 2.19 for what it would do there."""
     from ansible._internal import _task
     from ansible.executor.process import worker
     from ansible.executor.task_executor import TaskExecutor
+    from ansible.plugins.loader import action_loader
 
     ended = "_ivy_ended"
+    start_process = worker.WorkerProcess.start
+
+    class UntilContact(TaskExecutor):
+        def _get_connection(self, *_unused: t.Any) -> t.Any:
+            raise ContactsHostError
+
+    def stays(task: t.Any) -> bool:
+        if task.action in ON_CONTROLLER:
+            return True
+        found = action_loader.get(task.action, class_only=True) if task.action.startswith("ivy.cluster.") else None
+        return found is not None and not getattr(found, "_requires_connection", True)
 
     def start(self: t.Any) -> None:
+        executor_class = TaskExecutor
+        if processes_for_hosts and not stays(self._task):
+            if not self._task.when or self._task.loop is not None:
+                start_process(self)
+                return
+            # It may be skipped.
+            executor_class = UntilContact
         # A task's values replace its templates while it runs, which would be seen by the next host.
         task = self._task.copy(exclude_parent=True, exclude_tasks=True)
         task._parent = self._task._parent
@@ -38,7 +76,7 @@ def run_within() -> None:
         worker.current_worker = self
         try:
             with _task.TaskContext(task):
-                executor = TaskExecutor(
+                executor = executor_class(
                     self._host,
                     task,
                     self._task_vars,
@@ -50,20 +88,62 @@ def run_within() -> None:
                 )
                 result = executor.run()
                 fields = task.dump_attrs()
+        except ContactsHostError:
+            worker.current_worker = before
+            start_process(self)
+            return
         finally:
             worker.current_worker = before
-            setattr(self, ended, True)
+        setattr(self, ended, True)
         raw = worker._RawTaskResult(host=self._host, task=task, return_data=result, task_fields=fields)
         self._final_q.send_task_result(raw)
 
+    is_alive, exitcode, terminate = (getattr(worker.WorkerProcess, n) for n in ("is_alive", "exitcode", "terminate"))
     worker.WorkerProcess.start = start
-    worker.WorkerProcess.is_alive = lambda self: not hasattr(self, ended)
-    worker.WorkerProcess.exitcode = property(lambda self: 0 if hasattr(self, ended) else None)
-    worker.WorkerProcess.terminate = lambda self: None
+    worker.WorkerProcess.is_alive = lambda self: not hasattr(self, ended) and is_alive(self)
+    worker.WorkerProcess.exitcode = property(lambda self: 0 if hasattr(self, ended) else exitcode.fget(self))
+    worker.WorkerProcess.terminate = lambda self: None if hasattr(self, ended) else terminate(self)
+
+
+# What is sent to the host instead of the packed module: the same call, with this machine's directories as its path.
+MODULE = """
+import datetime
+
+def _ansiballz_main(module_fqn, params, profile, extensions, **_unused):
+    import sys
+    sys.path[:] = [*(path for path in sys.path if path not in ("", ".")), *PATHS]
+    from ansible.module_utils._internal._ansiballz import _loader
+    _loader.run_module(
+        json_params=params.encode(), profile=profile, module_fqn=module_fqn, modlib_path="", extensions=extensions
+    )
+"""
+
+
+def import_in_place() -> None:
+    """Replace what packs a module. See _find_module_utils of ansible-core 2.19."""
+    from ansible.executor import module_common
+    from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+    def metadata(name: str, _full_name: str, source: t.Any, *_unused: t.Any) -> t.Any:
+        return module_common._get_module_metadata(module_common._compile_module_ast(name, source))
+
+    def code(shebang: str) -> str:
+        paths = [str(Path(module_common.__file__).parents[2])]
+        paths += [path for path in AnsibleCollectionConfig.collection_paths if path not in paths]
+        return f"{shebang}\n{MODULE.replace('PATHS', repr(paths))}"
+
+    module_common.recursive_finder = metadata
+    module_common._add_module_to_zip = lambda *_unused: None
+    module_common._get_ansiballz_code = code
 
 
 if __name__ == "__main__":
     from ansible.cli.playbook import main
 
-    run_within()
+    live = sys.argv[1:2] == [FOR_HOSTS]
+    if live:
+        del sys.argv[1]
+    else:
+        import_in_place()
+    run_within(processes_for_hosts=live)
     main()

@@ -25,6 +25,8 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
+from ansible_collections.ivy.cluster.tests.in_process import LIVE
+
 ROOT = Path(__file__).resolve().parents[3]
 SCENARIO = ROOT / "molecule/default"
 README = ROOT / ".cache/readme"
@@ -284,7 +286,7 @@ class Lab:
         return testinfra.get_host(f"ssh://{name}", ssh_config=str(self.directory / "ssh_config"), sudo=True)
 
     def playbook_command(self, path: str, *arguments: str) -> list[str]:
-        return ["ansible-playbook", *INVENTORY, str(ROOT / path), *arguments]
+        return [*LIVE, *INVENTORY, str(ROOT / path), *arguments]
 
     def playbook(self, path: str, *arguments: str) -> Run:
         """Runs a playbook against these hosts."""

@@ -152,62 +152,72 @@ FAKE_HOST="$host" FAKE_SHARE="$share" exec /bin/sh -c "${@: -1}"
 """
 # The default, a thousandth of a second, keeps the controller busy with waiting.
 CONFIGURATION = "[defaults]\ninternal_poll_interval = 0.01\n"
-BALANCER_INFO = """#!/usr/bin/python
-import json
-import os
-from ansible.module_utils.basic import AnsibleModule
-module = AnsibleModule({}, supports_check_mode=True)
-with open("DIRECTORY/" + os.environ["FAKE_HOST"] + ".json") as stream:
-    answer = json.load(stream)
-if "msg" in answer:
-    module.fail_json(**answer)
-module.exit_json(**answer)
-"""
-BALANCER_SERVER = """#!/usr/bin/python
+# Actions instead of modules, which would start Python on each host. They are told the host's name by the host itself.
+BALANCER = """
 import fcntl
 import json
 import os
-from ansible.module_utils.basic import AnsibleModule
-names = ("name", "state", "wait_for", "wait", "quiet", "at_deadline")
-arguments = {**{name: {"type": "str"} for name in names}, "before": {"type": "dict"}, "must_exist": {"type": "bool"}}
-module = AnsibleModule({**arguments, "ignore_cookie": {"type": "bool"}}, supports_check_mode=True)
-path = "DIRECTORY/" + os.environ["FAKE_HOST"] + ".json"
-# Nodes may be drained together.
-lock = open(path + ".lock", "w")
-fcntl.flock(lock, fcntl.LOCK_EX)
-with open("DIRECTORY/log", "a") as stream:
-    what = module.params["wait_for"] or module.params["state"]
-    more = " without cookie" if module.params["ignore_cookie"] else ""
-    stream.write(f"balancer/{what}{more} {module.params['name']} {os.environ['FAKE_HOST']}\\n")
-if os.path.exists("DIRECTORY/lose_" + os.environ["FAKE_HOST"]):
-    open("DIRECTORY/away/" + os.environ["FAKE_HOST"], "w").close()
-with open(path) as stream:
-    answer = json.load(stream)
-if answer.get("stubborn"):
-    module.fail_json(msg="Permission denied")
-servers = [server for server in answer["servers"] if server["name"] == module.params["name"]]
-for server in servers:
-    state = module.params["state"]
-    if state == "restored":
-        ours = server["admin_state"] == "maint" or server.get("cookie_ignored")
-        state = module.params["before"].get(server["backend"], "ready") if ours else ""
-        server["cookie_ignored"] = state == "closed"
-        state = "drain" if state == "closed" else state
-    if module.params["ignore_cookie"]:
-        server["cookie_ignored"] = True
-    if state:
-        server.update(up=state == "ready", admin_state=state, status={"ready": "UP"}.get(state, state.upper()))
-with open(path, "w") as stream:
-    json.dump(answer, stream)
-module.exit_json(changed=True, servers=servers, moved_users=2, closed={"requests": 0, "websockets": 1})
+from ansible.plugins.action import ActionBase
+class Balancer(ActionBase):
+    options = {}
+    def run(self, tmp=None, task_vars=None):
+        _unused, given = self.validate_argument_spec(self.options)
+        host = self._low_level_execute_command("echo $FAKE_HOST")["stdout"].strip()
+        return self.answer(host, "DIRECTORY/" + host + ".json", given)
+    def log(self, line):
+        with open("DIRECTORY/log", "a") as stream:
+            stream.write(line)
 """
-BALANCER_PREFERENCE = """#!/usr/bin/python
-import os
-from ansible.module_utils.basic import AnsibleModule
-module = AnsibleModule({"servers": {"type": "list"}}, supports_check_mode=True)
-with open("DIRECTORY/log", "a") as stream:
-    stream.write(f"balancer/prefer {','.join(module.params['servers']) or 'none'} {os.environ['FAKE_HOST']}\\n")
-module.exit_json(changed=True)
+BALANCER_INFO = """
+class ActionModule(Balancer):
+    def answer(self, host, path, given):
+        with open(path) as stream:
+            answer = json.load(stream)
+        return {"failed": "msg" in answer, "changed": False, **answer}
+"""
+BALANCER_SERVER = """
+class ActionModule(Balancer):
+    options = {
+        **{name: {"type": "str"} for name in ("name", "state", "wait_for", "wait", "quiet", "at_deadline")},
+        "before": {"type": "dict"},
+        "must_exist": {"type": "bool"},
+        "ignore_cookie": {"type": "bool"},
+    }
+    def answer(self, host, path, given):
+        # Nodes may be drained together.
+        lock = open(path + ".lock", "w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        what = given["wait_for"] or given["state"]
+        more = " without cookie" if given["ignore_cookie"] else ""
+        self.log(f"balancer/{what}{more} {given['name']} {host}\\n")
+        if os.path.exists("DIRECTORY/lose_" + host):
+            open("DIRECTORY/away/" + host, "w").close()
+        with open(path) as stream:
+            answer = json.load(stream)
+        if answer.get("stubborn"):
+            return {"failed": True, "msg": "Permission denied"}
+        servers = [server for server in answer["servers"] if server["name"] == given["name"]]
+        for server in servers:
+            state = given["state"]
+            if state == "restored":
+                ours = server["admin_state"] == "maint" or server.get("cookie_ignored")
+                state = given["before"].get(server["backend"], "ready") if ours else ""
+                server["cookie_ignored"] = state == "closed"
+                state = "drain" if state == "closed" else state
+            if given["ignore_cookie"]:
+                server["cookie_ignored"] = True
+            if state:
+                server.update(up=state == "ready", admin_state=state, status={"ready": "UP"}.get(state, state.upper()))
+        with open(path, "w") as stream:
+            json.dump(answer, stream)
+        return {"changed": True, "servers": servers, "moved_users": 2, "closed": {"requests": 0, "websockets": 1}}
+"""
+BALANCER_PREFERENCE = """
+class ActionModule(Balancer):
+    options = {"servers": {"type": "list"}}
+    def answer(self, host, path, given):
+        self.log(f"balancer/prefer {','.join(given['servers']) or 'none'} {host}\\n")
+        return {"changed": True}
 """
 HOST_STATE = """
 from ansible.plugins.action import ActionBase
@@ -306,9 +316,9 @@ class Cluster:
         self.write(self.collection / "plugins/action/validate_run.py", VALIDATE_RUN)
         # Everything differs, so that each role runs.
         self.write(self.collection / "plugins/action/host_state.py", HOST_STATE)
-        self.write(self.collection / "plugins/modules/balancer_info.py", BALANCER_INFO)
-        self.write(self.collection / "plugins/modules/balancer_server.py", BALANCER_SERVER)
-        self.write(self.collection / "plugins/modules/balancer_preference.py", BALANCER_PREFERENCE)
+        self.write(self.collection / "plugins/action/balancer_info.py", BALANCER + BALANCER_INFO)
+        self.write(self.collection / "plugins/action/balancer_server.py", BALANCER + BALANCER_SERVER)
+        self.write(self.collection / "plugins/action/balancer_preference.py", BALANCER + BALANCER_PREFERENCE)
         for path in ROOT.glob("roles/*/tasks/*.yml"):
             step = f"{path.parent.parent.name}/{path.stem}"
             stub = STUB.replace("STEP", step).replace("ONCE", str(step in ONCE).lower())
