@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``ansible-playbook`` for tests, with less of the processor's time.
 
-ansible-playbook starts a process for each task and host, though most tasks are skipped or contact no host. It packs each
+ansible-playbook starts a process for each task and host, though most are skipped or contact no host. It packs each
 module with all that the module imports, and the host unpacks and compiles them. This program runs the same code, but
 
 - `LIVE`, for tests with real hosts, starts a process only for a task that contacts its host,
