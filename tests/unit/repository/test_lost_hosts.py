@@ -152,7 +152,7 @@ FAKE_HOST="$host" FAKE_SHARE="$share" exec /bin/sh -c "${@: -1}"
 """
 # The default, a thousandth of a second, keeps the controller busy with waiting.
 CONFIGURATION = "[defaults]\ninternal_poll_interval = 0.01\n"
-# Actions instead of modules, which would start Python on each host. They are told the host's name by the host itself.
+# Actions instead of modules, which would start Python on each host. The host itself reports its name.
 BALANCER = """
 import fcntl
 import json
