@@ -42,7 +42,7 @@ def test_no_request_fails_and_a_failed_deployment_is_withdrawn(lab: Lab, browser
         back = lab.playbook("playbooks/deploy.yml", *left_out).succeeded()
         lab.until(lambda: deployments.versions(lab) == {version + 2}, 60, "every node serves the first version again")
 
-    print(load.report())
+    print(load.report("deployment at run time"))
     assert [failure for user in load.everybody for failure in user.failures] == []
     assert load.lost() == []
     assert lab.pids() == pids

@@ -57,7 +57,7 @@ def test_a_forced_restart_of_one_node(lab: Lab, browser: Browser) -> None:
         on_nodes(load, lab)
         run = lab.playbook("playbooks/restart.yml", "-e", f"restart_nodes={node}", "-e", "restart_force=true")
 
-    print(load.report())
+    print(load.report("restart of one node, forced"))
     run.succeeded()
     assert failures(load) == []
     assert max(user.moves for user in load.everybody) == 1
@@ -80,7 +80,7 @@ def test_a_drained_node_stays_out_until_it_is_undrained(lab: Lab, browser: Brows
         on_nodes(load, lab)
         run = drain(lab, node, "-e", "drain_stop_engine=true")
         moved = {user.name: user.nodes[-1] for user in load.everybody}
-    print(load.report())
+    print(load.report("drain of a node"))
     run.succeeded()
     assert failures(load) == []
     assert node not in moved.values()
@@ -130,7 +130,7 @@ def test_a_drain_with_reboot_brings_the_node_back(lab: Lab, browser: Browser) ->
         run = drain(lab, node, "-e", "drain_reboot=true")
         power.result()
 
-    print(load.report())
+    print(load.report("drain with reboot"))
     run.succeeded()
     assert failures(load) == []
     assert f"rebooted: {node}" in summary(run)

@@ -86,7 +86,7 @@ def test_a_node_leaves_and_comes_back_under_load(lab: Lab, browser: Browser) -> 
         assert pids(lab) == before
         lab.until(lambda: browser.node() == NODE, 120, "a new user comes to the node")
 
-    print(load.report())
+    print(load.report("a node is removed and added"))
     assert [failure for user in load.everybody for failure in user.failures] == []
     assert record(lab)["removed"] == {}
     # site would have nothing to do for the node.

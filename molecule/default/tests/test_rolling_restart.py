@@ -36,7 +36,7 @@ def test_no_request_fails_and_a_user_moves_at_most_once(lab: Lab, browser: Brows
         begun = {user.name: user.nodes[0] for user in load.everybody}
         run = lab.roll_out("-e", json.dumps({"ivy_shared_config_source": str(source)})).succeeded()
 
-    print(load.report())
+    print(load.report("rollout with a rolling restart"))
     assert not set(before.values()) & set(lab.pids(*lab.nodes).values())
     assert [failure for user in load.everybody for failure in user.failures] == []
     assert all(user.counts["uploads"] and user.counts["searches"] for user in load.writers)

@@ -52,7 +52,7 @@ def test_passwords_are_replaced(lab: Lab, browser: Browser, tmp_path: Path) -> N
         lab.until(lambda: all(user.nodes for user in load.everybody), 120, "every user has a node")
         run = lab.playbook("playbooks/rotate_secrets.yml", "-e", f"@{vault}", "-vvv", "--diff").succeeded()
 
-    print(load.report())
+    print(load.report("new secrets"))
     assert [failure for user in load.everybody for failure in user.failures] == []
     table = run.output.rpartition("TASK [Show which secrets were replaced]")[2]
     nodes = ", ".join(lab.nodes)
@@ -77,6 +77,7 @@ def test_certificates_are_replaced(lab: Lab, browser: Browser) -> None:
         lab.until(lambda: all(user.nodes for user in load.everybody), 120, "every user has a node")
         run = lab.playbook("playbooks/rotate_certificates.yml", "-e", "certificates_renew_authority=true").succeeded()
 
+    print(load.report("new certificates"))
     assert [failure for user in load.everybody for failure in user.failures] == []
     assert served() != before
     assert ": new, valid for" in run.output

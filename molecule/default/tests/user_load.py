@@ -19,6 +19,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ DOCUMENTS = 5
 # The load ends by itself, whatever became of the test.
 LONGEST_SECONDS = 1800
 TIMEOUT = 120.0
+COUNTED = ("requests", "slow requests", "WebSockets", "writes", "uploads", "searches")
+# The rows of docs/load.md, by the runs of this checkout.
+RESULTS = Path(__file__).resolve().parents[3] / ".cache/log/load.md"
 
 
 def now() -> float:
@@ -122,6 +126,7 @@ class Load:
         self.interval = users / REQUESTS_PER_SECOND
         self.threads: list[threading.Thread] = []
         self.seconds = 0.0
+        self._lost: list[str] | None = None
 
     @property
     def everybody(self) -> list[User]:
@@ -149,7 +154,12 @@ class Load:
         self.seconds = now() - self.begin
 
     def lost(self) -> list[str]:
-        """The acknowledged writes that cannot be read any more. Read through the balancer, after the load has ended."""
+        """The acknowledged writes that cannot be read any more. Read once, through the balancer, after the load."""
+        if self._lost is None:
+            self._lost = self._read_again()
+        return self._lost
+
+    def _read_again(self) -> list[str]:
         reader, connection, lost = User("reader"), Connection(self.browser), []
         try:
             for path, content in [item for user in self.writers for item in user.written.items()]:
@@ -161,15 +171,29 @@ class Load:
             connection.close()
         return lost
 
-    def report(self) -> str:
-        """The figures, for the output of the test."""
+    def report(self, operation: str) -> str:
+        """The figures of an operation, for the output of the test. Also a row of the table in RESULTS."""
         total: collections.Counter[str] = collections.Counter()
         for user in self.everybody:
             total.update(user.counts)
-        moves = collections.Counter(user.moves for user in self.everybody)
-        failures = sum(len(user.failures) for user in self.everybody)
-        rate = total["requests"] / self.seconds if self.seconds else 0.0
-        return f"{rate:.0f} requests a second, {dict(total)}, {failures} failed; users by moves: {dict(moves)}"
+        moves = collections.Counter(min(user.moves, 2) for user in self.everybody)
+        row = {
+            "operation": operation,
+            "seconds": f"{self.seconds:.0f}",
+            "requests a second": f"{total['requests'] / self.seconds if self.seconds else 0.0:.0f}",
+            **{what: str(total[what]) for what in COUNTED},
+            "failed": str(sum(len(user.failures) for user in self.everybody)),
+            "lost writes": str(len(self.lost())),
+            "users": str(len(self.everybody)),
+            "moved once": str(moves[1]),
+            "moved more often": str(moves[2]),
+        }
+        if not RESULTS.exists():
+            RESULTS.parent.mkdir(parents=True, exist_ok=True)
+            RESULTS.write_text(f"| {' | '.join(row)} |\n|---|{'--:|' * (len(row) - 1)}\n", encoding="utf-8")
+        with RESULTS.open("a", encoding="utf-8") as stream:
+            stream.write(f"| {' | '.join(row.values())} |\n")
+        return ", ".join(f"{name}: {value}" for name, value in row.items())
 
     def _guarded(self, target: Callable[[User], None], user: User) -> None:
         while not self.ended.is_set() and now() < self.end:
