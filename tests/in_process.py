@@ -7,13 +7,15 @@ module with all that the module imports, and the host unpacks and compiles them.
 
 - `LIVE`, for tests with real hosts, starts a process only for a task that contacts its host,
 - `PLAYBOOK`, for tests of plays and roles whose hosts are this machine, starts none, so it has one host after the
-  other, and its modules import what they need where it is.
+  other, and its modules import what they need where it is,
+- neither copies texts that cannot change, when Ansible copies what it has read from a file.
 
 ``make test-all`` runs the same tests in the usual way (docs/long-tests.md).
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import typing as t
@@ -137,6 +139,15 @@ def import_in_place() -> None:
     module_common._get_ansiballz_code = code
 
 
+def copy_no_texts() -> None:
+    """Ansible's texts with tags are copied part by part, although no part can change."""
+    from ansible.module_utils._internal import _datatag
+
+    dispatch: dict[type, t.Any] = copy._deepcopy_dispatch  # type: ignore[attr-defined]
+    for name in ("Str", "Int", "Float"):
+        dispatch[getattr(_datatag, f"_AnsibleTagged{name}")] = lambda value, _memo: value
+
+
 if __name__ == "__main__":
     from ansible.cli.playbook import main
 
@@ -145,5 +156,6 @@ if __name__ == "__main__":
         del sys.argv[1]
     else:
         import_in_place()
+    copy_no_texts()
     run_within(processes_for_hosts=live)
     main()

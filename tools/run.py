@@ -39,7 +39,7 @@ LINT = [
     Step("ruff check", ["ruff", "check", "."], (TOOLS.name,)),
     Step("ruff format", ["ruff", "format", "--check", "."], (TOOLS.name,)),
     Step("mypy", ["tools/types.sh"], (TOOLS.name,)),
-    Step("ansible-lint", ["ansible-lint", "--nocolor"], (TOOLS.name,)),
+    Step("ansible-lint", ["python", "tools/lint.py", "--nocolor"], (TOOLS.name,)),
 ]
 
 
