@@ -250,6 +250,21 @@ def test_a_pin_without_a_reason_and_a_rollback_to_another_release_than_the_pinne
     assert (back["pin"]["release"], back["pin"]["reason"]) == (A, "B hangs")
 
 
+def test_a_pin_and_its_end_are_in_the_history_with_the_release_that_is_pinned() -> None:
+    done = after(change("opened", A), change("closed", A))
+    pinned = after(change("pinned", B, reason="audit"), start=done)
+    assert (pinned["desired_release"], pinned["pin"]["release"]) == (A, B)
+    event = pinned["history"][-1]
+    assert (event["operation"], event["reason"], event["release"]) == ("pin", "audit", B)
+    lifted = after(change("unpinned", reason="audit passed"), start=pinned)
+    event = lifted["history"][-1]
+    assert (event["operation"], event["reason"], event["release"]) == ("unpin", "audit passed", B)
+    # Without a pin there is nothing to lift.
+    assert after(change("unpinned"), start=lifted) == lifted
+    with pytest.raises(NodeError, match="release"):
+        after(change("pinned", "../x"), start=done)
+
+
 @pytest.mark.parametrize(
     ("operation", "more", "reason"),
     [
