@@ -710,11 +710,13 @@ def apply(record: Record, change: Change) -> Record:
             raise NodeError("There is no release to pin: nothing was rolled out yet.")
         check_id(release)
         if _pin(new, release, change):
-            _remember(new, "pin", change, reason=change.reason)
+            # It need not be the desired one.
+            _remember(new, "pin", change, reason=change.reason, release=release)
     elif change.state == "unpinned":
         if new["pin"]:
+            lifted = new["pin"].get("release")
             new["pin"] = None
-            _remember(new, "unpin", change, reason=change.reason)
+            _remember(new, "unpin", change, reason=change.reason, release=lifted)
     elif change.state == "drained":
         if change.drained is None:
             raise NodeError("drained: name the drained nodes, or give an empty list.")

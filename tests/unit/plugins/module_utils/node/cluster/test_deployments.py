@@ -40,6 +40,13 @@ def test_a_deployment_is_known_until_every_node_has_the_applications() -> None:
     assert after({"state": "restored", "restored": begun}, start=begun)["deploying"] is None
 
 
+def test_without_applications_none_are_recorded() -> None:
+    begun = after({"state": "deployed", "applications": APPLICATIONS}, {"state": "deploying"})
+    assert begun["deploying"] == {**DEPLOYING, "applications": {}}
+    done = after({"state": "deployed"}, start=begun)
+    assert (done["deploying"], done["applications"]) == (None, {})
+
+
 @pytest.mark.parametrize(
     "value",
     [

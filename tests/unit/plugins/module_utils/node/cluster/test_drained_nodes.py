@@ -121,6 +121,7 @@ def test_a_forced_restart_of_other_nodes_is_added() -> None:
 def test_an_old_restart_is_forgotten(later: float) -> None:
     value = after(restart("n1", "n2"))
     assert after(restart(now=NOON + later), start=value)["restarts"] is None
+    assert after({"state": "restart_requested", "now": NOON + later}, start=value)["restarts"] is None
     assert after(restart("n2", now=NOON + later), start=value)["restarts"]["nodes"] == ["n2"]
     assert drained_nodes.unfinished(value, NOON + later) == []
 

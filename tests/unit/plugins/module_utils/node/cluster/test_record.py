@@ -21,6 +21,7 @@ A, B, C, D, E = ("a" * 32, "b" * 32, "c" * 32, "d" * 32, "e" * 32)
 
 
 NOON = 1_800_000_000.0
+NOON_TEXT = "2027-01-15T08:00:00Z"
 HOUR = 3600.0
 
 
@@ -66,6 +67,17 @@ def test_the_same_again_changes_nothing() -> None:
     assert after(change("schema_created", engine_version="11.3.0"), start=done) != done
     made = after(change("schema_created", engine_version="11.3.0"), start=done)
     assert after(change("schema_created", engine_version="11.3.0"), start=made) == made
+
+
+def test_the_tables_are_recorded_with_where_and_when_and_again_only_for_another_engine() -> None:
+    done = after(change("opened", A), change("closed", A))
+    made = after(change("schema_created", engine_version="11.3.0", node="n2"), start=done)
+    assert made["schema"] == {"engine_version": "11.3.0", "created_at": NOON_TEXT, "node": "n2"}
+    assert (made["history"][-1]["operation"], made["history"][-1]["node"]) == ("schema created", "n2")
+    # A run that does not name its engine knows nothing better.
+    assert after(change("schema_created"), start=made) == made
+    other = after(change("schema_created", engine_version="11.3.1"), start=made)
+    assert other["schema"]["engine_version"] == "11.3.1"
 
 
 def refused(release: str, value: t.Any, node: str = "n1", now: float = NOON) -> str:
@@ -248,6 +260,21 @@ def test_a_pin_without_a_reason_and_a_rollback_to_another_release_than_the_pinne
         after(change("opened", C), start=done)
     back = after(change("opened", A, "rollback", reason="B hangs", pin=True), start=done)
     assert (back["pin"]["release"], back["pin"]["reason"]) == (A, "B hangs")
+
+
+def test_a_pin_and_its_end_are_in_the_history_with_the_release_that_is_pinned() -> None:
+    done = after(change("opened", A), change("closed", A))
+    pinned = after(change("pinned", B, reason="audit"), start=done)
+    assert (pinned["desired_release"], pinned["pin"]["release"]) == (A, B)
+    event = pinned["history"][-1]
+    assert (event["operation"], event["reason"], event["release"]) == ("pin", "audit", B)
+    lifted = after(change("unpinned", reason="audit passed"), start=pinned)
+    event = lifted["history"][-1]
+    assert (event["operation"], event["reason"], event["release"]) == ("unpin", "audit passed", B)
+    # Without a pin there is nothing to lift.
+    assert after(change("unpinned"), start=lifted) == lifted
+    with pytest.raises(NodeError, match="release"):
+        after(change("pinned", "../x"), start=done)
 
 
 @pytest.mark.parametrize(
@@ -461,6 +488,12 @@ def test_nothing_changes_without_the_lease(state: str) -> None:
         record.apply(record.empty("demo"), change("taken", run_id=""))
 
 
+def test_a_lease_that_nobody_has_can_be_given_up() -> None:
+    """Another run may have removed the one that it took over."""
+    done = after(change("opened", A))
+    assert record.apply(done, change("released")) == done
+
+
 @pytest.mark.parametrize("wrong", [0, 59, 24 * 3600 + 1])
 def test_a_lease_lasts_a_minute_to_a_day(wrong: int) -> None:
     with pytest.raises(NodeError, match="60 to 86400 seconds"):
@@ -543,7 +576,8 @@ def test_a_record_of_the_earlier_format_is_raised_when_every_node_has_the_new_he
 def test_applications_are_remembered_once() -> None:
     value = after(change("deployed", applications={"b.zip": "2", "a.zip": "1"}))
     assert list(value["applications"].items()) == [("a.zip", "1"), ("b.zip", "2")]
-    assert value["history"][-1]["applications"] == "a.zip, b.zip"
+    event = value["history"][-1]
+    assert (event["operation"], event["applications"]) == ("deployed", "a.zip, b.zip")
     again = after(change("deployed", applications={"a.zip": "1", "b.zip": "2"}), start=value)
     assert again == value
 
@@ -578,6 +612,17 @@ def test_of_a_node_that_an_operator_lets_in_again_only_what_others_have_set_is_k
     assert value["drained_states"] == {"a": {"lb1/x": "drain", "lb4/x": "ready"}}
     # Of a node that nobody has taken out, all of them.
     assert after(change("drained", drained=["a"], drained_states={"a": states}))["drained_states"] == {"a": states}
+
+
+def test_a_node_that_is_used_again_leaves_the_others_their_states() -> None:
+    states = {"a": {"lb1/x": "ready"}, "b": {"lb1/x": "drain"}}
+    value = after(change("drained", drained=["a", "b"], drained_states=states), change("undrained", node="a"))
+    assert (value["drained"], value["drained_states"]) == (["b"], {"b": states["b"]})
+
+
+def test_a_run_has_to_say_which_nodes_it_drained() -> None:
+    with pytest.raises(NodeError, match="name the drained nodes, or give an empty list"):
+        after(change("drained"))
 
 
 def test_drained_nodes_and_the_length_of_history() -> None:
@@ -984,6 +1029,16 @@ def test_a_restored_record_keeps_the_lease_and_the_operation() -> None:
     assert len(again["history"]) == len(found["history"]) + 1
 
 
+def test_the_history_after_a_restore_is_in_the_order_of_time() -> None:
+    today = after(change("opened", A), change("closed", A))
+    backup = after(change("opened", B, operation="rollout", now=NOON + HOUR))
+    backup["history"].append({"operation": "of an unknown time"})
+    found = after(restored(backup, now=NOON + 2 * HOUR, reason="backup x"), start=today)
+    names = [entry["operation"] for entry in found["history"]]
+    assert names == ["of an unknown time", "site", "site done", "rollout", "restored"]
+    assert found["history"][-1]["reason"] == "backup x"
+
+
 def test_a_damaged_record_of_a_backup_is_refused() -> None:
     with pytest.raises(NodeError, match="damaged"):
         after(restored({"format": 1, "cluster": "demo", "pin": 7}))
@@ -993,10 +1048,13 @@ def test_a_damaged_record_of_a_backup_is_refused() -> None:
 
 def test_an_isolated_cluster_is_isolated_until_it_goes_live() -> None:
     isolated = after(restored(record.empty("demo"), isolated=True, reason="backup x"))
-    assert isolated["isolated"]["reason"] == "backup x"
+    assert isolated["isolated"] == {"since": NOON_TEXT, "owner": "admin", "reason": "backup x"}
+    # Before the restore, while the nodes are set to maintenance.
+    assert after(change("isolated", reason="backup x")) == {**record.empty("demo"), "isolated": isolated["isolated"]}
     assert after(change("isolated", now=NOON + HOUR), start=isolated)["isolated"] == isolated["isolated"]
-    live = after(change("live", operation="go_live"), start=isolated)
-    assert (live["isolated"], live["history"][-1]["operation"]) == (None, "live")
+    live = after(change("live", operation="go_live", reason="it was tried out"), start=isolated)
+    event = live["history"][-1]
+    assert (live["isolated"], event["operation"], event["reason"]) == (None, "live", "it was tried out")
     assert after(change("live", operation="go_live"), start=live) == live
     with pytest.raises(NodeError, match="damaged"):
         record.parse(json.dumps({**record.empty("demo"), "isolated": 1}).encode(), "x")
