@@ -25,6 +25,7 @@ from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts impor
     Ended,
     hold,
     hold_record,
+    long,
     recorded,
 )
 
@@ -210,6 +211,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> t.Iterator[Deployme
     made.engines.join()
 
 
+@long
 @pytest.mark.parametrize("place", [False], indirect=True)
 def test_engines_that_deploy_at_their_start_stop_together_and_start_one_after_another(place: Deployment) -> None:
     if EVERY_CASE:

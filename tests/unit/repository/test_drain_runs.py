@@ -154,6 +154,7 @@ def test_what_is_wrong_with_the_options_is_reported_at_once_and_no_host_is_conta
     assert ended.log == []
 
 
+@runs.long
 def test_a_forced_restart_reaches_each_node_once(cluster: runs.Cluster) -> None:
     ended = cluster.run("restart.yml", restart_nodes="engine2 engine3", restart_force="true", **OPTIONS)
     # Without a plan of the node, the steps of a rollout end; their stubs make none.

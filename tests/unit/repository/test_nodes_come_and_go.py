@@ -17,7 +17,7 @@ import yaml
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
 from ansible_collections.ivy.cluster.tests.unit.repository import test_lost_hosts as lost
-from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts import Cluster, Ended, cases
+from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts import Cluster, Ended, cases, long
 
 ROOT = Path(__file__).resolve().parents[3]
 RELEASE = "a" * 32
@@ -194,6 +194,7 @@ def in_order(ended: Ended, *steps: str) -> None:
     assert found == sorted(found), ended.log
 
 
+@long
 def test_a_node_passes_the_gate_before_any_balancer_knows_it(nodes: Nodes) -> None:
     new(nodes)
     ended = nodes.add()
@@ -307,6 +308,7 @@ def test_an_addition_that_loses_a_host_ends_there_and_the_same_command_finishes_
     assert nodes.record["lease"] is None
 
 
+@long
 def test_a_node_leaves_in_this_order(nodes: Nodes) -> None:
     nodes.record = {**nodes.record, "durations": [{"kind": "start", "node": "engine3", "seconds": 90}]}
     ended = nodes.remove()
@@ -379,6 +381,7 @@ def test_all_reasons_against_a_removal_are_reported_together(nodes: Nodes) -> No
     assert ended.done("rollout/stop") == []
 
 
+@long
 def test_a_lost_host_is_removed_from_the_others_and_the_record(nodes: Nodes) -> None:
     nodes.record = {
         **nodes.record,
@@ -401,6 +404,7 @@ def test_a_lost_host_is_removed_from_the_others_and_the_record(nodes: Nodes) -> 
     assert "Not cleaned, because this run did not reach it: engine3." in " ".join(ended.output.split())
 
 
+@long
 def test_a_removal_brings_back_other_nodes_that_an_interrupted_run_left_out(nodes: Nodes) -> None:
     nodes.record = {**nodes.record, "drained": ["engine2", "engine3"]}
     ended = nodes.remove()

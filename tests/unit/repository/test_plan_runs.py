@@ -21,6 +21,7 @@ import yaml
 
 from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
+from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts import long
 
 ROOT = Path(__file__).resolve().parents[3]
 NODES = ("engine1", "engine2")
@@ -125,6 +126,7 @@ class Place:
         return found
 
 
+@long
 def test_a_run_with_an_approved_plan_does_that_or_nothing(tmp_path: Path) -> None:
     place = Place(tmp_path)
     planned = place.plan()

@@ -172,6 +172,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return Place(tmp_path)
 
 
+@long
 def test_a_rollout_waits_for_confirmation_after_the_first_node(place: Place) -> None:
     ended = place.run(rollout_strategy="confirm")
     assert ended.code == 0, ended.output

@@ -44,7 +44,10 @@ def test_the_roles_are_found() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_all_problems_are_in_one_message(role: str) -> None:
-    (task,) = load(ROOT / "roles" / role / "tasks/validate.yml")
+    shared, task = load(ROOT / "roles" / role / "tasks/validate.yml")
+    assert shared["ansible.builtin.include_role"] == {"name": "ivy.cluster.topology", "tasks_from": "validate"}
+    # The playbooks validate them once for all roles.
+    assert shared["when"] == "not ivy_options_validated"
     assert task["name"] == "Stop if an option is invalid"
     message = task["ansible.builtin.fail"]["msg"]
     shape = rf"""Invalid {role} options; nothing was changed\. Fix:
