@@ -10,12 +10,12 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.module_utils.node import commands
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
-from .options import CATALOG_ONLY
+from .options import AS_ADMINISTRATOR
 
 _TIMEOUT = 60.0
 # A statement with a password must not be logged, even if it fails.
 _SESSION = (
-    f"{CATALOG_ONLY} -c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic "
+    f"{AS_ADMINISTRATOR} -c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic "
     "-c password_encryption=scram-sha-256 -c standard_conforming_strings=on -c lock_timeout=10s"
 )
 

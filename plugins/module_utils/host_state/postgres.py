@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.database.options import CATALOG_ONLY
+from ansible_collections.ivy.cluster.plugins.module_utils.database.options import AS_ADMINISTRATOR
 from ansible_collections.ivy.cluster.plugins.module_utils.database.scram import has_password
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state import files
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
@@ -67,7 +67,7 @@ def gather(params: t.Mapping[str, t.Any], password: str) -> dict[str, t.Any]:
             "PGUSER": "postgres",
             "PGDATABASE": str(params["database"]),
             "PGCONNECT_TIMEOUT": "10",
-            "PGOPTIONS": CATALOG_ONLY,
+            "PGOPTIONS": AS_ADMINISTRATOR,
         },
         text=_QUERY,
     )

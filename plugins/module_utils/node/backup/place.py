@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import typing as t
+from types import MappingProxyType
 
 from ..files import accounts
 from ..files.errors import NodeError
@@ -16,6 +17,8 @@ from .trees import Account
 SETTINGS = "/etc/ivy-cluster/node.json"
 _PASSWORD_KEY = "SystemDb.Password"
 _LIMIT = 1 << 20
+# Parameters of the engine's connection that decide whom it trusts, and what the clients of PostgreSQL call them.
+_TRUST = {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "channelBinding": "PGCHANNELBINDING"}
 _LINE = re.compile(r'([A-Z0-9_]+)="((?:[^"\\]|\\.)*)"\Z')
 
 
@@ -27,10 +30,20 @@ class Database(t.NamedTuple):
     name: str
     user: str
     password: str
+    # Parameters of the engine's connection.
+    parameters: t.Mapping[str, str] = MappingProxyType({})
 
     def environment(self, name: str = "") -> dict[str, str]:
-        """For the clients of PostgreSQL. The environment of a process is readable by its user only."""
+        """For the clients of PostgreSQL. The environment of a process is readable by its user only.
+
+        They trust no other server than the engine does: they give it the engine's password.
+        """
+        given = dict(self.parameters)
+        if given.get("ssl", "false").lower() not in ("false", ""):
+            # The meaning that the JDBC driver gives to it.
+            given.setdefault("sslmode", "verify-full")
         return {
+            **{name: given[parameter] for parameter, name in _TRUST.items() if parameter in given},
             "PGHOST": self.address,
             "PGPORT": str(self.port),
             "PGDATABASE": name or self.name,
@@ -72,6 +85,7 @@ def read_place(settings: str, trees: t.Mapping[str, str]) -> Place:
             str(database.get("name", "")),
             str(database.get("user", "")),
             database_password(os.path.dirname(settings)),
+            {str(name): str(value) for name, value in (database.get("parameters") or {}).items()},
         ),
         trees={name: path for name, path in trees.items() if path},
     )

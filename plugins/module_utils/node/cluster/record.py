@@ -48,6 +48,7 @@ _ROLL_OUT = ("site", "rollout")
 # What a restore takes from the record in the backup. The open operation, the lease and the drained nodes are of today.
 _RESTORED = ("schema", "applications", "pin", "sources")
 _LIMIT = 1 << 20
+_LONGEST_RELEASE = 128
 # Characters of a text that people enter. The whole history has to fit into the limit.
 _LONGEST_TEXT = 300
 # A year. A time after the year 9999 could not be read.
@@ -140,9 +141,18 @@ def parse(data: bytes, where: str) -> Record:
     }
 
 
+def _is_release(value: t.Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_RELEASE and value.isprintable()
+
+
 def _wrong(record: Record) -> str:
     if not all(isinstance(release, str) for release in record["passed"].values()):
         return "passed contains an invalid value"
+    # They are labels of a metric and words of messages, and the engine's account can write the record.
+    named = [record["desired_release"], record["previous_release"], *record["allowed_releases"]]
+    for release in (*named, *record["passed"].values(), (record["pin"] or {}).get("release")):
+        if release is not None and not _is_release(release):
+            return f"a release is no text of at most {_LONGEST_RELEASE} printable characters"
     if not all(isinstance(time_of, str) for time_of in record["removed"].values()):
         return "removed contains an invalid value"
     migrating = (record["schema"] or {}).get("migrating")

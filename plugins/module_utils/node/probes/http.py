@@ -41,7 +41,7 @@ def send(port: int, host_header: str, request: t.Mapping[str, t.Any], timeout: f
         connection.request(request["method"], request["path"], body=body, headers=headers)
         response = connection.getresponse()
         text = response.read(_MAX_BODY_READ).decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException) as exc:
+    except (OSError, ValueError, http.client.HTTPException) as exc:
         answer["problem"] = f"no answer ({exc or type(exc).__name__})"
         return answer
     finally:

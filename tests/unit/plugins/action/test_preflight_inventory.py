@@ -413,6 +413,17 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         v(engine_environment={"A": None, "B": ["x"], "C": {"d": 1}, "D": "", "E": 1, "F": "true", "G": True}),
         {"option-refused": "neither a text nor a whole number: A, B, C, G. Put the value in quotes"},
     ),
+    "variables of an environment that apply to root as well": (
+        v(
+            engine_environment={
+                "LD_PRELOAD": "/srv/ivy/x.so",
+                "PATH": "/srv/bin",
+                "OPENSSL_CONF": "/x",
+                "MY_PATH": "/y",
+            }
+        ),
+        {"option-refused": "engine_environment: LD_PRELOAD, OPENSSL_CONF, PATH: such a variable also decides"},
+    ),
     "a fraction in an environment, which would lose a zero": (
         v(engine_environment={"A": 1.10, "B": "1.10", "C": 7}),
         {"option-refused": "neither a text nor a whole number: A."},

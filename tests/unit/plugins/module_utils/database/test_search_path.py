@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The owner of a database cannot run anything as the administrator who reads from it.
+"""The owner of a database cannot run anything as the administrator who reads from it, nor keep the administrator out.
 
 PostgreSQL prefers a function in the schema public whose arguments match exactly to its own one that takes any type.
 """
@@ -30,6 +30,9 @@ BEGIN
   RETURN '["taken"]';
 END $$;
 CREATE AGGREGATE public.json_agg(name) (SFUNC = public.take, STYPE = json);
+ALTER DATABASE trapped SET role = 'trapper';
+ALTER DATABASE trapped SET default_transaction_read_only = on;
+ALTER DATABASE trapped SET statement_timeout = 1;
 """
 
 
@@ -51,6 +54,13 @@ def trap(database: Database) -> t.Iterator[str]:
         subprocess.run([*base, "DROP DATABASE trapped", "-U", "postgres"], check=True)
         subprocess.run([*base, "DROP ROLE trapper", "-U", "postgres"], check=True)
         rules.write_text(before, encoding="ascii")
+
+
+@needs_server
+def test_the_administrator_keeps_the_rights_and_the_time(database: Database, trap: str) -> None:
+    ask = "SET search_path = pg_catalog; SELECT current_user, pg_sleep(0.05); CREATE TABLE public.own (id int);"
+    answer = psql.run(database.server, ask, database=trap)
+    assert answer.strip().startswith("postgres")
 
 
 def is_taken(database: Database) -> bool:

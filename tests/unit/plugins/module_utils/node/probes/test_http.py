@@ -83,6 +83,13 @@ def test_a_closed_port_is_a_problem_without_an_exception() -> None:
     assert answer["problem"].startswith("no answer")
 
 
+@pytest.mark.parametrize("path", ["/notes/é", "/a b", "/a\r\nX: y"])
+def test_a_path_that_cannot_be_sent_is_a_problem_without_an_exception(port: int, path: str) -> None:
+    answer = sut.send(port, "h", make_request(path=path), PATIENCE)
+    assert not answer["ok"]
+    assert answer["problem"].startswith("no answer (")
+
+
 def test_only_a_safe_request_is_repeated(clock: Clock) -> None:
     sent: list[str] = []
 
