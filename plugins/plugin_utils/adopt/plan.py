@@ -35,6 +35,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.yaml import (
     tree as yaml_tree,
 )
 
+_PROGRAMS_IN = ("dropins/", "patches/", "system/")
+_PROGRAMS = (".jar", ".class", ".war", ".so")
 _MACROS = ("${encrypt:", "${decrypt:", "${hash:")
 
 # Gives a template's text with the values of the inventory; raises ValueError where it cannot.
@@ -194,8 +196,17 @@ def _plan_file(finding: NodeChange, selection: Selection, context: Context, resu
         return
     elif finding.kind == "missing":
         _missing(finding, source, result)
+    elif _is_program(finding.path) and not selection.names_file(finding.path):
+        shown = plain_text(finding.path)
+        advice = f"If you know where it comes from, name it: adopt_files: ['{shown}']."
+        result.name(finding.path, "", "it is a program, which every engine would run from then on", advice)
     else:
         _whole(finding, source, context, result)
+
+
+def _is_program(path: str) -> bool:
+    """Whether Java loads the file. Somebody who has taken over one node could bring it to all."""
+    return path.startswith(_PROGRAMS_IN) or path.lower().endswith(_PROGRAMS)
 
 
 def _not_from_source(finding: NodeChange) -> tuple[str, str]:

@@ -308,14 +308,32 @@ class TestFiles:
 
     def test_missing_extra_and_binary_files(self) -> None:
         gone = NodeChange("engine", WEB, "missing", "release", b"<a/>", None)
-        fresh = NodeChange("engine", "patches/new.jar", "extra", after=b"\0\1binary")
+        fresh = NodeChange("engine", "configuration/logo.png", "extra", after=b"\0\1binary")
         vendor = NodeChange("engine", "configuration/log4j2.xml", "modified", "baseline", b"<old/>", b"<new/>")
         result = plan(gone, fresh, vendor, what=context(web=b"<a/>"))
         assert [(one.source, one.how) for one in result.taken] == [
             ("configuration/log4j2.xml", "created"),
+            ("configuration/logo.png", "created"),
             (WEB, "deleted"),
-            ("patches/new.jar", "created"),
         ]
+
+    @pytest.mark.parametrize("kind", ["extra", "modified"])
+    @pytest.mark.parametrize(
+        "path",
+        ["patches/new.jar", "dropins/x", "system/lib/agent/a.jar", "configuration/a.JAR", "configuration/b.class"],
+    )
+    def test_a_program_is_taken_only_if_it_is_named(self, path: str, kind: str) -> None:
+        """Somebody who has taken over one node would bring it to all."""
+        found = NodeChange("engine", path, kind, after=b"\0\1binary")
+        for selection in (Selection(), Selection(keys=("EMail",)), Selection(files=("configuration/web.xml",))):
+            result = adopt.plan([found], [], selection, context())
+            assert result.taken == []
+        (one,) = adopt.plan([found], [], Selection(), context()).named
+        assert (one.path, one.reason) == (path, "it is a program, which every engine would run from then on")
+        assert f"adopt_files: ['{path}']" in one.advice
+        for pattern in (path, f"**/{path.rpartition('/')[2]}"):
+            result = adopt.plan([found], [], Selection(files=(pattern,)), context())
+            assert [(taken.source, taken.how) for taken in result.taken] == [(path, "created")]
 
     @pytest.mark.parametrize(
         ("finding", "advice"),
