@@ -152,7 +152,7 @@ def _wrong(record: Record) -> str:
     named = [record["desired_release"], record["previous_release"], *record["allowed_releases"]]
     for release in (*named, *record["passed"].values(), (record["pin"] or {}).get("release")):
         if release is not None and not _is_release(release):
-            return f"a release is no text of at most {_LONGEST_RELEASE} printable characters"
+            return f"a release is not a text of at most {_LONGEST_RELEASE} printable characters"
     if not all(isinstance(time_of, str) for time_of in record["removed"].values()):
         return "removed contains an invalid value"
     migrating = (record["schema"] or {}).get("migrating")

@@ -1137,14 +1137,14 @@ def test_nothing_is_migrated_before_the_tables_are_there() -> None:
 
 @pytest.mark.parametrize("release", ["r" * 129, "r\n", "\ud800", "r\x1b[2J"])
 @pytest.mark.parametrize("name", ["desired_release", "previous_release", "allowed_releases", "passed", "pin"])
-def test_a_release_that_is_no_short_text_damages_the_record(name: str, release: str) -> None:
+def test_a_release_that_is_not_a_short_text_damages_the_record(name: str, release: str) -> None:
     """It would come into the journal, the state of the guard and the labels of a metric."""
     values: dict[str, t.Any] = {"allowed_releases": [release], "passed": {"n1": release}, "pin": {"release": release}}
     text = json.dumps({**record.empty("demo"), name: values.get(name, release)})
-    with pytest.raises(NodeError, match="a release is no text of at most 128 printable characters"):
+    with pytest.raises(NodeError, match="a release is not a text of at most 128 printable characters"):
         record.parse(text.encode(), "here")
 
 
 def test_a_pin_of_something_else_damages_the_record() -> None:
-    with pytest.raises(NodeError, match="a release is no text"):
+    with pytest.raises(NodeError, match="a release is not a text"):
         record.parse(json.dumps({**record.empty("demo"), "pin": {"release": ["r"]}}).encode(), "here")
