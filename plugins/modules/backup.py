@@ -106,6 +106,15 @@ changed_while_read:
   type: list
   elements: str
   sample: []
+left_out:
+  description:
+    - Entries of the shared directories that are not in the backup, at most 20 of each directory.
+    - The engine's user cannot read them, they are more than 100 directories deep, they have more than 64 GiB of holes,
+      or they are something else than files, directories and links.
+  returned: not in check mode
+  type: list
+  elements: str
+  sample: []
 removed:
   description: Backups that were removed because of O(keep) or O(keep_days).
   returned: not in check mode

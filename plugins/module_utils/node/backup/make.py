@@ -179,6 +179,7 @@ def make(options: Options, now: float, check: Check) -> dict[str, t.Any]:
         "files": sorted(content["files"]),
         "release": content["release"],
         "changed_while_read": content["changed_while_read"],
+        "left_out": content["left_out"],
         "removed": removed,
     }
 
@@ -212,5 +213,6 @@ def _write(
         "database": {"name": place.database.name, **facts},
         "trees": {name: {**packed[name], "path": path} for name, path in place.trees.items()},
         "changed_while_read": [f"{name}/{path}" for name in packed for path in packed[name]["changed"]],
+        "left_out": [f"{name}/{path}" for name in packed for path in packed[name]["left_out"]],
         "files": writer.files,
     }

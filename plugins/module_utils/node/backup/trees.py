@@ -9,6 +9,7 @@ contains files, directories and links, and nothing outside of the directory.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import os
 import stat
@@ -27,6 +28,11 @@ _BLOCK = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PROGRESS = b"."
+# What the engine's user can make of a directory must not prevent a backup of the rest, nor make it endless.
+_DEEPEST = 100
+_MOST_HOLES = 64 << 30
+_ALLOCATED = 512
+_CLOSED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
 
 
 class Account(t.NamedTuple):
@@ -61,28 +67,38 @@ class _Packer:
         self.changed: list[str] = []
         self.left_out: list[str] = []
 
-    def add(self, directory: str, prefix: str) -> None:
+    def add(self, directory: str, prefix: str = "", depth: int = 0) -> None:
         try:
             entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
         except FileNotFoundError:
             return
         for entry in entries:
             if not is_temporary(entry.name):
-                with contextlib.suppress(FileNotFoundError):
-                    self._entry(entry.path, f"{prefix}{entry.name}")
+                name = f"{prefix}{entry.name}"
+                try:
+                    self._entry(entry.path, name, depth)
+                except FileNotFoundError:
+                    pass
+                except OSError as exc:
+                    if exc.errno not in _CLOSED:
+                        raise
+                    self.left_out.append(name)
 
-    def _entry(self, path: str, name: str) -> None:
+    def _entry(self, path: str, name: str, depth: int) -> None:
         info = os.lstat(path)
         item = tarfile.TarInfo(name)
         item.mode, item.mtime = stat.S_IMODE(info.st_mode) & 0o777, int(info.st_mtime)
         if stat.S_ISDIR(info.st_mode):
             item.type = tarfile.DIRTYPE
             self.archive.addfile(item)
-            self.add(path, f"{name}/")
+            if depth >= _DEEPEST:
+                self.left_out.append(name)
+            else:
+                self.add(path, f"{name}/", depth + 1)
         elif stat.S_ISLNK(info.st_mode):
             item.type, item.linkname = tarfile.SYMTYPE, os.readlink(path)
             self.archive.addfile(item)
-        elif stat.S_ISREG(info.st_mode):
+        elif stat.S_ISREG(info.st_mode) and info.st_size - info.st_blocks * _ALLOCATED <= _MOST_HOLES:
             self._file(path, item)
         else:
             self.left_out.append(name)
@@ -119,7 +135,7 @@ def pack(directory: str, account: Account, consume: t.Callable[[bytes], t.Any]) 
                 raise NodeError(f"{directory} does not exist. {mount_advice(directory)}")
             with writing(stream) as archive:
                 packer = _Packer(archive)
-                packer.add(directory, "")
+                packer.add(directory)
         return {
             "files": packer.files,
             "bytes": packer.size,
@@ -130,16 +146,42 @@ def pack(directory: str, account: Account, consume: t.Callable[[bytes], t.Any]) 
     return t.cast("dict[str, t.Any]", on_share(directory, produce, consume))
 
 
+def _entries(directory: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        if exc.errno in _CLOSED:
+            return []
+        raise
+
+
+def _allocated(entry: os.DirEntry[str]) -> int:
+    try:
+        info = entry.stat(follow_symlinks=False)
+    except OSError as exc:
+        if exc.errno in (*_CLOSED, errno.ENOENT):
+            return 0
+        raise
+    return min(info.st_size, info.st_blocks * _ALLOCATED)
+
+
 def size(directory: str, account: Account) -> int:
-    """The bytes of all files in a directory."""
+    """The bytes on the disk of all files in a directory that a backup contains."""
 
     def count(fd: int) -> int:
         total = 0
+        waiting = [(directory, 0)]
         with acting_as(account.uid, account.gid):
-            for path, _directories, files in os.walk(directory):
-                for name in files:
-                    with contextlib.suppress(FileNotFoundError):
-                        total += os.lstat(os.path.join(path, name)).st_size
+            while waiting:
+                path, depth = waiting.pop()
+                for entry in _entries(path):
+                    if not entry.is_dir(follow_symlinks=False):
+                        total += _allocated(entry)
+                    elif depth < _DEEPEST:
+                        waiting.append((entry.path, depth + 1))
                 os.write(fd, _PROGRESS)
         return total
 

@@ -492,6 +492,56 @@ def test_files_that_change_while_they_are_read(tmp_path: Path, monkeypatch: pyte
         assert opened.getmember("file").size == 150
 
 
+def test_what_the_engines_user_makes_of_a_directory_prevents_no_backup_of_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "good").write_bytes(b"x" * 5000)
+    with (source / "holes").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with (source / "some holes").open("wb") as stream:
+        stream.truncate(1 << 20)
+    deep = os.open(source, os.O_RDONLY)
+    for _level in range(150):
+        os.mkdir("d" * 20, dir_fd=deep)
+        below = os.open("d" * 20, os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = below
+    os.close(deep)
+    (source / "closed").mkdir()
+    (source / "closed directory").mkdir()
+    real_open, real_scandir = os.open, os.scandir
+
+    def closed(path: t.Any, *rest: t.Any, **more: t.Any) -> int:
+        if str(path).endswith("closed/file"):
+            raise PermissionError(13, "Permission denied")
+        return real_open(path, *rest, **more)
+
+    def closed_directory(path: t.Any) -> t.Any:
+        if str(path).endswith("closed directory"):
+            raise PermissionError(13, "Permission denied")
+        return real_scandir(path)
+
+    (source / "closed/file").write_bytes(b"x")
+    # Root, who may run this test, may open everything.
+    monkeypatch.setattr(os, "open", closed)
+    monkeypatch.setattr(os, "scandir", closed_directory)
+    out = tmp_path / "out.tar.gz"
+    with out.open("wb") as stream:
+        packed = trees.pack(str(source), ACCOUNT, stream.write)
+    assert 5000 <= trees.size(str(source), ACCOUNT) < 1 << 20
+    monkeypatch.undo()
+
+    assert [name for name in packed["left_out"] if "d" * 20 not in name] == ["closed/file", "closed directory", "holes"]
+    assert len([name for name in packed["left_out"] if "d" * 20 in name]) == 1
+    with tarfile.open(out) as opened:
+        names = opened.getnames()
+        assert {"good", "some holes", "closed", "closed directory"} <= set(names)
+        assert max(name.count("/") for name in names) == 100
+    shutil.rmtree(source)
+
+
 def test_a_share_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trees, "SECONDS", 0.2)
     monkeypatch.setattr(os, "scandir", lambda _path: time.sleep(60))
