@@ -507,3 +507,17 @@ def test_the_logins_of_the_administrator_are_found() -> None:
     assert len(found) >= 5
     modules = [path for path in FILES if "community.postgresql.postgresql_" in path.read_text(encoding="utf-8")]
     assert {path.parts[-3] for path in modules} == {path.parts[-3] for path in found}, "a role without such a login"
+
+
+def requests_with_a_login(path: Path) -> list[dict[str, Any]]:
+    found = [task.keys.get("ansible.builtin.uri") for task in load(path)]
+    return [request for request in found if request and "url_username" in request]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_login_is_sent_to_where_a_server_redirects(path: Path) -> None:
+    assert all(request.get("follow_redirects") == "none" for request in requests_with_a_login(path))
+
+
+def test_the_requests_with_a_login_are_found() -> None:
+    assert sum(len(requests_with_a_login(path)) for path in FILES) == 4
