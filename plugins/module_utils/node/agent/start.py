@@ -110,13 +110,13 @@ def check_port(port: int, proc: str = "/proc") -> None:
                     )
 
 
-def check_firewall(table: str) -> None:
+def check_firewall(table: str, chains: t.Sequence[str] = ()) -> None:
     """Whether the engine's ports are closed to other hosts; where they are not, systemd is asked to close them."""
-    problem = firewall.problem(table)
+    problem = firewall.problem(table, chains)
     if problem:
         again = "; systemd loads it again" if firewall.start(table) else ""
         raise NodeError(
-            f"The firewall's table {table} is not loaded, so any host could join the cluster of engines "
+            f"The rules of the firewall's table {table} are not in force, so any host could reach ports of the engine "
             f"({problem}){again}. For the reason run: journalctl -u {firewall.unit_name(table)}"
         )
 
@@ -217,7 +217,7 @@ def prepare(settings_path: str = SETTINGS, run_directory: str = run_state.RUN_DI
             applied = store.applied()
         _check_release(node, applied.get("release"))
         if node.get("firewall_table"):
-            check_firewall(str(node["firewall_table"]))
+            check_firewall(str(node["firewall_table"]), [str(name) for name in node.get("firewall_chains") or ()])
         if node.get("http_port"):
             check_port(int(node["http_port"]))
         if node.get("database"):

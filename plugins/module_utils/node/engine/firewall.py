@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import typing as t
 
 from .unit import systemctl
 
@@ -18,14 +19,13 @@ def unit_name(table: str) -> str:
     return f"{table.replace('_', '-')}-firewall.service"
 
 
-def problem(table: str) -> str:
-    """Why the rules of a table do not protect this host; empty if they do."""
+def problem(table: str, chains: t.Sequence[str] = ()) -> str:
+    """Why the rules of a table do not protect this host; empty if they do. Each chain closes the ports of one kind."""
     try:
         done = subprocess.run(
-            [_NFT, "list", "table", "inet", table],
+            [_NFT, "list", "chain", "inet", table, "input"],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
             check=False,
             timeout=_SECONDS,
@@ -35,7 +35,10 @@ def problem(table: str) -> str:
     except OSError as exc:
         return f"{_NFT}: {exc.strerror}"
     if done.returncode == 0:
-        return ""
+        found = done.stdout.decode("utf-8", "replace").split()
+        used = {name for word, name in zip(found, found[1:]) if word == "jump"}
+        lacking = ", ".join(sorted(set(chains) - used))
+        return f"it does not use the chain {lacking}" if lacking else ""
     words = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return words[0] if words else f"{_NFT} ended with status {done.returncode}"
 

@@ -202,6 +202,16 @@ def lacks_firewall(one: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     one.write(firewall_table="ivy_engine")
 
 
+def lacks_a_chain(one: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    nft = one.node.base / "nft"
+    nft.write_text(
+        "#!/bin/sh\necho 'table inet x { chain input { tcp dport { 7800 } jump cluster comment \"http\" } }'\n"
+    )
+    nft.chmod(0o755)
+    monkeypatch.setattr(firewall, "_NFT", str(nft))
+    one.write(firewall_table="ivy_engine", firewall_chains=["cluster", "http"])
+
+
 def lacks_nftables(one: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(firewall, "_NFT", str(one.node.base / "nft"))
     one.write(firewall_table="ivy_engine")
@@ -212,8 +222,9 @@ def lacks_nftables(one: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (lacks_store, "is missing or empty"),
         (lacks_contents_of_store, "is missing or empty"),
-        (lacks_firewall, "The firewall's table ivy_engine is not loaded"),
-        (lacks_nftables, "The firewall's table ivy_engine is not loaded"),
+        (lacks_firewall, "The rules of the firewall's table ivy_engine are not in force"),
+        (lacks_nftables, "The rules of the firewall's table ivy_engine are not in force"),
+        (lacks_a_chain, "any host could reach ports of the engine (it does not use the chain http)"),
         (lacks_record, "There is no cluster record"),
         (lacks_directory, "There is no cluster record"),
         (lacks_user, "does not exist"),
