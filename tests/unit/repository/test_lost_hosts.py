@@ -1019,6 +1019,7 @@ def test_no_node_is_changed_if_operators_have_taken_out_too_many(cluster: Cluste
     assert ended.code == 0, ended.output
 
 
+@long
 def test_a_node_that_a_run_has_taken_out_is_used_again_as_operators_had_it(leased: Cluster) -> None:
     leased.balancer("lb1", GROUPS["engine_nodes"], out={"engine3": "drain"})
     leased.begin_with("open", "take_out_absent")
@@ -1232,6 +1233,7 @@ def restart(cluster: Cluster, *arguments: str, **variables: t.Any) -> Ended:
     return cluster.run("rollout.yml", *arguments, **settings)
 
 
+@long
 def test_each_node_is_drained_before_its_stop_and_used_again_after_its_gate(sequence: Cluster) -> None:
     sequence.balancer("lb2", GROUPS["engine_nodes"], out={"engine3": "maint"})
 
@@ -1401,6 +1403,7 @@ def test_no_engine_is_stopped_if_a_balancer_is_lost_during_the_drain(sequence: C
     assert recorded(sequence)["drained"] == ["engine1"]
 
 
+@long
 def test_a_node_that_an_interrupted_run_drained_is_as_before_after_the_next(sequence: Cluster) -> None:
     """Its drain is not an operator's."""
     closed = {"drained": ["engine1"], "drained_states": {"engine1": {"lb1/engine_nodes": "drain"}}}

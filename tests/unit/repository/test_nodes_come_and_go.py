@@ -259,6 +259,7 @@ def test_a_node_is_not_added_while_a_rollout_is_open_or_hosts_are_left_out(nodes
     assert ended.done("engine/main") == []
 
 
+@long
 def test_a_node_that_serves_is_not_restarted_by_adding_it(nodes: Nodes) -> None:
     plan = {"activate": True, "start": False, "restart": True, "first": False, "gate": False, "waits": False}
     ended = nodes.add(new_nodes=[], planned={**plan, "reasons": ["jvm.options"]})
