@@ -16,7 +16,9 @@ module with all that the module imports, and the host unpacks and compiles them.
 from __future__ import annotations
 
 import copy
+import json
 import os
+import subprocess
 import sys
 import typing as t
 from pathlib import Path
@@ -37,6 +39,21 @@ ON_CONTROLLER = {
         *("set_fact", "set_stats", "validate_argument_spec"),
     )
 }
+
+
+def run_play(
+    directory: Path, values: t.Mapping[str, t.Any], *arguments: str, inventory: str = "localhost,", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run play.yml in a directory with these variables and the checkout's settings."""
+    root = Path(__file__).resolve().parents[1]
+    return subprocess.run(
+        [*PLAYBOOK, "-i", inventory, "play.yml", "-e", json.dumps(values), *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=directory,
+        env={**os.environ, "ANSIBLE_CONFIG": str(root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **environment},
+    )
 
 
 class ContactsHostError(BaseException):

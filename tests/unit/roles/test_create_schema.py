@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import yaml
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_play
 
 ROOT = Path(__file__).resolve().parents[3]
 # Prints a line of 20 MiB and 100,000 short ones, and fails.
@@ -45,20 +44,7 @@ def test_only_the_last_lines_of_a_program_are_kept_and_its_failure_is_seen(tmp_p
         "__rollout_schema_properties": ["EnvironmentFile=/etc/an environment"],
         "__rollout_schema_seconds": 300,
     }
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_NOCOLOR": "1",
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-    }
-    ended = subprocess.run(
-        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-    )
+    ended = run_play(tmp_path, values, PATH=f"{tmp_path}:{os.environ['PATH']}")
 
     assert ended.returncode != 0
     assert "Fail because the tables were not created" in ended.stdout

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_play
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAY = """
@@ -40,15 +39,7 @@ def run(tmp_path: Path, program: str) -> subprocess.CompletedProcess[str]:
         "programs": str(stat.parent),
         "tasks": str(ROOT / "roles/file_share/tasks/check_answers.yml"),
     }
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    return subprocess.run(
-        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-    )
+    return run_play(tmp_path, values)
 
 
 def test_a_share_that_does_not_answer_stops_the_role(tmp_path: Path) -> None:
@@ -93,15 +84,7 @@ def set_directories(tmp_path: Path, share: Path, *arguments: str) -> subprocess.
         "ivy_gid": os.getegid(),
         "ivy_known_secrets": [],
     }
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    return subprocess.run(
-        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", json.dumps(values), *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-    )
+    return run_play(tmp_path, values, *arguments)
 
 
 def test_directories_are_predicted_created_and_left_alone(tmp_path: Path) -> None:

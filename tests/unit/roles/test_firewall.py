@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import jinja2.nativetypes
 import pytest
 import yaml
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_play
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAY = """
@@ -123,15 +121,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "cases": [{"case": case, "name": name, "rules": rules} for case, (name, rules) in CASES.items()],
         "__firewall_lookups": LOOKUPS,
     }
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    done = subprocess.run(
-        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=directory,
-        env=environment,
-    )
+    done = run_play(directory, values)
     assert done.returncode == 0, done.stdout + done.stderr
     return {path.name: path.read_text(encoding="utf-8") for path in directory.iterdir() if path.suffix != ".yml"}
 

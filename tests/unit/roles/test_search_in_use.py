@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_play
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAY = """
@@ -70,15 +69,7 @@ def run(tmp_path: Path, search: Any, **more: Any) -> subprocess.CompletedProcess
         "__rollout_search_acknowledgement": "search-in-use",
         **more,
     }
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    return subprocess.run(
-        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", json.dumps(values)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-    )
+    return run_play(tmp_path, values)
 
 
 def test_indices_of_another_cluster_stop_the_rollout(tmp_path: Path, search: Any) -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_play
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES = sorted(path for path in ROOT.glob("roles/*/templates/*") if "[Service]" in path.read_text(encoding="utf-8"))
@@ -68,15 +67,7 @@ def rendered_text(tmp_path: Path, **values: Any) -> str:
     )
     template = ROOT / values.pop("path", "roles/engine/templates/axonivy-engine.service.j2")
     more = {**VALUES, **values, "template": str(template), "destination": str(tmp_path / "unit.service")}
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    done = subprocess.run(
-        [*PLAYBOOK, "-i", "hosts.json", "play.yml", "-e", json.dumps(more)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-    )
+    done = run_play(tmp_path, more, inventory="hosts.json")
     assert done.returncode == 0, done.stdout + done.stderr
     return (tmp_path / "unit.service").read_text(encoding="utf-8")
 

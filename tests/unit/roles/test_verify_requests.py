@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_play
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -51,14 +49,7 @@ def test_only_a_plain_id_becomes_a_part_of_a_path(tmp_path: Path, answered: obje
     }
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
-    done = subprocess.run(
-        [*PLAYBOOK, "-i", "hosts.yml", "play.yml", "-e", json.dumps(values)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-    )
+    done = run_play(tmp_path, values, inventory="hosts.yml")
     assert done.returncode == 0, done.stdout + done.stderr
 
     (request,) = json.loads((tmp_path / "result").read_text(encoding="utf-8"))
