@@ -16,18 +16,22 @@ from user_load import Load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Browser, Lab
+    from conftest import Browser, Lab, Source
+
+
+# Of conftest.py: the rollout replaces whatever source the nodes have.
+REPLACES_SOURCE = True
 
 
 @pytest.fixture
-def restored(lab: Lab) -> Iterator[None]:
+def replaced_source(source_in_use: Source) -> Iterator[None]:
     yield
-    lab.roll_out().succeeded()
+    source_in_use.replaced()
 
 
-@pytest.mark.usefixtures("restored")
+@pytest.mark.usefixtures("replaced_source")
 def test_no_request_fails_and_a_user_moves_at_most_once(lab: Lab, browser: Browser, tmp_path: Path) -> None:
-    source = shared_source.copy(tmp_path, task_failure="FAIL_TASK_DO_RETRY")
+    source = shared_source.copy(tmp_path, task_failure="FAIL_TASK_DO_NOT_RETRY")
     before = lab.pids(*lab.nodes)
     first = lab.nodes[0]
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from conftest import Lab, Source
 
 ROOT = Path(__file__).resolve().parents[3]
 RECORD = "/srv/ivy/cluster/record.json"
@@ -75,9 +75,9 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def original_source(lab: Lab) -> Iterator[None]:
+def replaced_source(source_in_use: Source) -> Iterator[None]:
     yield
-    lab.roll_out("-e", "ivy_take_over_reason='the tests have ended'").succeeded()
+    source_in_use.replaced()
 
 
 def test_1_other_runs_are_refused_before_they_change_anything(lab: Lab, first: list[str], second: list[str]) -> None:
