@@ -5,7 +5,8 @@
 ansible-playbook starts a process for each task and host, though most are skipped or contact no host. It packs each
 module with all that the module imports, and the host unpacks and compiles them. This program runs the same code, but
 
-- `LIVE`, for tests with real hosts, starts a process only for a task that contacts its host,
+- `LIVE`, for tests with real hosts, starts a process only for a task that contacts its host, and packs a module once
+  for all runs of the same code,
 - `PLAYBOOK`, for tests of plays and roles whose hosts are this machine, starts none, so it has one host after the
   other, and its modules import what they need where it is,
 - neither copies texts that cannot change, when Ansible copies what it has read from a file.
@@ -16,10 +17,13 @@ module with all that the module imports, and the host unpacks and compiles them.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -31,6 +35,8 @@ if os.environ.get("IVY_PLAYBOOK_PROCESSES") == "1":
 else:
     PLAYBOOK = [sys.executable, str(Path(__file__).resolve())]
     LIVE = [*PLAYBOOK, FOR_HOSTS]
+# No run takes as long, so what is older than this is not in use.
+KEPT_SECONDS = 86400
 # They contact no host, nor do the collection's actions that say so.
 ON_CONTROLLER = {
     f"ansible.builtin.{name}"
@@ -156,6 +162,27 @@ def import_in_place() -> None:
     module_common._get_ansiballz_code = code
 
 
+def share_packed_modules() -> None:
+    """Put the directory of a run's packed modules where the next run finds it. See _find_module_utils."""
+    from ansible import constants
+
+    root = Path(__file__).resolve().parents[1]
+    state = hashlib.sha256()
+    for file in sorted((root / "plugins").rglob("*.py")):
+        found = file.stat()
+        state.update(f"{file} {found.st_size} {found.st_mtime_ns}\n".encode())
+    # In the tool environment, which is made again when Ansible or a collection changes.
+    packed = Path(sys.prefix) / "packed_modules"
+    kept = packed / state.hexdigest()
+    if not kept.exists() and packed.exists():
+        for other in packed.iterdir():
+            if other.stat().st_mtime < time.time() - KEPT_SECONDS:
+                shutil.rmtree(other, ignore_errors=True)
+    kept.mkdir(parents=True, exist_ok=True)
+    # Ansible removes the link with the run's other temporary files.
+    (Path(constants.DEFAULT_LOCAL_TMP) / "ansiballz_cache").symlink_to(kept)
+
+
 def copy_no_texts() -> None:
     """Ansible's texts with tags are copied part by part, although no part can change."""
     from ansible.module_utils._internal import _datatag
@@ -171,6 +198,7 @@ if __name__ == "__main__":
     live = sys.argv[1:2] == [FOR_HOSTS]
     if live:
         del sys.argv[1]
+        share_packed_modules()
     else:
         import_in_place()
     copy_no_texts()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs `ansible-test sanity` on a copy. It requires the path ansible_collections/ivy/cluster, outside of any other checkout,
+# Runs `ansible-test sanity` on a copy. If PYLINT_PATHS is set, pylint inspects only these directories. It requires the path ansible_collections/ivy/cluster, outside of any other checkout,
 # where it would ask git for the list of files.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,7 +23,26 @@ version="$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 
 log="$home/last.log"
 cd "$tree"
-if ! HOME="$home" ansible-test sanity --venv --python "$version" --color no "$@" 2>&1 | tee "$log"; then
+
+sanity() {
+    HOME="$home" ansible-test sanity --venv --python "$version" --color no "$@"
+}
+
+# One after the other, whatever the first one finds.
+all() {
+    local status=0
+    if [ -z "${PYLINT_PATHS:-}" ]; then
+        sanity "$@"
+        return
+    fi
+    sanity --skip-test pylint "$@" || status=1
+    # A list of words.
+    # shellcheck disable=SC2086
+    sanity --test pylint $PYLINT_PATHS || status=1
+    return "$status"
+}
+
+if ! all "$@" 2>&1 | tee "$log"; then
     # Repeat the errors in one place: hundreds of lines about the creation of environments separate them.
     printf '\nErrors:\n'
     grep -E '^(ERROR|FATAL):' "$log"
