@@ -9,8 +9,8 @@ version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Returns the time in pgBackRest's form, the backup to start from, and what was done to the cluster since, or the reason why
-    nothing can be restored as C(problem).
+  - Returns the time in pgBackRest's form, the backup to start from, and what was done to the cluster since, or the
+    reason why nothing can be restored as C(problem).
 positional: _input
 options:
   _input:

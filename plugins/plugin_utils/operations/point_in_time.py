@@ -10,6 +10,8 @@ import re
 import typing as t
 from datetime import datetime, timezone
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
+
 LATEST = "latest"
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
 _LABEL = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?")
@@ -26,6 +28,10 @@ def moment(text: str) -> datetime | None:
         return None
 
 
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
 def _words(when: datetime) -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -35,7 +41,7 @@ def _backups(text: str, stanza: str) -> list[tuple[datetime, str]]:
     try:
         stanzas = [one for one in json.loads(text) if one["name"] == stanza]
         listed = [one for entry in stanzas for one in entry["backup"] if not one.get("error")]
-        found = [(datetime.fromtimestamp(int(one["timestamp"]["stop"]), timezone.utc), str(one["label"])) for one in listed]
+        found = [(_utc(int(one["timestamp"]["stop"])), str(one["label"])) for one in listed]
     except (KeyError, TypeError, ValueError, OverflowError, OSError, AttributeError):
         return []
     return sorted(one for one in found if _LABEL.fullmatch(one[1]))
@@ -57,9 +63,9 @@ def _not_this_database(record: t.Mapping[str, t.Any], when: datetime) -> str:
     migrated = moment(str(schema.get("migrated_at") or ""))
     if migrated is not None and when < migrated:
         return (
-            f"restore_database_target: {_words(when)} is before the upgrade at {_words(migrated)}, when the database was "
-            f"that of engine {schema.get('migrated_from') or 'of before'}. Restore the backup of before the upgrade instead: "
-            "ivy.cluster.restore brings back the engine version as well."
+            f"restore_database_target: {_words(when)} is before the upgrade at {_words(migrated)}, when the database "
+            f"was that of engine {schema.get('migrated_from') or 'of before'}. Restore the backup of before the "
+            f"upgrade instead, which brings back the engine version as well: {command('restore')}"
         )
     created = moment(str(schema.get("created_at") or ""))
     if created is not None and when < created:
@@ -81,18 +87,19 @@ def choose(
     if not backups:
         return {
             **choice,
-            "problem": "The archive has no complete backup, so nothing can be restored from it. The first one is made when the "
-            "archive is set up; journalctl -u 'ivy-postgres-archive@*' on the database server shows its state.",
+            "problem": "The archive has no complete backup, so nothing can be restored from it. The first one begins "
+            "when the archive is set up. On the database server: journalctl -u 'ivy-postgres-archive@*'",
         }
     if when is None:
         return {**choice, "set": backups[-1][1]}
-    today = datetime.fromtimestamp(now, timezone.utc)
+    today = _utc(now)
     if when > today:
-        problem = f"restore_database_target: {_words(when)} is in the future; on the database server it is {_words(today)}."
+        problem = f"restore_database_target: {_words(when)} is in the future; the server has {_words(today)}."
         return {**choice, "problem": problem}
     before = [label for ended, label in backups if ended <= when]
     if not before:
-        problem = f"restore_database_target: {_words(when)} is before the end of the oldest backup, {_words(backups[0][0])}."
+        oldest = _words(backups[0][0])
+        problem = f"restore_database_target: {_words(when)} is before the end of the oldest backup, {oldest}."
         return {**choice, "problem": problem}
     problem = _not_this_database(record or {}, when)
     return {

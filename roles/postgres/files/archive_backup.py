@@ -13,7 +13,8 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, List, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 ACCOUNT = "postgres"
 METRICS = "ivy_database_archive.prom"
@@ -27,7 +28,7 @@ _HELP = {
     "complete": "Number of complete backups.",
 }
 
-Run = Callable[[List[str]], "subprocess.CompletedProcess[str]"]
+Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
 
 
 def run_as_postgres(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -76,7 +77,7 @@ def make(run: Run, stanza: str, kind: str, clock: Callable[[], float] = time.tim
     }
 
 
-def metrics(values: Dict[str, Any]) -> str:
+def metrics(values: dict[str, Any]) -> str:
     numbers: dict[str, float] = {
         "success": int(not values["problem"]),
         "last_run_timestamp_seconds": values["time"],
