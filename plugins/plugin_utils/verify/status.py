@@ -398,9 +398,8 @@ def _archive(host: Host) -> str:
     except ValueError:
         return ", ARCHIVE: UNKNOWN, its answer is invalid"
     newest = f"archive {last['newest'] or 'without a backup'}, {count(last['complete'], 'backup')}"
-    return plain_text(
-        f", ARCHIVE: LAST BACKUP FAILED: {last['problem']}; {newest}" if last["problem"] else f", {newest}"
-    )
+    failed = f"ARCHIVE: LAST BACKUP FAILED: {last['problem']}; " if last["problem"] else ""
+    return plain_text(f", {failed}{newest}")
 
 
 def _search(facts: Snapshot) -> tuple[str, str]:
