@@ -81,9 +81,8 @@ def archive(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arch
     run = lab.playbook(made.role).succeeded()
     assert PASSPHRASE not in run.output
     assert made.sql("SHOW archive_mode") == "off"
-    server.check_output(
-        f"test ! -e {SETTINGS} && test ! -e /etc/systemd/system/ivy-postgres-archive-full.timer && test -d {DIRECTORY}/backup"
-    )
+    timer = "/etc/systemd/system/ivy-postgres-archive-full.timer"
+    server.check_output(f"test ! -e {SETTINGS} && test ! -e {timer} && test -d {DIRECTORY}/backup")
     made.sql("DROP TABLE IF EXISTS note_of_the_archive")
     server.check_output(f"rm -r {DIRECTORY}")
     assert lab.playbook(made.role).succeeded().changed() == []

@@ -49,7 +49,7 @@ def run_as_postgres(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def backups(text: str, stanza: str) -> list[dict[str, Any]]:
     """The complete backups in the answer of `pgbackrest info`, oldest first."""
-    found = [entry for entry in json.loads(text) if entry.get("name") == stanza]
+    found = [entry for entry in json.loads(text) if entry["name"] == stanza]
     return [one for entry in found for one in entry.get("backup") or [] if not one.get("error")]
 
 
@@ -63,7 +63,7 @@ def make(run: Run, stanza: str, kind: str, clock: Callable[[], float] = time.tim
             problem = " ".join(done.stdout.split())[-_LONGEST:] or f"pgbackrest ended with {done.returncode}"
         listed = run(["pgbackrest", f"--stanza={stanza}", "--output=json", "--log-level-console=off", "info"])
         complete = backups(listed.stdout, stanza)
-    except (OSError, ValueError, subprocess.SubprocessError) as exc:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, subprocess.SubprocessError) as exc:
         problem = problem or f"pgbackrest cannot be asked: {type(exc).__name__}"
     newest = complete[-1] if complete else {}
     return {
