@@ -453,6 +453,9 @@ def _open(record: Record, change: Change) -> None:
             "since": timestamp(change.now),
             "step": change.step,
         }
+        if change.operation == RESTORE_DATABASE:
+            # The end of an operation has no reason, and no other entry would say to which time the database went back.
+            _remember(record, change.operation, change, node=change.node, reason=change.reason)
     elif operation is not None and change.step and operation.get("step") != change.step:
         record["operation"] = operation = {**operation, "step": change.step}
     if new_release:
