@@ -96,9 +96,10 @@ def metrics(values: dict[str, Any]) -> str:
 def replace(path: str, text: str) -> None:
     """A reader finds the old or the new file, never a part of one."""
     temporary = f"{path}.new"
-    with open(temporary, "w", encoding="utf-8") as stream:
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        os.fchmod(descriptor, 0o644)
         stream.write(text)
-    os.chmod(temporary, 0o644)
     os.replace(temporary, path)
 
 
