@@ -19,7 +19,7 @@ _EXAMPLE = "2026-01-31T12:00:00+01:00, or latest"
 
 
 def moment(text: str) -> datetime | None:
-    """A time with its time zone; None if the text is none. Without a zone, nobody would know which time is meant."""
+    """A time with its time zone, or None. Without a zone, nobody would know which time is meant."""
     if not _TIME.fullmatch(text):
         return None
     try:
