@@ -8,7 +8,8 @@ module with all that the module imports, and the host unpacks and compiles them.
 - `LIVE`, for tests with real hosts, starts a process only for a task that contacts its host,
 - `PLAYBOOK`, for tests of plays and roles whose hosts are this machine, starts none, so it has one host after the
   other, and its modules import what they need where it is,
-- neither copies texts that cannot change, when Ansible copies what it has read from a file.
+- neither copies texts that cannot change, when Ansible copies what it has read from a file,
+- neither compiles the collection again in each process, which Ansible does and Python does not.
 
 ``make test-all`` runs the same tests in the usual way (docs/long-tests.md).
 """
@@ -21,6 +22,7 @@ import os
 import subprocess
 import sys
 import typing as t
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 FOR_HOSTS = "--processes-for-hosts"
@@ -165,6 +167,22 @@ def copy_no_texts() -> None:
         dispatch[getattr(_datatag, f"_AnsibleTagged{name}")] = lambda value, _memo: value
 
 
+def keep_compiled() -> None:
+    """Ansible imports a collection without Python's compiled files. Each process would compile all that it imports."""
+    from ansible.utils.collection_loader import _collection_finder
+
+    loader = _collection_finder._AnsibleCollectionPkgLoaderBase
+    compiled = loader.get_code
+
+    def get_code(self: t.Any, name: str) -> t.Any:
+        path = self._source_code_path
+        if not self._compiled_code and path and os.path.isfile(path):
+            self._compiled_code = SourceFileLoader(name, path).get_code(name)
+        return compiled(self, name)
+
+    loader.get_code = get_code
+
+
 if __name__ == "__main__":
     from ansible.cli.playbook import main
 
@@ -174,5 +192,6 @@ if __name__ == "__main__":
     else:
         import_in_place()
     copy_no_texts()
+    keep_compiled()
     run_within(processes_for_hosts=live)
     main()
