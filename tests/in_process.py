@@ -17,6 +17,7 @@ module with all that the module imports, and the host unpacks and compiles them.
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import os
 import subprocess
@@ -184,6 +185,8 @@ def keep_compiled() -> None:
 
 
 if __name__ == "__main__":
+    # Most of what Ansible creates is kept, and is searched for garbage after each 700 objects otherwise.
+    gc.set_threshold(100_000)
     from ansible.cli.playbook import main
 
     live = sys.argv[1:2] == [FOR_HOSTS]
