@@ -9,7 +9,8 @@ module with all that the module imports, and the host unpacks and compiles them.
 - `PLAYBOOK`, for tests of plays and roles whose hosts are this machine, starts none, so it has one host after the
   other, and its modules import what they need where it is,
 - neither copies texts that cannot change, when Ansible copies what it has read from a file,
-- neither compiles the collection again in each process, which Ansible does and Python does not.
+- neither compiles the collection again in each process, which Ansible does and Python does not,
+- neither compiles a template again for each host.
 
 ``make test-all`` runs the same tests in the usual way (docs/long-tests.md).
 """
@@ -184,6 +185,29 @@ def keep_compiled() -> None:
     loader.get_code = get_code
 
 
+def compile_templates_once() -> None:
+    """Most templates are the same for each host, and Ansible compiles them again for each task."""
+    from ansible._internal._templating import _jinja_bits
+
+    environment = _jinja_bits.AnsibleEnvironment
+    compile_template = environment.compile
+    known: dict[t.Any, t.Any] = {}
+
+    def compile_once(self: t.Any, source: t.Any, *rest: t.Any, **options: t.Any) -> t.Any:
+        context = _jinja_bits._TemplateCompileContext.current(optional=True)
+        # All that changes what is compiled. An expression comes parsed.
+        key = (
+            *(type(self), context and context.escape_backslashes),
+            *(getattr(self, name) for name in _jinja_bits._TEMPLATE_OVERRIDE_FIELD_NAMES),
+            *(str(source) if isinstance(source, str) else repr(source), rest, *options.items()),
+        )
+        if key not in known:
+            known[key] = compile_template(self, source, *rest, **options)
+        return known[key]
+
+    environment.compile = compile_once
+
+
 if __name__ == "__main__":
     # Most of what Ansible creates is kept, and is searched for garbage after each 700 objects otherwise.
     gc.set_threshold(100_000)
@@ -196,5 +220,6 @@ if __name__ == "__main__":
         import_in_place()
     copy_no_texts()
     keep_compiled()
+    compile_templates_once()
     run_within(processes_for_hosts=live)
     main()
