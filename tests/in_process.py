@@ -238,7 +238,9 @@ def prepare_modules() -> None:
             here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             process = subprocess.Popen(
                 [sys.executable, "-c", PREPARED, str(there.fileno())],
-                **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 pass_fds=[there.fileno()],
             )
             there.close()
