@@ -312,7 +312,8 @@ class Cluster:
         self.directory = directory
         self.collection = directory / "ansible_collections/ivy/cluster"
         shutil.copytree(ROOT / "playbooks", self.collection / "playbooks")
-        shutil.copytree(ROOT / "plugins", self.collection / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
+        # With what Python has compiled, but not the files that it is writing.
+        shutil.copytree(ROOT / "plugins", self.collection / "plugins", ignore=shutil.ignore_patterns("*.pyc.*"))
         # The real one reads the specifications of the roles, and the stubs have none.
         self.write(self.collection / "plugins/action/validate_run.py", VALIDATE_RUN)
         # Everything differs, so that each role runs.
