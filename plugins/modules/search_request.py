@@ -83,7 +83,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     answer = search.get(params["url"], params["user"], params["password"], params["timeout"])
-    result = {"status": answer.status, "too_long": len(answer.content) > search.LONGEST}
+    result: dict[str, object] = {"status": answer.status, "too_long": len(answer.content) > search.LONGEST}
     parsed = answer.parsed()
     if parsed is None:
         result["msg"] = answer.problem or f"status {answer.status}, and the answer is no JSON of at most 1 MiB"

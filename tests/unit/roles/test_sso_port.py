@@ -235,7 +235,12 @@ class Node(t.NamedTuple):
 def opening(directory: Path, nodes: t.Mapping[str, Node]) -> subprocess.CompletedProcess[str]:
     """A run that would open the ports of these nodes."""
     tasks = yaml.safe_load((ROOT / OPENING).read_text(encoding="utf-8"))
-    asking = ("ansible.builtin.command", "ivy.cluster.engine_info", "ansible.builtin.slurp", "ivy.cluster.node_releases")
+    asking = (
+        "ansible.builtin.command",
+        "ivy.cluster.engine_info",
+        "ansible.builtin.slurp",
+        "ivy.cluster.node_releases",
+    )
     asked = [task for task in (tasks[0], *tasks[1]["block"]) if any(module in task for module in asking)]
     names = ["__rollout_rules", "__rollout_protected", "__rollout_node_variables"]
     assert [task["register"] for task in asked if "register" in task] == names

@@ -8,13 +8,13 @@ import base64
 import itertools
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state import search as host_state
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import deadline
 from ansible_collections.ivy.cluster.plugins.module_utils.probes import search as sut
 
 
@@ -86,7 +86,7 @@ def test_no_more_is_read_than_the_limit() -> None:
 def test_a_byte_now_and_then_does_not_prolong_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # A second passes whenever the clock is read.
     clock = itertools.count(0.0)
-    monkeypatch.setattr(deadline.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with server(OK, *[b"x"] * 100000) as (url, _asked):
         assert sut.get(url, "", "", 8).problem == "no answer (timed out)"
 
@@ -119,7 +119,7 @@ def test_a_url_that_cannot_be_used(url: str) -> None:
 def test_the_health_in_the_state_of_a_host(
     monkeypatch: pytest.MonkeyPatch, answer: Callable[..., sut.Answer], health: str
 ) -> None:
-    monkeypatch.setattr(host_state.search, "get", answer)
+    monkeypatch.setattr(sut, "get", answer)
     monkeypatch.setattr(host_state, "output", lambda _command: None)
     found = host_state.gather({"describe": "", "started": "", "url": "http://search", "user": ""}, "")
     assert found == {"health": health, "current": False}
