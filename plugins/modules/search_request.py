@@ -86,7 +86,7 @@ def main() -> None:
     result: dict[str, object] = {"status": answer.status, "too_long": len(answer.content) > search.LONGEST}
     parsed = answer.parsed()
     if parsed is None:
-        result["msg"] = answer.problem or f"status {answer.status}, and the answer is no JSON of at most 1 MiB"
+        result["msg"] = answer.problem or f"status {answer.status}, and the answer is not JSON of at most 1 MiB"
     else:
         result["json"] = parsed
     module.exit_json(changed=False, **result)

@@ -25,7 +25,7 @@ class Answer(t.NamedTuple):
     problem: str
 
     def parsed(self) -> t.Any:
-        """The JSON in the answer; None if it is none, or longer than what is read."""
+        """The JSON in the answer; None if it is not JSON, or longer than what is read."""
         if len(self.content) > LONGEST:
             return None
         try:

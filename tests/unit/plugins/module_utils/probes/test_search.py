@@ -94,7 +94,7 @@ def test_a_byte_now_and_then_does_not_prolong_it(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("content", "parsed"), [(b"{", None), (b"", None), (b"\xff", None), (b"[" * 100000, None), (b"[1]", [1])]
 )
-def test_anything_that_is_no_json(content: bytes, parsed: object) -> None:
+def test_anything_else_than_json(content: bytes, parsed: object) -> None:
     assert sut.Answer(200, content, "").parsed() == parsed
 
 
