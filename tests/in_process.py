@@ -8,23 +8,32 @@ module with all that the module imports, and the host unpacks and compiles them.
 - `LIVE`, for tests with real hosts, starts a process only for a task that contacts its host, and packs a module once
   for all runs of the same code,
 - `PLAYBOOK`, for tests of plays and roles whose hosts are this machine, starts none, so it has one host after the
-  other, and its modules import what they need where it is,
-- neither copies texts that cannot change, when Ansible copies what it has read from a file.
+  other, and its modules import what they need where it is, what all of them import only once,
+- neither copies texts that cannot change, when Ansible copies what it has read from a file,
+- neither compiles the collection again in each process, which Ansible does and Python does not,
+- neither compiles a template again for each host.
 
 ``make test-all`` runs the same tests in the usual way (docs/long-tests.md).
 """
 
 from __future__ import annotations
 
+import atexit
 import copy
+import gc
 import hashlib
 import json
 import os
+import pickle
+import selectors
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 import typing as t
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 FOR_HOSTS = "--processes-for-hosts"
@@ -183,6 +192,104 @@ def share_packed_modules() -> None:
     (Path(constants.DEFAULT_LOCAL_TMP) / "ansiballz_cache").symlink_to(kept)
 
 
+# A process that has imported what each module imports. A copy of it runs the program that it gets as its input.
+PREPARED = """
+import os, pickle, socket, sys, types
+from ansible.module_utils._internal._ansiballz import _loader
+requests = socket.socket(fileno=int(sys.argv.pop()))
+while True:
+    request, descriptors, *_unused = socket.recv_fds(requests, 1 << 20, 3)
+    if not request:
+        os._exit(0)
+    child = os.fork()
+    if child == 0:
+        break
+    for descriptor in descriptors:
+        os.close(descriptor)
+    requests.send(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
+requests.close()
+for number, descriptor in enumerate(descriptors):
+    os.dup2(descriptor, number)
+    os.close(descriptor)
+directory, environment = pickle.loads(request)
+os.chdir(directory)
+os.environ.clear()
+os.environ.update(environment)
+sys.argv[:] = [""]
+sys.modules["__main__"] = types.ModuleType("__main__")
+exec(compile(sys.stdin.buffer.read(), "<stdin>", "exec"), sys.modules["__main__"].__dict__)
+"""
+
+
+def run_prepared(directory: bytes, program: bytes, to_prepared: socket.socket) -> tuple[int, bytes, bytes]:
+    """Return what the shell would, that usually starts Python with the program as its input."""
+    ends = [os.pipe(), os.pipe()]
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(program)
+        stdin.seek(0)
+        request = pickle.dumps((directory, dict(os.environ)))
+        socket.send_fds(to_prepared, [request], [stdin.fileno(), *(end[1] for end in ends)])
+    outputs = {end[0]: b"" for end in ends}
+    for end in ends:
+        os.close(end[1])
+    with selectors.DefaultSelector() as selector:
+        for output in outputs:
+            selector.register(output, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _events in selector.select():
+                read = os.read(key.fd, 1 << 16)
+                outputs[key.fd] += read
+                if not read:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+    code = int(to_prepared.recv(100))
+    stdout, stderr = outputs.values()
+    return (code if code >= 0 else 128 - code), stdout, stderr
+
+
+def prepare_modules() -> None:
+    """Replace the start of a module on this machine, unless it has another user, another Python or an environment."""
+    from ansible.plugins.connection import local
+
+    usual = local.Connection.exec_command
+    beginning = f"/bin/sh -c '{sys.executable} && sleep 0'"
+    prepared: list[socket.socket] = []
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def exec_command(self: t.Any, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> t.Any:
+        if cmd != beginning or not in_data or MODULE.partition("PATHS")[0].encode() not in in_data:
+            return usual(self, cmd, in_data, sudoable)
+        super(local.Connection, self).exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        local.display.vvv(f"EXEC {cmd}", host=self._play_context.remote_addr)
+        if not prepared:
+            here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            process = subprocess.Popen(
+                [sys.executable, "-c", PREPARED, str(there.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[there.fileno()],
+            )
+            there.close()
+            prepared.append(here)
+            processes.append(process)
+        try:
+            return run_prepared(self.cwd, in_data, prepared[0])
+        except BaseException:
+            # The task has reached its time limit. What is left does not answer the next one.
+            prepared.pop().close()
+            processes.pop()
+            raise
+
+    def end() -> None:
+        while prepared:
+            prepared.pop().close()
+            processes.pop().wait()
+
+    local.Connection.exec_command = exec_command
+    atexit.register(end)
+
+
 def copy_no_texts() -> None:
     """Ansible's texts with tags are copied part by part, although no part can change."""
     from ansible.module_utils._internal import _datatag
@@ -192,7 +299,48 @@ def copy_no_texts() -> None:
         dispatch[getattr(_datatag, f"_AnsibleTagged{name}")] = lambda value, _memo: value
 
 
+def keep_compiled() -> None:
+    """Ansible imports a collection without Python's compiled files. Each process would compile all that it imports."""
+    from ansible.utils.collection_loader import _collection_finder
+
+    loader = _collection_finder._AnsibleCollectionPkgLoaderBase
+    compiled = loader.get_code
+
+    def get_code(self: t.Any, name: str) -> t.Any:
+        path = self._source_code_path
+        if not self._compiled_code and path and os.path.isfile(path):
+            self._compiled_code = SourceFileLoader(name, path).get_code(name)
+        return compiled(self, name)
+
+    loader.get_code = get_code
+
+
+def compile_templates_once() -> None:
+    """Most templates are the same for each host, and Ansible compiles them again for each task."""
+    from ansible._internal._templating import _jinja_bits
+
+    environment = _jinja_bits.AnsibleEnvironment
+    compile_template = environment.compile
+    known: dict[t.Any, t.Any] = {}
+
+    def compile_once(self: t.Any, source: t.Any, *rest: t.Any, **options: t.Any) -> t.Any:
+        context = _jinja_bits._TemplateCompileContext.current(optional=True)
+        # All that changes what is compiled. An expression comes parsed.
+        key = (
+            *(type(self), context and context.escape_backslashes),
+            *(getattr(self, name) for name in _jinja_bits._TEMPLATE_OVERRIDE_FIELD_NAMES),
+            *(str(source) if isinstance(source, str) else repr(source), rest, *options.items()),
+        )
+        if key not in known:
+            known[key] = compile_template(self, source, *rest, **options)
+        return known[key]
+
+    environment.compile = compile_once
+
+
 if __name__ == "__main__":
+    # Most of what Ansible creates is kept, and is searched for garbage after each 700 objects otherwise.
+    gc.set_threshold(100_000)
     from ansible.cli.playbook import main
 
     live = sys.argv[1:2] == [FOR_HOSTS]
@@ -201,6 +349,9 @@ if __name__ == "__main__":
         share_packed_modules()
     else:
         import_in_place()
+        prepare_modules()
     copy_no_texts()
+    keep_compiled()
+    compile_templates_once()
     run_within(processes_for_hosts=live)
     main()

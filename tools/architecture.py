@@ -82,7 +82,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "server_settled",
         ),
         "back up": ("backup*", "restored_database", "point_in_time"),
-        "probes": ("*_probe", "connections_info", "deployments_info", "licence"),
+        "probes": ("*_probe", "search_request", "connections_info", "deployments_info", "licence"),
         "reports": ("*_report", "report", "adopt_differences", "config_adopt", "masked", "kind_of_secret", "support_*"),
     },
     {

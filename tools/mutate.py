@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
+import os
 import random
 import shutil
 import subprocess
@@ -155,9 +156,13 @@ class Copy:
         shutil.copytree(ROOT, self.root, symlinks=True, ignore=shutil.ignore_patterns(*_LEFT_OUT))
 
     def fails(self, tests: Iterable[str]) -> bool:
-        command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+        # Compiled code is found by the time and the size of its source. A mutation can have those of the original.
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         try:
-            done = subprocess.run(command, cwd=self.root, capture_output=True, check=False, timeout=_SECONDS)
+            done = subprocess.run(
+                command, cwd=self.root, env=environment, capture_output=True, check=False, timeout=_SECONDS
+            )
         except subprocess.TimeoutExpired:
             return True
         return done.returncode != 0

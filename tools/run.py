@@ -220,6 +220,8 @@ def environment() -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "NO_COLOR": "1",
         "PYTHONUNBUFFERED": "1",
+        # Some machines forbid it. Then each of the many processes of a run would compile all of Ansible again.
+        "PYTHONDONTWRITEBYTECODE": "",
     }
 
 

@@ -17,9 +17,10 @@ options:
       - V(prepared) creates an empty database with the suffix C(_restore) and the extensions of the system database.
       - V(swapped) renames the system database, and gives its name to the new one. It fails if an engine is connected.
       - V(dropped) drops the new one, after a test.
+      - V(unused) fails if an engine is still connected to the system database after some seconds. It changes nothing.
       - V(inspected) changes nothing.
     type: str
-    choices: [inspected, prepared, swapped, dropped]
+    choices: [inspected, prepared, swapped, dropped, unused]
     default: inspected
   name:
     description: Name of the system database.
@@ -101,7 +102,11 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors impo
 from ansible_collections.ivy.cluster.plugins.module_utils.node.masking.text import failure
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
-    "state": {"type": "str", "choices": ["inspected", "prepared", "swapped", "dropped"], "default": "inspected"},
+    "state": {
+        "type": "str",
+        "choices": ["inspected", "prepared", "swapped", "dropped", "unused"],
+        "default": "inspected",
+    },
     "name": {"type": "str", "required": True},
     "owner": {"type": "str", "required": True},
     "port": {"type": "int", "default": 5432},

@@ -121,20 +121,25 @@ def prepare(server: Server, extensions: t.Sequence[str], locale: str, again: boo
     return found
 
 
+def unused(server: Server, effect: str) -> dict[str, t.Any]:
+    """The state, once no engine uses the system database. The sessions of one that was killed end a little later."""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_PAUSE)
+        found = state(server)
+        if not found["engines"]:
+            return found
+    raise NodeError(
+        f"An engine still uses the database {server.name}, from {', '.join(found['engines'])}. Stop it, also if it is "
+        f"in ivy_proceed_without, and run the same playbook again. {effect}"
+    )
+
+
 def swap(server: Server) -> None:
     """The new database takes the place of the system database."""
-    for attempt in range(_ATTEMPTS):
-        found = state(server)
-        if server.new not in found["databases"]:
-            raise NodeError(f"The database {server.new} does not exist. Run the restore again.")
-        if not found["engines"]:
-            break
-        if attempt == _ATTEMPTS - 1:
-            raise NodeError(
-                f"An engine still uses the database {server.name}, from {', '.join(found['engines'])}. Stop it, "
-                "also if it is in ivy_proceed_without, and run the restore again. The old database is still in use."
-            )
-        time.sleep(_PAUSE)
+    found = unused(server, "The old database is still in use.")
+    if server.new not in found["databases"]:
+        raise NodeError(f"The database {server.new} does not exist. Run the restore again.")
     if server.before in found["databases"]:
         # An interrupted restore has kept the old one, so this is what it had restored.
         _drop(server, [server.name] if server.name in found["databases"] else [])
@@ -168,6 +173,9 @@ def call(params: t.Mapping[str, t.Any], check: bool) -> dict[str, t.Any]:
             "databases": found["databases"],
             "problems": problems(server, found, params["needed_bytes"]),
         }
+    if params["state"] == "unused":
+        unused(server, "The database was not changed.")
+        return {"changed": False}
     if params["state"] == "dropped":
         there = server.new in state(server)["databases"] if check else drop(server)
         return {"changed": there}

@@ -4,31 +4,18 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import typing as t
-import urllib.error
-import urllib.request
 
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state import files
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
+from ansible_collections.ivy.cluster.plugins.module_utils.probes import search
 
-_TIMEOUT = 10
-_MAXIMUM = 1 << 20
+_SECONDS = 10.0
 
 
 def _health(url: str, user: str, password: str) -> str:
-    request = urllib.request.Request(url)
-    if user:
-        token = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
-        request.add_header("Authorization", f"Basic {token}")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=_TIMEOUT) as answer:
-            status = json.loads(answer.read(_MAXIMUM)).get("status", "")
-    except (OSError, ValueError, RecursionError, AttributeError, urllib.error.URLError):
-        return ""
-    return str(status)
+    found = search.get(url, user, password, _SECONDS).parsed()
+    return str(found.get("status", ""))[:20] if isinstance(found, dict) else ""
 
 
 def gather(params: t.Mapping[str, t.Any], password: str) -> dict[str, t.Any]:

@@ -14,6 +14,8 @@ import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.access import acting_as
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.atomic import open_directory
+from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
 
 _INTERVAL = 0.2
 
@@ -129,13 +131,19 @@ def _lock_of(fd: int) -> dict[str, t.Any]:
 
 def read(path: str, token: str, uid: int, gid: int) -> dict[str, t.Any]:
     """Read another node's file from this host, as the account that wrote it."""
+    directory, name = os.path.split(path)
     try:
         with acting_as(uid, gid):
-            info = os.lstat(path)
-            if not stat.S_ISREG(info.st_mode):
-                return {"found": False, "error": "it is not a regular file"}
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            above = open_directory(directory)
             try:
+                # Not even a device or a pipe may be opened by mistake.
+                if not stat.S_ISREG(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
+                    return {"found": False, "error": "it is not a regular file"}
+                fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+            finally:
+                os.close(above)
+            try:
+                info = os.fstat(fd)
                 same = os.read(fd, len(token) + 1) == token.encode("ascii")
                 lock = _lock_of(fd)
             finally:
@@ -144,6 +152,8 @@ def read(path: str, token: str, uid: int, gid: int) -> dict[str, t.Any]:
         return {"found": False, "error": ""}
     except OSError as exc:
         return {"found": False, "error": exc.strerror or str(exc)}
+    except NodeError as exc:
+        return {"found": False, "error": str(exc)}
     return {"found": same, "error": "", "uid": info.st_uid, "gid": info.st_gid, **lock}
 
 

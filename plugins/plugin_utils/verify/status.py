@@ -414,6 +414,8 @@ def _search(facts: Snapshot) -> tuple[str, str]:
         health = host.fact("search_state", "json")
     except FactError as exc:
         return host.name, f"the search engine does not respond: {exc}"
+    if not isinstance(health, dict):
+        return host.name, "the search engine does not answer with its health"
     nodes = count(int(health.get("number_of_nodes") or 0), "node")
     shards = count(int(health.get("active_shards") or 0), "shard")
     return host.name, f"search cluster {health.get('cluster_name')} {health.get('status')}, {nodes}, {shards}"

@@ -253,6 +253,7 @@ REAL = (
     "rollout/keep_isolated",
     "rollout/drain",
     "rollout/prefer",
+    "upgrade/require_absent_stopped",
 )
 # Those of one node, for tests of their order, and the end of the rollout.
 SEQUENCE = ("rollout/restart", "rollout/report_failure", "rollout/restore_previous", "rollout/close")
@@ -311,7 +312,8 @@ class Cluster:
         self.directory = directory
         self.collection = directory / "ansible_collections/ivy/cluster"
         shutil.copytree(ROOT / "playbooks", self.collection / "playbooks")
-        shutil.copytree(ROOT / "plugins", self.collection / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
+        # With what Python has compiled, but not the files that it is writing.
+        shutil.copytree(ROOT / "plugins", self.collection / "plugins", ignore=shutil.ignore_patterns("*.pyc.*"))
         # The real one reads the specifications of the roles, and the stubs have none.
         self.write(self.collection / "plugins/action/validate_run.py", VALIDATE_RUN)
         # Everything differs, so that each role runs.
@@ -527,13 +529,26 @@ def test_an_upgrade_takes_its_steps_in_order_and_migrates_once(cluster: Cluster)
     assert ended.code == 0, ended.output
     before = ["preflight/main", "rollout/gather", "upgrade/main", "rollout/build", "rollout/take_lease"]
     installed = ["backup/create", "engine/main", "rollout/stage"]
-    away = ["upgrade/stop", "haproxy/main", "upgrade/require_stopped", "rollout/open", "rollout/activate"]
-    after = ["upgrade/migrate", "rollout/restart", "rollout/close", "config_guard/main", "upgrade/report"]
-    wanted = [*before, *installed, *away, *after]
+    proved = ["upgrade/require_stopped", "rollout/require_unused_database"]
+    away = ["upgrade/stop", "haproxy/main", *proved, "rollout/open", "rollout/activate"]
+    after = ["rollout/restart", "rollout/close", "config_guard/main", "upgrade/report"]
+    wanted = [*before, *installed, *away, "rollout/begin_migration", "upgrade/migrate", *after]
     steps_of_run = dict.fromkeys(line.split()[0] for line in ended.log)
     assert [step for step in steps_of_run if step in wanted] == wanted
     assert ended.done("upgrade/migrate") == ["engine1"]
     assert ended.done("upgrade/stop") == ended.done("rollout/restart") == GROUPS["engine_nodes"]
+    # Once no engine can start any more, they are looked at for the last time.
+    names = [line.split()[0] for line in ended.log]
+    last = names[names.index("rollout/begin_migration") + 1 : names.index("upgrade/migrate")]
+    assert last == [*[proved[0]] * 3, proved[1]]
+
+
+def test_an_upgrade_ends_if_the_engine_of_a_node_that_it_leaves_out_runs(cluster: Cluster) -> None:
+    ended = cluster.run("upgrade.yml", ivy_proceed_without=["engine2"], **UPGRADE)
+
+    assert ended.code != 0
+    assert "leaves out engine2, whose engine answers the load balancers" in " ".join(ended.output.split()), ended.output
+    assert ended.done("upgrade/stop") == ended.done("upgrade/migrate") == []
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ class Place:
         self.directory = directory
         self.collection = directory / "ansible_collections/ivy/cluster"
         for part in ("playbooks", "plugins", "roles"):
-            shutil.copytree(ROOT / part, self.collection / part, ignore=shutil.ignore_patterns("__pycache__"))
+            # With what Python has compiled, but not the files that it is writing.
+            shutil.copytree(ROOT / part, self.collection / part, ignore=shutil.ignore_patterns("*.pyc.*"))
         for step, text in STUBS.items():
             path = self.collection / f"roles/{step.replace('/', '/tasks/')}.yml"
             if text:

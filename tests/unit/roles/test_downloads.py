@@ -62,3 +62,11 @@ def test_a_download_that_fails_shows_no_password(tmp_path: Path, role: str, file
     assert SECRET not in output
     assert "http://me:********@127.0.0.1:9/x.zip cannot be downloaded to the controller: " in output
     assert f"Correct {role}_archive_url or {role}_archive_checksum" in output
+
+
+def test_the_vendors_files_are_recorded_while_only_root_can_write_there() -> None:
+    tasks = yaml.safe_load((ROOT / "roles/engine/tasks/unpack.yml").read_text(encoding="utf-8"))
+    names = [task["name"] for task in tasks]
+    recorded = names.index("Record the vendor's baseline")
+    assert recorded < names.index("Make the engine's user the owner of the directories that it writes to")
+    assert recorded > names.index("Create the directories that the archive does not contain")

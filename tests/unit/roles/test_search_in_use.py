@@ -88,10 +88,18 @@ def test_indices_of_another_cluster_stop_the_rollout(tmp_path: Path, search: Any
         (404, {"error": "no such index"}, []),
         (200, "text", []),
         (401, INDICES, []),
+        (200, {"index": "ivy-"}, []),
     ],
-    ids=["acknowledged", "no index", "an error", "a text", "no rights"],
+    ids=["acknowledged", "no index", "an error", "a text", "no rights", "no list"],
 )
 def test_everything_else_does_not(tmp_path: Path, search: Any, status: int, content: Any, accepted: list[str]) -> None:
     search.status, search.content = status, content
     done = run(tmp_path, search, ivy_accept_unsupported=accepted)
     assert done.returncode == 0, done.stdout
+
+
+def test_more_names_than_are_read_stop_it_as_well(tmp_path: Path, search: Any) -> None:
+    search.content = INDICES * 30000
+    done = run(tmp_path, search)
+    assert done.returncode != 0
+    assert "more than 1 MiB of names" in done.stdout

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ import pytest
 import yaml
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release.cache import write_release
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK, run_play
 
 ROOT = Path(__file__).resolve().parents[3]
 TASKS = "roles/rollout/tasks/require_closed_port.yml"
@@ -214,3 +215,108 @@ def test_a_restore_asks_the_balancers_again_when_it_has_the_release() -> None:
     check = entries.index(("ivy.cluster.rollout", "require_closed_port"))
     assert entries.index(("ivy.cluster.restore", "load")) < check
     assert ("ivy.cluster.rollout", "reach_balancers") in entries[check:]
+
+
+OPENING = "roles/rollout/tasks/require_safe_opening.yml"
+CLOSED = "tcp dport { 7800, 7900 } jump cluster\n\t\ttcp dport { 8080 } jump http\n"
+TRUSTING, PLAIN = f"{1:032x}", f"{2:032x}"
+UNKNOWN = "a header that is not known, since it has yet to be restarted"
+
+
+class Node(t.NamedTuple):
+    """A node whose HTTP port is to be opened, unless its options say otherwise."""
+
+    engine: t.Mapping[str, t.Any]
+    rules: str = CLOSED
+    variables: str = ""
+    options: t.Mapping[str, t.Any] = MappingProxyType({})
+
+
+def opening(directory: Path, nodes: t.Mapping[str, Node]) -> subprocess.CompletedProcess[str]:
+    """A run that would open the ports of these nodes."""
+    tasks = yaml.safe_load((ROOT / OPENING).read_text(encoding="utf-8"))
+    asking = (
+        "ansible.builtin.command",
+        "ivy.cluster.engine_info",
+        "ansible.builtin.slurp",
+        "ivy.cluster.node_releases",
+    )
+    asked = [task for task in (tasks[0], *tasks[1]["block"]) if any(module in task for module in asking)]
+    names = ["__rollout_rules", "__rollout_protected", "__rollout_node_variables"]
+    assert [task["register"] for task in asked if "register" in task] == names
+    # What the hosts answer is in the inventory. The first task's condition decides whether there is an answer.
+    tasks[0] = {"ansible.builtin.set_fact": {"__rollout_rules": {"stdout": "{{ rules }}"}}, "when": tasks[0]["when"]}
+    tasks[1]["block"] = [task for task in tasks[1]["block"] if task not in asked]
+    unchanged = {"restart_required": False, "interrupted": False, "running": None}
+    hosts = {
+        name: {
+            "rules": node.rules,
+            "__rollout_rules": {},
+            "__rollout_protected": {"engine": {**unchanged, **node.engine}},
+            "__rollout_node_variables": {"content": base64.b64encode(node.variables.encode()).decode()},
+            "ivy_accept_unsupported": [],
+            **node.options,
+        }
+        for name, node in nodes.items()
+    }
+    values = {"ivy_controller_cache": str(directory / "cache")}
+    play = {"hosts": "all", "connection": "local", "gather_facts": False, "vars": values, "tasks": tasks}
+    (directory / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    (directory / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+    return run_play(directory, {}, inventory="hosts.yml")
+
+
+def test_the_port_stays_closed_while_an_engine_trusts_a_header(tmp_path: Path) -> None:
+    release(tmp_path / "cache", 1, {("engine", "configuration/ivy.yaml"): "SSO.UserHeader: X-User\n"})
+    release(tmp_path / "cache", 2, {("engine", "configuration/ivy.yaml"): "A: 1\n"})
+    running = {"running": {"release": PLAIN}}
+    safe = {
+        "s1": Node({"applied": PLAIN, **running}, variables='LANG="C"\n'),
+        "s2": Node({"applied": None}),
+        "s3": Node({"applied": TRUSTING}, options={"engine_http_firewall": True}),
+        "s4": Node({"applied": TRUSTING}, options={"ivy_accept_unsupported": ["sso-http-port"]}),
+        # It is open already, so nothing is opened.
+        "s5": Node({"applied": TRUSTING}, rules=CLOSED.partition("\n")[0]),
+    }
+    done = opening(tmp_path, safe)
+    assert done.returncode == 0, done.stdout
+    trusting = {
+        "t1": Node({"applied": TRUSTING, **running}),
+        "t2": Node({"applied": PLAIN, "running": {"release": TRUSTING}}),
+        "t3": Node({"applied": PLAIN, **running}, variables='# Note.\nLANG="C"\nIVY_SSO_USERHEADER="X-Node"\n'),
+        "t4": Node({"applied": PLAIN, "restart_required": True}),
+        "t5": Node({"applied": PLAIN, "interrupted": True}),
+        "t6": Node({"applied": TRUSTING}, options={"engine_firewall": False, "engine_http_firewall": True}),
+    }
+    done = opening(tmp_path, safe | trusting)
+    assert done.returncode == 2, done.stdout
+    message = " ".join(done.stdout.split())
+    assert f"would open the HTTP port of {', '.join(trusting)} to all hosts" in message
+    assert f"name or address of the user from x-user, x-node, {UNKNOWN}, so anybody" in message
+
+
+def asks_before_opening(task: dict[str, t.Any]) -> bool:
+    return entry_of(task)[1] == "require_safe_opening" or "require_safe_opening.yml" in task.values()
+
+
+def test_every_operation_that_updates_firewalls_of_running_engines_asks_before() -> None:
+    found = set()
+    for path in (ROOT / "playbooks").glob("*.yml"):
+        for play in yaml.safe_load(path.read_text(encoding="utf-8")):
+            steps = list(play.get("tasks", []))
+            for task in play.get("tasks", []):
+                role, entry = entry_of(task)
+                if role and entry in ("build", "main"):
+                    steps += tasks_of(role, entry)
+            if any(map(asks_before_opening, steps)):
+                found.add(path.stem)
+    updating = {
+        path.stem
+        for path in (ROOT / "playbooks").glob("*.yml")
+        if any(file in path.read_text(encoding="utf-8") for file in ("set_up_services.yml", "update_peers.yml"))
+    }
+    assert updating == {"site", "upgrade", "add_node", "remove_node"}
+    # These build a release as well, and the task's condition leaves them out.
+    assert found == updating | {"rollout", "plan"}
+    (task,) = filter(asks_before_opening, tasks_of("rollout", "build"))
+    assert task["when"] == "rollout_operation in ['site', 'upgrade']"

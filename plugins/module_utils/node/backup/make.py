@@ -169,7 +169,8 @@ def make(options: Options, now: float, check: Check) -> dict[str, t.Any]:
             ) from exc
         finally:
             directory.discard(target)
-        removed = retention.removable(directory.complete_ids(options.directory), options.keep, options.keep_days, now)
+        complete = directory.complete_ids(options.directory)
+        removed = retention.removable(complete, options.keep, options.keep_days, now, retention.needed(found))
         for old in removed:
             directory.remove(options.directory, old)
     return {

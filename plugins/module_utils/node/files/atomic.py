@@ -423,14 +423,17 @@ def sync_filesystem(fd: int) -> None:
 
 
 def set_attributes_at(directory: int, name: str, mode: int, uid: int, gid: int) -> bool:
-    """Correct mode and owner in place; False where only a new file is safe, since a second name shares this one."""
+    """Correct mode and group in place; False where only a new file is safe, since a second name shares this one.
+
+    The owner is never changed: a second name may have been removed since it led here to a file of somebody else.
+    """
     fd = os.open(name, _READ, dir_fd=directory)
     try:
         info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
+        if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1 or info.st_uid != uid:
             return False
-        if (info.st_uid, info.st_gid) != (uid, gid):
-            os.fchown(fd, uid, gid)
+        if info.st_gid != gid:
+            os.fchown(fd, -1, gid)
         os.fchmod(fd, mode)
         return True
     finally:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight.share import probe_path
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import WARNING, Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import Look, Looks
 
@@ -17,11 +18,21 @@ def files(looks: Looks, host: str) -> list[dict[str, t.Any]]:
     own = looks.get(host)
     if own is None or not own.seen_at_all or own.plan.share is None:
         return []
-    return [
-        {"name": look.host, "token": look.token, **{key: look.seen["probe"][key] for key in ("path", "uid", "gid")}}
-        for look in looks.values()
-        if look.host != host and _wrote(look)
-    ]
+    return [file for look in looks.values() if look.host != host and _wrote(look) for file in _file(look)]
+
+
+def _file(look: Look) -> t.Iterator[dict[str, t.Any]]:
+    """A node's answer only chooses among what the inventory allows, since others read the file as this account."""
+    share, probe = look.plan.share, look.seen["probe"]
+    if share is None:
+        return
+    for key in ("directory", "root"):
+        path = probe_path(str(share[key]), look.token, look.host)
+        if path == probe["path"]:
+            # Only a new share belongs to root.
+            uid, gid = (0, 0) if key == "root" and probe.get("uid") == 0 else (share["uid"], share["gid"])
+            yield {"name": look.host, "token": look.token, "path": path, "uid": uid, "gid": gid}
+            return
 
 
 def _wrote(look: Look) -> bool:

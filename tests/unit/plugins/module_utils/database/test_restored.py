@@ -84,6 +84,16 @@ def test_an_engine_that_is_connected_keeps_its_database(monkeypatch: pytest.Monk
     assert found.content == {"ivy": "old", "ivy_restore": "new"}
 
 
+def test_a_database_that_engines_use_is_no_unused_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Databases(monkeypatch, ivy="now")
+    params = {"socket_directory": "/", "port": 1, "name": "ivy", "owner": "ivy", "state": "unused"}
+    assert restored.call(params, False) == {"changed": False}
+    found.engines = ["10.0.0.21", "10.0.0.22"]
+    with pytest.raises(NodeError, match=r"from 10\.0\.0\.21, 10\.0\.0\.22\. .*The database was not changed"):
+        restored.call(params, False)
+    assert found.content == {"ivy": "now"}
+
+
 def test_without_a_new_database_nothing_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Databases(monkeypatch, ivy="old")
     with pytest.raises(NodeError, match="Run the restore again"):

@@ -275,6 +275,7 @@ OTHERS = {
     "preflight_probe_host",
     "report",
     "restored_database",
+    "search_request",
     "shared_config_call",
     # It reads files by patterns, each in a call with a time limit.
     "support_facts",

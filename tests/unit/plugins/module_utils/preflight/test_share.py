@@ -110,3 +110,18 @@ def test_a_late_file_is_awaited(tmp_path: Path, clock: Clock) -> None:
 def test_the_mount_of_a_path(path: str, target: str, source: str) -> None:
     found = share.mount_of(path, MOUNTS)
     assert (found["target"], found["source"]) == (target, source)
+
+
+def test_no_link_and_no_pipe_leads_to_another_file(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    wrote = share.write(str(real), str(real), TOKEN, "n1", UID, GID)
+    assert share.read(wrote["path"], TOKEN, UID, GID)["found"] is True
+    # The engine's user may exchange a directory below the share. Links of others than root do not count.
+    tmp_path.chmod(0o777)
+    (tmp_path / "link").symlink_to(real)
+    through = share.read(wrote["path"].replace("/real/", "/link/"), TOKEN, UID, GID)
+    assert through["found"] is False
+    assert "symbolic link" in through["error"]
+    os.mkfifo(tmp_path / "pipe")
+    assert share.read(str(tmp_path / "pipe"), TOKEN, UID, GID)["found"] is False

@@ -438,6 +438,32 @@ def test_each_node_looks_for_the_files_of_the_others(looked: Looked) -> None:
     assert judged(looked, answers()) == []
 
 
+@pytest.mark.parametrize(
+    ("probe", "read"),
+    [
+        ({}, ("/srv/ivy/data/.ivy-preflight-t2-engine2", 1200, 1200)),
+        ({"uid": 0, "gid": 0}, ("/srv/ivy/data/.ivy-preflight-t2-engine2", 1200, 1200)),
+        ({"uid": 1000, "gid": 4}, ("/srv/ivy/data/.ivy-preflight-t2-engine2", 1200, 1200)),
+        # A new share belongs to root.
+        (
+            {"path": "/srv/ivy/.ivy-preflight-t2-engine2", "uid": 0, "gid": 0},
+            ("/srv/ivy/.ivy-preflight-t2-engine2", 0, 0),
+        ),
+        ({"path": "/srv/ivy/.ivy-preflight-t2-engine2"}, ("/srv/ivy/.ivy-preflight-t2-engine2", 1200, 1200)),
+        ({"path": "/etc/shadow", "uid": 0, "gid": 0}, None),
+        ({"path": "/srv/ivy/data/../../../etc/shadow"}, None),
+        ({"path": "/srv/ivy/data/.ivy-preflight-t2-engine1"}, None),
+        ({"path": ["/srv/ivy/data"]}, None),
+    ],
+)
+def test_a_node_does_not_choose_what_the_others_read(
+    looked: Looked, probe: dict[str, Any], read: tuple[str, int, int] | None
+) -> None:
+    looked["engine2"]["seen"]["probe"].update(probe)
+    found = preflight_share_checks.files(looks_from(looked), "engine1")
+    assert [(one["path"], one["uid"], one["gid"]) for one in found] == ([read] if read else [])
+
+
 def test_a_share_that_is_not_shared(looked: Looked) -> None:
     found = only(judged(looked, answers(found=False)))
     assert (found.code, found.subject) == ("share-not-shared", "engine1")

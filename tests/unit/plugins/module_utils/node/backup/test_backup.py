@@ -232,6 +232,16 @@ def test_old_backups_are_removed(cluster: Cluster) -> None:
     assert made[2]["removed"] == [made[0]["id"]]
 
 
+def test_the_backup_of_an_open_upgrade_stays(cluster: Cluster) -> None:
+    first = cluster.back_up(keep=1)["id"]
+    cluster.change("opened", release=cluster.release.id, operation="upgrade", keep_open=True, backup=first)
+    second = cluster.back_up(keep=1)["id"]
+    assert cluster.names() == [first, second]
+    cluster.change("migration_begun", operation="upgrade", engine_version="12.0.9", node="engine1")
+    third = cluster.back_up(keep=1)["id"]
+    assert cluster.names() == [first, third]
+
+
 def test_retention_never_removes_the_newest() -> None:
     ids = ["20260101T000000Z", "20260102T000000Z", "20260103T000000Z"]
     now = retention.seconds_of("20300101T000000Z")

@@ -308,3 +308,21 @@ def test_other_errors_keep_their_text(tmp_path: Path, monkeypatch: pytest.Monkey
         with pytest.raises(PermissionError) as caught:
             atomic.write_at(tree.fd, "name", b"x", 0o600, os.geteuid(), os.getegid())
     assert caught.value.strerror == os.strerror(errno.EACCES)
+
+
+def test_no_file_of_somebody_else_is_given_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have come by a second name that was removed again, so its number of names does not show it."""
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _fd, uid, gid: given.append((uid, gid)))
+    file = tmp_path / "file"
+    file.write_bytes(b"secret")
+    file.chmod(0o600)
+    info = file.stat()
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert atomic.set_attributes_at(directory, "file", 0o644, info.st_uid + 1, info.st_gid) is False
+        assert (given, stat.S_IMODE(file.stat().st_mode)) == ([], 0o600)
+        assert atomic.set_attributes_at(directory, "file", 0o640, info.st_uid, info.st_gid + 1) is True
+        assert (given, stat.S_IMODE(file.stat().st_mode)) == ([(-1, info.st_gid + 1)], 0o640)
+    finally:
+        os.close(directory)
