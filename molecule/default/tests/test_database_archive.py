@@ -78,13 +78,15 @@ def archive(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arch
     made = Archive(lab, str(directory / "role.yml"), str(directory / "options.yml"))
     server = lab.host(lab.groups["database_servers"][0])
     yield made
+    kept = server.run(f"test -d {DIRECTORY}/backup").rc
     run = lab.playbook(made.role).succeeded()
     assert PASSPHRASE not in run.output
     assert made.sql("SHOW archive_mode") == "off"
     timer = "/etc/systemd/system/ivy-postgres-archive-full.timer"
-    server.check_output(f"test ! -e {SETTINGS} && test ! -e {timer} && test -d {DIRECTORY}/backup")
+    server.check_output(f"test ! -e {SETTINGS} && test ! -e {timer}")
+    assert server.run(f"test -d {DIRECTORY}/backup").rc == kept
     made.sql("DROP TABLE IF EXISTS note_of_the_archive")
-    server.check_output(f"rm -r {DIRECTORY}")
+    server.check_output(f"rm -rf {DIRECTORY}")
     assert lab.playbook(made.role).succeeded().changed() == []
 
 
