@@ -43,6 +43,7 @@ _COMPLETING = {
     "rollout": "",
     "rollback": REASON,
     "restore": " -e 'restore_backup=<id>'",
+    "restore_database": " -e 'restore_database_target=<time>' -e \"restore_database_reason='<why>'\"",
     "upgrade": " -e engine_accept_downtime=true",
 }
 

@@ -8,6 +8,7 @@ It has no checks, see verify for those. A fact that could not be gathered is rep
 
 from __future__ import annotations
 
+import base64
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, lease
@@ -381,7 +382,24 @@ def _database(facts: Snapshot) -> tuple[str, str]:
     return host.name, (
         f"PostgreSQL {str(row['version']).split(' ', maxsplit=1)[0]}, {row['connections']} of {row['max_connections']} "
         f"connections, {facts.database_name} {row['size']}"
-    ) + (f", LOGIN OF THE ENGINES CHANGED: {problem}. Run {command('site')}" if problem else "")
+    ) + (f", LOGIN OF THE ENGINES CHANGED: {problem}. Run {command('site')}" if problem else "") + _archive(host)
+
+
+def _archive(host: Host) -> str:
+    """The result of the last backup in the archive of the database; empty without an archive."""
+    result = host.results.get("database_archive") or {}
+    if not result or result.get("skipped"):
+        return ""
+    if "content" not in result:
+        return ", ARCHIVE: NO BACKUP YET"
+    try:
+        last = answers.parsed(base64.b64decode(str(result["content"]), validate=True).decode("utf-8"))
+        answers.check(last, {"newest": str, "problem": str, "complete": int})
+    except ValueError:
+        return ", ARCHIVE: UNKNOWN, its answer is invalid"
+    newest = f"archive {last['newest'] or 'without a backup'}, {count(last['complete'], 'backup')}"
+    failed = f"ARCHIVE: LAST BACKUP FAILED: {last['problem']}; " if last["problem"] else ""
+    return plain_text(f", {failed}{newest}")
 
 
 def _search(facts: Snapshot) -> tuple[str, str]:

@@ -84,7 +84,7 @@ def overwrites_its_condition(task: Task, directory: Path) -> bool:
 _WITH_SECRETS = ("journalctl", "EngineConfigCli", ".log", "_log }}")
 
 _BOUNDED = re.compile(
-    r"head --bytes=\d+ |/bin/sh -c timeout \d+ journalctl \"\$@\" [^|]*\| cut -b -\d{1,4} \| tail -n \"\$0\" "
+    r"(?:head|tail) --bytes=\d+ |/bin/sh -c timeout \d+ journalctl \"\$@\" [^|]*\| cut -b -\d{1,4} \| tail -n \"\$0\" "
 )
 
 
@@ -179,6 +179,9 @@ _SHOWN = {
     ("haproxy/tasks/write_configuration.yml", "Write the error pages"): "the balancer sends them to everybody",
     ("postgres/tasks/configure.yml", "Map root to the administrator for the socket"): "a text of the role",
     ("postgres/tasks/install.yml", "Prevent the package from creating a cluster"): "a text of the role",
+    ("postgres/tasks/set_up_archive.yml", "Install the program, the service and the timers"): (
+        "a file of the role, names and directories in units that everybody can read"
+    ),
     ("postgres/tasks/start.yml", "Make the unit wait for its addresses"): "addresses, and a file of the role",
     ("rollout/tasks/copy_applications.yml", "Copy the applications to the node"): (
         "archives, which the module copies as files and Ansible does not print"

@@ -148,6 +148,16 @@ BACKUP: dict[str, Any] = {
     "backup_metrics_directory": "/var/lib/metrics",
     "ivy_state_directory": "/var/lib/ivy-cluster",
 }
+ARCHIVE: dict[str, Any] = {
+    "path": "roles/postgres/templates/ivy-postgres-archive.service.j2",
+    "ivy_cluster_name": "prod",
+    "postgres_service_name": "postgresql@15-main",
+    "postgres_archive_directory": "/mnt/archive",
+    "postgres_archive_stanza": "ivy",
+    "postgres_archive_metrics_directory": "/var/lib/metrics",
+    "__postgres_archive_program": "/usr/local/lib/ivy-cluster/postgres-archive",
+    "__postgres_archive_directory": "/var/lib/ivy-postgres-archive",
+}
 CERTIFICATES: dict[str, Any] = {
     "path": "roles/haproxy/templates/certificate-metrics.service.j2",
     "__haproxy_library": "/usr/local/lib/ivy-haproxy",
@@ -168,7 +178,7 @@ HAPROXY: dict[str, Any] = {
     "values",
     [{}, {"engine_firewall": True, "__engine_firewall_name": "ivy-engine"}]
     + [{**GUARD, "__config_guard_mode": mode} for mode in ("report", "restore")]
-    + [SEARCH, BACKUP, CERTIFICATES, HAPROXY],
+    + [SEARCH, BACKUP, ARCHIVE, CERTIFICATES, HAPROXY],
     ids=[
         "engine",
         "engine with a firewall",
@@ -176,6 +186,7 @@ HAPROXY: dict[str, Any] = {
         "guard that restores",
         "search server",
         "backup",
+        "archive",
         "certificate metrics",
         "HAProxy",
     ],

@@ -41,6 +41,8 @@ ADD_NODE = "add_node"
 START_STEP = "start"
 RESTART = "restart"
 RESTORE = "restore"
+# To a point in time: only the database changes.
+RESTORE_DATABASE = "restore_database"
 UPGRADE = "upgrade"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
@@ -424,7 +426,7 @@ def _open(record: Record, change: Change) -> None:
         if not take_over:
             again = (
                 f"run ivy.cluster.{operation['name']} again, which brings it to its end"
-                if operation.get("name") in (ROLLBACK, RESTORE, UPGRADE)
+                if operation.get("name") in (ROLLBACK, RESTORE, RESTORE_DATABASE, UPGRADE)
                 else ""
             )
             raise NodeError(
@@ -443,7 +445,7 @@ def _open(record: Record, change: Change) -> None:
     new_release = bool(change.release) and record["desired_release"] != change.release
     # A restore stops and starts every engine, also with the same release. A rollout of other files of the nodes may
     # have to wait after the first one.
-    same = not change.release or change.operation == RESTORE or change.keep_open
+    same = not change.release or change.operation in (RESTORE, RESTORE_DATABASE) or change.keep_open
     if operation is None and (new_release or same):
         record["operation"] = operation = {
             "name": change.operation,
@@ -451,6 +453,9 @@ def _open(record: Record, change: Change) -> None:
             "since": timestamp(change.now),
             "step": change.step,
         }
+        if change.operation == RESTORE_DATABASE:
+            # The end of an operation has no reason, and no other entry would say to which time the database went back.
+            _remember(record, change.operation, change, node=change.node, reason=change.reason)
     elif operation is not None and change.step and operation.get("step") != change.step:
         record["operation"] = operation = {**operation, "step": change.step}
     if new_release:

@@ -32,6 +32,7 @@ HOSTS_OF: t.Mapping[str, str] = {
     "maintenance": BALANCERS,
     "postgres": DATABASES,
     "restore": ENGINES,
+    "restore_database": ENGINES,
     "upgrade": ENGINES,
     "rollout": ENGINES,
 }

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import typing as t
 
@@ -450,6 +451,29 @@ def test_a_login_that_was_changed_in_the_database_is_in_its_line() -> None:
     assert "LOGIN" not in sut.from_facts(observed(given)).text
     given["db1"]["results"]["database_login"] = {"changes": ["login ivy_0000000a: another password"]}
     assert "LOGIN OF THE ENGINES CHANGED: login ivy_0000000a: another password" in sut.from_facts(observed(given)).text
+
+
+def test_the_result_of_the_archive_is_in_the_line_of_the_database() -> None:
+    given = hosts()
+    results = given["db1"]["results"]
+
+    def shown(result: dict[str, t.Any]) -> str:
+        results["database_archive"] = result
+        return line(sut.from_facts(observed(given)).text, "db1")
+
+    def content(**values: t.Any) -> dict[str, t.Any]:
+        return {"content": base64.b64encode(json.dumps(values).encode()).decode()}
+
+    assert "rchive" not in shown({"skipped": True})
+    assert "ARCHIVE: NO BACKUP YET" in shown({"msg": "file not found"})
+    assert "ARCHIVE: UNKNOWN" in shown({"content": "%"})
+    assert "ARCHIVE: UNKNOWN" in shown(content(newest=1))
+    assert shown(content(newest="20260101-120000F", problem="", complete=2)).endswith(
+        ", archive 20260101-120000F, 2 backups"
+    )
+    failed = shown(content(newest="", problem="no \x1b[1mdisk", complete=0))
+    assert "ARCHIVE: LAST BACKUP FAILED: no" in failed
+    assert "\x1b" not in failed
 
 
 def test_services_that_do_not_respond_or_are_elsewhere() -> None:

@@ -996,6 +996,24 @@ def test_a_restore_is_an_operation_also_with_the_same_release() -> None:
     assert closed["history"][-1]["operation"] == "restore done"
 
 
+def test_a_restore_of_the_database_is_an_operation_and_its_reason_is_in_the_history() -> None:
+    done = after(change("opened", A), change("closed", A))
+    begin = change("opened", A, operation="restore_database", reason="to noon: cases deleted")
+    opened = after(begin, start=done)
+    assert opened["operation"]["name"] == "restore_database"
+    assert (opened["history"][-1]["operation"], opened["history"][-1]["reason"]) == (
+        "restore_database",
+        "to noon: cases deleted",
+    )
+    # The same command continues it.
+    assert after(begin, start=opened)["history"] == opened["history"]
+    with pytest.raises(NodeError, match=r"run ivy\.cluster\.restore_database again"):
+        after(change("opened", A), start=opened)
+    # It replaces nothing but the database, so it does not take an open rollout over, and a pin stays.
+    with pytest.raises(NodeError, match="Another operation is under way"):
+        after(begin, start=after(change("opened", B), start=done))
+
+
 def test_a_restore_replaces_a_pin_and_an_open_rollout() -> None:
     done = after(change("opened", A), change("closed", A))
     pinned = after(change("pinned", A, reason="freeze"), start=done)

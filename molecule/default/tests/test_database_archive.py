@@ -1,0 +1,179 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The archive of the database is switched on, restores a point in time, undoes that, and is switched off."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Lab, Run
+
+DIRECTORY = "/srv/ivy-archive"
+DATABASE = "AxonIvySystemDatabase"
+SETTINGS = "/etc/pgbackrest/conf.d/ivy-cluster.conf"
+PASSPHRASE = "a-passphrase-of-the-test"
+OPTIONS = f"""postgres_archive: true
+postgres_archive_directory: {DIRECTORY}
+postgres_archive_same_disk: true
+postgres_archive_passphrase: {PASSPHRASE}
+"""
+ROLE = """---
+- name: Set the database up
+  hosts: database_servers
+  gather_facts: false
+  become: true
+  tasks:
+    - name: Set the database up
+      ansible.builtin.include_role:
+        name: ivy.cluster.postgres
+"""
+FIRST_BACKUP_SECONDS = 300
+
+
+class Archive(NamedTuple):
+    """The archive, switched on by the role."""
+
+    lab: Lab
+    role: str
+    options: str
+
+    def sql(self, statement: str) -> str:
+        server = self.lab.host(self.lab.groups["database_servers"][0])
+        return str(server.check_output("psql -U postgres -d %s -tAc %s", DATABASE, statement)).strip()
+
+    def write(self, text: str) -> None:
+        self.sql(f"INSERT INTO note_of_the_archive VALUES ('{text}')")
+
+    def read(self) -> list[str]:
+        return self.sql("SELECT text FROM note_of_the_archive ORDER BY text").split()
+
+    def now(self) -> str:
+        """A time after what was written, and before what is written next."""
+        time.sleep(2)
+        found = self.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+        time.sleep(2)
+        return found
+
+    def restore(self, *arguments: str) -> Run:
+        options = ("-e", f"@{self.options}", "-e", "restore_database_reason=test")
+        return self.lab.playbook("playbooks/restore_database.yml", *options, *arguments)
+
+    def target(self, text: str, *arguments: str) -> Run:
+        return self.restore("-e", f"restore_database_target={text}", *arguments)
+
+
+@pytest.fixture(scope="module")
+def archive(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    directory: Path = tmp_path_factory.mktemp("archive")
+    (directory / "role.yml").write_text(ROLE, encoding="utf-8")
+    (directory / "options.yml").write_text(OPTIONS, encoding="utf-8")
+    made = Archive(lab, str(directory / "role.yml"), str(directory / "options.yml"))
+    server = lab.host(lab.groups["database_servers"][0])
+    yield made
+    kept = server.run(f"test -d {DIRECTORY}/backup").rc
+    run = lab.playbook(made.role).succeeded()
+    assert PASSPHRASE not in run.output
+    assert made.sql("SHOW archive_mode") == "off"
+    timer = "/etc/systemd/system/ivy-postgres-archive-full.timer"
+    server.check_output(f"test ! -e {SETTINGS} && test ! -e {timer}")
+    assert server.run(f"test -d {DIRECTORY}/backup").rc == kept
+    made.sql("DROP TABLE IF EXISTS note_of_the_archive")
+    server.check_output(f"rm -rf {DIRECTORY}")
+    assert lab.playbook(made.role).succeeded().changed() == []
+
+
+def test_1_nothing_is_restored_without_an_archive(lab: Lab, archive: Archive) -> None:
+    pids = lab.pids()
+    run = lab.playbook(
+        "playbooks/restore_database.yml",
+        *("-e", "restore_database_target=latest", "-e", "restore_database_reason=test"),
+    )
+    assert run.status != 0
+    assert "postgres_archive is false" in run.output
+    assert (run.changed(), lab.pids()) == ([], pids)
+
+
+def test_2_an_archive_on_the_disk_of_the_database_is_refused(lab: Lab, archive: Archive) -> None:
+    pids = lab.pids()
+    run = lab.playbook(archive.role, "-e", f"@{archive.options}", "-e", "postgres_archive_same_disk=false")
+    assert run.status != 0
+    assert "is on the file system of the database" in run.output
+    assert (run.changed(), lab.pids()) == ([], pids)
+
+
+def test_3_it_is_switched_on(lab: Lab, archive: Archive) -> None:
+    before = lab.pids("db1")
+    run = lab.playbook(archive.role, "-e", f"@{archive.options}", "--diff").succeeded()
+    assert PASSPHRASE not in run.output
+    # PostgreSQL has to restart for it, once.
+    assert lab.pids("db1") != before
+    before = lab.pids("db1")
+    assert lab.playbook(archive.role, "-e", f"@{archive.options}").succeeded().changed() == []
+    assert lab.pids("db1") == before
+    server = lab.host("db1")
+    assert server.check_output(f"stat -c %a:%U:%G {SETTINGS} {DIRECTORY}").split() == [
+        "640:root:postgres",
+        "750:postgres:postgres",
+    ]
+    lab.until(
+        lambda: server.run("test -e /var/lib/ivy-postgres-archive/status.json").rc == 0,
+        FIRST_BACKUP_SECONDS,
+        "the first backup has ended",
+    )
+    assert '"problem": ""' in server.check_output("cat /var/lib/ivy-postgres-archive/status.json")
+    status = lab.playbook("playbooks/status.yml", "-e", f"@{archive.options}").succeeded().output
+    assert re.search(r"archive \d{8}-\d{6}F, 1 backup", status), status[-3000:]
+    server.check_output("systemctl start ivy-postgres-archive@incr.service")
+    assert '"complete": 2' in server.check_output("cat /var/lib/ivy-postgres-archive/status.json")
+
+
+def test_4_a_time_that_cannot_be_restored_changes_nothing(lab: Lab, archive: Archive) -> None:
+    pids = lab.pids()
+    for target, problem in (
+        ("2099-01-01T00:00:00Z", "is in the future"),
+        ("2020-01-01T00:00:00Z", "is before the end of the oldest backup"),
+        ("yesterday", "is not a time with a time zone"),
+    ):
+        run = archive.target(target)
+        assert run.status != 0
+        assert problem in run.output
+        assert run.changed() == []
+    run = archive.target("latest", "-e", "restore_database_reason=", "--limit", "engine1,db1")
+    assert run.status != 0
+    assert "state the reason" in run.output
+    assert "This run leaves out engine2" in run.output
+    assert lab.pids() == pids
+
+
+def test_5_the_rows_of_the_time_are_back_and_the_restore_is_undone(lab: Lab, archive: Archive) -> None:
+    archive.sql("CREATE TABLE note_of_the_archive (text text)")
+    archive.write("first")
+    archive.write("second")
+    moment = archive.now()
+    archive.write("third")
+    archive.sql("DELETE FROM note_of_the_archive WHERE text = 'first'")
+    pids = lab.pids()
+    archive.target(moment, "--check", "--diff").succeeded()
+    assert (archive.read(), lab.pids()) == (["second", "third"], pids)
+
+    run = archive.target(moment).succeeded()
+
+    assert archive.read() == ["first", "second"]
+    assert not set(pids.values()) & set(lab.pids(*lab.nodes, "db1").values())
+    assert all(lab.info(node) is not None for node in lab.nodes)
+    found = re.search(r"restore_database_timeline=(\d+)", run.output)
+    assert found is not None, run.output[-3000:]
+    archive.write("fourth")
+
+    archive.restore("-e", "restore_database_target=latest", "-e", f"restore_database_timeline={found[1]}").succeeded()
+
+    assert archive.read() == ["second", "third"]
+    assert lab.host("db1").check_output("systemctl is-failed 'ivy-postgres-archive@*' | grep -c failed || true") == "0"
