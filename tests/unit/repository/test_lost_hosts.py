@@ -537,7 +537,7 @@ def test_an_upgrade_takes_its_steps_in_order_and_migrates_once(cluster: Cluster)
     assert [step for step in steps_of_run if step in wanted] == wanted
     assert ended.done("upgrade/migrate") == ["engine1"]
     assert ended.done("upgrade/stop") == ended.done("rollout/restart") == GROUPS["engine_nodes"]
-    # Once no engine can start any more, they are looked at for the last time.
+    # Once no engine can start any more, all of them are inspected again.
     names = [line.split()[0] for line in ended.log]
     last = names[names.index("rollout/begin_migration") + 1 : names.index("upgrade/migrate")]
     assert last == [*[proved[0]] * 3, proved[1]]

@@ -276,7 +276,7 @@ def test_the_lists_of_nodes_are_there_before_the_configuration(rendered: Path) -
 def test_each_limit_has_its_table_and_its_rule(rendered: Path) -> None:
     lines = configuration(rendered, "plain")
     text = "\n".join(lines)
-    assert lines.count("tcp-request connection reject if { sc0_conn_cur gt 500 }") == 2
+    assert lines.count("tcp-request connection reject if { sc0_conn_cur gt 400 }") == 2
     assert "deny_status 429" in text
     assert "Retry-After 10 if { sc1_http_req_rate gt 3000 }" in text
     assert "{ sc2_gpc1_rate gt 120 }" in text

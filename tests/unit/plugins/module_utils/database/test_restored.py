@@ -84,7 +84,7 @@ def test_an_engine_that_is_connected_keeps_its_database(monkeypatch: pytest.Monk
     assert found.content == {"ivy": "old", "ivy_restore": "new"}
 
 
-def test_a_database_that_engines_use_is_no_unused_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_engines_use_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Databases(monkeypatch, ivy="now")
     params = {"socket_directory": "/", "port": 1, "name": "ivy", "owner": "ivy", "state": "unused"}
     assert restored.call(params, False) == {"changed": False}
