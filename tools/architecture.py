@@ -80,6 +80,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "closed_words",
             "rotated_secrets",
             "server_settled",
+            "serving_problem",
         ),
         "back up": ("backup*", "restored_database", "point_in_time"),
         "probes": ("*_probe", "search_request", "connections_info", "deployments_info", "licence"),

@@ -18,6 +18,7 @@ from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts impor
     GROUPS,
     LEASE,
     REAL,
+    ROOT,
     SEQUENCE,
     SSH,
     SYSTEMCTL,
@@ -248,6 +249,24 @@ def test_engines_that_deploy_at_their_start_stop_together_and_start_one_after_an
         place.check_failed(place.run(engine_accept_downtime=True), "The engine did not pass the gate with it.")
         assert place.files() == before
         assert place.applications == {"shop.zip": digest}
+
+
+@pytest.mark.parametrize("place", [False], indirect=True)
+def test_a_node_that_could_not_be_brought_back_at_the_beginning_stays_out(place: Deployment) -> None:
+    """The deployment changes nothing of it, so it does not pass the gate."""
+    tasks = "roles/rollout/tasks/activate.yml"
+    place.cluster.write(place.cluster.collection / tasks, (ROOT / tasks).read_text(encoding="utf-8"))
+    place.cluster.write(place.directory / "unit/engine1", "inactive\n")
+    hold_record(place.cluster, desired_release=RELEASE, schema={"engine_version": "11.3.0"}, drained=["engine3"])
+    for balancer in GROUPS["load_balancers"]:
+        place.cluster.balancer(balancer, NODES, out={"engine3": "maint"})
+
+    ended = place.run(engine_applications=[])
+
+    assert ended.code == 0, ended.output
+    assert "start engine1" in place.turns(ended)
+    assert {place.cluster.requested(balancer)["engine3"] for balancer in GROUPS["load_balancers"]} == {"maint"}
+    assert recorded(place.cluster)["drained"] == ["engine3"]
 
 
 @pytest.mark.parametrize("place", [True], indirect=True)

@@ -15,7 +15,7 @@ import yaml
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
 from ansible_collections.ivy.cluster.tests.unit.repository import test_lost_hosts as runs
 
-A = "a" * 32
+A, B = "a" * 32, "b" * 32
 STEPS = (
     "rollout/prepare_restart",
     "rollout/prepare_undrain",
@@ -23,6 +23,9 @@ STEPS = (
     "rollout/plan_drain",
     "rollout/set_aside",
     "rollout/bring_back",
+    "rollout/require_allowed_release",
+    "restore/go_live",
+    "restore/let_users_in",
 )
 GATHER = """
 - name: Read the record
@@ -32,11 +35,30 @@ GATHER = """
   ansible.builtin.set_fact:
     rollout_node: {engine: {unit: {active: active}}, record: "{{ __gathered.record }}"}
 """
+# What an engine runs is in a file, if it is not the release of the cluster.
+ENGINE_INFO = """
+import json
+import os
+from ansible.plugins.action import ActionBase
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        host = self._low_level_execute_command("echo $FAKE_HOST")["stdout"].strip()
+        release = "RELEASE"
+        if os.path.exists("DIRECTORY/running_" + host):
+            with open("DIRECTORY/running_" + host) as stream:
+                release = stream.read()
+        with open("DIRECTORY/share/record.json") as stream:
+            return {"changed": False, "engine": {"running": {"release": release}}, "record": json.load(stream)}
+""".replace("RELEASE", A)
 OPTIONS: dict[str, t.Any] = {
     "rollout_plan": None,
     "rollout_required": None,
     "rollback_choice": {"release": A},
     "drain_reason": "a new disk",
+    "restore_reason": "",
+    "ivy_engine_unit": "ivy.service",
+    "ivy_engine_roots": {},
+    "ivy_known_secrets": [],
 }
 
 
@@ -49,6 +71,9 @@ def cluster(tmp_path: Path) -> runs.Cluster:
         made.collection / "roles/rollout/tasks/gather.yml",
         GATHER.replace("LOCATION", yaml.safe_dump({**location, "state": "read"}, default_flow_style=True, width=1000)),
     )
+    made.write(made.collection / "plugins/action/engine_info.py", ENGINE_INFO)
+    variables = "roles/restore/vars/main/internal.yml"
+    made.write(made.collection / variables, (runs.ROOT / variables).read_text("utf-8"))
     change(made, "opened", release=A)
     change(made, "closed", release=A, nodes={})
     return made
@@ -188,6 +213,73 @@ def test_a_run_that_rolls_nothing_out_brings_its_own_nodes_back(cluster: runs.Cl
     found = record_of(cluster)
     assert (found["drained"], found["lease"]) == ([], None)
     assert set(cluster.requested("lb1").values()) == {"ready"}
+
+
+# All of them bring a node back in the same way.
+STALE = runs.cases(
+    ("backup.yml", {}), more=(("drain.yml", {"drain_nodes": "engine2"}), ("deploy.yml", NOTHING_TO_DEPLOY))
+)
+
+
+@pytest.mark.parametrize(("playbook", "more"), STALE)
+def test_a_node_whose_engine_kept_running_with_a_replaced_release_stays_out(
+    cluster: runs.Cluster, playbook: str, more: dict[str, t.Any]
+) -> None:
+    """It was left out of a rollout that is closed, because SSH did not reach it."""
+    change(cluster, "drained", drained=["engine3"])
+    nodes = runs.GROUPS["engine_nodes"]
+    for balancer in runs.GROUPS["load_balancers"]:
+        cluster.balancer(balancer, nodes, out={"engine3": "maint"})
+    cluster.write(cluster.directory / "running_engine3", B)
+
+    ended = cluster.run(playbook, **OPTIONS, **more)
+
+    # The run itself goes on.
+    assert ended.code == 0, ended.output
+    assert [cluster.requested(balancer)["engine3"] for balancer in runs.GROUPS["load_balancers"]] == ["maint", "maint"]
+    assert record_of(cluster)["drained"] == ["engine3"]
+    message = " ".join(ended.output.split())
+    assert f"engine3 runs release {B}, and the cluster record wants {A}, so no balancer may use it. Run: " in message, (
+        ended.output
+    )
+    assert "rollout.yml" in message.partition("so no balancer may use it. ")[2].partition("PLAY")[0]
+    assert "Run afterwards" not in message
+
+    if runs.EVERY_CASE and playbook == "backup.yml":
+        (cluster.directory / "running_engine3").unlink()
+        ended = cluster.run(playbook, **OPTIONS, **more)
+        assert ended.code == 0, ended.output
+        assert record_of(cluster)["drained"] == []
+        assert cluster.requested("lb1") == dict.fromkeys(nodes, "ready")
+
+
+def test_go_live_lets_users_in_where_no_operator_keeps_them_out_and_the_release_is_allowed(
+    cluster: runs.Cluster,
+) -> None:
+    nodes = runs.GROUPS["engine_nodes"]
+    change(cluster, "node_drained", node="engine2", operation="drain", reason="a new disk")
+    change(cluster, "isolated")
+    for balancer in runs.GROUPS["load_balancers"]:
+        cluster.balancer(balancer, nodes, out=dict.fromkeys(nodes, "maint"))
+    cluster.write(cluster.directory / "running_engine3", B)
+
+    ended = cluster.run("go_live.yml", **OPTIONS)
+
+    # As with a node that is not healthy.
+    assert ended.code != 0
+    message = " ".join(ended.output.split())
+    assert f"the others are in use: engine3 runs release {B}, and the cluster record wants {A}" in message, ended.output
+    assert "An operator has drained engine2" in message
+    assert cluster.requested("lb2") == {"engine1": "ready", "engine2": "maint", "engine3": "maint"}
+    assert record_of(cluster)["isolated"]
+
+    (cluster.directory / "running_engine3").unlink()
+    ended = cluster.run("go_live.yml", **OPTIONS)
+    assert ended.code == 0, ended.output
+    assert cluster.requested("lb2") == {"engine1": "ready", "engine2": "maint", "engine3": "ready"}
+    found = record_of(cluster)
+    assert found["isolated"] is None
+    assert list(found["drained_nodes"]) == ["engine2"]
 
 
 @pytest.mark.parametrize("isolated", [True, False])

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import typing as t
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import jinja2
 import yaml
 from ansible.plugins.filter import core, mathstuff
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import balancer_nodes
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import allowed_release, balancer_nodes
 
 TASKS = Path(__file__).resolve().parents[3] / "roles/rollout/tasks"
 _ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
@@ -39,6 +40,9 @@ _ENVIRONMENT.filters.update(
         "extract": core.extract,
         "flatten": core.flatten,
         "ivy.cluster.server_settled": balancer_nodes.settled,
+        "ivy.cluster.serving_problem": lambda found, node, cluster: allowed_release.problem(
+            found, node, cluster, found["now"]
+        ),
     }
 )
 
@@ -134,6 +138,29 @@ def is_settled(listed: bool, serves: bool, maintenance: bool) -> bool:
     state = {"servers": [server("other", True, False), *([server("node", serves, maintenance)] if listed else [])]}
     task = task_of("await_balancers", "Wait until every balancer lists the node and has it up")
     return bool(value(task["until"], {"inventory_hostname": "node", "__rollout_balancer_state": state}))
+
+
+def may_serve(name: str, running: str | None, record: t.Mapping[str, t.Any], now: float) -> bool:
+    """Whether the balancers may use the node again."""
+    if not _asks_for_the_release():
+        return True
+    task = task_of("require_allowed_release", "Fail if the cluster record does not allow the release that runs")
+    given: dict[str, t.Any] = {
+        "inventory_hostname": name,
+        "ivy_cluster_name": record["cluster"],
+        "__rollout_before_use": {"engine": {"running": {"release": running}}, "record": record, "now": now},
+    }
+    for one, text in task["vars"].items():
+        given[one] = value(text, given)
+    return not value(task["when"], given)
+
+
+@functools.cache
+def _asks_for_the_release() -> bool:
+    """Whether the step that lets the balancers use a node begins with that."""
+    tasks = yaml.safe_load((TASKS / "put_back.yml").read_text(encoding="utf-8"))
+    before = itertools.takewhile(lambda task: "ivy.cluster.balancer_server" not in task, tasks)
+    return any(task.get("ansible.builtin.include_tasks") == "require_allowed_release.yml" for task in before)
 
 
 @functools.cache

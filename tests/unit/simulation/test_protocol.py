@@ -151,6 +151,10 @@ def gate_is_skipped(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(role, "plan", lambda *found: real(*found)._replace(gate=False))
 
 
+def any_release_serves(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(role, "may_serve", lambda *_found: True)
+
+
 FAULTS = [
     Fault("the lease is not checked", no_check),
     Fault("the lease is taken from anybody", no_refusal),
@@ -159,6 +163,7 @@ FAULTS = [
     Fault("nodes that are left out stay in the balancers", absent_stay),
     Fault("a node that no balancer lists passes", unlisted_passes),
     Fault("a run after a failed gate skips the gate", gate_is_skipped),
+    Fault("a node that kept running with a replaced release is brought back", any_release_serves),
     Fault("an engine is stopped while users are on it", nothing, ("not drained",)),
     Fault("a run takes a lease that it has lost again", nothing, ("taken twice",)),
     Fault("a release that others have rolled out since is not noticed", nothing, ("not compared",)),
@@ -193,7 +198,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(
         controller=st.integers(0, 2),
-        operation=st.sampled_from(["site", "rollback"]),
+        operation=st.sampled_from(["site", "rollback", "backup"]),
         release=st.sampled_from(RELEASES),
         left_out=st.frozensets(st.sampled_from(NODES), max_size=1),
         reason=st.sampled_from(["", "", "it hangs"]),

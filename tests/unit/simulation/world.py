@@ -27,6 +27,9 @@ START = 1_800_000_000.0
 # What the role rollout compares before it takes the lease: __rollout_record_parts.
 PARTS = ("desired_release", "operation", "pin", "schema", "applications", "drained")
 
+# A run that rolls nothing out: it has the lease, and brings nodes back that another run has left out of the balancers.
+BACKUP = "backup"
+
 Steps = t.Generator[None, None, None]
 
 
@@ -87,7 +90,7 @@ class Run:
         self.wanted: str | None = None
         self.has_taken = False
         self.last: record.Change | None = None
-        self.steps = self._rollout()
+        self.steps = self._backup() if operation == BACKUP else self._rollout()
 
     # --- one task each
 
@@ -172,13 +175,46 @@ class Run:
         record.check(self.world.record, self.run_id)
         node.maintenance = maintenance
 
+    def _use(self, node: Node) -> None:
+        """Let the balancer use the node again."""
+        if not role.may_serve(node.name, node.running, self.world.record, self.world.now):
+            raise Lost
+        self._balancer(node, maintenance=False)
+
     def _await_balancer(self, node: Node) -> None:
         if not role.is_settled(node.listed, node.powered and node.running is not None, node.maintenance):
             raise Lost
-        if not node.up:
+        # Another run may have taken it out since.
+        if not node.up and (self.world.lease() or {}).get("run_id") == self.run_id:
             raise Violation(f"{node.name} passed, but the balancer does not use it")
 
     # --- the playbook
+
+    def _backup(self) -> Steps:
+        """It goes on without a node that has to stay out."""
+        self._gather()
+        yield
+        if self.world.new:
+            raise Lost
+        self._take_first()
+        yield
+        for node in self.nodes:
+            if node.name in self.world.record["drained"] and self._reaches(node):
+                yield from self._bring_back(node)
+        self._change("released")
+
+    def _bring_back(self, node: Node) -> Steps:
+        """Its gate compares what runs with what the node was given last."""
+        yield
+        if node.running is None or node.running != node.applied or node.bad:
+            return
+        self._renew(node)
+        try:
+            self._use(node)
+        except Lost:
+            return
+        yield
+        self._renew(node, "undrained")
 
     def _rollout(self) -> Steps:
         world = self.world
@@ -258,6 +294,8 @@ class Run:
                 yield from self._gate(node)
             yield
             self._renew(node, "passed")
+            # Without a restart, it counts as passed.
+            self.world.gated[node.name] = self.release
         else:
             yield from self._restart(node)
         if node.name in self.world.record["drained"]:
@@ -265,7 +303,7 @@ class Run:
             self._reach(node)
             if node.running != self.release:
                 raise Lost
-            self._balancer(node, maintenance=False)
+            self._use(node)
             yield
             self._renew(node, "undrained")
 
@@ -293,6 +331,8 @@ class Run:
             self._renew(node)
             yield
             self._reach(node)
+            # As with the balancer.
+            record.check(self.world.record, self.run_id)
             node.enabled = True
             self.world.start(node)
             yield from self._gate(node)
@@ -302,7 +342,7 @@ class Run:
             raise
         if node.name in self.world.record["drained"]:
             yield
-            self._balancer(node, maintenance=False)
+            self._use(node)
             yield
             self._renew(node, "undrained")
         yield
@@ -323,7 +363,7 @@ class Run:
         self.world.start(node)
         if node.running != before or node.name not in self.world.record["drained"]:
             return
-        self._balancer(node, maintenance=False)
+        self._use(node)
         yield
         self._renew(node, "undrained")
 
@@ -614,7 +654,7 @@ def repair(world: World, node: Node) -> None:
 
 
 def begin(world: World, choose: random.Random, controller: int) -> None:
-    operation = choose.choice(("site", "site", "rollback"))
+    operation = choose.choice(("site", "site", "rollback", BACKUP))
     left_out = frozenset(name for name in world.nodes if choose.random() < 0.1)
     reason = "it hangs" if choose.random() < 0.1 else ""
     world.begin(controller, operation, choose.choice(RELEASES), left_out, reason, choose.random() < 0.3)
