@@ -168,8 +168,9 @@ class Balancer:
         return server_state.find_servers(self.runtime, self.request(name))
 
     def request(self, name: str, **more: t.Any) -> server_state.Request:
-        files = {"state_file": self.states, "configuration_file": str(self.directory / "haproxy.cfg")}
-        return server_state.Request(name, closed_file=self.closed, **files, **more)
+        configuration = str(self.directory / "haproxy.cfg")
+        more.update(closed_file=self.closed, state_file=self.states, configuration_file=configuration)
+        return server_state.Request(name, **more)
 
     def set(self, name: str, **more: t.Any) -> bool:
         return server_state.changes(*server_state.apply(self.runtime, self.request(name, **more), check=False))
