@@ -78,6 +78,8 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "*_node_problems",
             "maintenance_words",
             "closed_words",
+            "kept_out_nodes",
+            "kept_out_changes",
             "rotated_secrets",
             "server_settled",
             "serving_problem",

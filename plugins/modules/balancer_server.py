@@ -11,8 +11,8 @@ short_description: Drains a server of a running HAProxy, takes it out, or lets H
 version_added: 0.1.0
 description:
   - Sets state, weight and persistence of the server in every backend that lists it, through HAProxy's runtime socket,
-    and waits for the effect if O(wait_for) names one. The role C(haproxy) preserves what is set over reloads and
-    restarts.
+    and waits for the effect if O(wait_for) names one. What is set is saved at once, so that it outlives reloads,
+    restarts and crashes of HAProxy that the role C(haproxy) has set up.
   - Acts on one load balancer. Run it on each of them.
   - Only what can be set counts as changed, never the number of requests, and never the end of a session.
 options:
@@ -86,6 +86,14 @@ options:
     description: The list of the nodes whose cookie is ignored, which HAProxy has loaded.
     type: path
     default: /var/lib/haproxy/closed-nodes
+  state_file:
+    description: The file from which HAProxy loads the states of its servers at a start. They are saved there.
+    type: path
+    default: /var/lib/haproxy/server-state
+  configuration:
+    description: HAProxy's configuration. The states are saved with its addresses and ports.
+    type: path
+    default: /etc/haproxy/haproxy.cfg
   timeout:
     description: Maximum number of seconds to wait for an answer of HAProxy.
     type: float
@@ -208,6 +216,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.runtime_socket
     RuntimeSocket,
     RuntimeSocketError,
 )
+from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.saved_states import CONFIGURATION_FILE, STATE_FILE
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "name": {"type": "str", "required": True},
@@ -223,6 +232,8 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "at_deadline": {"type": "str", "choices": ["fail", "continue", "close"], "default": "fail"},
     "socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
     "closed_nodes_file": {"type": "path", "default": CLOSED_NODES_FILE},
+    "state_file": {"type": "path", "default": STATE_FILE},
+    "configuration": {"type": "path", "default": CONFIGURATION_FILE},
     "timeout": {"type": "float", "default": 10},
 }
 _WAITS = {
@@ -246,6 +257,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
         backend=params["backend"],
         must_exist=params["must_exist"],
         closed_file=params["closed_nodes_file"],
+        state_file=params["state_file"],
+        configuration_file=params["configuration"],
     )
     before, after = server_state.apply(runtime, request, module.check_mode)
     result: dict[str, object] = {"changed": server_state.changes(before, after), "servers": after}

@@ -182,7 +182,7 @@ RUNNING = (
         "lb1",
         "rm /var/lib/haproxy/server-state",
         "stat -c '%a %U:%G' /var/lib/haproxy/server-state",
-        "Create empty files of saved states",
+        "Create the files of saved states",
     ),
     released("db1", "postgresql-15"),
     removed("db1", "logrotate"),

@@ -9,10 +9,9 @@ reload, a restart and a crash of HAProxy.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
-from .new_file import create_file
+from .new_file import replace_file
 from .runtime_socket import RuntimeSocket, RuntimeSocketError
 
 CLOSED_NODES_FILE = "/var/lib/haproxy/closed-nodes"
@@ -91,13 +90,8 @@ def entries(answer: str) -> list[tuple[str, str]]:
 
 def write_list(path: str, lines: Sequence[str]) -> None:
     """Write the file of a list, complete or not at all."""
-    temporary = f"{path}.new"
     try:
-        with create_file(temporary) as stream:
-            stream.write("".join(f"{line}\n" for line in lines))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        replace_file(path, "".join(f"{line}\n" for line in lines))
     except OSError as error:
         raise RuntimeSocketError(
             f"{path} cannot be written ({error.strerror}). No rule of HAProxy was changed."

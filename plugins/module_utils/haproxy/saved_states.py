@@ -5,11 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import ipaddress
 import os
+import time
+import typing as t
 
-from .new_file import create_file
+from .new_file import replace_file
 from .runtime_socket import RuntimeSocket, RuntimeSocketError
+
+STATE_FILE = "/var/lib/haproxy/server-state"
+CONFIGURATION_FILE = "/etc/haproxy/haproxy.cfg"
+# Whoever has the lock asks HAProxy once and writes a file.
+_LOCK_SECONDS = 20.0
+_LOCK_POLL_SECONDS = 0.05
 
 
 def parse_configured_servers(configuration: str) -> dict[tuple[str, str], tuple[str, str]]:
@@ -68,18 +78,50 @@ def _is_address(text: str) -> bool:
 
 def save_server_states(socket_path: str, configuration_path: str, target: str) -> None:
     """Write the states for HAProxy's next start or reload. If no process answers, the states saved before remain."""
+    with _locked(target):
+        try:
+            states = RuntimeSocket(socket_path).command("show servers state")
+        except RuntimeSocketError:
+            with open(target, encoding="utf-8") as stream:
+                states = stream.read()
+        _write(states, configuration_path, target)
+
+
+def save_changed_states(runtime: RuntimeSocket, configuration_path: str, target: str) -> None:
+    """Write the states that somebody has just set, so that they outlive a crash of HAProxy and a power loss."""
     try:
-        states = RuntimeSocket(socket_path).command("show servers state")
-    except RuntimeSocketError:
-        with open(target, encoding="utf-8") as stream:
-            states = stream.read()
+        with _locked(target):
+            _write(runtime.command("show servers state"), configuration_path, target)
+    except OSError as error:
+        raise RuntimeSocketError(
+            f"The states that were set in HAProxy at {runtime.path} cannot be saved in {target}, so it would forget "
+            f"them if it was killed: {error}. Fix the cause and run again."
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(target: str) -> t.Iterator[None]:
+    """Nobody else asks the process and writes the file. So the file has what the process answered last."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(f"{target}.lock", flags, 0o600)
+    try:
+        end = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(_LOCK_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write(states: str, configuration_path: str, target: str) -> None:
     if states.split("\n", 1)[0].strip() != "1":
         raise RuntimeSocketError(f"the server states have an unknown format. They begin with {states[:60]!r}")
     with open(configuration_path, encoding="utf-8") as stream:
         states = reconcile_server_states(states, stream.read())
-    temporary = target + ".new"
-    with create_file(temporary) as stream:
-        stream.write(states)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, target)
+    replace_file(target, states)

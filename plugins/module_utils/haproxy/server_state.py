@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from .node_lists import CLOSED_NODES_FILE, closed_nodes, set_closed
 from .runtime_socket import RuntimeSocket, RuntimeSocketError
+from .saved_states import CONFIGURATION_FILE, STATE_FILE, save_changed_states
 from .servers import describe_servers, parse_server_states, parse_statistics
 from .streams import UnderWay, under_way
 
@@ -43,6 +44,11 @@ class Request:
     backend: str | None = None
     must_exist: bool = True
     closed_file: str = CLOSED_NODES_FILE
+    state_file: str = STATE_FILE
+    configuration_file: str = CONFIGURATION_FILE
+
+    def sets_something(self) -> bool:
+        return (self.state, self.weight, self.ignore_cookie) != (None, None, None)
 
 
 @dataclass(frozen=True)
@@ -111,8 +117,26 @@ def apply(runtime: RuntimeSocket, request: Request, check: bool) -> tuple[list[S
             f"{request.name} is ready in {', '.join(ready)}, so its users would move at each request if its cookie was "
             "ignored. Drain it, too."
         )
-    if check or not changes(before, after):
+    if check or not before or not request.sets_something():
         return before, after
+    if changes(before, after):
+        _set(runtime, request, before, after)
+    # Also if nothing changed: an earlier run may have ended before it saved the states.
+    save_changed_states(runtime, request.configuration_file, request.state_file)
+    found = find_servers(runtime, request)
+    if _used(found) - _used(after):
+        raise RuntimeSocketError(
+            f"HAProxy at {runtime.path} uses {request.name}, which was taken out. It may have been reloaded, or "
+            "somebody else may have changed it, in the same moment. Run again."
+        )
+    return before, found
+
+
+def _used(servers: Sequence[Server]) -> set[str]:
+    return {server["backend"] for server in servers if server["admin_state"] == "ready"}
+
+
+def _set(runtime: RuntimeSocket, request: Request, before: Sequence[Server], after: Sequence[Server]) -> None:
     ignored = {server["cookie_ignored"] for server in after}
     if ignored == {False}:
         set_closed_if_loaded(runtime, request)
@@ -125,7 +149,6 @@ def apply(runtime: RuntimeSocket, request: Request, check: bool) -> tuple[list[S
     # While a server is ready, its cookie must not be ignored: its users would move at each request.
     if True in ignored:
         set_closed(runtime, request.name, True, request.closed_file)
-    return before, find_servers(runtime, request)
 
 
 def set_closed_if_loaded(runtime: RuntimeSocket, request: Request) -> None:

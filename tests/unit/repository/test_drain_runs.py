@@ -22,6 +22,7 @@ STEPS = (
     "rollout/require_closed",
     "rollout/plan_drain",
     "rollout/set_aside",
+    "rollout/keep_out",
     "rollout/bring_back",
     "rollout/require_allowed_release",
     "restore/go_live",

@@ -174,8 +174,8 @@ _SHOWN = {
     ): "directories and times in units that everybody can read",
     (
         "haproxy/tasks/write_configuration.yml",
-        "Create empty files of saved states, of closed and preferred nodes, and of the maintenance",
-    ): "nothing, or the number of a format",
+        "Create the files of saved states, of closed and preferred nodes, and of the maintenance",
+    ): "names and addresses of nodes, and addresses of administrators",
     ("haproxy/tasks/write_configuration.yml", "Write the error pages"): "the balancer sends them to everybody",
     ("postgres/tasks/configure.yml", "Map root to the administrator for the socket"): "a text of the role",
     ("postgres/tasks/install.yml", "Prevent the package from creating a cluster"): "a text of the role",

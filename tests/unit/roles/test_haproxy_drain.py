@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import collections
 import contextlib
+import dataclasses
 import gzip
 import hashlib
 import http.client
@@ -27,8 +28,14 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 
-from ansible_collections.ivy.cluster.plugins.module_utils.haproxy import node_lists, server_state
+from ansible_collections.ivy.cluster.plugins.module_utils.haproxy import (
+    maintenance,
+    node_lists,
+    saved_states,
+    server_state,
+)
 from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.runtime_socket import (
     RuntimeSocket,
     RuntimeSocketError,
@@ -57,6 +64,16 @@ PLAY = """
     - ansible.builtin.template:
         src: "{{ root }}/roles/haproxy/templates/haproxy.cfg.j2"
         dest: "{{ out }}/haproxy.cfg"
+    # What a new balancer begins with, in a cluster with nodes that are out, and while the service is in maintenance.
+    - ansible.builtin.include_tasks: first.yml
+      vars:
+        kind: first
+        rollout_kept_out: {engine1: {state: maint}, engine2: {state: drain}}
+        __haproxy_others: {results: [{unreachable: true}, {maintenance: null}, "{{ lb2 }}", {maintenance: "{{ lb3 }}"}]}
+        lb2: {maintenance: {active: false}}
+        lb3: {active: true, retry_after: 120, since: "2026-11-29T10:00:00Z", allowed_sources: [127.0.0.9/32]}
+    - ansible.builtin.include_tasks: first.yml
+      vars: {kind: empty}
 """
 
 
@@ -105,6 +122,7 @@ class Balancer:
         self.runtime = RuntimeSocket(str(directory / "admin.sock"))
         self.closed = str(directory / "closed-nodes")
         self.preferred = str(directory / "preferred-nodes")
+        self.states = str(directory / "state")
         self.maintenance = str(directory / "maintenance")
         self.sources = str(directory / "maintenance-sources")
         self.tls = ssl.create_default_context()
@@ -127,6 +145,20 @@ class Balancer:
                     subprocess.run([*HAPROXY[:-1], "kill", pid], check=True)
             self.process.wait()
 
+    def kill(self) -> None:
+        """End it as the kernel does without memory, or a power loss: it saves nothing."""
+        assert self.process is not None
+        pid = self.runtime.command("show info").partition("Pid:")[2].split()[0]
+        subprocess.run([*([] if HAPROXY == ["haproxy"] else HAPROXY[:-1]), "kill", "-KILL", pid], check=True)
+        self.process.wait()
+
+    def start_again(self) -> None:
+        """Start it as the unit does, which saves the states before that."""
+        configuration = str(self.directory / "haproxy.cfg")
+        saved_states.save_server_states(self.runtime.path, configuration, self.states)
+        self.process = subprocess.Popen([*HAPROXY, "-q", "-db", "-f", configuration])
+        wait_until(lambda: alive(self), "HAProxy answers")
+
     def answers(self) -> bool:
         with contextlib.suppress(RuntimeSocketError):
             return all(server["up"] for name in NODES for server in self.servers(name))
@@ -136,7 +168,9 @@ class Balancer:
         return server_state.find_servers(self.runtime, self.request(name))
 
     def request(self, name: str, **more: t.Any) -> server_state.Request:
-        return server_state.Request(name, closed_file=self.closed, **more)
+        configuration = str(self.directory / "haproxy.cfg")
+        more.update(closed_file=self.closed, state_file=self.states, configuration_file=configuration)
+        return server_state.Request(name, **more)
 
     def set(self, name: str, **more: t.Any) -> bool:
         return server_state.changes(*server_state.apply(self.runtime, self.request(name, **more), check=False))
@@ -188,6 +222,15 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def first_files_task() -> str:
+    """The task of the role, with another ending for each kind."""
+    tasks = yaml.safe_load((ROOT / "roles/haproxy/tasks/write_configuration.yml").read_text(encoding="utf-8"))
+    (task,) = (task for task in tasks if "__haproxy_first_files" in str(task.get("loop")))
+    copy = task["ansible.builtin.copy"]
+    copy["dest"] += ".{{ kind }}"
+    return yaml.safe_dump([{**task, "ansible.builtin.copy": {name: copy[name] for name in ("content", "dest")}}])
+
+
 def render(directory: Path, port: int, engine_port: int) -> None:
     options = {
         "ansible_connection": "local",
@@ -231,6 +274,7 @@ def render(directory: Path, port: int, engine_port: int) -> None:
     (directory / "templates").symlink_to(ROOT / "roles/haproxy/templates")
     (directory / "hosts.yml").write_text(json.dumps({"all": {"vars": options, "children": groups}}), encoding="utf-8")
     (directory / "play.yml").write_text(PLAY, encoding="utf-8")
+    (directory / "first.yml").write_text(first_files_task(), encoding="utf-8")
     shutil.copy(ROOT / "roles/haproxy/files/haproxy-sessions.lua", directory)
     (directory / "state").write_text("1\n", encoding="ascii")
     for name in ("closed-nodes", "preferred-nodes", "maintenance", "maintenance-sources"):
@@ -411,20 +455,96 @@ def test_users_prefer_the_nodes_that_have_restarted(balancer: Balancer) -> None:
     assert "engine3" in {balancer.ask()[0] for _time in range(9)}
 
 
-def test_the_lists_outlive_a_restart(balancer: Balancer) -> None:
+def test_what_is_set_outlives_a_crash(balancer: Balancer) -> None:
+    balancer.set("engine1", state="maint")
     balancer.set("engine2", state="drain", ignore_cookie=True)
     node_lists.set_preferred(balancer.runtime, ["engine3"], balancer.preferred)
-    states = balancer.runtime.command("show servers state")
-    balancer.stop()
-    # The role's unit saves it.
-    (balancer.directory / "state").write_text(states, encoding="ascii")
+    balancer.kill()
+    balancer.start_again()
 
-    balancer.process = subprocess.Popen([*HAPROXY, "-q", "-db", "-f", str(balancer.directory / "haproxy.cfg")])
-    wait_until(lambda: alive(balancer), "HAProxy answers")
-
-    (server,) = balancer.servers("engine2")
-    assert (server["admin_state"], server["cookie_ignored"]) == ("drain", True)
+    found = {name: balancer.servers(name)[0] for name in NODES}
+    assert {name: (server["admin_state"], server["cookie_ignored"]) for name, server in found.items()} == {
+        "engine1": ("maint", False),
+        "engine2": ("drain", True),
+        "engine3": ("ready", False),
+    }
     assert balancer.ask("engine2", user="a") == ("engine3", "engine3")
+    assert {balancer.ask()[0] for _time in range(6)} == {"engine3"}
+
+    # So does the end of it, and a weight.
+    balancer.set("engine3", weight=10)
+    for name in ("engine1", "engine2"):
+        balancer.set(name, state="ready")
+    balancer.kill()
+    balancer.start_again()
+    wait_until(balancer.answers, "every node is up")
+    assert [balancer.servers(name)[0]["requested_weight"] for name in NODES] == [100, 100, 10]
+
+
+def test_a_crash_brings_no_address_back_that_has_changed(balancer: Balancer) -> None:
+    balancer.set("engine2", state="maint")
+    configuration = balancer.directory / "haproxy.cfg"
+    text = configuration.read_text(encoding="utf-8")
+    port = balancer.servers("engine2")[0]["address"].rpartition(":")[2]
+    try:
+        configuration.write_text(text.replace(f"{NODES['engine2']}:{port}", f"127.0.0.9:{port}"), encoding="utf-8")
+        balancer.kill()
+        balancer.start_again()
+        (server,) = balancer.servers("engine2")
+        assert (server["admin_state"], server["address"]) == ("maint", f"127.0.0.9:{port}")
+    finally:
+        configuration.write_text(text, encoding="utf-8")
+
+
+def test_a_new_balancer_sends_nobody_to_a_node_that_is_out(balancer: Balancer) -> None:
+    balancer.stop()
+    begin_as_new(balancer, "first")
+    assert maintenance.saved(maintenance.Files(balancer.maintenance, balancer.sources)) == maintenance.Maintenance(
+        True, 120, ("127.0.0.9/32",), "2026-11-29T10:00:00Z"
+    )
+    for path in (balancer.maintenance, balancer.sources):
+        Path(path).write_text("", encoding="ascii")
+    balancer.start_again()
+    found = {name: balancer.servers(name)[0] for name in NODES}
+    assert {name: (server["admin_state"], server["cookie_ignored"]) for name, server in found.items()} == {
+        "engine1": ("maint", False),
+        "engine2": ("drain", True),
+        "engine3": ("ready", False),
+    }
+    assert {balancer.ask(node)[0] for node in (*NODES, None) for _time in range(3)} == {"engine3"}
+    for name in NODES:
+        balancer.set(name, state="ready")
+    wait_until(balancer.answers, "every node is up")
+    assert {balancer.ask(name)[0] for name in NODES} == set(NODES)
+
+
+def test_a_new_balancer_of_a_cluster_without_such_nodes_begins_with_empty_files(balancer: Balancer) -> None:
+    names = {Path(path).name: Path(f"{path}.empty").read_text(encoding="ascii") for path in files_of(balancer)}
+    header = names.pop("state").splitlines()
+    assert (header[0], header[1].split()[:2], len(header)) == ("1", ["#", "be_id"], 2)
+    assert set(names.values()) == {""}
+
+
+def files_of(balancer: Balancer) -> list[str]:
+    return [balancer.states, balancer.closed, balancer.preferred, balancer.maintenance, balancer.sources]
+
+
+def begin_as_new(balancer: Balancer, kind: str) -> None:
+    for path in files_of(balancer):
+        shutil.copy(f"{path}.{kind}", path)
+
+
+def test_a_state_that_cannot_be_saved_is_an_error(balancer: Balancer) -> None:
+    request = server_state.Request("engine2", "maint", closed_file=balancer.closed, state_file="/nowhere/state")
+    with pytest.raises(RuntimeSocketError, match="cannot be saved in /nowhere/state"):
+        server_state.apply(balancer.runtime, request, check=False)
+    # In check mode nothing is written.
+    assert server_state.apply(balancer.runtime, dataclasses.replace(request, state="ready"), check=True)
+    # The same again saves what was set, though nothing changes.
+    assert not balancer.set("engine2", state="maint")
+    balancer.kill()
+    balancer.start_again()
+    assert balancer.servers("engine2")[0]["admin_state"] == "maint"
 
 
 def alive(balancer: Balancer) -> bool:

@@ -25,6 +25,10 @@ class Balancer:
         self.socket = str(directory / "admin.sock")
         self.closed = str(directory / "closed")
         self.preferred = str(directory / "preferred")
+        self.states = directory / "states"
+        self.configuration = directory / "haproxy.cfg"
+        servers = "".join(f"    server engine{number} 192.0.2.2{number}:8080\n" for number in (1, 2))
+        self.configuration.write_text(f"backend engine_nodes\n{servers}", encoding="ascii")
         self.changing: list[str] = []
         self.bits = 0
         self.listener = socket.socket(socket.AF_UNIX)
@@ -77,6 +81,7 @@ def run(module: t.Any, capsys: pytest.CaptureFixture[str], **arguments: t.Any) -
 
 def server(balancer: Balancer, capsys: pytest.CaptureFixture[str], **arguments: t.Any) -> dict[str, t.Any]:
     more = {"name": "engine1", "socket": balancer.socket, "closed_nodes_file": balancer.closed}
+    more.update(state_file=str(balancer.states), configuration=str(balancer.configuration))
     return run(balancer_server, capsys, **more, **arguments)
 
 
@@ -93,7 +98,9 @@ def test_a_change_is_reported_with_its_difference(
     }
     assert result["moved_users"] == 4
     assert balancer.changing == ([] if check else ["set server engine_nodes/engine1 state drain"])
+    assert balancer.states.exists() is not check
     again = server(balancer, capsys, state="drain", _ansible_diff=True)
+    assert "engine_nodes engine1 192.0.2.21 8080 8 100 -\n" in balancer.states.read_text(encoding="ascii")
     assert again["changed"] is check
     assert ("diff" in again) is check
 

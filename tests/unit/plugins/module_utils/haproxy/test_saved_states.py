@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.haproxy import saved_states as sut
-from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.runtime_socket import RuntimeSocketError
+from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.runtime_socket import (
+    RuntimeSocket,
+    RuntimeSocketError,
+)
 
 HEADER = (
     "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight"
@@ -72,7 +77,8 @@ def test_states_are_saved_from_the_process(tmp_path: Path, haproxy: Callable[[An
     configuration.write_text(CONFIGURATION.replace("172.30.61.21:8081", "172.30.61.21:9090"))
     sut.save_server_states(str(tmp_path / "none.sock"), str(configuration), str(target))
     assert [line.split()[18] for line in target.read_text().splitlines() if " engine1 " in line] == ["9090"]
-    assert sorted(path.name for path in tmp_path.glob("server-state*")) == ["server-state"]
+    assert sorted(path.name for path in tmp_path.glob("server-state*")) == ["server-state", "server-state.lock"]
+    assert stat.S_IMODE((tmp_path / "server-state.lock").stat().st_mode) == 0o600
 
 
 def test_a_file_of_another_format_is_not_overwritten(tmp_path: Path) -> None:
@@ -81,3 +87,41 @@ def test_a_file_of_another_format_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(RuntimeSocketError, match="format"):
         sut.save_server_states(str(tmp_path / "none.sock"), "/dev/null", str(target))
     assert target.read_text() == "something else\n"
+
+
+def test_a_change_is_saved_only_from_the_process(tmp_path: Path) -> None:
+    target = tmp_path / "server-state"
+    target.write_text(STATES)
+    with pytest.raises(RuntimeSocketError, match="cannot be used"):
+        sut.save_changed_states(RuntimeSocket(str(tmp_path / "none.sock")), "/dev/null", str(target))
+    assert target.read_text() == STATES
+
+
+def test_whoever_saves_last_asks_the_process_after_the_others_have_written(
+    tmp_path: Path, haproxy: Callable[[Answers], str]
+) -> None:
+    """A change and a reload may save at the same time: the older answer must not replace the newer one."""
+    configuration, target = tmp_path / "haproxy.cfg", tmp_path / "server-state"
+    configuration.write_text(CONFIGURATION)
+    answers = {"show servers state": STATES}
+    path = haproxy(answers)
+    with open(f"{target}.lock", "w", encoding="ascii") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        saving = threading.Thread(target=sut.save_server_states, args=(path, str(configuration), str(target)))
+        saving.start()
+        # Whoever has the lock takes engine1 out.
+        answers["show servers state"] = STATES.replace(" engine1 172.30.61.21 2 8 ", " engine1 172.30.61.21 2 1 ")
+    saving.join()
+    assert " engine1 172.30.61.21 2 1 " in target.read_text()
+
+
+def test_a_lock_that_is_never_released_is_an_error(
+    tmp_path: Path, haproxy: Callable[[Answers], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sut, "_LOCK_SECONDS", 0.0)
+    runtime, target = RuntimeSocket(haproxy({"show servers state": STATES})), tmp_path / "server-state"
+    with open(f"{target}.lock", "w", encoding="ascii") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(RuntimeSocketError, match="cannot be saved in"):
+            sut.save_changed_states(runtime, "/dev/null", str(target))
+    assert not target.exists()

@@ -71,6 +71,19 @@ class HAProxy(RuntimeSocket):
         return "\n"
 
 
+@pytest.fixture(autouse=True)
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that HAProxy had got when the states were saved."""
+    found: list[list[str]] = []
+
+    def save(runtime: RuntimeSocket, _configuration: str, _target: str) -> None:
+        assert isinstance(runtime, HAProxy)
+        found.append(list(runtime.commands))
+
+    monkeypatch.setattr(sut, "save_changed_states", save)
+    return found
+
+
 def set_state(haproxy: HAProxy, name: str, check: bool = False, **more: t.Any) -> tuple[bool, list[sut.Server]]:
     request = sut.Request(name, closed_file=haproxy.closed_file or "/var/lib/haproxy/closed-nodes", **more)
     before, after = sut.apply(haproxy, request, check)
@@ -86,6 +99,26 @@ def test_a_server_is_taken_out_of_every_backend_and_used_again() -> None:
     assert not set_state(haproxy, "engine2", state="maint")[0]
     assert set_state(haproxy, "engine2", state="ready")[0]
     assert set(haproxy.states.values()) == {0}
+
+
+def test_what_was_set_is_saved(saved: list[list[str]]) -> None:
+    haproxy = HAProxy()
+    set_state(haproxy, "engine2", check=True, state="maint")
+    set_state(haproxy, "engine2")
+    set_state(haproxy, "engine9", state="maint", must_exist=False)
+    assert saved == []
+    set_state(haproxy, "engine2", state="maint")
+    # An earlier run may have ended before it saved the states.
+    set_state(haproxy, "engine2", state="maint")
+    assert saved == [["set server engine_nodes/engine2 state maint"]] * 2
+
+
+def test_a_reload_that_forgets_what_was_set_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    haproxy = HAProxy()
+    monkeypatch.setattr(sut, "save_changed_states", lambda *_files: haproxy.states.update({("api", "engine2"): 0}))
+    with pytest.raises(RuntimeSocketError, match="uses engine2, which was taken out"):
+        set_state(haproxy, "engine2", state="drain")
+    assert set_state(haproxy, "engine2", state="ready")[0]
 
 
 def test_a_backend_is_changed_alone() -> None:
