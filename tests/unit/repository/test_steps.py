@@ -136,7 +136,8 @@ def test_molecule_test_runs_the_same_actions_as_make(scenario: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(makefile.LONG))
-def test_a_variable_of_the_long_tests_is_read_by_a_test_and_documented(name: str) -> None:
+def test_a_variable_of_the_long_tests_is_read_and_documented(name: str) -> None:
     assert f"`{name}`" in (ROOT / "docs/long-tests.md").read_text(encoding="utf-8")
-    readers = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("molecule/**/*.py")]
-    assert any(f'environ.get("{name}"' in path.read_text(encoding="utf-8") for path in readers)
+    readers = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("molecule/**/*.py"), *ROOT.glob("tools/*.sh")]
+    forms = (f'environ.get("{name}"', f"${{{name}:-")
+    assert any(form in path.read_text(encoding="utf-8") for path in readers for form in forms)
