@@ -38,7 +38,9 @@ def program() -> ModuleType:
     return module
 
 
-def run(program: ModuleType, tmp_path: Path, status: int, output: str, info: str = INFO) -> tuple[int, dict[str, Any]]:
+def result_of(
+    program: ModuleType, tmp_path: Path, status: int, output: str, info: str = INFO
+) -> tuple[int, dict[str, Any]]:
     calls: list[list[str]] = []
 
     def answer(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -55,7 +57,7 @@ def run(program: ModuleType, tmp_path: Path, status: int, output: str, info: str
 
 
 def test_a_backup_is_recorded(program: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ended, values = run(program, tmp_path, 0, "")
+    ended, values = result_of(program, tmp_path, 0, "")
     assert (ended, values["problem"], values["newest"], values["complete"]) == (0, "", "20260102-120000F", 2)
     assert (values["newest_time"], values["size"]) == (1767355200, 2000)
     metrics = (tmp_path / "ivy_database_archive.prom").read_text(encoding="utf-8").splitlines()
@@ -66,7 +68,7 @@ def test_a_backup_is_recorded(program: ModuleType, tmp_path: Path, capsys: pytes
 
 @pytest.mark.parametrize("info", [INFO, "", "[]", "null"])
 def test_a_failure_is_recorded(program: ModuleType, tmp_path: Path, info: str) -> None:
-    ended, values = run(program, tmp_path, 45, "x" * 9000 + " ERROR: [045]:\n no disk", info)
+    ended, values = result_of(program, tmp_path, 45, "x" * 9000 + " ERROR: [045]:\n no disk", info)
     assert ended == 1
     assert values["problem"].endswith("ERROR: [045]: no disk")
     assert len(values["problem"]) <= 500
