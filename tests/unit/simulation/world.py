@@ -654,7 +654,7 @@ def repair(world: World, node: Node) -> None:
 
 
 def begin(world: World, choose: random.Random, controller: int) -> None:
-    operation = choose.choice(("site", "site", "rollback", BACKUP))
+    operation = choose.choice(("site", "site", "site", "rollback", "rollback", BACKUP))
     left_out = frozenset(name for name in world.nodes if choose.random() < 0.1)
     reason = "it hangs" if choose.random() < 0.1 else ""
     world.begin(controller, operation, choose.choice(RELEASES), left_out, reason, choose.random() < 0.3)
