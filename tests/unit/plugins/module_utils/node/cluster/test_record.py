@@ -1051,7 +1051,7 @@ def test_a_restore_that_has_restored_the_database_does_not_begin_again() -> None
     )
     assert passed["operation"]["database"] == restored["operation"]["database"]
     for begin in (begin_database(), begin_database("latest")):
-        with pytest.raises(NodeError, match="was restored to 2027-01-15T07:00:00Z on timeline 1 at .* already"):
+        with pytest.raises(NodeError, match=r"was restored to 2027-01-15T07:00:00Z on timeline 1 at .* already"):
             after(begin, start=passed)
     anew = after(begin_database("latest", anew=True), start=passed)
     assert anew["operation"]["database"] == {**part, "target": "latest"}
