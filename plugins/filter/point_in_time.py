@@ -48,7 +48,7 @@ options:
     description: The timeline to follow. Empty follows the one of the database server.
     type: str
     default: ""
-  anew:
+  repeat:
     description: Whether the database is restored although the open operation has done it already.
     type: bool
     default: false
@@ -75,7 +75,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.point_in_time import Archive, Wish, choose
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.point_in_time import Archive, Request, choose
 
 
 def point_in_time(
@@ -87,12 +87,12 @@ def point_in_time(
     timelines: object = "",
     databases: object = "",
     timeline: object = "",
-    anew: bool = False,
+    repeat: bool = False,
     others: bool = False,
     record: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     archive = Archive(str(info), float(str(now)), stanza, int(str(current or 0)), str(timelines), str(databases))
-    return choose(Wish(str(target), str(timeline), anew, others), archive, record)
+    return choose(Request(str(target), str(timeline), repeat, others), archive, record)
 
 
 class FilterModule:

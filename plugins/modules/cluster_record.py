@@ -164,10 +164,10 @@ options:
     description:
       - With O(state=opened) and C(restore_database), the C(target) to which the database is restored, the C(timeline)
         of PostgreSQL that is followed, and the one that is C(left). It fails if the open operation has
-        restored the database already, unless O(anew) is set.
+        restored the database already, unless O(repeat) is set.
       - With O(state=database_restored), the timeline that was C(begun).
     type: dict
-  anew:
+  repeat:
     description: With O(state=opened), whether the database is restored again in the same operation.
     type: bool
     default: false
@@ -441,7 +441,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "backup": _TEXT,
     "keep_open": {"type": "bool", "default": False},
     "database": {"type": "dict"},
-    "anew": {"type": "bool", "default": False},
+    "repeat": {"type": "bool", "default": False},
 }
 
 

@@ -219,7 +219,7 @@ def test_7_a_restore_that_was_interrupted_is_not_repeated(lab: Lab, archive: Arc
     archive.write("since")
     other = archive.target("latest")
     assert other.status != 0
-    assert "restore_database_anew=true" in other.output
+    assert "restore_database_repeat=true" in other.output
 
     archive.target(moment).succeeded()
 

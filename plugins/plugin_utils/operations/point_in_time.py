@@ -80,13 +80,13 @@ class Archive(t.NamedTuple):
     databases: str = ""
 
 
-class Wish(t.NamedTuple):
+class Request(t.NamedTuple):
     """The options."""
 
     target: str
     timeline: str = ""
     # Although the operation that is open has restored the database.
-    anew: bool = False
+    repeat: bool = False
     others: bool = False
 
 
@@ -240,11 +240,11 @@ def _already(part: t.Mapping[str, t.Any]) -> str:
         f"restore_database_target: the restore that is open has restored the database to {part['target']} at "
         f"{part['restored']}, and users may have worked since. Run with that target, which only starts the engines "
         "that are left. Restore another time afterwards; or, to throw away what users did since, now: "
-        "-e restore_database_anew=true"
+        "-e restore_database_repeat=true"
     )
 
 
-def choose(wish: Wish, archive: Archive, record: t.Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
+def choose(request: Request, archive: Archive, record: t.Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
     """The time for pgBackRest, the backup and the timeline; or the reason why there is none, as ``problem``.
 
     ``done`` if a run that was interrupted has restored the database, so that only engines are left to start.
@@ -261,9 +261,9 @@ def choose(wish: Wish, archive: Archive, record: t.Mapping[str, t.Any] | None = 
         "left": archive.current,
         "done": False,
         "others": names,
-        "others_problem": _others_problem(names, used, wish.others),
+        "others_problem": _others_problem(names, used, request.others),
     }
-    text = wish.target.strip()
+    text = request.target.strip()
     when = None if text == LATEST else moment(text)
     if text != LATEST and when is None:
         shown = f"{text} is not a time with a time zone" if text else "name the time to restore"
@@ -275,10 +275,10 @@ def choose(wish: Wish, archive: Archive, record: t.Mapping[str, t.Any] | None = 
     if wrong:
         return {**choice, "problem": f"The cluster record is damaged ({wrong})."}
     part = (operation.get("database") if operation.get("name") == OPERATION else None) or {}
-    # What is no number is reported with the other options.
-    named = wish.timeline if _TIMELINE.fullmatch(wish.timeline) else ""
+    # What is not a number is reported with the other options.
+    named = request.timeline if _TIMELINE.fullmatch(request.timeline) else ""
     same = part.get("target") == choice["words"] and named in ("", str(part["timeline"]))
-    if part.get("restored") and not wish.anew:
+    if part.get("restored") and not request.repeat:
         if not same:
             return {**choice, "problem": _already(part)}
         return {**choice, "done": True, "timeline": part["timeline"], "left": part["left"], "others_problem": ""}

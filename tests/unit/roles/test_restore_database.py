@@ -44,9 +44,9 @@ def test_the_record_knows_the_restore_before_engines_start_and_not_before_it_has
     assert recorded["when"] == "not ansible_check_mode"
     opened = tasks("stop")["Open the restore in the cluster record"]["ivy.cluster.cluster_record"]
     assert set(opened["database"]) == {"target", "timeline", "left"}
-    assert opened["anew"] == "{{ restore_database_anew | bool }}"
+    assert opened["repeat"] == "{{ restore_database_repeat | bool }}"
     check = tasks("inspect")["Check that the changes of the database reach the archive"]
-    assert "not __restore_database_again | bool or restore_database_anew | bool" in check["when"]
+    assert "not __restore_database_again | bool or restore_database_repeat | bool" in check["when"]
 
 
 def test_the_timeline_of_the_choice_is_followed_and_has_a_backup_afterwards() -> None:

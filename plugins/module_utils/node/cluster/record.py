@@ -334,7 +334,7 @@ class Change(t.NamedTuple):
     backup: str = ""
     keep_open: bool = False
     database: dict[str, t.Any] | None = None
-    anew: bool = False
+    repeat: bool = False
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
@@ -487,7 +487,7 @@ def _open(record: Record, change: Change) -> None:
 def _begin_database_restore(record: Record, change: Change, given: t.Mapping[str, t.Any]) -> None:
     operation = record["operation"] or {}
     known = operation.get("database")
-    part = database_restore.begun(known, given, change.anew)
+    part = database_restore.begun(known, given, change.repeat)
     if known == part:
         return
     record["operation"] = {**operation, "database": part}

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.point_in_time import (
     Archive,
-    Wish,
+    Request,
     choose,
     forks,
     moment,
@@ -50,7 +50,7 @@ def chosen(
 ) -> dict[str, Any]:
     stanza = {"name": "ivy", "archive": [{"id": "15-1"}], "backup": BACKUPS if backups is None else backups}
     archive = Archive(json.dumps([stanza]), now, "ivy", current, timelines, databases)
-    return choose(Wish(target, **(options or {})), archive, record)
+    return choose(Request(target, **(options or {})), archive, record)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_time_that_cannot_be_restored_is_refused(target: str, problem: str) ->
 )
 def test_without_a_complete_backup_nothing_can_be_restored(info: str) -> None:
     for target in ("latest", "2026-01-01T12:00:00Z"):
-        assert "no complete backup" in choose(Wish(target), Archive(info, NOW, "ivy"))["problem"]
+        assert "no complete backup" in choose(Request(target), Archive(info, NOW, "ivy"))["problem"]
 
 
 def test_a_time_at_which_the_database_was_that_of_another_engine_is_refused() -> None:
@@ -236,10 +236,10 @@ def test_timelines_are_read_from_their_files() -> None:
     assert forks("1\t0/1\tx", "15-1") == {}
 
 
-def interrupted(target: str, restored: str | None, timeline: str = "", anew: bool = False) -> dict[str, Any]:
+def interrupted(target: str, restored: str | None, timeline: str = "", repeat: bool = False) -> dict[str, Any]:
     part = {"target": "2026-01-01T13:30:00Z", "timeline": 1, "left": 1, "restored": restored}
     operation = {"name": "restore_database", "database": part}
-    options = {"timeline": timeline, "anew": anew}
+    options = {"timeline": timeline, "repeat": repeat}
     return chosen(target, timelines=FORKED, current=2, operation=operation, options=options)
 
 
@@ -253,9 +253,9 @@ def test_a_database_that_is_restored_is_not_restored_again() -> None:
     for target, timeline in (("latest", ""), ("2026-01-01T13:30:01Z", ""), ("2026-01-01T13:30:00Z", "2")):
         problem = interrupted(target, AT, timeline)["problem"]
         assert "has restored the database to 2026-01-01T13:30:00Z" in problem
-        assert "restore_database_anew=true" in problem
-    anew = interrupted("latest", AT, anew=True)
-    assert (anew["problem"], anew["done"], anew["timeline"], anew["left"]) == ("", False, 2, 2)
+        assert "restore_database_repeat=true" in problem
+    repeat = interrupted("latest", AT, repeat=True)
+    assert (repeat["problem"], repeat["done"], repeat["timeline"], repeat["left"]) == ("", False, 2, 2)
 
 
 def test_an_attempt_that_did_not_end_is_repeated_on_the_timeline_of_before() -> None:

@@ -1053,9 +1053,9 @@ def test_a_restore_that_has_restored_the_database_does_not_begin_again() -> None
     for begin in (begin_database(), begin_database("latest")):
         with pytest.raises(NodeError, match=r"was restored to 2027-01-15T07:00:00Z on timeline 1 at .* already"):
             after(begin, start=passed)
-    anew = after(begin_database("latest", anew=True), start=passed)
-    assert anew["operation"]["database"] == {**part, "target": "latest"}
-    assert anew["passed"] == {}
+    second = after(begin_database("latest", repeat=True), start=passed)
+    assert second["operation"]["database"] == {**part, "target": "latest"}
+    assert second["passed"] == {}
 
 
 def test_how_far_a_restore_of_the_database_came_belongs_to_that_operation() -> None:
