@@ -213,7 +213,7 @@ def test_after_an_undo_the_time_between_is_on_the_timeline_that_was_undone() -> 
         "begun": 3,
     }
     timelines = FORKED + "== 15-1/00000003.history\n1\t0/A000000\tno recovery target specified\n"
-    more = {"timelines": timelines, "current": 3, "history": [*RESTORES, undone]}
+    more: dict[str, Any] = {"timelines": timelines, "current": 3, "history": [*RESTORES, undone]}
     assert forked("2026-01-01T15:00:00Z", **more)["set"] == INCREMENTAL
     assert forked("2026-01-02T09:00:00Z", **more)["set"] == SECOND
     assert "restore_database_timeline=2" in forked("2026-01-03T09:00:00Z", **more)["problem"]
