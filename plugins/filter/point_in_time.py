@@ -9,8 +9,9 @@ version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Returns the time in pgBackRest's form, the backup to start from, and what was done to the cluster since, or the
-    reason why nothing can be restored as C(problem).
+  - Returns the time in pgBackRest's form, the backup to start from, the timeline to follow, and what was done to the
+    cluster since, or the reason why nothing can be restored as C(problem).
+  - C(done) says that an interrupted run has restored the database, so that only engines are left to start.
 positional: _input
 options:
   _input:
@@ -29,6 +30,32 @@ options:
     description: Name of pgBackRest's stanza.
     type: str
     required: true
+  current:
+    description: Timeline of the database server; V(0) if it does not answer.
+    type: int
+    default: 0
+  timelines:
+    description:
+      - The files in which PostgreSQL describes its timelines, from the archive. Before each of them a line with C(==)
+        and its name.
+    type: str
+    default: ""
+  databases:
+    description: The other databases of the server with their C(name) and C(clients), as JSON.
+    type: str
+    default: ""
+  timeline:
+    description: The timeline to follow. Empty follows the one of the database server.
+    type: str
+    default: ""
+  repeat:
+    description: Whether the database is restored although the open operation has done it already.
+    type: bool
+    default: false
+  others:
+    description: Whether the other databases of the server may be restored as well.
+    type: bool
+    default: false
   record:
     description: The cluster record.
     type: dict
@@ -48,13 +75,24 @@ _value:
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.point_in_time import choose
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.point_in_time import Archive, Request, choose
 
 
 def point_in_time(
-    target: object, info: object, now: object, stanza: str, record: t.Mapping[str, t.Any] | None = None
+    target: object,
+    info: object,
+    now: object,
+    stanza: str,
+    current: object = 0,
+    timelines: object = "",
+    databases: object = "",
+    timeline: object = "",
+    repeat: bool = False,
+    others: bool = False,
+    record: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
-    return choose(str(target), str(info), float(str(now)), stanza, record)
+    archive = Archive(str(info), float(str(now)), stanza, int(str(current or 0)), str(timelines), str(databases))
+    return choose(Request(str(target), str(timeline), repeat, others), archive, record)
 
 
 class FilterModule:

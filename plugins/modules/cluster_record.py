@@ -73,6 +73,8 @@ options:
       - V(restored) takes from O(restored) what it contains about the data of the backup, the tables, the applications,
         the pin and the history, and keeps the lease, the open operation and the drained nodes.
       - V(isolated) records that no balancer may use a node, and V(live) that they may again.
+      - V(database_restored) records that the open C(restore_database) has restored the database, so that a run that
+        continues it does not restore it again.
     type: str
     choices:
       - read
@@ -98,6 +100,7 @@ options:
       - restored
       - isolated
       - live
+      - database_restored
     default: read
   release:
     description: ID of the release.
@@ -155,6 +158,17 @@ options:
     description:
       - With O(state=opened), whether an operation is opened although O(release) is the desired one already. It stays
         open until every node has passed the gate.
+    type: bool
+    default: false
+  database:
+    description:
+      - With O(state=opened) and C(restore_database), the C(target) to which the database is restored, the C(timeline)
+        of PostgreSQL that is followed, and the one that is C(left). It fails if the open operation has
+        restored the database already, unless O(repeat) is set.
+      - With O(state=database_restored), the timeline that was C(begun).
+    type: dict
+  repeat:
+    description: With O(state=opened), whether the database is restored again in the same operation.
     type: bool
     default: false
   run_id:
@@ -397,6 +411,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "restored",
             "isolated",
             "live",
+            "database_restored",
         ],
         "default": "read",
     },
@@ -425,6 +440,8 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "isolated": {"type": "bool", "default": False},
     "backup": _TEXT,
     "keep_open": {"type": "bool", "default": False},
+    "database": {"type": "dict"},
+    "repeat": {"type": "bool", "default": False},
 }
 
 
@@ -444,6 +461,7 @@ REQUIRED_IF = [
     ("state", "node_undrained", ("node",)),
     ("state", "restart_requested", ("restart",)),
     ("state", "restored", ("restored",)),
+    ("state", "database_restored", ("database",)),
 ]
 
 

@@ -153,7 +153,20 @@ def test_4_a_time_that_cannot_be_restored_changes_nothing(lab: Lab, archive: Arc
     assert lab.pids() == pids
 
 
-def test_5_the_rows_of_the_time_are_back_and_the_restore_is_undone(lab: Lab, archive: Archive) -> None:
+def test_5_databases_of_others_are_restored_only_if_that_is_accepted(lab: Lab, archive: Archive) -> None:
+    pids = lab.pids()
+    archive.sql("CREATE DATABASE others")
+    try:
+        run = archive.target("latest", "--check")
+        assert run.status != 0
+        assert "1 database of others: others" in run.output
+        assert lab.pids() == pids
+        archive.target("latest", "--check", "-e", "restore_database_others=true").succeeded()
+    finally:
+        archive.sql("DROP DATABASE others")
+
+
+def test_6_the_rows_of_the_time_are_back_and_the_restore_is_undone(lab: Lab, archive: Archive) -> None:
     archive.sql("CREATE TABLE note_of_the_archive (text text)")
     archive.write("first")
     archive.write("second")
@@ -176,4 +189,40 @@ def test_5_the_rows_of_the_time_are_back_and_the_restore_is_undone(lab: Lab, arc
     archive.restore("-e", "restore_database_target=latest", "-e", f"restore_database_timeline={found[1]}").succeeded()
 
     assert archive.read() == ["second", "third"]
+    # A full backup of the new timeline begins.
+    server = lab.host("db1")
+    lab.until(
+        lambda: server.run("systemctl is-active --quiet 'ivy-postgres-archive@*'").rc != 0,
+        FIRST_BACKUP_SECONDS,
+        "the backup after the restore has ended",
+    )
+    run = archive.target("latest", "--check", "-e", "restore_database_timeline=99")
+    assert run.status != 0
+    assert "the archive has no timeline 99" in run.output
     assert lab.host("db1").check_output("systemctl is-failed 'ivy-postgres-archive@*' | grep -c failed || true") == "0"
+
+
+def test_7_a_restore_that_was_interrupted_is_not_repeated(lab: Lab, archive: Archive) -> None:
+    moment = archive.now()
+    archive.write("gone")
+    # The last engine cannot start, so the run ends with the database restored and the first engine in use.
+    last = lab.host(lab.nodes[-1])
+    drop_in = "/run/systemd/system/axonivy-engine.service.d/99-test.conf"
+    content = "[Service]\\nExecStartPre=/bin/false\\nRestart=no\\n"
+    last.check_output(f"mkdir -p $(dirname {drop_in}) && printf '{content}' > {drop_in} && systemctl daemon-reload")
+    try:
+        assert archive.target(moment).status != 0
+    finally:
+        last.check_output(f"rm {drop_in} && systemctl daemon-reload")
+    assert "gone" not in archive.read()
+    pids = lab.pids(lab.nodes[0], "db1")
+    archive.write("since")
+    other = archive.target("latest")
+    assert other.status != 0
+    assert "restore_database_repeat=true" in other.output
+
+    archive.target(moment).succeeded()
+
+    assert "since" in archive.read()
+    assert lab.pids(lab.nodes[0], "db1") == pids
+    assert all(lab.info(node) is not None for node in lab.nodes)

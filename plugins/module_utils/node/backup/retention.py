@@ -18,7 +18,8 @@ def needed(record: t.Mapping[str, t.Any]) -> set[str]:
     """The backups that the operation under way may have to go back to: while it is open, it is the only way back."""
     migrating = (record.get("schema") or {}).get("migrating") or {}
     named = ((part or {}).get("backup") for part in (record.get("operation"), migrating))
-    return {backup for backup in named if backup}
+    # The record is data of the engine's user, and this part of it is not validated when it is read.
+    return {backup for backup in named if isinstance(backup, str) and backup}
 
 
 def removable(complete: t.Iterable[str], count: int, days: int, now: float, keep: t.Collection[str] = ()) -> list[str]:

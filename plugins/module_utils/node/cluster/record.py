@@ -22,7 +22,7 @@ from ..files.atomic import Tree, open_directory, read_at, write_at
 from ..files.errors import NodeError, PermanentError, mount_advice
 from ..files.manifest import check_id
 from ..store.store import timestamp
-from . import deployments, drained_nodes, memory
+from . import database_restore, deployments, drained_nodes, memory
 from . import lease as leases
 from .access import Access, access_for, acting_as
 
@@ -168,7 +168,7 @@ def _wrong(record: Record) -> str:
             leases.seconds(record["old_releases_until"])
         except (ValueError, OverflowError):
             return "old_releases_until is not a time"
-    return leases.problem(record["lease"])
+    return database_restore.problem(record["operation"]) or leases.problem(record["lease"])
 
 
 def _content(directory: str, uid: int, gid: int) -> dict[str, t.Any] | None:
@@ -333,6 +333,8 @@ class Change(t.NamedTuple):
     isolated: bool = False
     backup: str = ""
     keep_open: bool = False
+    database: dict[str, t.Any] | None = None
+    repeat: bool = False
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
@@ -435,7 +437,7 @@ def _open(record: Record, change: Change) -> None:
             )
         _remember(record, "take over", change, reason=take_over, from_owner=operation.get("owner"))
         record["operation"] = operation = {
-            **operation,
+            **{part: value for part, value in operation.items() if part != "database"},
             "name": change.operation,
             "owner": change.owner,
             "step": change.step,
@@ -478,6 +480,33 @@ def _open(record: Record, change: Change) -> None:
         record["engine_version"] = change.engine_version
     if change.backup and record["operation"] is not None and record["operation"].get("backup") != change.backup:
         record["operation"] = {**record["operation"], "backup": change.backup}
+    if change.database is not None and change.operation == RESTORE_DATABASE:
+        _begin_database_restore(record, change, change.database)
+
+
+def _begin_database_restore(record: Record, change: Change, given: t.Mapping[str, t.Any]) -> None:
+    operation = record["operation"] or {}
+    known = operation.get("database")
+    part = database_restore.begun(known, given, change.repeat)
+    if known == part:
+        return
+    record["operation"] = {**operation, "database": part}
+    # All engines stop.
+    record["passed"] = {}
+    if known:
+        _remember(record, change.operation, change, node=change.node, reason=change.reason)
+
+
+def _end_database_restore(record: Record, change: Change) -> None:
+    operation = record["operation"] or {}
+    known = operation.get("database") if operation.get("name") == RESTORE_DATABASE else None
+    if known and known["restored"]:
+        return
+    part = database_restore.ended(known, change.database or {}, timestamp(change.now))
+    begun = part.pop("begun")
+    record["operation"] = {**operation, "database": part}
+    numbers = {name: part[name] for name in ("target", "timeline", "left")}
+    _remember(record, "database restored", change, node=change.node, **numbers, begun=begun)
 
 
 def _require_engine_of_database(record: Record, change: Change) -> None:
@@ -759,6 +788,8 @@ def apply(record: Record, change: Change) -> Record:
         if change.restored is None:
             raise NodeError("restored_record: name the record in the backup.")
         _restore(new, change)
+    elif change.state == "database_restored":
+        _end_database_restore(new, change)
     elif change.state == "isolated":
         new["isolated"] = _isolation(new, change)
     elif change.state == "live":

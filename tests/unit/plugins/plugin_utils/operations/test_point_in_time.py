@@ -9,24 +9,48 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.point_in_time import choose, moment
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.point_in_time import (
+    Archive,
+    Request,
+    choose,
+    forks,
+    moment,
+    other_databases,
+)
 
 NOON = 1767268800  # 2026-01-01T12:00:00Z
 HOUR = 3600
 
 
-def backup(label: str, stop: int, **more: Any) -> dict[str, Any]:
-    return {"label": label, "timestamp": {"start": stop - 60, "stop": stop}, **more}
+def backup(label: str, stop: int, timeline: int = 1, position: str = "0/3000138", **more: Any) -> dict[str, Any]:
+    return {
+        "label": label,
+        "timestamp": {"start": stop - 60, "stop": stop},
+        "archive": {"start": f"{timeline:08X}0000000000000003", "stop": f"{timeline:08X}0000000000000003"},
+        "lsn": {"start": "0/3000028", "stop": position},
+        **more,
+    }
 
 
 FULL, INCREMENTAL = "20260101-120000F", "20260101-120000F_20260101-130000I"
-BACKUPS = [backup(INCREMENTAL, NOON + HOUR), backup(FULL, NOON)]
+BACKUPS = [backup(INCREMENTAL, NOON + HOUR, 1, "0/6000088"), backup(FULL, NOON)]
 NOW = NOON + 3 * HOUR
 
 
-def chosen(target: str, backups: list[dict[str, Any]] | None = None, **record: Any) -> dict[str, Any]:
-    info = json.dumps([{"name": "ivy", "backup": BACKUPS if backups is None else backups}])
-    return choose(target, info, NOW, "ivy", record)
+def chosen(
+    target: str,
+    backups: list[dict[str, Any]] | None = None,
+    *,
+    timelines: str = "",
+    current: int = 0,
+    databases: str = "",
+    options: dict[str, Any] | None = None,
+    now: int = NOW,
+    **record: Any,
+) -> dict[str, Any]:
+    stanza = {"name": "ivy", "archive": [{"id": "15-1"}], "backup": BACKUPS if backups is None else backups}
+    archive = Archive(json.dumps([stanza]), now, "ivy", current, timelines, databases)
+    return choose(Request(target, **(options or {})), archive, record)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +95,22 @@ def test_a_time_that_cannot_be_restored_is_refused(target: str, problem: str) ->
         "[1]",
         '[{"name": "other", "backup": [{"label": "20260101-120000F", "timestamp": {"stop": 1}}]}]',
         '[{"name": "ivy", "backup": []}]',
-        '[{"name": "ivy", "backup": [{"label": "20260101-120000F", "timestamp": {"stop": "x"}}]}]',
-        '[{"name": "ivy", "backup": [{"label": "--config=/x", "timestamp": {"stop": 1}}]}]',
-        '[{"name": "ivy", "backup": [{"label": "20260101-120000F", "timestamp": {"stop": 1}, "error": true}]}]',
+        '[{"name": "ivy", "backup": [{"label": "20260101-120000F", "timestamp": {"stop": 1}}]}]',
+        *(
+            json.dumps([{"name": "ivy", "backup": [{**backup(FULL, NOON), **wrong}]}])
+            for wrong in (
+                {"timestamp": {"stop": "x"}},
+                {"label": "--config=/x"},
+                {"error": True},
+                {"lsn": {"stop": "1"}},
+                {"archive": {"start": None}},
+            )
+        ),
     ],
 )
 def test_without_a_complete_backup_nothing_can_be_restored(info: str) -> None:
     for target in ("latest", "2026-01-01T12:00:00Z"):
-        assert "no complete backup" in choose(target, info, NOW, "ivy")["problem"]
+        assert "no complete backup" in choose(Request(target), Archive(info, NOW, "ivy"))["problem"]
 
 
 def test_a_time_at_which_the_database_was_that_of_another_engine_is_refused() -> None:
@@ -101,3 +133,154 @@ def test_it_names_what_was_done_to_the_cluster_since() -> None:
 
 def test_times_are_compared_in_utc() -> None:
     assert moment("2026-01-01T12:00:00Z") == moment("2026-01-01T17:30:00+05:30")
+
+
+# A restore on the next day at noon went back to 14:00 of the first day, where timeline 2 begins.
+DAY = 24 * HOUR
+SECOND = "20260102-010000F"
+THIRD = "20260103-010000F"
+FORKED = "== 15-1/00000002.history\n1\t0/7000000\tbefore 2026-01-01 14:00:03+00\n"
+TWO = [*BACKUPS, backup(SECOND, NOON + 13 * HOUR, 1, "0/9000000"), backup(THIRD, NOON + 37 * HOUR, 2, "0/9000000")]
+RESTORES = [
+    {
+        "time": "2026-01-02T12:00:00Z",
+        "operation": "database restored",
+        "target": "2026-01-01T14:00:00Z",
+        "timeline": 1,
+        "left": 1,
+        "begun": 2,
+    }
+]
+
+
+def forked(target: str, timeline: str = "", **more: Any) -> dict[str, Any]:
+    values = {"timelines": FORKED, "current": 2, "now": NOON + 3 * DAY, "history": RESTORES, **more}
+    return chosen(target, values.pop("backups", TWO), options={"timeline": timeline}, **values)
+
+
+@pytest.mark.parametrize(
+    ("target", "timeline", "label", "followed"),
+    [
+        # An undo does not start from a backup of what it undoes.
+        ("latest", "1", SECOND, 1),
+        ("2026-01-02T09:00:00Z", "1", SECOND, 1),
+        ("latest", "", THIRD, 2),
+        ("2026-01-03T02:00:00Z", "", THIRD, 2),
+        # The second backup contains what timeline 2 does not have.
+        ("2026-01-02T13:00:00Z", "", INCREMENTAL, 2),
+        ("2026-01-01T13:30:00Z", "", INCREMENTAL, 2),
+        ("2026-01-01T12:30:00Z", "2", FULL, 2),
+    ],
+)
+def test_the_backup_belongs_to_the_timeline(target: str, timeline: str, label: str, followed: int) -> None:
+    found = forked(target, timeline)
+    assert (found["problem"], found["set"], found["timeline"]) == ("", label, followed)
+
+
+def test_before_the_first_backup_of_a_timeline_an_earlier_one_is_used() -> None:
+    found = forked("latest", backups=TWO[:-1])
+    assert (found["problem"], found["set"]) == ("", INCREMENTAL)
+
+
+def test_an_old_pgbackrest_names_only_the_file_in_which_a_backup_ended() -> None:
+    old = [{name: value for name, value in one.items() if name != "lsn"} for one in TWO]
+    # The files end at 0/4000000.
+    assert forked("2026-01-02T13:00:00Z", backups=old)["set"] == SECOND
+    early = FORKED.replace("0/7000000", "0/3F00000")
+    assert "no backup of timeline 2" in forked("latest", backups=old[:-1], timelines=early)["problem"]
+
+
+def test_what_a_timeline_does_not_contain_is_refused() -> None:
+    # What users did between 14:00 and the restore is on timeline 1 only.
+    problem = forked("2026-01-01T15:00:00Z")["problem"]
+    assert "Add -e restore_database_timeline=1" in problem
+    assert forked("2026-01-01T15:00:00Z", "1")["problem"] == ""
+    assert "Add -e restore_database_timeline=2" in forked("2026-01-03T02:00:00Z", "1")["problem"]
+    assert "the archive has no timeline 3. It has 1, 2." in forked("latest", "3")["problem"]
+    only = [backup(THIRD, NOON + 37 * HOUR, 2, "0/9000000")]
+    assert "no backup of timeline 1" in forked("latest", "1", backups=only)["problem"]
+    # The server is on a timeline that the archive does not know.
+    assert "the archive has no timeline 3" in forked("latest", current=3)["problem"]
+
+
+def test_after_an_undo_the_time_between_is_on_the_timeline_that_was_undone() -> None:
+    undone = {
+        "time": "2026-01-03T12:00:00Z",
+        "operation": "database restored",
+        "target": "latest",
+        "timeline": 1,
+        "left": 2,
+        "begun": 3,
+    }
+    timelines = FORKED + "== 15-1/00000003.history\n1\t0/A000000\tno recovery target specified\n"
+    more: dict[str, Any] = {"timelines": timelines, "current": 3, "history": [*RESTORES, undone]}
+    assert forked("2026-01-01T15:00:00Z", **more)["set"] == INCREMENTAL
+    assert forked("2026-01-02T09:00:00Z", **more)["set"] == SECOND
+    assert "restore_database_timeline=2" in forked("2026-01-03T09:00:00Z", **more)["problem"]
+    assert forked("2026-01-03T09:00:00Z", "2", **more)["set"] == THIRD
+    assert forked("2026-01-03T13:00:00Z", **more)["problem"] == ""
+
+
+def test_the_end_of_an_earlier_timeline_is_compared_with_the_upgrade() -> None:
+    schema = {"migrated_at": "2026-01-03T00:00:00Z", "migrated_from": "11.3.0"}
+    assert "that of engine 11.3.0" in forked("latest", "1", schema=schema)["problem"]
+    assert "that of engine 11.3.0" in forked("latest", "1", schema=schema, history=[])["problem"]
+    assert forked("latest", schema=schema)["problem"] == ""
+    before = {"migrated_at": "2026-01-01T00:00:00Z"}
+    assert forked("latest", "1", schema=before)["problem"] == ""
+
+
+def test_timelines_are_read_from_their_files() -> None:
+    text = FORKED + "# a comment\n\n3 x/y z\nword\n== 14-1/00000003.history\n1\t0/1\tx\n== 15-1/0000000A.history\n"
+    assert forks(text, "15-1") == {2: {1: 0x7000000}, 10: {}}
+    assert forks("1\t0/1\tx", "15-1") == {}
+
+
+def interrupted(target: str, restored: str | None, timeline: str = "", repeat: bool = False) -> dict[str, Any]:
+    part = {"target": "2026-01-01T13:30:00Z", "timeline": 1, "left": 1, "restored": restored}
+    operation = {"name": "restore_database", "database": part}
+    options = {"timeline": timeline, "repeat": repeat}
+    return chosen(target, timelines=FORKED, current=2, operation=operation, options=options)
+
+
+AT = "2026-01-01T14:30:00Z"
+
+
+def test_a_database_that_is_restored_is_not_restored_again() -> None:
+    for timeline in ("", "1"):
+        found = interrupted("2026-01-01T14:30:00+01:00", AT, timeline)
+        assert (found["problem"], found["done"], found["left"], found["words"]) == ("", True, 1, "2026-01-01T13:30:00Z")
+    for target, timeline in (("latest", ""), ("2026-01-01T13:30:01Z", ""), ("2026-01-01T13:30:00Z", "2")):
+        problem = interrupted(target, AT, timeline)["problem"]
+        assert "has restored the database to 2026-01-01T13:30:00Z" in problem
+        assert "restore_database_repeat=true" in problem
+    repeat = interrupted("latest", AT, repeat=True)
+    assert (repeat["problem"], repeat["done"], repeat["timeline"], repeat["left"]) == ("", False, 2, 2)
+
+
+def test_an_attempt_that_did_not_end_is_repeated_on_the_timeline_of_before() -> None:
+    for target in ("2026-01-01T13:30:00Z", "latest"):
+        found = interrupted(target, None)
+        assert (found["problem"], found["done"], found["timeline"], found["left"]) == ("", False, 1, 1)
+    assert interrupted("latest", None, "2")["timeline"] == 2
+
+
+def test_a_damaged_record_is_not_continued() -> None:
+    operation = {"name": "restore_database", "database": {"target": "latest"}}
+    assert "is damaged" in chosen("latest", operation=operation)["problem"]
+
+
+def test_other_databases_of_the_server_are_restored_only_if_that_is_accepted() -> None:
+    databases = json.dumps([{"name": "billing", "clients": None}, {"name": "wiki\n", "clients": "10.0.0.9"}])
+    found = chosen("latest", databases=databases)
+    assert found["others"] == ["billing", "wiki\\n"]
+    assert "2 databases of others: billing, wiki\\n" in found["others_problem"]
+    accepted = chosen("latest", databases=databases, options={"others": True})["others_problem"]
+    assert (
+        accepted
+        == "Clients use other databases of the server: wiki\\n from 10.0.0.9. Stop them; they would be cut off."
+    )
+    unused = json.dumps([{"name": "billing", "clients": ""}])
+    assert chosen("latest", databases=unused, options={"others": True})["others_problem"] == ""
+    for text in ("", "[]", "null", "[1]", "x"):
+        assert other_databases(text) == ([], "")

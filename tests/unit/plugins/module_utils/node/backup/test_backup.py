@@ -242,6 +242,12 @@ def test_the_backup_of_an_open_upgrade_stays(cluster: Cluster) -> None:
     assert cluster.names() == [first, third]
 
 
+def test_only_texts_of_the_record_name_backups_that_stay() -> None:
+    forged = {"operation": {"backup": ["20260101T000000Z"]}, "schema": {"migrating": {"backup": {}}}}
+    assert retention.needed(forged) == set()
+    assert retention.needed({"operation": {"backup": "20260101T000000Z"}}) == {"20260101T000000Z"}
+
+
 def test_retention_never_removes_the_newest() -> None:
     ids = ["20260101T000000Z", "20260102T000000Z", "20260103T000000Z"]
     now = retention.seconds_of("20300101T000000Z")

@@ -1014,6 +1014,89 @@ def test_a_restore_of_the_database_is_an_operation_and_its_reason_is_in_the_hist
         after(begin, start=after(change("opened", B), start=done))
 
 
+def begin_database(target: str = "2027-01-15T07:00:00Z", timeline: int = 1, **more: t.Any) -> t.Any:
+    given = {"target": target, "timeline": timeline, "left": 1}
+    return change("opened", A, operation="restore_database", database=given, **more)
+
+
+RESTORED = change("database_restored", operation="restore_database", database={"begun": 2})
+
+
+def test_a_restore_that_has_restored_the_database_does_not_begin_again() -> None:
+    done = after(change("opened", A), change("closed", A))
+    opened = after(begin_database(), start=done)
+    part = {"target": "2027-01-15T07:00:00Z", "timeline": 1, "left": 1, "restored": None}
+    assert opened["operation"]["database"] == part
+    # Until the database is restored, nobody works with it.
+    assert after(begin_database(), start=opened) == opened
+    other = after(begin_database("latest"), start=opened)
+    assert other["operation"]["database"] == {**part, "target": "latest"}
+    assert other["history"][-1]["operation"] == "restore_database"
+    restored = after(RESTORED, start=opened)
+    assert restored["operation"]["database"] == {**part, "restored": NOON_TEXT}
+    entry = restored["history"][-1]
+    assert [entry[name] for name in ("operation", "target", "timeline", "left", "begun")] == [
+        "database restored",
+        "2027-01-15T07:00:00Z",
+        1,
+        1,
+        2,
+    ]
+    assert after(RESTORED, start=restored) == restored
+    # The rollout of the continuation opens it as well, and keeps it.
+    passed = after(
+        change("opened", A, operation="restore_database"),
+        change("passed", operation="restore_database"),
+        start=restored,
+    )
+    assert passed["operation"]["database"] == restored["operation"]["database"]
+    for begin in (begin_database(), begin_database("latest")):
+        with pytest.raises(NodeError, match=r"was restored to 2027-01-15T07:00:00Z on timeline 1 at .* already"):
+            after(begin, start=passed)
+    second = after(begin_database("latest", repeat=True), start=passed)
+    assert second["operation"]["database"] == {**part, "target": "latest"}
+    assert second["passed"] == {}
+
+
+def test_how_far_a_restore_of_the_database_came_belongs_to_that_operation() -> None:
+    done = after(change("opened", A), change("closed", A))
+    with pytest.raises(NodeError, match="No restore of the database is under way"):
+        after(RESTORED, start=done)
+    with pytest.raises(NodeError, match="not begun: the target"):
+        after(begin_database("noon"), start=done)
+    restored = after(begin_database(), RESTORED, start=done)
+    taken = after(change("opened", A, operation="restore"), start=restored)
+    assert "database" not in taken["operation"]
+    back = after(begin_database(take_over="lost"), start=taken)
+    assert back["operation"]["database"]["restored"] is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"target": "noon"},
+        {"target": None},
+        {"target": "2027-01-15T07:00:00Z" * 1000},
+        {"timeline": "1"},
+        {"timeline": True},
+        {"left": -1},
+        {"left": 2**32},
+        {"restored": "yesterday"},
+        {"restored": 1},
+    ],
+)
+def test_a_record_that_does_not_say_how_far_the_restore_came_is_refused(wrong: dict[str, t.Any]) -> None:
+    start = after(change("opened", A), change("closed", A))
+    valid = after(begin_database(), RESTORED, start=start)
+    record.parse(json.dumps(valid).encode(), "here")
+    valid["operation"]["database"].update(wrong)
+    with pytest.raises(NodeError, match="is damaged"):
+        record.parse(json.dumps(valid).encode(), "here")
+    valid["operation"]["database"] = []
+    with pytest.raises(NodeError, match="is damaged"):
+        record.parse(json.dumps(valid).encode(), "here")
+
+
 def test_a_restore_replaces_a_pin_and_an_open_rollout() -> None:
     done = after(change("opened", A), change("closed", A))
     pinned = after(change("pinned", A, reason="freeze"), start=done)

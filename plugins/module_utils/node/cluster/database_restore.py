@@ -1,0 +1,85 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How far a restore of the database to a point in time came, in the open operation of the cluster record.
+
+Once the database is restored, engines serve and users change it. To restore it again would throw that away, so a run
+that continues the operation has to know. A record that is invalid here is refused: nobody could say how far it came.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..files.errors import NodeError
+from . import lease as leases
+
+LATEST = "latest"
+_TARGET = re.compile(r"latest|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_LAST_TIMELINE = 2**32 - 1
+
+
+def _is_timeline(value: t.Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LAST_TIMELINE
+
+
+def problem(operation: t.Mapping[str, t.Any] | None) -> str:
+    """What is wrong with this part of an operation that was read; empty if nothing is."""
+    value = (operation or {}).get("database")
+    if value is None:
+        return ""
+    if not isinstance(value, dict):
+        return "the database of the operation is not a mapping"
+    target = value.get("target")
+    if not isinstance(target, str) or not _TARGET.fullmatch(target):
+        return "the target of the operation is not a time"
+    if not _is_timeline(value.get("timeline")) or not _is_timeline(value.get("left")):
+        return "a timeline of the operation is not a number"
+    restored = value.get("restored")
+    if restored is not None:
+        try:
+            leases.seconds(restored)
+        except (ValueError, TypeError, AttributeError, OverflowError):
+            return "the time at which the database was restored is not a time"
+    return ""
+
+
+def _number(given: t.Mapping[str, t.Any], name: str) -> int:
+    """A timeline of PostgreSQL; 0 if it is not known."""
+    try:
+        return int(str(given.get(name) or 0))
+    except ValueError:
+        raise NodeError(f"database: {name} is not the number of a timeline.") from None
+
+
+def words(part: t.Mapping[str, t.Any]) -> str:
+    return f"{part['target']} on timeline {part['timeline']}" if part["timeline"] else str(part["target"])
+
+
+def begun(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any], repeat: bool) -> dict[str, t.Any]:
+    """This part at the beginning of an attempt. ``known`` is that of an earlier one of the same operation."""
+    if known and known["restored"] and not repeat:
+        raise NodeError(
+            f"The database was restored to {words(known)} at {known['restored']} already, and engines may work with it "
+            "since. Nothing was changed. Run with the same target to start the engines that are left; to throw "
+            "away what users did since, set restore_database_repeat: true."
+        )
+    # The timeline that users worked on is the one before the first attempt that did not end.
+    left = known["left"] if known and not known["restored"] else _number(given, "left")
+    part = {
+        "target": str(given.get("target") or ""),
+        "timeline": _number(given, "timeline"),
+        "left": left,
+        "restored": None,
+    }
+    wrong = problem({"database": part})
+    if wrong:
+        raise NodeError(f"The restore of the database was not begun: {wrong}.")
+    return part
+
+
+def ended(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any], now: str) -> dict[str, t.Any]:
+    """This part when the database is restored, and for the history also the timeline that was ``begun``."""
+    if not known:
+        raise NodeError("No restore of the database is under way.")
+    return {**known, "restored": now, "begun": _number(given, "begun")}
