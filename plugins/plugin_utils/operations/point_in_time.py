@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import typing as t
 from datetime import datetime, timezone
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import database_restore
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, plain_text
 
@@ -104,7 +104,7 @@ def _end_of_file(name: str) -> int:
 def _stanza(text: str, name: str) -> dict[str, t.Any]:
     """The answer comes from a host."""
     try:
-        found = [one for one in json.loads(text) if one["name"] == name]
+        found = [one for one in answers.parsed(text) if one["name"] == name]
     except (KeyError, TypeError, ValueError, RecursionError):
         return {}
     return found[0] if found and isinstance(found[0], dict) else {}
@@ -215,7 +215,7 @@ def _not_this_database(record: t.Mapping[str, t.Any], when: datetime) -> str:
 def other_databases(text: str) -> tuple[list[str], str]:
     """The names of the other databases of the server, and which clients use them."""
     try:
-        found = [(plain_text(one["name"]), plain_text(one["clients"] or "")) for one in json.loads(text)]
+        found = [(plain_text(one["name"]), plain_text(one["clients"] or "")) for one in answers.parsed(text)]
     except (KeyError, TypeError, ValueError, RecursionError):
         return [], ""
     return [name for name, _clients in found], "; ".join(f"{name} from {clients}" for name, clients in found if clients)

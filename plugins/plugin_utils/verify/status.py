@@ -8,7 +8,6 @@ It has no checks, see verify for those. A fact that could not be gathered is rep
 
 from __future__ import annotations
 
-import base64
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, lease
@@ -393,7 +392,7 @@ def _archive(host: Host) -> str:
     if "content" not in result:
         return ", ARCHIVE: NO BACKUP YET"
     try:
-        last = answers.parsed(base64.b64decode(str(result["content"]), validate=True).decode("utf-8"))
+        last = answers.parsed(answers.decoded(result["content"]))
         answers.check(last, {"newest": str, "problem": str, "complete": int})
     except ValueError:
         return ", ARCHIVE: UNKNOWN, its answer is invalid"

@@ -1346,12 +1346,14 @@ def test_a_node_that_does_not_pass_the_gate_gets_its_release_and_its_users_back(
     assert ended.done("rollout/stop") == ["engine1", "engine1"], ended.output
     assert ended.done("rollout/set_configuration") == ["engine1"]
     assert [line.split()[0] for line in ended.log if "engine1" in line.split() and line.startswith("rollout/")][
-        -4:
+        -5:
     ] == [
         "rollout/stop",
         "rollout/set_configuration",
         "rollout/start",
         "rollout/gate",
+        # Before the balancers use it.
+        "rollout/require_allowed_release",
     ]
     assert f"It serves again with the release that it had, {'a' * 32}." in ended.last, ended.output
     assert "This failed: Check that the engine runs the release" in ended.last

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.saved_states import parse_configured_servers
 from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
@@ -259,9 +260,10 @@ def test_sessions_of_a_lost_node_end_when_no_request_can_be_connecting_any_more(
 def test_the_lists_of_nodes_are_there_before_the_configuration(rendered: Path) -> None:
     lines = configuration(rendered, "plain")
     tasks = (ROOT / "roles/haproxy/tasks/write_configuration.yml").read_text(encoding="utf-8")
-    assert tasks.index("haproxy_preferred_nodes_file") < tasks.index(
-        "name: Write the configuration if HAProxy accepts it"
-    )
+    assert tasks.index("__haproxy_first_files") < tasks.index("name: Write the configuration if HAProxy accepts it")
+    variables = yaml.safe_load((ROOT / "roles/haproxy/vars/main/internal.yml").read_text(encoding="utf-8"))
+    first = variables["__haproxy_first_files"]
+    assert all(f"haproxy_{name}_nodes_file" in first for name in ("closed", "preferred"))
     assert "acl of_closed_node req.cook(IVYNODE) -m str -f /var/lib/haproxy/closed-nodes" in lines
     several = "http-request del-header Cookie if moved { req.cook_cnt(IVYNODE) gt 1 }"
     (replace,) = [line for line in lines if line.startswith("http-request replace-header Cookie ")]
