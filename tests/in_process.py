@@ -11,7 +11,7 @@ module with all that the module imports, and the host unpacks and compiles them.
   other, and its modules import what they need where it is, what all of them import only once,
 - neither copies texts that cannot change, when Ansible copies what it has read from a file,
 - neither compiles the collection again in each process, which Ansible does and Python does not,
-- neither compiles a template again for each host.
+- neither compiles a template that an earlier run of the same code has compiled.
 
 ``make test-all`` runs the same tests in the usual way (docs/long-tests.md).
 """
@@ -23,11 +23,13 @@ import copy
 import gc
 import hashlib
 import json
+import marshal
 import os
 import pickle
 import selectors
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -171,25 +173,30 @@ def import_in_place() -> None:
     module_common._get_ansiballz_code = code
 
 
-def share_packed_modules() -> None:
-    """Put the directory of a run's packed modules where the next run finds it. See _find_module_utils."""
-    from ansible import constants
-
+def kept_for_this_code(what: str) -> Path:
+    """The directory of what runs of the same code share. Ansible is the same too: it is in the tool environment."""
     root = Path(__file__).resolve().parents[1]
     state = hashlib.sha256()
     for file in sorted((root / "plugins").rglob("*.py")):
         found = file.stat()
         state.update(f"{file} {found.st_size} {found.st_mtime_ns}\n".encode())
-    # In the tool environment, which is made again when Ansible or a collection changes.
-    packed = Path(sys.prefix) / "packed_modules"
-    kept = packed / state.hexdigest()
-    if not kept.exists() and packed.exists():
-        for other in packed.iterdir():
+    # The environment is made again when Ansible or a collection changes.
+    parent = Path(sys.prefix) / what
+    kept = parent / state.hexdigest()
+    if not kept.exists() and parent.exists():
+        for other in parent.iterdir():
             if other.stat().st_mtime < time.time() - KEPT_SECONDS:
                 shutil.rmtree(other, ignore_errors=True)
     kept.mkdir(parents=True, exist_ok=True)
+    return kept
+
+
+def share_packed_modules() -> None:
+    """Put the directory of a run's packed modules where the next run finds it. See _find_module_utils."""
+    from ansible import constants
+
     # Ansible removes the link with the run's other temporary files.
-    (Path(constants.DEFAULT_LOCAL_TMP) / "ansiballz_cache").symlink_to(kept)
+    (Path(constants.DEFAULT_LOCAL_TMP) / "ansiballz_cache").symlink_to(kept_for_this_code("packed_modules"))
 
 
 # A process that has imported what each module imports. A copy of it runs the program that it gets as its input.
@@ -315,25 +322,64 @@ def keep_compiled() -> None:
     loader.get_code = get_code
 
 
+class CompiledTemplates:
+    """Compiled templates of all runs, in a file that every process of a run appends to."""
+
+    # What each one begins with: length and digest, and the digest of what was compiled.
+    HEAD = struct.Struct(">I32s32s")
+    BYTES_AT_MOST = 1 << 27
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._found: dict[bytes, bytes] = {}
+        self._loaded: dict[bytes, t.Any] = {}
+        stored = file.read_bytes() if file.exists() else b""
+        position = 0
+        while position + self.HEAD.size <= len(stored):
+            length, digest, key = self.HEAD.unpack_from(stored, position)
+            compiled = stored[position + self.HEAD.size : position + self.HEAD.size + length]
+            # A process may have ended while it wrote. What follows cannot be found then.
+            if hashlib.sha256(compiled).digest() != digest:
+                break
+            self._found[key] = compiled
+            position += self.HEAD.size + length
+        self._appendable = position == len(stored) and position < self.BYTES_AT_MOST
+
+    def get(self, key: bytes, compile_it: t.Callable[[], t.Any]) -> t.Any:
+        if key not in self._loaded:
+            if key in self._found:
+                self._loaded[key] = marshal.loads(self._found[key])
+            else:
+                self._loaded[key] = compile_it()
+                self._append(key, marshal.dumps(self._loaded[key]))
+        return self._loaded[key]
+
+    def _append(self, key: bytes, compiled: bytes) -> None:
+        if self._appendable:
+            head = self.HEAD.pack(len(compiled), hashlib.sha256(compiled).digest(), key)
+            # In one write, so that those of other processes stay before or behind it.
+            with self._file.open("ab", buffering=0) as stream:
+                stream.write(head + compiled)
+
+
 def compile_templates_once() -> None:
     """Most templates are the same for each host, and Ansible compiles them again for each task."""
     from ansible._internal._templating import _jinja_bits
 
     environment = _jinja_bits.AnsibleEnvironment
     compile_template = environment.compile
-    known: dict[t.Any, t.Any] = {}
+    templates = CompiledTemplates(kept_for_this_code("compiled_templates") / "all")
 
     def compile_once(self: t.Any, source: t.Any, *rest: t.Any, **options: t.Any) -> t.Any:
         context = _jinja_bits._TemplateCompileContext.current(optional=True)
         # All that changes what is compiled. An expression comes parsed.
-        key = (
-            *(type(self), context and context.escape_backslashes),
+        values = (
+            *(type(self).__name__, context and context.escape_backslashes),
             *(getattr(self, name) for name in _jinja_bits._TEMPLATE_OVERRIDE_FIELD_NAMES),
-            *(str(source) if isinstance(source, str) else repr(source), rest, *options.items()),
+            *(str(source) if isinstance(source, str) else f"parsed {source!r}", rest, *options.items()),
         )
-        if key not in known:
-            known[key] = compile_template(self, source, *rest, **options)
-        return known[key]
+        key = hashlib.sha256(repr(values).encode("utf-8", "surrogatepass")).digest()
+        return templates.get(key, lambda: compile_template(self, source, *rest, **options))
 
     environment.compile = compile_once
 
