@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+from collections.abc import Mapping
 
 Plain = t.Union[None, bool, int, float, str, "list[Plain]", "dict[str, Plain]"]
 
@@ -23,7 +24,10 @@ def plain(value: t.Any, path: str = "") -> Plain:
     """Copy a value into exact built-in types, so that no tag, lazy container or vault object outlives this call."""
     if value is None or value is True or value is False:
         return t.cast(Plain, value)
-    if isinstance(value, t.Mapping):
+    # An inventory consists of texts most of all.
+    if isinstance(value, str):
+        return _plain_text(value)
+    if isinstance(value, Mapping):
         result: dict[str, Plain] = {}
         for key, item in value.items():
             name = str(key)
@@ -39,10 +43,14 @@ def plain(value: t.Any, path: str = "") -> Plain:
         return int(value)
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, (str, datetime.date)) or type(value).__name__ in _VAULT_TYPES:
-        # str() of a str subclass may return that subclass; joining makes a plain one.
-        return "".join((str(value), ""))
+    if isinstance(value, datetime.date) or type(value).__name__ in _VAULT_TYPES:
+        return _plain_text(value)
     raise PlainError(path, f"a value of the kind '{type(value).__name__}' cannot be used here")
+
+
+def _plain_text(value: t.Any) -> str:
+    # str() of a str subclass may return that subclass; joining makes a plain one.
+    return "".join((str(value), ""))
 
 
 # Recognised by name: the classes move between versions of ansible-core, and str() decrypts each of them.
