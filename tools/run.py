@@ -48,12 +48,15 @@ def pytest(name: str, paths: list[str], needs: tuple[str, ...]) -> Step:
     return Step(name, ["python", "-m", "pytest", "-q", f"--junitxml={report}", *paths], needs, report=report)
 
 
-# Two steps, since one of them would last to the end.
-PLAYS = ["tests/unit/repository", "tests/unit/roles"]
-UNIT = [
-    pytest("Unit tests of plays", PLAYS, (TOOLS.name,)),
-    pytest("Unit tests", ["tests/unit", *(f"--ignore={path}" for path in PLAYS)], (TOOLS.name,)),
-]
+# One step would last to the end while nothing else is left. The longest ones come first.
+UNIT_PARTS = {
+    "plays": "tests/unit/repository",
+    "actions": "tests/unit/plugins/action",
+    "roles": "tests/unit/roles",
+}
+PLAYS, ACTIONS, ROLES = (pytest(f"Unit tests of {name}", [path], (TOOLS.name,)) for name, path in UNIT_PARTS.items())
+OTHERS = pytest("Unit tests", ["tests/unit", *(f"--ignore={path}" for path in UNIT_PARTS.values())], (TOOLS.name,))
+UNIT = [PLAYS, OTHERS, ACTIONS, ROLES]
 SANITY = Step("ansible-test sanity", ["tools/sanity.sh"], (TOOLS.name,))
 # Ruff inspects the other files too, and pylint takes as long for the tests as for all else that ansible-test does.
 PYLINT_OF_PLUGINS = {"PYLINT_PATHS": "plugins/"}
