@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import typing as t
 
@@ -15,6 +14,13 @@ from ansible import constants
 from ansible.template import Templar
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.template_words import (
+    OF_ALL_HOSTS,
+    behind,
+    is_literal,
+    usable,
+    words_of,
+)
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.fixed_options import described_variables
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import GROUPS, Host
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import Role, variables_in_roles
@@ -47,20 +53,7 @@ _CHANGING = frozenset(
         "role_path",
     }
 )
-# Variables of Ansible that are the same on each host.
-_OF_ALL_HOSTS = frozenset({"groups", "hostvars"})
-# Where a template may use variables that it does not name: by a name that it makes up, or in another file. Look-ups of
-# these kinds do not.
-_USES_OTHERS = re.compile(
-    r"\bvars\b|\b(?:lookup|query|q)\b(?!\(\s*'(?:ansible\.builtin\.)?(?:env|file|pipe)')"
-    r"|\{%[-+]?\s*(?:extends|from|import|include)\b|\A#jinja2:"
-)
-# Stands for them among the words of a template.
-_OTHERS = "*"
-# What look-ups of files use.
-_OF_LOOKUPS = ("ansible_search_path", "role_path")
 _TEMPLATE = "__preflight_template"
-_NONE: frozenset[str] = frozenset()
 # No fact can have these names.
 _OF_CONNECTIONS = frozenset(name for names in constants.MAGIC_VARIABLE_MAPPING.values() for name in names)
 
@@ -85,7 +78,7 @@ class Values(t.Mapping[str, t.Any]):
         if name in self._unknown or name not in self.variables:
             raise KeyError(name)
         raw = self.variables[name]
-        value, reason = (raw, "") if _is_literal(raw) else self._resolve(name, {}, self.words_behind(name))
+        value, reason = (raw, "") if is_literal(raw) else self._resolve(name, {}, self.words_behind(name))
         if reason:
             self._unknown.add(name)
             if not (self.lacks_facts and self.needs_facts(name)):
@@ -108,17 +101,16 @@ class Values(t.Mapping[str, t.Any]):
         return len(self.variables)
 
     def is_literal(self, name: str) -> bool:
-        return _is_literal(self.variables.get(name))
+        return is_literal(self.variables.get(name))
 
     def text_in_role(self, role: Role, template: t.Any) -> tuple[native.Plain, str]:
         """A template as the role would see it: its look-ups find the role's own files."""
         own = {"role_path": str(role.path), "role_name": role.name, "ansible_search_path": [str(role.path)]}
-        return self._resolve(_TEMPLATE, {**own, _TEMPLATE: template}, self._closure(_words_in_value(template)))
+        words = behind(self.variables, words_of(template), role.path)
+        return self._resolve(_TEMPLATE, {**own, _TEMPLATE: template}, words)
 
     def _resolve(self, name: str, own: t.Mapping[str, t.Any], words: t.Collection[str]) -> tuple[native.Plain, str]:
-        """With the variables that can be used for it: Ansible wraps all that there are, for each template again."""
-        names = self.variables if _OTHERS in words else {name, *_OF_LOOKUPS, *words} & self.variables.keys()
-        self._templar.available_variables = {**{one: self.variables[one] for one in names}, **own}
+        self._templar.available_variables = {**usable(self.variables, {name, *words}), **own}
         return inputs.value_of(self._templar, name)
 
     @property
@@ -154,49 +146,13 @@ class Values(t.Mapping[str, t.Any]):
     def words_behind(self, name: str) -> frozenset[str]:
         """All words in a template and in the templates that it leads to, among them the names of variables."""
         if name not in self._words:
-            self._words[name] = self._closure(_words_in_value(self.variables.get(name)))
+            self._words[name] = behind(self.variables, words_of(self.variables.get(name)))
         return self._words[name]
-
-    def _closure(self, words: frozenset[str]) -> frozenset[str]:
-        found = set(words)
-        waiting = found - _OF_ALL_HOSTS
-        while waiting:
-            new = _words_in_value(self.variables.get(waiting.pop())) - found
-            found |= new
-            waiting |= new - _OF_ALL_HOSTS
-        return frozenset(found)
 
     def fingerprint(self, name: str) -> tuple[tuple[str, str], ...]:
         """What a value is made of. Hosts with the same fingerprint have the same value."""
-        names = {name, *self.words_behind(name)} & self.variables.keys() - _OF_ALL_HOSTS
+        names = {name, *self.words_behind(name)} & self.variables.keys() - OF_ALL_HOSTS
         return tuple((one, repr(self.variables[one])) for one in sorted(names))
-
-
-def _words_in_value(value: t.Any) -> frozenset[str]:
-    """The words of all templates in a value."""
-    if isinstance(value, str):
-        return _NONE if _is_literal(value) else _words_in(value)
-    if isinstance(value, dict):
-        return _NONE.union(*map(_words_in_value, value), *map(_words_in_value, value.values()))
-    if isinstance(value, (list, tuple)):
-        return _NONE.union(*map(_words_in_value, value))
-    return _NONE
-
-
-@functools.cache
-def _words_in(text: str) -> frozenset[str]:
-    return frozenset((*_NAME.findall(text), *([_OTHERS] if _USES_OTHERS.search(text) else [])))
-
-
-def _is_literal(value: t.Any) -> bool:
-    """Whether a value means itself. Most do, and to find that out by templating takes most of the time."""
-    if isinstance(value, str):
-        return "{{" not in value and "{%" not in value and "{#" not in value and not value.startswith("#jinja2:")
-    if isinstance(value, dict):
-        return all(_is_literal(item) for item in (*value, *value.values()))
-    if isinstance(value, list):
-        return all(_is_literal(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float))
 
 
 def _is_own(roles: t.Mapping[str, Role], name: str, value: t.Any) -> bool:
