@@ -11,7 +11,8 @@ module with all that the module imports, and the host unpacks and compiles them.
   other, and its modules import what they need where it is, what all of them import only once,
 - neither copies texts that cannot change, when Ansible copies what it has read from a file,
 - neither compiles the collection again in each process, which Ansible does and Python does not,
-- neither compiles a template that an earlier run of the same code has compiled.
+- neither compiles a template that an earlier run of the same code has compiled,
+- neither parses the former names of Ansible's plugins again.
 
 ``make test-all`` runs the same tests in the usual way (docs/long-tests.md).
 """
@@ -48,6 +49,8 @@ else:
     LIVE = [*PLAYBOOK, FOR_HOSTS]
 # No run takes as long, so what is older than this is not in use.
 KEPT_SECONDS = 86400
+# To read them takes less time than to look for what is kept of them.
+LONG_ROUTES = 10_000
 # They contact no host, nor do the collection's actions that say so.
 ON_CONTROLLER = {
     f"ansible.builtin.{name}"
@@ -322,6 +325,30 @@ def keep_compiled() -> None:
     loader.get_code = get_code
 
 
+def parse_routes_once() -> None:
+    """Each process parses ten thousand lines with the former names of Ansible's plugins, a tenth of a short run."""
+    from ansible.utils.collection_loader import _collection_finder
+
+    parse = _collection_finder._meta_yml_to_dict
+
+    def parse_once(data: bytes | str, content_id: t.Any) -> t.Any:
+        text = data.encode() if isinstance(data, str) else data
+        if len(text) < LONG_ROUTES:
+            return parse(data, content_id)
+        kept = Path(sys.prefix) / f"routes-{hashlib.sha256(text).hexdigest()}.json"
+        try:
+            return json.loads(kept.read_bytes())
+        except FileNotFoundError:
+            routes = parse(data, content_id)
+        # Others may do the same at this moment.
+        with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as file:
+            json.dump(routes, file)
+        os.replace(file.name, kept)
+        return routes
+
+    _collection_finder._meta_yml_to_dict = parse_once
+
+
 class CompiledTemplates:
     """Compiled templates of all runs, in a file that every process of a run appends to."""
 
@@ -398,6 +425,7 @@ if __name__ == "__main__":
         prepare_modules()
     copy_no_texts()
     keep_compiled()
+    parse_routes_once()
     compile_templates_once()
     run_within(processes_for_hosts=live)
     main()

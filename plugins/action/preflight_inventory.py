@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.preflight_inventory import ARGUMENT_SPEC
@@ -16,6 +17,9 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import (
     variables as preflight_variables,
 )
+
+# Read once in a run: Ansible imports this module before it forks a worker for each task. None of the files has secrets.
+preflight_roles.keep(DataLoader(), specifications=True)
 
 
 class ActionModule(ActionBase):

@@ -8,6 +8,7 @@ import os
 import typing as t
 
 from ansible.inventory.manager import IGNORED
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.ivy.cluster.plugins.modules.validate_run import ARGUMENT_SPEC
@@ -34,6 +35,9 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import
 # Options whose value is a path on the controller, or holds some.
 _PATHS = ("_archive", "_file", "_source", "_directory", "_cache", "_applications")
 _LOOKUPS = ("lookup(", "query(", "q(")
+
+# Read once in a run: Ansible imports this module before it forks a worker for each task. None of the files has secrets.
+preflight_roles.keep(DataLoader(), specifications=True)
 
 
 class ActionModule(ActionBase):

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
+from pathlib import Path
 
 from ansible.template import Templar
 
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native, template_words
 from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import expected
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import (
     TOPOLOGY,
@@ -21,13 +24,14 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs
 # Roles that other roles include.
 SHARED = (TOPOLOGY, "packages", "firewall")
 OBSERVED = "host_state_observed"
+_PROFILE = "ivy_profile"
 
 
 class Descriptions:
     """The descriptions of some roles for one host."""
 
     def __init__(self, loader: t.Any, variables: t.Mapping[str, t.Any], names: t.Collection[str]) -> None:
-        self._loader = loader
+        self._templar = Templar(loader=loader)
         self._variables = variables
         self._roles = read_roles(load_with(loader), {*names, *SHARED})
         self._shared = [self._roles[name] for name in SHARED]
@@ -54,8 +58,21 @@ class Descriptions:
     def _evaluate(self, role: Role, variable: str, more: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         roles = {item.name: item for item in (*self._shared, role)}
         own = {"role_path": str(role.path), "role_name": role.name, "ansible_search_path": [str(role.path)]}
-        variables = {**variables_in_roles(roles.values(), self._variables), **own, **more}
-        value, reason = inputs.value_of(Templar(loader=self._loader, variables=variables), variable)
+        variables = {**variables_in_roles(roles.values(), self._variables), **own, **self._profile, **more}
+        value, reason = self._value_of(variable, variables, role.path)
         if reason:
             raise expected.StateError(reason)
         return expected.validated(value)
+
+    @functools.cached_property
+    def _profile(self) -> dict[str, native.Plain]:
+        """The profile of the engine, so that no look-up of a template copies the long list that it is chosen from."""
+        topology = self._roles[TOPOLOGY]
+        variables = variables_in_roles([topology], self._variables)
+        value, reason = self._value_of(_PROFILE, variables, topology.path)
+        return {} if reason else {_PROFILE: value}
+
+    def _value_of(self, name: str, variables: t.Mapping[str, t.Any], role: Path) -> tuple[native.Plain, str]:
+        words = template_words.behind(variables, {name}, role)
+        self._templar.available_variables = template_words.usable(variables, words)
+        return inputs.value_of(self._templar, name)

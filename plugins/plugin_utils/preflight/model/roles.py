@@ -53,7 +53,8 @@ class Role:
     def options(self) -> t.Mapping[str, t.Mapping[str, t.Any]]:
         """The options of all entry points, with their specifications."""
         found: dict[str, t.Any] = {}
-        for entry in _specifications(self.path / "meta/argument_specs.yml").values():
+        file = self.path / "meta/argument_specs.yml"
+        for entry in (_KEPT[str(file)] if str(file) in _KEPT else _specifications(file)).values():
             found.update(entry.get("options") or {})
         return found
 
@@ -110,11 +111,15 @@ def load_with(loader: t.Any) -> Load:
     return lambda path: _KEPT[path] if path in _KEPT else _read_with(loader, path)
 
 
-def keep(loader: t.Any, names: t.Collection[str]) -> None:
+def keep(loader: t.Any, names: t.Collection[str] | None = None, *, specifications: bool = False) -> None:
     """Read the defaults and variables of these roles before Ansible forks a worker for each host and task."""
     for role in read_roles(load_with(loader), names).values():
         for file in (*role.files("defaults"), *role.files("vars")):
-            _KEPT.setdefault(str(file), _read_with(loader, str(file)))
+            if str(file) not in _KEPT:
+                _KEPT[str(file)] = _read_with(loader, str(file))
+        file = role.path / "meta/argument_specs.yml"
+        if specifications and str(file) not in _KEPT:
+            _KEPT[str(file)] = _specifications(file)
 
 
 def _read_with(loader: t.Any, path: str) -> t.Any:

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import typing as t
 
@@ -15,6 +14,13 @@ from ansible import constants
 from ansible.template import Templar
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.template_words import (
+    OF_ALL_HOSTS,
+    behind,
+    is_literal,
+    usable,
+    words_of,
+)
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.fixed_options import described_variables
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import GROUPS, Host
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import Role, variables_in_roles
@@ -47,8 +53,7 @@ _CHANGING = frozenset(
         "role_path",
     }
 )
-# Variables of Ansible that are the same on each host.
-_OF_ALL_HOSTS = frozenset({"groups", "hostvars"})
+_TEMPLATE = "__preflight_template"
 # No fact can have these names.
 _OF_CONNECTIONS = frozenset(name for names in constants.MAGIC_VARIABLE_MAPPING.values() for name in names)
 
@@ -56,12 +61,12 @@ _OF_CONNECTIONS = frozenset(name for names in constants.MAGIC_VARIABLE_MAPPING.v
 class Values(t.Mapping[str, t.Any]):
     """The variables of one host. Each is templated when it is asked for; one that cannot be had is left out."""
 
-    def __init__(self, host: str, variables: dict[str, t.Any], loader: t.Any, failed: t.Callable[..., None]) -> None:
+    def __init__(self, host: str, variables: dict[str, t.Any], templar: Templar, failed: t.Callable[..., None]) -> None:
         self.variables = variables
         self._host = host
-        self._loader = loader
         self._failed = failed
-        self._templar = Templar(loader=loader, variables=variables)
+        # The same for all hosts: it takes a while until it knows the filters.
+        self._templar = templar
         self._known: dict[str, native.Plain] = {}
         self._unknown: set[str] = set()
         self._by_facts: dict[str, bool] = {}
@@ -73,7 +78,7 @@ class Values(t.Mapping[str, t.Any]):
         if name in self._unknown or name not in self.variables:
             raise KeyError(name)
         raw = self.variables[name]
-        value, reason = (raw, "") if _is_literal(raw) else inputs.value_of(self._templar, name)
+        value, reason = (raw, "") if is_literal(raw) else self._resolve(name, {}, self.words_behind(name))
         if reason:
             self._unknown.add(name)
             if not (self.lacks_facts and self.needs_facts(name)):
@@ -96,13 +101,17 @@ class Values(t.Mapping[str, t.Any]):
         return len(self.variables)
 
     def is_literal(self, name: str) -> bool:
-        return _is_literal(self.variables.get(name))
+        return is_literal(self.variables.get(name))
 
     def text_in_role(self, role: Role, template: t.Any) -> tuple[native.Plain, str]:
         """A template as the role would see it: its look-ups find the role's own files."""
         own = {"role_path": str(role.path), "role_name": role.name, "ansible_search_path": [str(role.path)]}
-        templar = Templar(loader=self._loader, variables={**self.variables, **own, "__preflight_template": template})
-        return inputs.value_of(templar, "__preflight_template")
+        words = behind(self.variables, words_of(template), role.path)
+        return self._resolve(_TEMPLATE, {**own, _TEMPLATE: template}, words)
+
+    def _resolve(self, name: str, own: t.Mapping[str, t.Any], words: t.Collection[str]) -> tuple[native.Plain, str]:
+        self._templar.available_variables = {**usable(self.variables, {name, *words}), **own}
+        return inputs.value_of(self._templar, name)
 
     @property
     def lacks_facts(self) -> bool:
@@ -137,37 +146,13 @@ class Values(t.Mapping[str, t.Any]):
     def words_behind(self, name: str) -> frozenset[str]:
         """All words in a template and in the templates that it leads to, among them the names of variables."""
         if name not in self._words:
-            found: set[str] = set()
-            waiting = {name}
-            while waiting:
-                raw = self.variables.get(waiting.pop())
-                if isinstance(raw, (str, dict, list)) and not _is_literal(raw):
-                    new = _words_in(str(raw)) - found
-                    found |= new
-                    waiting |= new - _OF_ALL_HOSTS
-            self._words[name] = frozenset(found)
+            self._words[name] = behind(self.variables, words_of(self.variables.get(name)))
         return self._words[name]
 
     def fingerprint(self, name: str) -> tuple[tuple[str, str], ...]:
         """What a value is made of. Hosts with the same fingerprint have the same value."""
-        names = {name, *self.words_behind(name)} & self.variables.keys() - _OF_ALL_HOSTS
+        names = {name, *self.words_behind(name)} & self.variables.keys() - OF_ALL_HOSTS
         return tuple((one, repr(self.variables[one])) for one in sorted(names))
-
-
-@functools.cache
-def _words_in(text: str) -> frozenset[str]:
-    return frozenset(_NAME.findall(text))
-
-
-def _is_literal(value: t.Any) -> bool:
-    """Whether a value means itself. Most do, and to find that out by templating takes most of the time."""
-    if isinstance(value, str):
-        return "{{" not in value and "{%" not in value and "{#" not in value
-    if isinstance(value, dict):
-        return all(_is_literal(item) for item in (*value, *value.values()))
-    if isinstance(value, list):
-        return all(_is_literal(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float))
 
 
 def _is_own(roles: t.Mapping[str, Role], name: str, value: t.Any) -> bool:
@@ -188,6 +173,7 @@ class Variables:
                     names.setdefault(host.name, []).append(group)
         options = {name for role in roles.values() for name in role.options}
         self.values: dict[str, Values] = {}
+        templar = Templar(loader=loader)
         # Names that tasks of the user have set, by host.
         self.set_by_tasks: dict[str, set[str]] = {}
         self.extra: dict[str, t.Any] = {str(key): value for key, value in manager.extra_vars.items()}
@@ -199,7 +185,7 @@ class Variables:
                 seen = manager.get_vars(play=play, host=manager._inventory.get_host(name))
                 self.set_by_tasks[str(name)] = set(manager._nonpersistent_fact_cache.get(name, ()))
             variables = {**variables_in_roles(roles.values(), seen), **manager.extra_vars}
-            values = Values(str(name), variables, loader, self._fail)
+            values = Values(str(name), variables, templar, self._fail)
             self.values[str(name)] = values
             given = frozenset(
                 str(key)

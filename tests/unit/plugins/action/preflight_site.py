@@ -194,31 +194,16 @@ def look(inventory_file: Path, stage: str, facts: t.Mapping[str, Vars]) -> dict[
     return result
 
 
-def _once(read: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
-    known: list[t.Any] = []
-
-    def read_once(load: t.Callable[[str], t.Any]) -> t.Any:
-        if not known:
-            known.append(read(load))
-        return known[0]
-
-    return read_once
-
-
-def _compiled_once(compile_template: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+def _plugin_found_once(find: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
     known: dict[t.Any, t.Any] = {}
 
-    def compile_once(environment: t.Any, source: t.Any, *rest: t.Any, **options: t.Any) -> t.Any:
-        if environment.overlayed:
-            # A template that asks for a syntax of its own.
-            return compile_template(environment, source, *rest, **options)
-        # An expression comes parsed.
-        key = (type(environment), source if isinstance(source, str) else repr(source), rest, *options.items())
+    def find_once(loader: t.Any, name: str, *rest: t.Any, **options: t.Any) -> t.Any:
+        key = (loader.type, name, rest, *options.items())
         if key not in known:
-            known[key] = compile_template(environment, source, *rest, **options)
+            known[key] = find(loader, name, *rest, **options)
         return known[key]
 
-    return compile_once
+    return find_once
 
 
 def _listed_once(list_modules: t.Callable[..., t.Iterable[t.Any]]) -> t.Callable[..., t.Iterator[t.Any]]:
@@ -234,8 +219,7 @@ def _listed_once(list_modules: t.Callable[..., t.Iterable[t.Any]]) -> t.Callable
 
 
 def main() -> None:
-    import jinja2
-    from ansible.plugins.loader import init_plugin_loader
+    from ansible.plugins.loader import Jinja2Loader, init_plugin_loader
     from ansible.utils.collection_loader import _collection_finder
 
     # Evaluating templates creates many objects and hardly any cycles.
@@ -243,14 +227,15 @@ def main() -> None:
     # No plugin is added while this runs, and Ansible lists the directories of plugins for each template.
     _collection_finder._iter_modules_impl = _listed_once(_collection_finder._iter_modules_impl)
 
-    # Most templates are the same in each case, and half of the time goes into compiling them.
-    jinja2.Environment.compile = _compiled_once(jinja2.Environment.compile)  # type: ignore[method-assign]
+    # Each case has filters and tests of its own, and Ansible searches for each of them.
+    Jinja2Loader.get_with_context = _plugin_found_once(Jinja2Loader.get_with_context)
     init_plugin_loader([str(ROOT / "collections")])
-    from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import roles as preflight_roles
+    from ansible_collections.ivy.cluster.tests import in_process
 
-    # The roles are the same in each case, and reading them takes longer than the checks.
-    read = preflight_roles.read_roles
-    preflight_roles.read_roles = _once(read)
+    # Most templates are the same in each case, and half of the time goes into compiling them.
+    in_process.compile_templates_once()
+    in_process.copy_no_texts()
+    in_process.keep_compiled()
     directory = Path(sys.argv[1])
     results = {}
     for number, (name, case) in enumerate(json.load(sys.stdin).items()):

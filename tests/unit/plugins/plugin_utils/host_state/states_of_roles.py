@@ -21,6 +21,11 @@ def main() -> None:
     from ansible.vars.manager import VariableManager
 
     init_plugin_loader([str(ROOT / "collections")])
+    from ansible_collections.ivy.cluster.tests import in_process
+
+    in_process.compile_templates_once()
+    in_process.copy_no_texts()
+    in_process.keep_compiled()
     from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import evaluate
     from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import roles
 

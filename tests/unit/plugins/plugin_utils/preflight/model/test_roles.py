@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import importlib
+import types
 import typing as t
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ivy.cluster.plugins.action import host_state as action
+from ansible_collections.ivy.cluster.plugins.action import host_state, preflight_inventory, validate_run
 from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import evaluate
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import roles
 
@@ -21,10 +23,25 @@ class Unused:
 
 
 def test_no_worker_reads_the_roles_that_it_compares_with_a_host() -> None:
-    assert issubclass(action.ActionModule, ActionBase)
+    assert issubclass(host_state.ActionModule, ActionBase)
     for name in (*evaluate.SHARED, *roles.HOSTS_OF):
         role = roles.read_roles(roles.load_with(Unused()), [name])[name]
         assert (role.defaults, role.variables) != ({}, {})
+
+
+@pytest.mark.parametrize("action", [preflight_inventory, validate_run])
+def test_no_task_reads_the_roles_again_whose_options_it_validates(
+    action: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = roles.read_roles(roles.load_with(Unused()))
+    monkeypatch.setattr(roles, "_KEPT", {})
+    importlib.reload(action)
+    monkeypatch.setattr(roles, "_specifications", Unused().load_from_file)
+    again = roles.read_roles(roles.load_with(Unused()))
+    assert {name: (role.options, role.defaults, role.variables) for name, role in again.items()} == {
+        name: (role.options, role.defaults, role.variables) for name, role in kept.items()
+    }
+    assert again["engine"].options
 
 
 def test_what_is_kept_is_what_the_files_contain(monkeypatch: pytest.MonkeyPatch) -> None:
