@@ -168,6 +168,11 @@ class Run:
                 found[name.strip()] = {key: int(value) for key, value in counters}
         return found
 
+    @property
+    def text(self) -> str:
+        """The output without its line breaks: the callback wraps long messages."""
+        return " ".join(self.output.split())
+
     def changed(self) -> list[str]:
         return [name for name, counters in self.recap.items() if counters["changed"]]
 

@@ -92,7 +92,7 @@ def test_a_drained_node_stays_out_until_it_is_undrained(lab: Lab, browser: Brows
     # The others would not be enough.
     refused = drain(lab, ",".join(others))
     assert refused.status != 0
-    assert "has no node to serve" in " ".join(refused.output.split())
+    assert "has no node to serve" in refused.text
 
     before = lab.pids(*others)
     for arguments in (["--check"], []):

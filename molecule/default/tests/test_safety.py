@@ -103,7 +103,7 @@ def test_2_on_drift_fail_overwrites_nothing(lab: Lab) -> None:
     run = lab.playbook("site.yml", "--limit", name, "-e", "engine_on_drift=fail")
 
     assert run.status != 0
-    output = " ".join(run.output.split())
+    output = run.text
     assert "No node was changed. Take the change into the source" in output, run.output[-3000:]
     assert "configuration/applications/demo/app.yaml" in output
     assert "kept by somebody" in lab.host(name).file(APP).content_string
