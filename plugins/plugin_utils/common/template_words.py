@@ -66,7 +66,8 @@ def words_of(value: t.Any) -> frozenset[str]:
         return _NONE.union(*map(words_of, value), *map(words_of, value.values()))
     if isinstance(value, (list, tuple)):
         return _NONE.union(*map(words_of, value))
-    return _NONE
+    # A value that is encrypted may be a template.
+    return _NONE if is_literal(value) else frozenset({OTHERS})
 
 
 def is_literal(value: t.Any) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.vault import EncryptedString
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import template_words as words
 
@@ -43,6 +44,7 @@ def role(tmp_path: Path) -> Path:
         ("{% import 'x' as y %}{{ last }}", ALL),
         ("{%- from 'x' import y %}{{ last }}", ALL),
         ("#jinja2: variable_start_string:'[%'\n[% last %]", ALL),
+        (EncryptedString(ciphertext="is decrypted where it is used"), ALL),
         # Templates of the role.
         ("{{ lookup('ansible.builtin.template', 'one.j2') }}", USED),
         ("{{ lookup('ansible.builtin.template', 'one.j2', template_vars={'x': 1}) }}", USED),
