@@ -11,6 +11,9 @@ from . import lease as leases
 
 Record = t.Mapping[str, t.Any]
 
+# The operation that restores the database to a point in time.
+RESTORE_DATABASE = "restore_database"
+
 
 def refusal(applied: str | None, record: Record | None, cluster: str, node: str, now: float | None = None) -> str:
     """Why the node must not start and what to run; empty when it may."""
@@ -41,6 +44,15 @@ def refusal(applied: str | None, record: Record | None, cluster: str, node: str,
             f"The system database is being migrated to engine {migrating.get('to')} since {migrating.get('since')}. "
             "The playbook starts the engine afterwards. If it was interrupted, run it again: ansible-playbook "
             "ivy.cluster.upgrade"
+        )
+    operation = record.get("operation") or {}
+    restoring = operation.get("database") if operation.get("name") == RESTORE_DATABASE else None
+    if restoring and not restoring.get("restored"):
+        # PostgreSQL may answer by itself before, and is then restored once more.
+        return (
+            f"The system database is being restored to {restoring.get('target')} since {operation.get('since')}. The "
+            "playbook starts the engine afterwards. If it was interrupted, run the same command again: "
+            "ansible-playbook ivy.cluster.restore_database"
         )
     desired = record.get("desired_release")
     if applied == desired:

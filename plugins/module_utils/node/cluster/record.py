@@ -22,7 +22,7 @@ from ..files.atomic import Tree, open_directory, read_at, write_at
 from ..files.errors import NodeError, PermanentError, mount_advice
 from ..files.manifest import check_id
 from ..store.store import timestamp
-from . import database_restore, deployments, drained_nodes, memory
+from . import database_restore, deployments, drained_nodes, fence, memory
 from . import lease as leases
 from .access import Access, access_for, acting_as
 
@@ -42,7 +42,7 @@ START_STEP = "start"
 RESTART = "restart"
 RESTORE = "restore"
 # To a point in time: only the database changes.
-RESTORE_DATABASE = "restore_database"
+RESTORE_DATABASE = fence.RESTORE_DATABASE
 UPGRADE = "upgrade"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
@@ -334,7 +334,7 @@ class Change(t.NamedTuple):
     backup: str = ""
     keep_open: bool = False
     database: dict[str, t.Any] | None = None
-    repeat: bool = False
+    repeat: str = ""
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
