@@ -16,9 +16,9 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, plain_text
 
 LATEST = database_restore.LATEST
-OPERATION = "restore_database"
+OPERATION = database_restore.OPERATION
 # In the history of the cluster record; see the module record.
-RESTORED = "database restored"
+RESTORED = database_restore.RESTORED
 _FILE_SIZE = 1 << 24
 _TIMELINE = re.compile(r"[1-9]\d{0,8}")
 _HISTORY = re.compile(r"== (\d+-\d+)/([0-9A-F]{8})\.history")

@@ -14,6 +14,9 @@ import typing as t
 from ..files.errors import NodeError
 from . import lease as leases
 
+OPERATION = "restore_database"
+# The entry of the history when it is done.
+RESTORED = "database restored"
 LATEST = "latest"
 _TARGET = re.compile(r"latest|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _LAST_TIMELINE = 2**32 - 1

@@ -7,12 +7,10 @@ from __future__ import annotations
 import time
 import typing as t
 
+from . import database_restore
 from . import lease as leases
 
 Record = t.Mapping[str, t.Any]
-
-# The operation that restores the database to a point in time.
-RESTORE_DATABASE = "restore_database"
 
 
 def refusal(applied: str | None, record: Record | None, cluster: str, node: str, now: float | None = None) -> str:
@@ -46,7 +44,7 @@ def refusal(applied: str | None, record: Record | None, cluster: str, node: str,
             "ivy.cluster.upgrade"
         )
     operation = record.get("operation") or {}
-    restoring = operation.get("database") if operation.get("name") == RESTORE_DATABASE else None
+    restoring = operation.get("database") if operation.get("name") == database_restore.OPERATION else None
     if restoring and not restoring.get("restored"):
         # PostgreSQL may answer by itself before, and is then restored once more.
         return (

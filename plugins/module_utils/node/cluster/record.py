@@ -22,7 +22,7 @@ from ..files.atomic import Tree, open_directory, read_at, write_at
 from ..files.errors import NodeError, PermanentError, mount_advice
 from ..files.manifest import check_id
 from ..store.store import timestamp
-from . import database_restore, deployments, drained_nodes, fence, memory
+from . import database_restore, deployments, drained_nodes, memory
 from . import lease as leases
 from .access import Access, access_for, acting_as
 
@@ -42,7 +42,7 @@ START_STEP = "start"
 RESTART = "restart"
 RESTORE = "restore"
 # To a point in time: only the database changes.
-RESTORE_DATABASE = fence.RESTORE_DATABASE
+RESTORE_DATABASE = database_restore.OPERATION
 UPGRADE = "upgrade"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
@@ -506,7 +506,7 @@ def _end_database_restore(record: Record, change: Change) -> None:
     begun = part.pop("begun")
     record["operation"] = {**operation, "database": part}
     numbers = {name: part[name] for name in ("target", "timeline", "left")}
-    _remember(record, "database restored", change, node=change.node, **numbers, begun=begun)
+    _remember(record, database_restore.RESTORED, change, node=change.node, **numbers, begun=begun)
 
 
 def _require_engine_of_database(record: Record, change: Change) -> None:
