@@ -107,6 +107,20 @@ def goes_on(stdout: list[str]) -> bool:
     return bool(environment.from_string(values["__restore_database_goes_on"]).render(known))
 
 
+def test_an_attempt_is_unfinished_until_the_database_is_restored() -> None:
+    values = load(ROLE / "vars/main.yml")
+    expression = values["__restore_database_unfinished"]
+    for database, again, unfinished in (
+        ({"restored": None}, True, True),
+        ({"restored": "2026-01-01T12:00:00Z"}, True, False),
+        (None, True, True),
+        ({"restored": None}, False, False),
+    ):
+        operations = [{"name": "restore_database", "database": database}, {"name": "restore_database"}]
+        known = {"__restore_database_again": again, "__restore_database_operations": operations}
+        assert NativeEnvironment().from_string(expression).render(known) is unfinished
+
+
 def test_only_the_same_restore_is_waited_for() -> None:
     same = "Description=Restore the database from F1 to the end of the archive on timeline 2"
     assert goes_on(["ActiveState=activating", same])
