@@ -230,7 +230,10 @@ def unknown(
         if first is not None and when >= first:
             return 0
         fork = known.get(timeline)
-        if fork is None or fork.parent >= timeline:
+        if fork is None:
+            # The archive has nothing of before.
+            return 0
+        if fork.parent >= timeline:
             return timeline
         if begin is None and fork.at is not None and when >= fork.at:
             return timeline
@@ -369,6 +372,7 @@ def choose(request: Request, archive: Archive, record: t.Mapping[str, t.Any] | N
         "set": "",
         "later": [],
         "timeline": 0,
+        "follow": "",
         "left": archive.current,
         "done": False,
         "repeat": "",
@@ -431,7 +435,9 @@ def _attempt(
         return {"problem": repeated}
     timeline = int(named) if named else part["timeline"] if same and not part["restored"] else live
     started = _start(when, timeline, live, backups, known, archive.now, record, bool(named))
-    return {**new, "timeline": timeline, **started}
+    # PostgreSQL refuses the number of a timeline whose file the archive does not have, because it is newer than that.
+    follow = str(timeline) if timeline == 1 or timeline in known else "current"
+    return {**new, "timeline": timeline, "follow": follow, **started}
 
 
 def _usable(timeline: int, known: t.Mapping[int, Fork], backups: t.Sequence[Backup]) -> list[Backup]:
@@ -462,7 +468,7 @@ def _start(
             "problem": "The archive has no complete backup, so nothing can be restored from it. The first one begins "
             "when the archive is set up. On the database server: journalctl -u 'ivy-postgres-archive@*'"
         }
-    if timeline > 1 and timeline not in known:
+    if timeline > 1 and timeline not in known and all(one.timeline != timeline for one in backups):
         has = ", ".join(str(one) for one in sorted({1, *known}))
         return {"problem": f"restore_database_timeline: the archive has no timeline {timeline}. It has {has}."}
     usable = _usable(timeline, known, backups)

@@ -60,7 +60,7 @@ def test_the_record_knows_the_restore_before_engines_start_and_not_before_it_has
 
 def test_the_timeline_of_the_choice_is_followed_and_has_a_backup_afterwards() -> None:
     command = tasks("restore_files")["Begin to restore the files"]["ansible.builtin.command"]["argv"]
-    assert "['--target-timeline=' ~ restore_database_followed, 'restore']" in command
+    assert "['--target-timeline=' ~ restore_database_follow, 'restore']" in command
     order = list(plays())
     assert order.index("Roll the release out") < order.index("Begin a backup")
 

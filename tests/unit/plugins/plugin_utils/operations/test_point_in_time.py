@@ -235,6 +235,15 @@ def test_without_the_history_a_time_that_the_timeline_may_not_have_is_refused() 
     assert "nobody knows" in forked("2026-01-01T13:30:00Z", timelines=damaged, history=[])["problem"]
 
 
+def test_an_archive_that_is_newer_than_the_timeline_of_the_server_can_be_restored() -> None:
+    newer: dict[str, Any] = {"backups": [backup(FULL, NOON, 4)], "timelines": "", "current": 4, "history": []}
+    found = forked("2026-01-01T12:00:00Z", **newer)
+    assert [found[name] for name in ("problem", "set", "timeline", "follow")] == ["", FULL, 4, "current"]
+    assert "before the end of the oldest backup" in forked("2026-01-01T11:00:00Z", **newer)["problem"]
+    assert [forked("latest", named)["follow"] for named in ("1", "2")] == ["1", "2"]
+    assert "the archive has no timeline 3" in forked("latest", "3", **newer)["problem"]
+
+
 def test_after_an_undo_the_time_between_is_on_the_timeline_that_was_undone() -> None:
     undone = {
         "time": "2026-01-03T12:00:00Z",
