@@ -118,7 +118,7 @@ def test_an_attempt_is_unfinished_until_the_database_is_restored() -> None:
     ):
         operations = [{"name": "restore_database", "database": database}, {"name": "restore_database"}]
         known = {"__restore_database_again": again, "__restore_database_operations": operations}
-        assert NativeEnvironment().from_string(expression).render(known) is unfinished
+        assert bool(NativeEnvironment().from_string(expression).render(known)) is unfinished
 
 
 def test_only_the_same_restore_is_waited_for() -> None:
