@@ -41,7 +41,8 @@ options:
     type: str
     default: ""
   databases:
-    description: The other databases of the server with their C(name) and C(clients), as JSON.
+    description:
+      - The other databases of the server with their C(name) and C(clients), as JSON. Empty if it does not say that.
     type: str
     default: ""
   timeline:
@@ -49,9 +50,11 @@ options:
     type: str
     default: ""
   repeat:
-    description: Whether the database is restored although the open operation has done it already.
-    type: bool
-    default: false
+    description:
+      - When the database was restored for the last time. What users did since is thrown away. Without it, the same
+        restore is not made twice.
+    type: str
+    default: ""
   others:
     description: Whether the other databases of the server may be restored as well.
     type: bool
@@ -87,12 +90,12 @@ def point_in_time(
     timelines: object = "",
     databases: object = "",
     timeline: object = "",
-    repeat: bool = False,
+    repeat: object = "",
     others: bool = False,
     record: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     archive = Archive(str(info), float(str(now)), stanza, int(str(current or 0)), str(timelines), str(databases))
-    return choose(Request(str(target), str(timeline), repeat, others), archive, record)
+    return choose(Request(str(target), str(timeline), str(repeat), others), archive, record)
 
 
 class FilterModule:

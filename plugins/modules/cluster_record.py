@@ -164,13 +164,15 @@ options:
     description:
       - With O(state=opened) and C(restore_database), the C(target) to which the database is restored, the C(timeline)
         of PostgreSQL that is followed, and the one that is C(left). It fails if the open operation has
-        restored the database already, unless O(repeat) is set.
+        restored the database already, unless O(repeat) is the time of that.
       - With O(state=database_restored), the timeline that was C(begun).
     type: dict
   repeat:
-    description: With O(state=opened), whether the database is restored again in the same operation.
-    type: bool
-    default: false
+    description:
+      - With O(state=opened), when the open operation has restored the database, to restore it again. Another time is
+        refused.
+    type: str
+    default: ""
   run_id:
     description: Set by the controller half of this module. Do not use it in tasks.
     type: str
@@ -441,7 +443,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "backup": _TEXT,
     "keep_open": {"type": "bool", "default": False},
     "database": {"type": "dict"},
-    "repeat": {"type": "bool", "default": False},
+    "repeat": {"type": "str", "default": ""},
 }
 
 

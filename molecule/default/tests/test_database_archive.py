@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -61,6 +62,20 @@ class Archive(NamedTuple):
         found = self.sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
         time.sleep(2)
         return found
+
+    def backups(self) -> list[str]:
+        """The complete backups, oldest first."""
+        server = self.lab.host(self.lab.groups["database_servers"][0])
+        answer = server.check_output("runuser -u postgres -- pgbackrest --stanza=ivy --output=json info")
+        return [one["label"] for one in json.loads(answer)[0]["backup"]]
+
+    def await_backup(self) -> None:
+        server = self.lab.host(self.lab.groups["database_servers"][0])
+        self.lab.until(
+            lambda: server.run("systemctl is-active --quiet 'ivy-postgres-archive@*'").rc != 0,
+            FIRST_BACKUP_SECONDS,
+            "the backup after the restore has ended",
+        )
 
     def restore(self, *arguments: str) -> Run:
         options = ("-e", f"@{self.options}", "-e", "restore_database_reason=test")
@@ -174,6 +189,7 @@ def test_6_the_rows_of_the_time_are_back_and_the_restore_is_undone(lab: Lab, arc
     archive.write("third")
     archive.sql("DELETE FROM note_of_the_archive WHERE text = 'first'")
     pids = lab.pids()
+    before = archive.backups()
     archive.target(moment, "--check", "--diff").succeeded()
     assert (archive.read(), lab.pids()) == (["second", "third"], pids)
 
@@ -185,17 +201,24 @@ def test_6_the_rows_of_the_time_are_back_and_the_restore_is_undone(lab: Lab, arc
     found = re.search(r"restore_database_timeline=(\d+)", run.output)
     assert found is not None, run.output[-3000:]
     archive.write("fourth")
+    archive.await_backup()
+    # The same command once more would only throw that away.
+    pids = lab.pids(*lab.nodes, "db1")
+    twice = archive.target(moment)
+    assert twice.status != 0
+    assert "restore_database_repeat=20" in twice.output
+    assert lab.pids(*lab.nodes, "db1") == pids
 
     archive.restore("-e", "restore_database_target=latest", "-e", f"restore_database_timeline={found[1]}").succeeded()
 
     assert archive.read() == ["second", "third"]
-    # A full backup of the new timeline begins.
-    server = lab.host("db1")
-    lab.until(
-        lambda: server.run("systemctl is-active --quiet 'ivy-postgres-archive@*'").rc != 0,
-        FIRST_BACKUP_SECONDS,
-        "the backup after the restore has ended",
-    )
+    # Each restore begins a backup of its timeline, and none of them removes one: two full backups are kept.
+    archive.await_backup()
+    after = archive.backups()
+    assert after[: len(before)] == before
+    assert [label[-1] for label in after[len(before) :]] == ["I", "I"]
+    assert lab.host("db1").run("systemctl is-active ivy-postgres-restore.service").stdout.strip() == "inactive"
+    assert lab.host("db1").run("test -e /run/ivy-postgres-restore").rc != 0
     run = archive.target("latest", "--check", "-e", "restore_database_timeline=99")
     assert run.status != 0
     assert "the archive has no timeline 99" in run.output
@@ -219,10 +242,38 @@ def test_7_a_restore_that_was_interrupted_is_not_repeated(lab: Lab, archive: Arc
     archive.write("since")
     other = archive.target("latest")
     assert other.status != 0
-    assert "restore_database_repeat=true" in other.output
+    named = re.search(r"restore_database_repeat=(20[-0-9T:]+Z)", other.output)
+    assert named is not None, other.output[-3000:]
+    # A boolean would be the same command the next time.
+    assert archive.target("latest", "-e", "restore_database_repeat=true").status != 0
+    site = lab.playbook("playbooks/site.yml", "-e", f"@{archive.options}")
+    assert site.status != 0
+    assert "The restore of the database to a point in time by" in site.output
+    assert lab.pids(lab.nodes[0], "db1") == pids
 
     archive.target(moment).succeeded()
 
     assert "since" in archive.read()
     assert lab.pids(lab.nodes[0], "db1") == pids
     assert all(lab.info(node) is not None for node in lab.nodes)
+
+    # The time of that restore is what the repetition throws away.
+    archive.target(moment, "-e", f"restore_database_repeat={named[1]}").succeeded()
+
+    assert "since" not in archive.read()
+
+
+def test_8_a_restore_that_is_at_work_is_stopped_before_another_one_begins(lab: Lab, archive: Archive) -> None:
+    archive.write("kept")
+    server = lab.host("db1")
+    # As a run leaves it that was interrupted.
+    server.check_output("systemd-run --unit=ivy-postgres-restore.service --property=Type=oneshot --no-block sleep 3600")
+    first = server.check_output("pgrep -x sleep --newest")
+
+    archive.target("latest").succeeded()
+
+    assert server.run(f"test -e /proc/{first}").rc != 0
+    assert "kept" in archive.read()
+    journal = server.check_output("journalctl --unit=ivy-postgres-restore.service --output=cat --no-pager")
+    assert "Restore the database from" in journal
+    archive.await_backup()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence
+from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import database_restore, fence
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command, completing
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import plain_text, sentence
+from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.point_in_time import moment
 
 
 def problem(found: t.Mapping[str, t.Any], node: str, cluster: str, now: float | None = None) -> str:
@@ -30,13 +31,32 @@ def problem(found: t.Mapping[str, t.Any], node: str, cluster: str, now: float | 
         return f"Which release runs on {node} is not known, so no balancer may use it. {_advice(record, node)}"
     reason = fence.refusal(release, record, cluster, node, now)
     if not reason:
-        return ""
+        return _outdated(record, node, str(running.get("started") or ""))
     desired = record.get("desired_release")
     if desired in (None, release):
         return f"No balancer may use {node}. {reason}"
     return (
         f"{node} runs release {plain_text(release)}, and the cluster record wants {plain_text(desired)}, so no "
         f"balancer may use it. {_advice(record, node)}"
+    )
+
+
+def _outdated(record: t.Mapping[str, t.Any], node: str, started: str) -> str:
+    """An engine that was left out, and has run since before the database went back, remembers what is gone."""
+    begun = restored = ""
+    for entry in record.get("history") or []:
+        if entry.get("operation") == database_restore.OPERATION:
+            begun = str(entry.get("time") or "")
+        elif entry.get("operation") == database_restore.RESTORED:
+            # Between the two no engine starts.
+            restored = begun
+    before, at = moment(started), moment(restored)
+    if before is None or at is None or before >= at:
+        return ""
+    return (
+        f"The engine of {node} has run since {plain_text(started)}, and the database was restored after that, at "
+        f"{plain_text(restored)} or later, so no balancer may use it. Run: "
+        f"{command('restart', '-e', f'restart_nodes={node}', '-e', 'restart_force=true')}"
     )
 
 

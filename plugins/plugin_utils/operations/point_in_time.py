@@ -16,12 +16,14 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, plain_text
 
 LATEST = database_restore.LATEST
-OPERATION = "restore_database"
+OPERATION = database_restore.OPERATION
 # In the history of the cluster record; see the module record.
-RESTORED = "database restored"
+RESTORED = database_restore.RESTORED
 _FILE_SIZE = 1 << 24
 _TIMELINE = re.compile(r"[1-9]\d{0,8}")
 _HISTORY = re.compile(r"== (\d+-\d+)/([0-9A-F]{8})\.history")
+# Why PostgreSQL began a timeline, if that was for a time.
+_FORKED = re.compile(r"(?:before|after) (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?([+-]\d\d(?::\d\d)?)")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
 _LABEL = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?")
 _EXAMPLE = "2026-01-31T12:00:00+01:00, or latest"
@@ -64,6 +66,16 @@ class Restored(t.NamedTuple):
     begun: int
 
 
+class Fork(t.NamedTuple):
+    """Where a timeline begins."""
+
+    parent: int
+    # The first change that it does not have; None if it has all of its parent.
+    at: datetime | None
+    # For each earlier timeline that it contains, up to which position.
+    ends: dict[int, int]
+
+
 class Archive(t.NamedTuple):
     """What the database server says about itself and the archive."""
 
@@ -85,8 +97,8 @@ class Request(t.NamedTuple):
 
     target: str
     timeline: str = ""
-    # Although the operation that is open has restored the database.
-    repeat: bool = False
+    # The time of the restore whose result is thrown away, as the message has named it.
+    repeat: str = ""
     others: bool = False
 
 
@@ -129,24 +141,38 @@ def _backups(stanza: t.Mapping[str, t.Any]) -> list[Backup]:
     return sorted(one for one in found if one is not None)
 
 
-def forks(text: str, archive_id: str) -> dict[int, dict[int, int]]:
-    """For each timeline but the first: the earlier ones that it contains, and up to which position.
+def forks(text: str, archive_id: str) -> dict[int, Fork]:
+    """Each timeline but the first.
 
     Before each file, ``text`` has a line ``== <id of the archive>/<timeline>.history``.
     """
-    found: dict[int, dict[int, int]] = {}
-    part: dict[int, int] | None = None
+    found: dict[int, Fork] = {}
+    number = 0
     for line in text.splitlines():
         heading = _HISTORY.fullmatch(line.strip())
         if heading:
-            part = found.setdefault(int(heading[2], 16), {}) if heading[1] == archive_id else None
+            number = int(heading[2], 16) if heading[1] == archive_id else 0
+            if number:
+                found.setdefault(number, Fork(0, None, {}))
             continue
-        words = line.split()
-        if part is None or len(words) < 2 or words[0].startswith("#"):
+        words = line.split(maxsplit=2)
+        if not number or len(words) < 2 or words[0].startswith("#"):
             continue
         with contextlib.suppress(ValueError):
-            part[int(words[0])] = _position(words[1])
+            parent, position = int(words[0]), _position(words[1])
+            # The last line is that of the timeline itself.
+            found[number] = Fork(parent, _forked_at("".join(words[2:])), {**found[number].ends, parent: position})
     return found
+
+
+def _forked_at(reason: str) -> datetime | None:
+    """The time at which PostgreSQL stopped; None if it did not stop because of a time."""
+    if not re.match(r"(before|after) \d", reason):
+        return None
+    found = _FORKED.fullmatch(reason.strip())
+    zone = f"{found[2]}:00"[:6] if found else ""
+    # A time that cannot be read may be any.
+    return (moment(f"{found[1]}{zone}") if found else None) or _utc(0)
 
 
 def _restores(record: t.Mapping[str, t.Any]) -> list[Restored]:
@@ -186,6 +212,47 @@ def contains(timeline: int, when: datetime, restores: t.Sequence[Restored]) -> b
     return contains(begin.timeline, when, [one for one in restores if one.at < begin.at])
 
 
+def unknown(
+    timeline: int,
+    when: datetime,
+    known: t.Mapping[int, Fork],
+    restores: t.Sequence[Restored],
+    backups: t.Sequence[Backup],
+) -> int:
+    """The timeline of which nobody knows whether users worked on it at that time; 0 if there is none.
+
+    The history of the cluster record does not go back for ever, and may be lost. PostgreSQL knows to which time a
+    restore went back, but not when it was made. The first backup of the timeline is later than that.
+    """
+    while timeline > 1:
+        begin = next((one for one in restores if one.begun == timeline), None)
+        first = begin.at if begin else min((one.ended for one in backups if one.timeline == timeline), default=None)
+        if first is not None and when >= first:
+            return 0
+        fork = known.get(timeline)
+        if fork is None:
+            # The archive has nothing of before.
+            return 0
+        if fork.parent >= timeline:
+            return timeline
+        if begin is None and fork.at is not None and when >= fork.at:
+            return timeline
+        timeline = fork.parent
+    return 0
+
+
+def _unknown_problem(timeline: int, when: datetime, known: t.Mapping[int, Fork]) -> str:
+    fork = known.get(timeline)
+    parent, at = (fork.parent, _words(fork.at)) if fork and fork.at else (0, "its beginning")
+    return (
+        f"restore_database_target: nobody knows on which timeline the database was at {_words(when)}. Timeline "
+        f"{timeline} does not contain what users did between {at} and the restore that has begun it, and the history "
+        "of the cluster record does not have that restore. Add -e "
+        f"restore_database_timeline={parent or timeline} if it was made after {_words(when)}, otherwise -e "
+        f"restore_database_timeline={timeline}"
+    )
+
+
 def _later(record: t.Mapping[str, t.Any], when: datetime) -> list[str]:
     """What the history of the cluster record has after that time, oldest first."""
     found = []
@@ -212,36 +279,83 @@ def _not_this_database(record: t.Mapping[str, t.Any], when: datetime) -> str:
     return ""
 
 
-def other_databases(text: str) -> tuple[list[str], str]:
-    """The names of the other databases of the server, and which clients use them."""
+def other_databases(text: str) -> tuple[list[str], str] | None:
+    """The names of the other databases of the server, and which clients use them. None if it does not say that."""
     try:
         found = [(plain_text(one["name"]), plain_text(one["clients"] or "")) for one in answers.parsed(text)]
     except (KeyError, TypeError, ValueError, RecursionError):
-        return [], ""
+        return None
     return [name for name, _clients in found], "; ".join(f"{name} from {clients}" for name, clients in found if clients)
 
 
-def _others_problem(names: t.Sequence[str], used: str, accepted: bool) -> str:
+_ALL_DATABASES = (
+    "pgBackRest restores all databases of a server, with the roles and their passwords, so what was changed in them "
+    "since would be gone as well."
+)
+
+
+def _others_problem(others: tuple[list[str], str] | None, accepted: bool) -> str:
+    if others is None:
+        if accepted:
+            return ""
+        return (
+            "The database server does not say whether it has databases of others. "
+            + _ALL_DATABASES
+            + " If it has none, "
+            "or if that is meant, set restore_database_others: true."
+        )
+    names, used = others
     if not names:
         return ""
     if not accepted:
         return (
-            f"The server also has {count(len(names), 'database')} of others: {', '.join(names)}. pgBackRest restores "
-            "all databases of a server, with the roles and their passwords, so what was changed in them since would be "
-            "gone as well. If that is meant, set restore_database_others: true."
+            f"The server also has {count(len(names), 'database')} of others: {', '.join(names)}. {_ALL_DATABASES} "
+            "If that is meant, set restore_database_others: true."
         )
     if used:
         return f"Clients use other databases of the server: {used}. Stop them; they would be cut off."
     return ""
 
 
+def _throw_away(restored: str) -> str:
+    return f"to throw away what users did since, -e restore_database_repeat={restored}"
+
+
 def _already(part: t.Mapping[str, t.Any]) -> str:
     return (
         f"restore_database_target: the restore that is open has restored the database to {part['target']} at "
-        f"{part['restored']}, and users may have worked since. Run with that target, which only starts the engines "
-        "that are left. Restore another time afterwards; or, to throw away what users did since, now: "
-        "-e restore_database_repeat=true"
+        f"{part['restored']}, and users may have worked since. Run with that target and without "
+        "restore_database_repeat, which only starts the engines that are left. Restore another time afterwards; or, "
+        f"{_throw_away(part['restored'])}"
     )
+
+
+def _is_time(text: str, when: datetime | None) -> bool:
+    return when is not None and moment(text.strip()) == when
+
+
+def _repeated(when: datetime | None, named: str, live: int, restores: t.Sequence[Restored], repeat: str) -> str:
+    """Why the restore would only throw away what users did since the same one; empty if it is not the same."""
+    last = restores[-1] if restores else None
+    if last is None or last.begun != live or last.target != when or _is_time(repeat, last.at):
+        return ""
+    if when is None and named != str(last.timeline):
+        # The end of another timeline.
+        return ""
+    return (
+        f"restore_database_target: the last restore was to {_words(when) if when else LATEST} already, at "
+        f"{_words(last.at)}, and users may have worked since. Nothing has to be done; or, "
+        f"{_throw_away(_words(last.at))}"
+    )
+
+
+def _undo(choice: t.Mapping[str, t.Any], known: t.Mapping[int, Fork], backups: t.Sequence[Backup]) -> str:
+    """The full backup that the undo of this restore would start from; empty if there is no undo."""
+    left = choice["left"]
+    usable = _usable(left, known, backups)
+    if not usable or (choice["words"] == LATEST and left == choice["timeline"]):
+        return ""
+    return usable[-1].label.partition("_")[0]
 
 
 def choose(request: Request, archive: Archive, record: t.Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
@@ -250,7 +364,7 @@ def choose(request: Request, archive: Archive, record: t.Mapping[str, t.Any] | N
     ``done`` if a run that was interrupted has restored the database, so that only engines are left to start.
     """
     record = record or {}
-    names, used = other_databases(archive.databases)
+    others = other_databases(archive.databases)
     choice: dict[str, t.Any] = {
         "problem": "",
         "time": "",
@@ -258,10 +372,13 @@ def choose(request: Request, archive: Archive, record: t.Mapping[str, t.Any] | N
         "set": "",
         "later": [],
         "timeline": 0,
+        "follow": "",
         "left": archive.current,
         "done": False,
-        "others": names,
-        "others_problem": _others_problem(names, used, request.others),
+        "repeat": "",
+        "undo": "",
+        "others": others[0] if others else [],
+        "others_problem": _others_problem(others, request.others),
     }
     text = request.target.strip()
     when = None if text == LATEST else moment(text)
@@ -275,25 +392,57 @@ def choose(request: Request, archive: Archive, record: t.Mapping[str, t.Any] | N
     if wrong:
         return {**choice, "problem": f"The cluster record is damaged ({wrong})."}
     part = (operation.get("database") if operation.get("name") == OPERATION else None) or {}
-    # What is not a number is reported with the other options.
-    named = request.timeline if _TIMELINE.fullmatch(request.timeline) else ""
-    same = part.get("target") == choice["words"] and named in ("", str(part["timeline"]))
-    if part.get("restored") and not request.repeat:
-        if not same:
-            return {**choice, "problem": _already(part)}
-        return {**choice, "done": True, "timeline": part["timeline"], "left": part["left"], "others_problem": ""}
     stanza = _stanza(archive.info, archive.stanza)
     known = forks(archive.timelines, _archive_id(stanza))
     backups = _backups(stanza)
+    chosen = {**choice, **_attempt(request, when, choice, part, archive, known, backups, record)}
+    return {**chosen, "undo": _undo(chosen, known, backups)}
+
+
+def _attempt(
+    request: Request,
+    when: datetime | None,
+    choice: t.Mapping[str, t.Any],
+    part: t.Mapping[str, t.Any],
+    archive: Archive,
+    known: t.Mapping[int, Fork],
+    backups: t.Sequence[Backup],
+    record: t.Mapping[str, t.Any],
+) -> dict[str, t.Any]:
+    """What is new in the choice. ``part`` is what an open restore has recorded of the database."""
+    restores = _restores(record)
+    # What is not a number is reported with the other options.
+    named = request.timeline if _TIMELINE.fullmatch(request.timeline) else ""
+    same = part.get("target") == choice["words"] and named in ("", str(part["timeline"]))
+    if part.get("restored") and not _is_time(request.repeat, moment(part["restored"])):
+        # The same command once more names the time that it has thrown away.
+        consumed = any(_is_time(request.repeat, one.at) for one in restores[:-1])
+        if not same or (request.repeat and not consumed):
+            return {"problem": _already(part)}
+        return {"done": True, "timeline": part["timeline"], "left": part["left"], "others_problem": ""}
     newest = max([1, *known, *(one.timeline for one in backups)])
     live = archive.current or newest
+    new: dict[str, t.Any] = {"repeat": part.get("restored") or ""}
     if part and not part.get("restored"):
         # An attempt that did not end may have begun a timeline on which nobody worked.
         live = part["left"] or live
-        choice["left"] = part["left"]
+        new["left"] = part["left"]
+        if not archive.databases:
+            # The attempt has asked before. Now the server has what pgBackRest has restored so far.
+            new["others_problem"] = ""
+    repeated = "" if part else _repeated(when, named, live, restores, request.repeat)
+    if repeated:
+        return {"problem": repeated}
     timeline = int(named) if named else part["timeline"] if same and not part["restored"] else live
-    choice["timeline"] = timeline
-    return {**choice, **_start(when, timeline, live, backups, known, archive.now, record)}
+    started = _start(when, timeline, live, backups, known, archive.now, record, bool(named))
+    # PostgreSQL refuses the number of a timeline whose file the archive does not have, because it is newer than that.
+    follow = str(timeline) if timeline == 1 or timeline in known else "current"
+    return {**new, "timeline": timeline, "follow": follow, **started}
+
+
+def _usable(timeline: int, known: t.Mapping[int, Fork], backups: t.Sequence[Backup]) -> list[Backup]:
+    before = known[timeline].ends if timeline in known else {}
+    return [one for one in backups if one.timeline == timeline or one.stop <= before.get(one.timeline, -1)]
 
 
 def _archive_id(stanza: t.Mapping[str, t.Any]) -> str:
@@ -308,9 +457,10 @@ def _start(
     timeline: int,
     live: int,
     backups: t.Sequence[Backup],
-    known: t.Mapping[int, t.Mapping[int, int]],
+    known: t.Mapping[int, Fork],
     now: float,
     record: t.Mapping[str, t.Any],
+    named: bool,
 ) -> dict[str, t.Any]:
     """The backup to start from."""
     if not backups:
@@ -318,11 +468,10 @@ def _start(
             "problem": "The archive has no complete backup, so nothing can be restored from it. The first one begins "
             "when the archive is set up. On the database server: journalctl -u 'ivy-postgres-archive@*'"
         }
-    if timeline > 1 and timeline not in known:
+    if timeline > 1 and timeline not in known and all(one.timeline != timeline for one in backups):
         has = ", ".join(str(one) for one in sorted({1, *known}))
         return {"problem": f"restore_database_timeline: the archive has no timeline {timeline}. It has {has}."}
-    before = known.get(timeline, {})
-    usable = [one for one in backups if one.timeline == timeline or one.stop <= before.get(one.timeline, -1)]
+    usable = _usable(timeline, known, backups)
     if not usable:
         has = ", ".join(str(one) for one in sorted({one.timeline for one in backups}))
         return {
@@ -344,6 +493,9 @@ def _start(
             "problem": f"restore_database_target: at {_words(when)} the database was on timeline {worked}, and "
             f"timeline {timeline} does not contain that. Add -e restore_database_timeline={worked}"
         }
+    doubtful = 0 if named else unknown(timeline, when, known, restores, backups)
+    if doubtful:
+        return {"problem": _unknown_problem(doubtful, when, known)}
     starts = [one for one in usable if one.ended <= when]
     if not starts:
         oldest = _words(usable[0].ended)

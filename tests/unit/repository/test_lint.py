@@ -16,7 +16,7 @@ FAULTY = """---
   hosts: all
   tasks:
     - shell: echo {{ one}} | cat
-    - name: Look at a file
+    - name: Read a file
       ansible.builtin.command: cat /etc/hosts
     - name: Nested
       block:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2.nativetypes import NativeEnvironment
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLE = ROOT / "roles/restore_database"
@@ -21,6 +22,12 @@ def load(path: Path) -> Any:
 
 def tasks(name: str) -> dict[str, dict[str, Any]]:
     return {task["name"]: task for task in load(ROLE / f"tasks/{name}.yml")}
+
+
+def program(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
 
 
 def plays() -> dict[str, dict[str, Any]]:
@@ -37,25 +44,195 @@ def test_a_run_that_continues_after_the_restore_stops_no_engine_and_restores_not
 
 def test_the_record_knows_the_restore_before_engines_start_and_not_before_it_has_ended() -> None:
     names = list(tasks("replace"))
-    assert names[-1] == "Record that the database is restored"
-    assert names.index("Stop if the system database is not there") < len(names) - 1
-    recorded = tasks("replace")[names[-1]]
+    assert names[-2:] == ["Record that the database is restored", "Let backups begin again"]
+    assert names.index("Stop if the system database is not there") < len(names) - 2
+    recorded = tasks("replace")[names[-2]]
     assert recorded["ivy.cluster.cluster_record"]["state"] == "database_restored"
     assert recorded["when"] == "not ansible_check_mode"
     opened = tasks("stop")["Open the restore in the cluster record"]["ivy.cluster.cluster_record"]
     assert set(opened["database"]) == {"target", "timeline", "left"}
-    assert opened["repeat"] == "{{ restore_database_repeat | bool }}"
+    # The choice has compared it with the time of the restore.
+    assert opened["repeat"] == "{{ restore_database_choice.repeat }}"
     check = tasks("inspect")["Check that the changes of the database reach the archive"]
-    assert "not __restore_database_again | bool or restore_database_repeat | bool" in check["when"]
+    unless = "not __restore_database_again or (restore_database_repeat != '' and not __restore_database_unfinished)"
+    assert unless in check["when"]
 
 
 def test_the_timeline_of_the_choice_is_followed_and_has_a_backup_afterwards() -> None:
-    command = tasks("replace")["Restore the files of the database"]["ansible.builtin.command"]["argv"]
-    assert "['--target-timeline=' ~ restore_database_followed, 'restore']" in command
+    command = tasks("restore_files")["Begin to restore the files"]["ansible.builtin.command"]["argv"]
+    assert "['--target-timeline=' ~ restore_database_follow, 'restore']" in command
     order = list(plays())
-    assert order.index("Roll the release out") < order.index("Begin a full backup")
-    unit = tasks("back_up")["Begin a full backup"]["ansible.builtin.systemd_service"]
-    assert (unit["name"], unit["state"]) == ("{{ postgres_archive_full_service }}", "started")
+    assert order.index("Roll the release out") < order.index("Begin a backup")
+
+
+def test_the_backup_after_a_restore_removes_none_that_the_undo_needs() -> None:
+    unit = tasks("back_up")["Begin a backup"]["ansible.builtin.systemd_service"]
+    assert (unit["name"], unit["state"]) == ("{{ postgres_archive_incremental_service }}", "started")
+    options = load(ROOT / "roles/postgres/vars/main/internal.yml")
+    assert options["postgres_archive_incremental_service"] == "{{ __postgres_archive_unit }}@incr.service"
+    assert load(ROOT / "roles/postgres/defaults/main.yml")["postgres_archive_keep"] >= 2
+    (check,) = [one for one in options["postgres_option_checks"] if "postgres_archive_keep" in one]
+    assert "postgres_archive_keep | int >= 2" in check
+
+
+def test_the_files_are_restored_in_one_unit_that_each_run_asks_first() -> None:
+    order = list(tasks("replace"))
+    assert order[1] == "Check and renew the lease"
+    assert order[2] == "Find out whether an earlier run still restores the files"
+    unit = load(ROLE / "vars/main.yml")["__restore_database_unit"]
+    assert unit == "ivy-postgres-restore.service"
+    begin = tasks("restore_files")["Begin to restore the files"]
+    for part in (
+        "['systemd-run', '--no-block'",
+        "'--unit=' ~ __restore_database_unit",
+        "'--uid=postgres', '--gid=postgres'",
+        "'--property=Type=oneshot', '--property=RemainAfterExit=yes'",
+    ):
+        assert part in begin["ansible.builtin.command"]["argv"]
+    assert begin["when"] == "not __restore_database_goes_on"
+    stop = tasks("stop_earlier")["Stop the unit that restores other files"]
+    assert stop["ansible.builtin.command"]["argv"] == ["systemctl", "stop", "{{ __restore_database_unit }}"]
+    assert "not __restore_database_goes_on" in stop["when"]
+    # Nothing else runs pgBackRest's restore.
+    for path in ROLE.glob("tasks/*.yml"):
+        assert ("'restore']" in path.read_text(encoding="utf-8")) == (path.name == "restore_files.yml")
+
+
+def goes_on(stdout: list[str]) -> bool:
+    values = load(ROLE / "vars/main.yml")
+    chosen = {"restore_database_set": "F1", "restore_database_time": "", "restore_database_followed": 2}
+    environment = NativeEnvironment()
+    described = environment.from_string(values["__restore_database_description"]).render(chosen)
+    known = {"__restore_database_earlier": {"stdout_lines": stdout}, "__restore_database_description": described}
+    return bool(environment.from_string(values["__restore_database_goes_on"]).render(known))
+
+
+def test_an_attempt_is_unfinished_until_the_database_is_restored() -> None:
+    values = load(ROLE / "vars/main.yml")
+    expression = values["__restore_database_unfinished"]
+    for database, again, unfinished in (
+        ({"restored": None}, True, True),
+        ({"restored": "2026-01-01T12:00:00Z"}, True, False),
+        (None, True, True),
+        ({"restored": None}, False, False),
+    ):
+        operations = [{"name": "restore_database", "database": database}, {"name": "restore_database"}]
+        known = {"__restore_database_again": again, "__restore_database_operations": operations}
+        assert bool(NativeEnvironment().from_string(expression).render(known)) is unfinished
+
+
+def test_only_the_same_restore_is_waited_for() -> None:
+    same = "Description=Restore the database from F1 to the end of the archive on timeline 2"
+    assert goes_on(["ActiveState=activating", same])
+    assert not goes_on(["ActiveState=activating", same.replace("F1", "F2")])
+    for state in ("inactive", "active", "failed", "deactivating"):
+        assert not goes_on([f"ActiveState={state}", same])
+
+
+def test_the_lease_is_renewed_while_a_restore_takes_long() -> None:
+    renew, wait, again = load(ROLE / "tasks/await.yml")
+    assert renew["ansible.builtin.include_role"]["tasks_from"] == "renew_lease_elsewhere"
+    # Half of the lease, in steps of five seconds.
+    assert (wait["retries"], wait["delay"]) == ("{{ (ivy_lease_timeout | int / 10) | int }}", 5)
+    assert again["ansible.builtin.include_tasks"] == "await.yml"
+    assert "__restore_database_state.stdout | default('') | trim == 'activating'" in again["when"]
+    for name, task in (
+        ("restore_files", "Wait until the files are restored"),
+        ("replace", "Wait until the database is at the time"),
+    ):
+        assert tasks(name)[task]["ansible.builtin.include_tasks"] == "await.yml"
+
+
+def shell(tmp_path: Path, script: str, *arguments: str) -> str:
+    command = ["/bin/sh", "-c", load(ROLE / "vars/main.yml")[script], *arguments]
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=path).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("restarts", "recovers", "state"),
+    [
+        ("3", "echo f", "active"),
+        ("3", "echo t", "activating"),
+        ("3", "exit 2", "activating"),
+        ("4", "echo f", "failed"),
+    ],
+)
+def test_only_a_start_since_counts_as_a_failure(tmp_path: Path, restarts: str, recovers: str, state: str) -> None:
+    program(tmp_path / "systemctl", f"echo {restarts}")
+    program(tmp_path / "psql", recovers)
+    assert shell(tmp_path, "__restore_database_find_promotion", "postgresql@15-main", "3", "psql", "x") == state
+    before = tasks("replace")["Read how often systemd has started PostgreSQL again"]
+    assert "systemctl reset-failed" in before["ansible.builtin.command"]["argv"][2]
+    order = list(tasks("replace"))
+    assert order.index("Start PostgreSQL") == order.index(before["name"]) + 1
+
+
+@pytest.mark.parametrize(
+    ("active", "ready", "found"), [(3, 2, "stopped"), (0, 0, "running"), (0, 1, "recovering"), (0, 2, "running")]
+)
+def test_a_server_that_runs_and_does_not_answer_is_not_restored(
+    tmp_path: Path, active: int, ready: int, found: str
+) -> None:
+    program(tmp_path / "systemctl", f"exit {active}")
+    program(tmp_path / "pg_isready", f"exit {ready}")
+    assert shell(tmp_path, "__restore_database_find_server", "postgresql@15-main", "5432") == found
+    order = list(tasks("replace"))
+    assert order.index("Stop if the server runs and does not answer") < order.index("Stop PostgreSQL")
+    last = tasks("replace")["Stop if the server runs and does not answer"]["when"][-1]
+    for state, unfinished, stops in (
+        ("running", True, True),
+        ("recovering", True, False),
+        ("recovering", False, True),
+        ("stopped", False, False),
+    ):
+        known = {"restore_database_archive": {"unfinished": unfinished}}
+        condition = NativeEnvironment().compile_expression(last)
+        assert condition(__restore_database_silent={"stdout": state}, **known) is stops
+
+
+def test_no_backup_begins_during_a_restore_and_none_starts_the_server() -> None:
+    unit = (ROOT / "roles/postgres/templates/ivy-postgres-archive.service.j2").read_text(encoding="utf-8")
+    assert "\nWants=" not in unit
+    assert "\nRequires=" not in unit
+    assert "\nConditionPathExists=!{{ postgres_archive_pause }}\n" in unit
+    order = list(tasks("replace"))
+    assert order.index("Let no backup begin meanwhile") < order.index("Stop PostgreSQL")
+    for path in (
+        ROLE / "tasks/replace.yml",
+        ROLE / "tasks/back_up.yml",
+        ROOT / "roles/postgres/tasks/set_up_archive.yml",
+    ):
+        (end,) = [task for task in load(path) if task["name"] == "Let backups begin again"]
+        assert end["ansible.builtin.file"] == {"path": "{{ postgres_archive_pause }}", "state": "absent"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "restored", "reason", "stops"),
+    [
+        ("site", None, "", True),
+        ("site", "2026-01-01T12:00:00Z", "", True),
+        ("upgrade", "2026-01-01T12:00:00Z", "", True),
+        ("drain", None, "", True),
+        ("drain", "2026-01-01T12:00:00Z", "", False),
+        ("restore_database", None, "", False),
+        ("restore", None, "", False),
+        ("site", None, "lost", False),
+    ],
+)
+def test_other_runs_stop_when_they_have_the_lease(
+    operation: str, restored: str | None, reason: str, stops: bool
+) -> None:
+    (task,) = [
+        one
+        for one in load(ROOT / "roles/rollout/tasks/take_new_lease.yml")
+        if one["name"] == "Stop if the database is being restored"
+    ]
+    for name in ("restore_database", "site", None):
+        found = {"name": name, "database": {"restored": restored}} if name else {}
+        known = {"rollout_operation": operation, "ivy_take_over_reason": reason, "__rollout_restoring": found}
+        hold = [bool(NativeEnvironment().compile_expression(one)(**known)) for one in task["when"]]
+        assert all(hold) is (stops and name == "restore_database")
 
 
 def test_other_databases_are_looked_for_before_anything_is_stopped_and_their_clients_also_afterwards() -> None:
@@ -66,12 +243,6 @@ def test_other_databases_are_looked_for_before_anything_is_stopped_and_their_cli
     clients = tasks("replace")["Query which clients use the databases"]["ansible.builtin.command"]["stdin"]
     assert "datname <> 'postgres'" in clients
     assert "datname <> :'name' OR usesysid" in clients
-
-
-def program(path: Path, text: str) -> Path:
-    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
-    path.chmod(0o755)
-    return path
 
 
 @pytest.mark.parametrize("status", [0, 1])

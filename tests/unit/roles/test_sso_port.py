@@ -223,12 +223,17 @@ TRUSTING, PLAIN = f"{1:032x}", f"{2:032x}"
 UNKNOWN = "a header that is not known, since it has yet to be restarted"
 
 
+UNREAD = "a header that is not known, since its variables cannot be read"
+
+
 class Node(t.NamedTuple):
     """A node whose HTTP port is to be opened, unless its options say otherwise."""
 
     engine: t.Mapping[str, t.Any]
     rules: str = CLOSED
-    variables: str = ""
+    # None if they cannot be read.
+    variables: str | None = ""
+    error: str = ""
     options: t.Mapping[str, t.Any] = MappingProxyType({})
 
 
@@ -241,19 +246,24 @@ def opening(directory: Path, nodes: t.Mapping[str, Node]) -> subprocess.Complete
         "ansible.builtin.slurp",
         "ivy.cluster.node_releases",
     )
-    asked = [task for task in (tasks[0], *tasks[1]["block"]) if any(module in task for module in asking)]
+    asked = [task for task in (tasks[0], *tasks[2]["block"]) if any(module in task for module in asking)]
     names = ["__rollout_rules", "__rollout_protected", "__rollout_node_variables"]
     assert [task["register"] for task in asked if "register" in task] == names
     # What the hosts answer is in the inventory. The first task's condition decides whether there is an answer.
-    tasks[0] = {"ansible.builtin.set_fact": {"__rollout_rules": {"stdout": "{{ rules }}"}}, "when": tasks[0]["when"]}
-    tasks[1]["block"] = [task for task in tasks[1]["block"] if task not in asked]
+    answered = {"stdout": "{{ rules }}", "rc": "{{ status }}", "stderr": "{{ error }}"}
+    tasks[0] = {"ansible.builtin.set_fact": {"__rollout_rules": answered}, "when": tasks[0]["when"]}
+    tasks[2]["block"] = [task for task in tasks[2]["block"] if task not in asked]
     unchanged = {"restart_required": False, "interrupted": False, "running": None}
     hosts = {
         name: {
             "rules": node.rules,
+            "status": 1 if node.error else 0,
+            "error": node.error,
             "__rollout_rules": {},
             "__rollout_protected": {"engine": {**unchanged, **node.engine}},
-            "__rollout_node_variables": {"content": base64.b64encode(node.variables.encode()).decode()},
+            "__rollout_node_variables": {}
+            if node.variables is None
+            else {"content": base64.b64encode(node.variables.encode()).decode()},
             "ivy_accept_unsupported": [],
             **node.options,
         }
@@ -275,6 +285,8 @@ def test_the_port_stays_closed_while_an_engine_trusts_a_header(tmp_path: Path) -
         "s2": Node({"applied": None}),
         "s3": Node({"applied": TRUSTING}, options={"engine_http_firewall": True}),
         "s4": Node({"applied": TRUSTING}, options={"ivy_accept_unsupported": ["sso-http-port"]}),
+        # It has no firewall yet.
+        "s6": Node({"applied": TRUSTING}, rules="", error="Error: No such file or directory"),
         # It is open already, so nothing is opened.
         "s5": Node({"applied": TRUSTING}, rules=CLOSED.partition("\n")[0]),
     }
@@ -287,12 +299,16 @@ def test_the_port_stays_closed_while_an_engine_trusts_a_header(tmp_path: Path) -
         "t4": Node({"applied": PLAIN, "restart_required": True}),
         "t5": Node({"applied": PLAIN, "interrupted": True}),
         "t6": Node({"applied": TRUSTING}, options={"engine_firewall": False, "engine_http_firewall": True}),
+        "t7": Node({"applied": PLAIN, **running}, variables=None),
     }
     done = opening(tmp_path, safe | trusting)
     assert done.returncode == 2, done.stdout
     message = " ".join(done.stdout.split())
     assert f"would open the HTTP port of {', '.join(trusting)} to all hosts" in message
-    assert f"name or address of the user from x-user, x-node, {UNKNOWN}, so anybody" in message
+    assert f"name or address of the user from x-user, x-node, {UNKNOWN}, {UNREAD}, so anybody" in message
+    done = opening(tmp_path, safe | {"t8": Node({"applied": PLAIN}, rules="", error="netlink: Error: cache failed")})
+    assert done.returncode == 2, done.stdout
+    assert "t8 does not say whether its firewall closes the HTTP port" in " ".join(done.stdout.split())
 
 
 def asks_before_opening(task: dict[str, t.Any]) -> bool:

@@ -153,6 +153,7 @@ ARCHIVE: dict[str, Any] = {
     "ivy_cluster_name": "prod",
     "postgres_service_name": "postgresql@15-main",
     "postgres_archive_directory": "/mnt/archive",
+    "postgres_archive_pause": "/run/ivy-postgres-restore",
     "postgres_archive_stanza": "ivy",
     "postgres_archive_metrics_directory": "/var/lib/metrics",
     "__postgres_archive_program": "/usr/local/lib/ivy-cluster/postgres-archive",

@@ -14,6 +14,9 @@ import typing as t
 from ..files.errors import NodeError
 from . import lease as leases
 
+OPERATION = "restore_database"
+# The entry of the history when it is done.
+RESTORED = "database restored"
 LATEST = "latest"
 _TARGET = re.compile(r"latest|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _LAST_TIMELINE = 2**32 - 1
@@ -56,13 +59,16 @@ def words(part: t.Mapping[str, t.Any]) -> str:
     return f"{part['target']} on timeline {part['timeline']}" if part["timeline"] else str(part["target"])
 
 
-def begun(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any], repeat: bool) -> dict[str, t.Any]:
-    """This part at the beginning of an attempt. ``known`` is that of an earlier one of the same operation."""
-    if known and known["restored"] and not repeat:
+def begun(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any], repeat: str) -> dict[str, t.Any]:
+    """This part at the beginning of an attempt. ``known`` is that of an earlier one of the same operation.
+
+    ``repeat`` is the time of the restore whose result is thrown away.
+    """
+    if known and known["restored"] and known["restored"] != repeat:
         raise NodeError(
             f"The database was restored to {words(known)} at {known['restored']} already, and engines may work with it "
             "since. Nothing was changed. Run with the same target to start the engines that are left; to throw "
-            "away what users did since, set restore_database_repeat: true."
+            f"away what users did since, set restore_database_repeat: {known['restored']}."
         )
     # The timeline that users worked on is the one before the first attempt that did not end.
     left = known["left"] if known and not known["restored"] else _number(given, "left")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from . import database_restore
 from . import lease as leases
 
 Record = t.Mapping[str, t.Any]
@@ -41,6 +42,15 @@ def refusal(applied: str | None, record: Record | None, cluster: str, node: str,
             f"The system database is being migrated to engine {migrating.get('to')} since {migrating.get('since')}. "
             "The playbook starts the engine afterwards. If it was interrupted, run it again: ansible-playbook "
             "ivy.cluster.upgrade"
+        )
+    operation = record.get("operation") or {}
+    restoring = operation.get("database") if operation.get("name") == database_restore.OPERATION else None
+    if restoring and not restoring.get("restored"):
+        # PostgreSQL may answer by itself before, and is then restored once more.
+        return (
+            f"The system database is being restored to {restoring.get('target')} since {operation.get('since')}. The "
+            "playbook starts the engine afterwards. If it was interrupted, run the same command again: "
+            "ansible-playbook ivy.cluster.restore_database"
         )
     desired = record.get("desired_release")
     if applied == desired:

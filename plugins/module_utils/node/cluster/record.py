@@ -42,7 +42,7 @@ START_STEP = "start"
 RESTART = "restart"
 RESTORE = "restore"
 # To a point in time: only the database changes.
-RESTORE_DATABASE = "restore_database"
+RESTORE_DATABASE = database_restore.OPERATION
 UPGRADE = "upgrade"
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
@@ -334,7 +334,7 @@ class Change(t.NamedTuple):
     backup: str = ""
     keep_open: bool = False
     database: dict[str, t.Any] | None = None
-    repeat: bool = False
+    repeat: str = ""
 
     def shortened(self) -> Change:
         """With texts that fit into the record."""
@@ -506,7 +506,7 @@ def _end_database_restore(record: Record, change: Change) -> None:
     begun = part.pop("begun")
     record["operation"] = {**operation, "database": part}
     numbers = {name: part[name] for name in ("target", "timeline", "left")}
-    _remember(record, "database restored", change, node=change.node, **numbers, begun=begun)
+    _remember(record, database_restore.RESTORED, change, node=change.node, **numbers, begun=begun)
 
 
 def _require_engine_of_database(record: Record, change: Change) -> None:

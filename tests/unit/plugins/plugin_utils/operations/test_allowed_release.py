@@ -78,3 +78,20 @@ def test_what_is_not_known_is_not_allowed(found: dict[str, t.Any]) -> None:
     assert "not known" in words
     for name in ("msg", "record_problem"):
         assert found.get(name, "") in words
+
+
+def test_an_engine_that_ran_while_the_database_was_restored_is_restarted_first() -> None:
+    history = [
+        {"operation": "restore_database", "time": "2026-01-01T12:00:00Z"},
+        {"operation": "database restored", "time": "2026-01-01T13:00:00Z"},
+        {"operation": "restore_database done", "time": "2026-01-01T13:05:00Z"},
+        # It has not restored the database yet; the fence decides.
+        {"operation": "restore_database", "time": "2026-01-01T15:00:00Z"},
+    ]
+    restored = {**CLOSED, "history": history}
+    words = problem(restored, release=A, started="2026-01-01T11:59:59Z")
+    assert "has run since 2026-01-01T11:59:59Z, and the database was restored after that" in words
+    assert words.endswith("ivy.cluster.restart -e restart_nodes=n1 -e restart_force=true")
+    for started in ("2026-01-01T12:00:00Z", "2026-01-01T14:00:00Z", "", None, "noon"):
+        assert problem(restored, release=A, started=started) == ""
+    assert problem({**CLOSED, "history": history[-1:]}, release=A, started="2025-01-01T00:00:00Z") == ""

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations.point_in_time import (
     Archive,
+    Fork,
     Request,
     choose,
     forks,
@@ -43,7 +44,7 @@ def chosen(
     *,
     timelines: str = "",
     current: int = 0,
-    databases: str = "",
+    databases: str = "[]",
     options: dict[str, Any] | None = None,
     now: int = NOW,
     **record: Any,
@@ -155,7 +156,8 @@ RESTORES = [
 
 def forked(target: str, timeline: str = "", **more: Any) -> dict[str, Any]:
     values = {"timelines": FORKED, "current": 2, "now": NOON + 3 * DAY, "history": RESTORES, **more}
-    return chosen(target, values.pop("backups", TWO), options={"timeline": timeline}, **values)
+    options = {"timeline": timeline, "repeat": values.pop("repeat", "")}
+    return chosen(target, values.pop("backups", TWO), options=options, **values)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +205,45 @@ def test_what_a_timeline_does_not_contain_is_refused() -> None:
     assert "the archive has no timeline 3" in forked("latest", current=3)["problem"]
 
 
+def test_without_the_history_a_time_that_the_timeline_may_not_have_is_refused() -> None:
+    # Of this restore, PostgreSQL knows only the time to which it went back.
+    for target in ("2026-01-01T14:00:03Z", "2026-01-02T13:00:00Z", "2026-01-03T00:59:59Z"):
+        problem = forked(target, history=[])["problem"]
+        assert "nobody knows on which timeline" in problem
+        assert "restore_database_timeline=1 if it was made after" in problem
+        assert "otherwise -e restore_database_timeline=2" in problem
+        assert [forked(target, named, history=[])["problem"] for named in ("1", "2")] == ["", ""]
+    # Before that time, and after the first backup of the timeline, it is sure.
+    for target in ("2026-01-01T14:00:02Z", "2026-01-03T01:00:00Z", "latest"):
+        assert forked(target, history=[])["problem"] == ""
+    assert "nobody knows" in forked("2026-01-03T02:00:00Z", backups=TWO[:-1], history=[])["problem"]
+    unreadable = FORKED.replace("14:00:03+00", "at two")
+    assert "nobody knows" in forked("2026-01-01T13:30:00Z", timelines=unreadable, history=[])["problem"]
+    # One that has all of the first one.
+    whole = "== 15-1/00000002.history\n1\t0/7000000\tno recovery target specified\n"
+    assert forked("2026-01-02T13:00:00Z", timelines=whole, history=[])["problem"] == ""
+    # A third one continues the second one.
+    third = FORKED + "== 15-1/00000003.history\n1\t0/7000000\tx\n2\t0/A000000\tbefore 2026-01-03 14:00:00+00\n"
+    known = [
+        {**RESTORES[0], "time": "2026-01-03T20:00:00Z", "target": "2026-01-03T14:00:00Z", "timeline": 2, "begun": 3}
+    ]
+    more: dict[str, Any] = {"timelines": third, "current": 3, "history": known, "now": NOON + 4 * DAY}
+    assert "Timeline 2 does not contain" in forked("2026-01-02T13:00:00Z", **more)["problem"]
+    for target in ("2026-01-03T02:00:00Z", "2026-01-03T21:00:00Z"):
+        assert forked(target, **more)["problem"] == ""
+    damaged = FORKED.replace("\n1\t", "\n2\t")
+    assert "nobody knows" in forked("2026-01-01T13:30:00Z", timelines=damaged, history=[])["problem"]
+
+
+def test_an_archive_that_is_newer_than_the_timeline_of_the_server_can_be_restored() -> None:
+    newer: dict[str, Any] = {"backups": [backup(FULL, NOON, 4)], "timelines": "", "current": 4, "history": []}
+    found = forked("2026-01-01T12:00:00Z", **newer)
+    assert [found[name] for name in ("problem", "set", "timeline", "follow")] == ["", FULL, 4, "current"]
+    assert "before the end of the oldest backup" in forked("2026-01-01T11:00:00Z", **newer)["problem"]
+    assert [forked("latest", named)["follow"] for named in ("1", "2")] == ["1", "2"]
+    assert "the archive has no timeline 3" in forked("latest", "3", **newer)["problem"]
+
+
 def test_after_an_undo_the_time_between_is_on_the_timeline_that_was_undone() -> None:
     undone = {
         "time": "2026-01-03T12:00:00Z",
@@ -232,18 +273,33 @@ def test_the_end_of_an_earlier_timeline_is_compared_with_the_upgrade() -> None:
 
 def test_timelines_are_read_from_their_files() -> None:
     text = FORKED + "# a comment\n\n3 x/y z\nword\n== 14-1/00000003.history\n1\t0/1\tx\n== 15-1/0000000A.history\n"
-    assert forks(text, "15-1") == {2: {1: 0x7000000}, 10: {}}
+    at = moment("2026-01-01T14:00:03Z")
+    assert forks(text, "15-1") == {2: Fork(1, at, {1: 0x7000000}), 10: Fork(0, None, {})}
     assert forks("1\t0/1\tx", "15-1") == {}
+    for reason, expected in (
+        ("before 2026-01-01 19:30:03.5+05:30", at),
+        ("after 2026-01-01 15:00:03+01", at),
+        ("before 2026-01-01", moment("1970-01-01T00:00:00Z")),
+        ("before transaction 7", None),
+        ("no recovery target specified", None),
+        ("", None),
+    ):
+        lines = f"== 15-1/00000003.history\n1\t0/1\tbefore 2020-01-01 00:00:00+00\n2\t0/2\t{reason}\n"
+        assert forks(lines, "15-1") == {3: Fork(2, expected, {1: 1, 2: 2})}
 
 
-def interrupted(target: str, restored: str | None, timeline: str = "", repeat: bool = False) -> dict[str, Any]:
+def interrupted(
+    target: str, restored: str | None, timeline: str = "", repeat: str = "", history: Any = (), databases: str = "[]"
+) -> dict[str, Any]:
     part = {"target": "2026-01-01T13:30:00Z", "timeline": 1, "left": 1, "restored": restored}
     operation = {"name": "restore_database", "database": part}
     options = {"timeline": timeline, "repeat": repeat}
-    return chosen(target, timelines=FORKED, current=2, operation=operation, options=options)
+    more: dict[str, Any] = {"operation": operation, "options": options, "history": list(history)}
+    return chosen(target, timelines=FORKED, current=2, databases=databases, **more)
 
 
 AT = "2026-01-01T14:30:00Z"
+EARLIER = "2026-01-01T14:10:00Z"
 
 
 def test_a_database_that_is_restored_is_not_restored_again() -> None:
@@ -253,9 +309,49 @@ def test_a_database_that_is_restored_is_not_restored_again() -> None:
     for target, timeline in (("latest", ""), ("2026-01-01T13:30:01Z", ""), ("2026-01-01T13:30:00Z", "2")):
         problem = interrupted(target, AT, timeline)["problem"]
         assert "has restored the database to 2026-01-01T13:30:00Z" in problem
-        assert "restore_database_repeat=true" in problem
-    repeat = interrupted("latest", AT, repeat=True)
-    assert (repeat["problem"], repeat["done"], repeat["timeline"], repeat["left"]) == ("", False, 2, 2)
+        assert f"restore_database_repeat={AT}" in problem
+    for repeat in (AT, "2026-01-01T15:30:00+01:00"):
+        again = interrupted("latest", AT, repeat=repeat)
+        assert [again[name] for name in ("problem", "done", "timeline", "left", "repeat")] == ["", False, 2, 2, AT]
+
+
+def test_a_repetition_names_what_it_throws_away_and_happens_once() -> None:
+    for target in ("latest", "2026-01-01T13:30:00Z"):
+        for repeat in ("true", "True", EARLIER, "2026-01-01T14:30:01Z"):
+            assert f"restore_database_repeat={AT}" in interrupted(target, AT, repeat=repeat)["problem"]
+    # It has restored the database, and an engine did not start. The same command starts that engine.
+    two = [{**RESTORES[0], "time": EARLIER}, {**RESTORES[0], "time": AT, "target": "2026-01-01T13:30:00Z", "begun": 3}]
+    same = interrupted("2026-01-01T13:30:00Z", AT, repeat=EARLIER, history=two)
+    assert (same["problem"], same["done"]) == ("", True)
+    assert f"restore_database_repeat={AT}" in interrupted("latest", AT, repeat=EARLIER, history=two)["problem"]
+
+
+def test_the_restore_that_was_made_last_is_not_made_twice() -> None:
+    done = "restore_database_repeat=2026-01-02T12:00:00Z"
+    for target, timeline in (("2026-01-01T14:00:00Z", ""), ("2026-01-01T15:00:00+01:00", "1")):
+        assert done in forked(target, timeline)["problem"]
+        # The timeline of a server that does not answer is the newest one.
+        assert done in forked(target, timeline, current=0)["problem"]
+        assert "was to 2026-01-01T14:00:00Z already" in forked(target, timeline, repeat="true")["problem"]
+        assert forked(target, timeline, repeat="2026-01-02T12:00:00Z")["problem"] == ""
+    # Another time, the end, and the undo.
+    for target, timeline in (("2026-01-01T13:59:59Z", ""), ("latest", ""), ("latest", "1")):
+        assert forked(target, timeline)["problem"] == ""
+    undone = {**RESTORES[0], "time": "2026-01-03T12:00:00Z", "target": "latest", "left": 2, "begun": 3}
+    timelines = FORKED + "== 15-1/00000003.history\n1\t0/A000000\tno recovery target specified\n"
+    more: dict[str, Any] = {"timelines": timelines, "current": 3, "history": [*RESTORES, undone]}
+    assert "was to latest already, at 2026-01-03T12:00:00Z" in forked("latest", "1", **more)["problem"]
+    for target, timeline in (("latest", ""), ("latest", "2"), ("2026-01-01T14:00:00Z", "")):
+        assert forked(target, timeline, **more)["problem"] == ""
+
+
+def test_the_report_names_the_backup_that_the_undo_starts_from() -> None:
+    assert forked("2026-01-01T13:30:00Z")["undo"] == THIRD
+    assert chosen("2026-01-01T13:30:00Z", current=1)["undo"] == FULL
+    # It would be the same state.
+    assert chosen("latest", current=1)["undo"] == ""
+    assert chosen("2026-01-01T13:30:00Z")["undo"] == ""
+    assert interrupted("2026-01-01T13:30:00Z", AT)["undo"] == FULL
 
 
 def test_an_attempt_that_did_not_end_is_repeated_on_the_timeline_of_before() -> None:
@@ -282,5 +378,14 @@ def test_other_databases_of_the_server_are_restored_only_if_that_is_accepted() -
     )
     unused = json.dumps([{"name": "billing", "clients": ""}])
     assert chosen("latest", databases=unused, options={"others": True})["others_problem"] == ""
-    for text in ("", "[]", "null", "[1]", "x"):
-        assert other_databases(text) == ([], "")
+    assert other_databases("[]") == ([], "")
+    assert chosen("latest", databases="[]")["others_problem"] == ""
+    # Not known is not accepted.
+    for text in ("", "null", "[1]", "x"):
+        assert other_databases(text) is None
+        assert "does not say whether it has databases of others" in chosen("latest", databases=text)["others_problem"]
+        assert chosen("latest", databases=text, options={"others": True})["others_problem"] == ""
+    # An attempt that was interrupted was allowed to begin, and has left a server that does not answer.
+    assert interrupted("latest", None, databases="")["others_problem"] == ""
+    assert interrupted("latest", None, databases=databases)["others_problem"] != ""
+    assert "does not say" in interrupted("latest", AT, repeat=AT, databases="")["others_problem"]

@@ -1053,9 +1053,26 @@ def test_a_restore_that_has_restored_the_database_does_not_begin_again() -> None
     for begin in (begin_database(), begin_database("latest")):
         with pytest.raises(NodeError, match=r"was restored to 2027-01-15T07:00:00Z on timeline 1 at .* already"):
             after(begin, start=passed)
-    second = after(begin_database("latest", repeat=True), start=passed)
+    for other in ("true", "2027-01-15T07:00:00Z"):
+        with pytest.raises(NodeError, match=f"set restore_database_repeat: {NOON_TEXT}"):
+            after(begin_database("latest", repeat=other), start=passed)
+    second = after(begin_database("latest", repeat=NOON_TEXT), start=passed)
     assert second["operation"]["database"] == {**part, "target": "latest"}
     assert second["passed"] == {}
+
+
+def test_no_engine_starts_while_the_database_is_being_restored() -> None:
+    done = after(change("opened", A), change("closed", A))
+    opened = after(begin_database(), start=done)
+    # PostgreSQL may be there again before the run that restores it.
+    for state in (opened, after(begin_database("latest"), start=opened)):
+        assert "ivy.cluster.restore_database" in fence.refusal(A, state, "demo", "n1")
+    restored = after(RESTORED, start=opened)
+    assert fence.refusal(A, restored, "demo", "n1") == ""
+    again = after(begin_database("latest", repeat=NOON_TEXT), start=restored)
+    assert "is being restored to latest since" in fence.refusal(A, again, "demo", "n1")
+    taken = after(change("opened", A, operation="restore"), start=opened)
+    assert fence.refusal(A, taken, "demo", "n1") == ""
 
 
 def test_how_far_a_restore_of_the_database_came_belongs_to_that_operation() -> None:
