@@ -31,7 +31,9 @@ def asked(directory: Path, hosts: str, *arguments: str) -> list[str]:
     ]
     (directory / "play.yml").write_text(json.dumps(plays), encoding="utf-8")
     groups = {"engine_nodes": ["e1", "e2"], "database_servers": ["db1"], "load_balancers": ["lb1"]}
-    children = {group: {"hosts": {name: {} for name in names}} for group, names in groups.items()}
+    children: dict[str, dict[str, dict[str, dict[str, str]]]] = {
+        group: {"hosts": {name: {} for name in names}} for group, names in groups.items()
+    }
     (directory / "hosts.yml").write_text(json.dumps({"all": {"children": children}}), encoding="utf-8")
     done = run_play(directory, {}, *arguments, inventory="hosts.yml")
     assert done.returncode == 0, done.stdout + done.stderr
