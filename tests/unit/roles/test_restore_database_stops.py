@@ -247,19 +247,25 @@ def test_a_server_that_answers_later_is_asked_later_whether_its_changes_are_arch
     ]
 
 
-def test_no_backup_is_at_work_that_removes_the_one_that_is_restored(tmp_path: Path) -> None:
-    script = load(ROLE / "vars/main.yml")["__restore_database_find_backups"]
-    for state, found in (("activating", ["full", "incr"]), ("inactive", []), ("failed", [])):
+def test_no_full_backup_is_at_work_that_removes_the_one_that_is_restored(tmp_path: Path) -> None:
+    values = load(ROLE / "vars/main.yml")
+    script = values["__restore_database_find_backup"]
+    # The undo need not wait for the incremental one that begins after a restore.
+    assert values["__restore_database_find_backup_command"][3:] == ["{{ postgres_archive_full_service }}"]
+    for state, found in (("activating", "full"), ("inactive", ""), ("failed", "")):
         program(tmp_path / "systemctl", f"echo {state}")
-        assert shell(tmp_path, script, "sh", "full", "incr").stdout.split() == found
-    assert "systemctl stop a b" in problems(backups=["a", "b"])
-    assert problems(backups=["a"], done=True) == problems(backups=[]) == "[]"
+        assert shell(tmp_path, script, "full").stdout.strip() == found
+    assert "systemctl stop a" in problems(backup="a")
+    assert problems(backup="a", done=True) == problems(backup="") == "[]"
     order = list(tasks("replace"))
-    stop = tasks("replace")["Stop if a backup is at work"]
-    pause, asked = order.index("Let no backup begin meanwhile"), order.index("Find out whether a backup is at work")
+    stop = tasks("replace")["Stop if a full backup is at work"]
+    pause, asked = (
+        order.index("Let no backup begin meanwhile"),
+        order.index("Find out whether a full backup is at work"),
+    )
     assert pause < asked < order.index(stop["name"]) < order.index("Stop PostgreSQL")
     condition = NativeEnvironment().compile_expression(stop["when"])
-    assert [condition(__restore_database_backups=one) for one in ({"stdout": "a"}, {"stdout": ""}, {})] == [
+    assert [condition(__restore_database_backup=one) for one in ({"stdout": "a"}, {"stdout": ""}, {})] == [
         True,
         False,
         False,
