@@ -39,8 +39,8 @@ def shell(tmp_path: Path, script: str, *arguments: str) -> subprocess.CompletedP
     return subprocess.run(["/bin/sh", "-c", script, *arguments], check=False, capture_output=True, text=True, env=path)
 
 
-def told(directory: Path, cases: list[dict[str, Any]]) -> list[str]:
-    """What each run is told that has taken the lease; empty if it may go on."""
+def messages(directory: Path, cases: list[dict[str, Any]]) -> list[str]:
+    """The message that stops each run, which has taken the lease; empty if it may go on."""
     tasks_of_lease = load(ROOT / "roles/rollout/tasks/take_new_lease.yml")
     (block,) = [one for one in tasks_of_lease if one["name"] == "Keep off a database that is being restored"]
     (release,) = [one for one in block["block"] if "ansible.builtin.include_tasks" in one]
@@ -89,7 +89,7 @@ def test_other_runs_stop_when_they_have_the_lease(tmp_path: Path) -> None:
     other: list[dict[str, Any]] = [
         {**case("site", ""), "__rollout_lease_record": found} for found in ({}, {"operation": None})
     ]
-    found = told(tmp_path, [*runs, case("site", ""), *other])
+    found = messages(tmp_path, [*runs, case("site", ""), *other])
     assert [bool(one) for one in found] == [*(stops for *_case, stops in cases), False, False, False]
     assert "half restored" not in "".join(found)
 
@@ -110,7 +110,7 @@ def test_a_reason_to_take_over_lets_no_run_use_files_that_are_half_restored(tmp_
         case("site", "lost", "db1", **moved),
         case("restore", "", "e1", **half),
     ]
-    found = told(tmp_path, cases)
+    found = messages(tmp_path, cases)
     assert ["If the files cannot be restored" in one for one in found] == [True] * 7 + [False] * 2
     assert found[7:] == ["", ""]
 
