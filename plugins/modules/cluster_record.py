@@ -73,6 +73,8 @@ options:
       - V(restored) takes from O(restored) what it contains about the data of the backup, the tables, the applications,
         the pin and the history, and keeps the lease, the open operation and the drained nodes.
       - V(isolated) records that no balancer may use a node, and V(live) that they may again.
+      - V(database_replacing) records that the open C(restore_database) begins to change the files of the database, so
+        that nothing else follows before they are restored, but C(restore).
       - V(database_restored) records that the open C(restore_database) has restored the database, so that a run that
         continues it does not restore it again.
     type: str
@@ -100,6 +102,7 @@ options:
       - restored
       - isolated
       - live
+      - database_replacing
       - database_restored
     default: read
   release:
@@ -165,6 +168,7 @@ options:
       - With O(state=opened) and C(restore_database), the C(target) to which the database is restored, the C(timeline)
         of PostgreSQL that is followed, and the one that is C(left). It fails if the open operation has
         restored the database already, unless O(repeat) is the time of that.
+      - With O(state=database_replacing), the directory of the C(files).
       - With O(state=database_restored), the timeline that was C(begun).
     type: dict
   repeat:
@@ -413,6 +417,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "restored",
             "isolated",
             "live",
+            "database_replacing",
             "database_restored",
         ],
         "default": "read",
@@ -463,6 +468,7 @@ REQUIRED_IF = [
     ("state", "node_undrained", ("node",)),
     ("state", "restart_requested", ("restart",)),
     ("state", "restored", ("restored",)),
+    ("state", "database_replacing", ("database",)),
     ("state", "database_restored", ("database",)),
 ]
 

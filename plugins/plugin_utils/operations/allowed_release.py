@@ -48,8 +48,8 @@ def _outdated(record: t.Mapping[str, t.Any], node: str, started: str) -> str:
         if entry.get("operation") == database_restore.OPERATION:
             begun = str(entry.get("time") or "")
         elif entry.get("operation") == database_restore.RESTORED:
-            # Between the two no engine starts.
-            restored = begun
+            # Between the two no engine starts. An operation that was taken over has no beginning in the history.
+            restored = max(begun, str(entry.get("since") or ""))
     before, at = moment(started), moment(restored)
     if before is None or at is None or before >= at:
         return ""

@@ -421,7 +421,9 @@ def _attempt(
             return {"problem": _already(part)}
         return {"done": True, "timeline": part["timeline"], "left": part["left"], "others_problem": ""}
     newest = max([1, *known, *(one.timeline for one in backups)])
-    live = archive.current or newest
+    # The archive may lack the file of a timeline that a restore has begun.
+    last = restores[-1].begun if restores else 0
+    live = archive.current or max(newest, last)
     new: dict[str, t.Any] = {"repeat": part.get("restored") or ""}
     if part and not part.get("restored"):
         # An attempt that did not end may have begun a timeline on which nobody worked.

@@ -901,6 +901,33 @@ def test_a_run_without_an_engine_node_takes_the_lease_through_one(leased: Cluste
     assert lease_of(leased) is None
 
 
+def test_an_empty_server_takes_the_place_of_one_that_is_half_restored(leased: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "main/global").mkdir(parents=True)
+    part = {"target": "latest", "timeline": 1, "left": 1, "restored": None, "files": str(tmp_path / "main")}
+    operation = {"name": "restore_database", "owner": "kim", "since": "2026-01-01T12:00:00Z", "database": part}
+    value = {**record.empty("test"), "desired_release": "a" * 32, "operation": operation}
+    record.write(str(tmp_path / "share"), value, os.geteuid(), os.getegid())
+    site = ("site.yml", "-e", "ivy_take_over_reason='the archive is damaged'", "--limit")
+
+    for limit in ("db1", "db1,engine1,engine2,engine3"):
+        ended = leased.run(*site, limit)
+        assert ended.code != 0
+        assert ended.done("postgres/main") == []
+        assert "If the files cannot be restored" in " ".join(ended.output.split()), ended.output
+        # Another run need not wait.
+        assert lease_of(leased) is None
+        # They were moved away. Engines would begin with the empty server.
+        if limit == "db1":
+            (tmp_path / "main").rename(tmp_path / "damaged")
+
+    ended = leased.run(*site, "db1")
+    assert ended.code == 0, ended.output
+    assert ended.done("postgres/main") == ["db1"]
+    assert ended.done("rollout/open") == []
+    found = record.read(str(tmp_path / "share"), os.geteuid(), os.getegid())
+    assert (found or {})["operation"] == operation
+
+
 def set_up_anew(cluster: Cluster, *hosts: str) -> None:
     """The hosts do not have the file share until the engine is installed."""
     for host in hosts:

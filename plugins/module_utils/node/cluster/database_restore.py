@@ -20,6 +20,8 @@ RESTORED = "database restored"
 LATEST = "latest"
 _TARGET = re.compile(r"latest|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _LAST_TIMELINE = 2**32 - 1
+# The data directory of PostgreSQL. It is shown in messages, and the engine's account can write the record.
+_DIRECTORY = re.compile(r"/[A-Za-z0-9/._-]{1,200}")
 
 
 def _is_timeline(value: t.Any) -> bool:
@@ -44,6 +46,9 @@ def problem(operation: t.Mapping[str, t.Any] | None) -> str:
             leases.seconds(restored)
         except (ValueError, TypeError, AttributeError, OverflowError):
             return "the time at which the database was restored is not a time"
+    files = value.get("files")
+    if files is not None and (not isinstance(files, str) or not _DIRECTORY.fullmatch(files)):
+        return "the files of the database are not a directory"
     return ""
 
 
@@ -57,6 +62,12 @@ def _number(given: t.Mapping[str, t.Any], name: str) -> int:
 
 def words(part: t.Mapping[str, t.Any]) -> str:
     return f"{part['target']} on timeline {part['timeline']}" if part["timeline"] else str(part["target"])
+
+
+def half_restored(operation: t.Mapping[str, t.Any] | None) -> str:
+    """The directory whose files an open restore has begun to change and not restored; empty if there is none."""
+    part = (operation or {}).get("database") if (operation or {}).get("name") == OPERATION else None
+    return str(part.get("files") or "") if part and not part.get("restored") else ""
 
 
 def begun(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any], repeat: str) -> dict[str, t.Any]:
@@ -78,9 +89,22 @@ def begun(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any], rep
         "left": left,
         "restored": None,
     }
+    if known and not known["restored"] and known.get("files"):
+        part["files"] = known["files"]
     wrong = problem({"database": part})
     if wrong:
         raise NodeError(f"The restore of the database was not begun: {wrong}.")
+    return part
+
+
+def replacing(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """This part from when the files are changed: until they are restored, no server may start with them."""
+    if not known or known["restored"]:
+        raise NodeError("No restore of the database is under way.")
+    part = {**known, "files": str(given.get("files") or "")}
+    wrong = problem({"database": part})
+    if wrong:
+        raise NodeError(f"The files of the database were not changed: {wrong}.")
     return part
 
 
@@ -88,4 +112,5 @@ def ended(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any], now
     """This part when the database is restored, and for the history also the timeline that was ``begun``."""
     if not known:
         raise NodeError("No restore of the database is under way.")
-    return {**known, "restored": now, "begun": _number(given, "begun")}
+    kept = {name: value for name, value in known.items() if name != "files"}
+    return {**kept, "restored": now, "begun": _number(given, "begun")}

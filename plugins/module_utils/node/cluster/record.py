@@ -435,6 +435,12 @@ def _open(record: Record, change: Change) -> None:
                 f"Another operation is under way: {_held_by(operation)}. Wait until it is over; if nobody works on it "
                 f"any more, {again or 'take it over by naming a reason'}."
             )
+        files = database_restore.half_restored(operation)
+        if files and change.operation != RESTORE:
+            raise NodeError(
+                f"The database in {files} is half restored, so nothing but {RESTORE_DATABASE} or {RESTORE} may follow: "
+                f"{_held_by(operation)}. Nothing was changed. See docs/runbooks/restore_database.md."
+            )
         _remember(record, "take over", change, reason=take_over, from_owner=operation.get("owner"))
         record["operation"] = operation = {
             **{part: value for part, value in operation.items() if part != "database"},
@@ -497,6 +503,12 @@ def _begin_database_restore(record: Record, change: Change, given: t.Mapping[str
         _remember(record, change.operation, change, node=change.node, reason=change.reason)
 
 
+def _replace_database(record: Record, change: Change) -> None:
+    operation = record["operation"] or {}
+    known = operation.get("database") if operation.get("name") == RESTORE_DATABASE else None
+    record["operation"] = {**operation, "database": database_restore.replacing(known, change.database or {})}
+
+
 def _end_database_restore(record: Record, change: Change) -> None:
     operation = record["operation"] or {}
     known = operation.get("database") if operation.get("name") == RESTORE_DATABASE else None
@@ -506,7 +518,9 @@ def _end_database_restore(record: Record, change: Change) -> None:
     begun = part.pop("begun")
     record["operation"] = {**operation, "database": part}
     numbers = {name: part[name] for name in ("target", "timeline", "left")}
-    _remember(record, database_restore.RESTORED, change, node=change.node, **numbers, begun=begun)
+    # The entry of the beginning may be missing: the operation was taken over, or the history is full.
+    since = operation.get("since")
+    _remember(record, database_restore.RESTORED, change, node=change.node, since=since, **numbers, begun=begun)
 
 
 def _require_engine_of_database(record: Record, change: Change) -> None:
@@ -788,6 +802,8 @@ def apply(record: Record, change: Change) -> Record:
         if change.restored is None:
             raise NodeError("restored_record: name the record in the backup.")
         _restore(new, change)
+    elif change.state == "database_replacing":
+        _replace_database(new, change)
     elif change.state == "database_restored":
         _end_database_restore(new, change)
     elif change.state == "isolated":

@@ -95,3 +95,8 @@ def test_an_engine_that_ran_while_the_database_was_restored_is_restarted_first()
     for started in ("2026-01-01T12:00:00Z", "2026-01-01T14:00:00Z", "", None, "noon"):
         assert problem(restored, release=A, started=started) == ""
     assert problem({**CLOSED, "history": history[-1:]}, release=A, started="2025-01-01T00:00:00Z") == ""
+    # It has taken another operation over. A second restore in one operation began later than that.
+    for begun, since in (("10:00", "12:00"), ("12:00", "10:00")):
+        history[0]["time"] = f"2026-01-01T{begun}:00Z"
+        history[1]["since"] = f"2026-01-01T{since}:00Z"
+        assert "has run since" in problem(restored, release=A, started="2026-01-01T11:59:59Z")

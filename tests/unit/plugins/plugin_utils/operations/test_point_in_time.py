@@ -334,6 +334,10 @@ def test_the_restore_that_was_made_last_is_not_made_twice() -> None:
         assert done in forked(target, timeline, current=0)["problem"]
         assert "was to 2026-01-01T14:00:00Z already" in forked(target, timeline, repeat="true")["problem"]
         assert forked(target, timeline, repeat="2026-01-02T12:00:00Z")["problem"] == ""
+    # The archive does not have the file of the timeline that it has begun.
+    without: dict[str, Any] = {"current": 0, "timelines": "", "backups": TWO[:-1]}
+    assert done in forked("2026-01-01T14:00:00Z", **without)["problem"]
+    assert "the archive has no timeline 2" in forked("latest", **without)["problem"]
     # Another time, the end, and the undo.
     for target, timeline in (("2026-01-01T13:59:59Z", ""), ("latest", ""), ("latest", "1")):
         assert forked(target, timeline)["problem"] == ""

@@ -1061,6 +1061,47 @@ def test_a_restore_that_has_restored_the_database_does_not_begin_again() -> None
     assert second["passed"] == {}
 
 
+def replacing(files: t.Any = "/var/lib/postgresql/15/main") -> t.Any:
+    return change("database_replacing", operation="restore_database", database={"files": files})
+
+
+def test_nothing_but_a_restore_follows_a_database_that_is_half_restored() -> None:
+    done = after(change("opened", A), change("closed", A))
+    opened = after(begin_database(), start=done)
+    # Its files are as they were.
+    assert after(change("opened", A, take_over="given up"), start=opened)["operation"]["name"] == "site"
+    half = after(replacing(), start=opened)
+    assert half["operation"]["database"]["files"] == "/var/lib/postgresql/15/main"
+    assert after(replacing(), start=half) == half
+    for operation in ("site", "upgrade", "rollback"):
+        with pytest.raises(NodeError, match="The database in /var/lib/postgresql/15/main is half restored"):
+            after(change("opened", A, operation=operation, take_over="given up"), start=half)
+    # Another attempt does not make them whole.
+    other = after(begin_database("latest"), start=half)
+    assert other["operation"]["database"]["files"] == half["operation"]["database"]["files"]
+    assert "database" not in after(change("opened", A, operation="restore"), start=half)["operation"]
+    restored = after(RESTORED, start=half)
+    assert "files" not in restored["operation"]["database"]
+    assert after(change("opened", A, take_over="given up"), start=restored)["operation"]["name"] == "site"
+    assert "files" not in after(begin_database("latest", repeat=NOON_TEXT), start=restored)["operation"]["database"]
+    for start in (done, restored):
+        with pytest.raises(NodeError, match="No restore of the database is under way"):
+            after(replacing(), start=start)
+    for wrong in ("", "main", "/x\n", "/x y"):
+        with pytest.raises(NodeError, match="not changed: the files of the database are not a directory"):
+            after(replacing(wrong), start=opened)
+    damaged = {**half, "operation": {**half["operation"], "database": {**half["operation"]["database"], "files": 7}}}
+    with pytest.raises(NodeError, match="files of the database"):
+        record.parse(json.dumps(damaged).encode(), "x")
+
+
+def test_a_restore_that_took_another_operation_over_is_known_since_when() -> None:
+    site = after(change("opened", A), start=after(change("opened", B), change("closed", B)))
+    taken = after(begin_database(take_over="lost"), start=site)
+    restored = after(RESTORED, start=taken)
+    assert restored["history"][-1]["since"] == restored["operation"]["since"]
+
+
 def test_no_engine_starts_while_the_database_is_being_restored() -> None:
     done = after(change("opened", A), change("closed", A))
     opened = after(begin_database(), start=done)
