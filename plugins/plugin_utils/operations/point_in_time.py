@@ -16,7 +16,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count, plain_text
 
 LATEST = database_restore.LATEST
-OPERATION = database_restore.OPERATION
 # In the history of the cluster record; see the module record.
 RESTORED = database_restore.RESTORED
 _FILE_SIZE = 1 << 24
@@ -391,7 +390,7 @@ def choose(request: Request, archive: Archive, record: t.Mapping[str, t.Any] | N
     wrong = database_restore.problem(operation)
     if wrong:
         return {**choice, "problem": f"The cluster record is damaged ({wrong})."}
-    part = (operation.get("database") if operation.get("name") == OPERATION else None) or {}
+    part = database_restore.of(operation) or {}
     stanza = _stanza(archive.info, archive.stanza)
     known = forks(archive.timelines, _archive_id(stanza))
     backups = _backups(stanza)

@@ -9,25 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jinja2.nativetypes import NativeEnvironment
 
-ROOT = Path(__file__).resolve().parents[3]
-ROLE = ROOT / "roles/restore_database"
-
-
-def load(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-def tasks(name: str) -> dict[str, dict[str, Any]]:
-    return {task["name"]: task for task in load(ROLE / f"tasks/{name}.yml")}
-
-
-def program(path: Path, text: str) -> Path:
-    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
-    path.chmod(0o755)
-    return path
+from ansible_collections.ivy.cluster.tests.unit.roles.restore_database_files import ROLE, ROOT, load, program, tasks
 
 
 def plays() -> dict[str, dict[str, Any]]:

@@ -64,9 +64,15 @@ def words(part: t.Mapping[str, t.Any]) -> str:
     return f"{part['target']} on timeline {part['timeline']}" if part["timeline"] else str(part["target"])
 
 
+def of(operation: t.Mapping[str, t.Any] | None) -> t.Any:
+    """What an open restore has recorded of the database; None if the operation is another one."""
+    found = operation or {}
+    return found.get("database") if found.get("name") == OPERATION else None
+
+
 def half_restored(operation: t.Mapping[str, t.Any] | None) -> str:
     """The directory whose files an open restore has begun to change and not restored; empty if there is none."""
-    part = (operation or {}).get("database") if (operation or {}).get("name") == OPERATION else None
+    part = of(operation)
     return str(part.get("files") or "") if part and not part.get("restored") else ""
 
 

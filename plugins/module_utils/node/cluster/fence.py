@@ -44,7 +44,7 @@ def refusal(applied: str | None, record: Record | None, cluster: str, node: str,
             "ivy.cluster.upgrade"
         )
     operation = record.get("operation") or {}
-    restoring = operation.get("database") if operation.get("name") == database_restore.OPERATION else None
+    restoring = database_restore.of(operation)
     if restoring and not restoring.get("restored"):
         # PostgreSQL may answer by itself before, and is then restored once more.
         return (

@@ -505,13 +505,13 @@ def _begin_database_restore(record: Record, change: Change, given: t.Mapping[str
 
 def _replace_database(record: Record, change: Change) -> None:
     operation = record["operation"] or {}
-    known = operation.get("database") if operation.get("name") == RESTORE_DATABASE else None
+    known = database_restore.of(operation)
     record["operation"] = {**operation, "database": database_restore.replacing(known, change.database or {})}
 
 
 def _end_database_restore(record: Record, change: Change) -> None:
     operation = record["operation"] or {}
-    known = operation.get("database") if operation.get("name") == RESTORE_DATABASE else None
+    known = database_restore.of(operation)
     if known and known["restored"]:
         return
     part = database_restore.ended(known, change.database or {}, timestamp(change.now))
