@@ -269,6 +269,7 @@ def test_a_node_that_could_not_be_brought_back_at_the_beginning_stays_out(place:
     assert recorded(place.cluster)["drained"] == ["engine3"]
 
 
+@long
 @pytest.mark.parametrize("place", [True], indirect=True)
 def test_one_running_node_deploys_for_all(place: Deployment) -> None:
     pids = place.pids()

@@ -95,6 +95,7 @@ def record_of(cluster: runs.Cluster) -> t.Any:
     return record.read(str(cluster.directory / "share"), os.geteuid(), os.getegid())
 
 
+@runs.long
 def test_a_drained_node_is_recorded_and_one_that_an_interrupted_run_left_out_is_brought_back(
     cluster: runs.Cluster,
 ) -> None:
@@ -314,6 +315,7 @@ def test_every_playbook_with_the_lease_brings_back_what_an_interrupted_run_left_
     assert checked == {"add_node", "backup", "deploy", "drain", "go_live", "remove_node", "rotate_certificates"}
 
 
+@runs.long
 def test_an_open_operation_is_completed_by_its_own_playbook(cluster: runs.Cluster) -> None:
     directory = str(cluster.directory / "share")
     value = {**record_of(cluster), "operation": {"name": "restore", "owner": "kim", "since": "noon"}}
@@ -325,6 +327,7 @@ def test_an_open_operation_is_completed_by_its_own_playbook(cluster: runs.Cluste
     assert re.search(r"restore(\.yml)? -e 'restore_backup=<id>'", message)
 
 
+@runs.long
 def test_a_restart_is_refused_while_a_rollout_is_open(cluster: runs.Cluster) -> None:
     change(cluster, "opened", release="b" * 32)
     ended = cluster.run("restart.yml", **OPTIONS)

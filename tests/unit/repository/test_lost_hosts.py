@@ -19,6 +19,7 @@ import yaml
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import run_identity
 from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.unit.long_tests import EVERY_CASE, cases, long
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
@@ -39,16 +40,6 @@ GROUPS = {
     "database_servers": ["db1"],
     "search_servers": ["search1"],
 }
-
-
-# Each run of a playbook takes ten seconds of the processor.
-EVERY_CASE = os.environ.get("IVY_LOST_HOST_CASES") == "all"
-long = pytest.mark.skipif(not EVERY_CASE, reason="make test-all runs it")
-
-
-def cases(*values: t.Any, more: tuple[t.Any, ...]) -> list[t.Any]:
-    """One case for each way through the plays and, in the long tests, the others."""
-    return [*values, *(more if EVERY_CASE else ())]
 
 
 class Step(t.NamedTuple):
@@ -571,6 +562,7 @@ def test_a_host_that_is_lost_ends_an_upgrade(cluster: Cluster, step: str, host: 
     assert f"Cannot be reached: {host}." in ended.last, ended.output
 
 
+@long
 def test_a_check_mode_run_without_a_node_runs_all_steps_on_the_others(cluster: Cluster) -> None:
     (cluster.directory / "away/engine1").touch()
 
@@ -629,6 +621,7 @@ def test_a_balancer_that_does_not_list_a_node_is_named_before_anything_is_staged
     assert "HAProxy on lb2 does not list engine2." in ended.last
 
 
+@long
 def test_in_check_mode_a_balancer_that_this_run_sets_up_may_be_missing(cluster: Cluster) -> None:
     for balancer in GROUPS["load_balancers"]:
         (cluster.directory / f"{balancer}.json").write_text('{"msg": "no socket"}', encoding="utf-8")
@@ -757,6 +750,7 @@ def test_a_run_gives_the_lease_up_at_its_end(leased: Cluster, playbook: str) -> 
     assert lease_of(leased) is None
 
 
+@long
 @pytest.mark.parametrize("playbook", cases("rollout.yml", more=("rollback.yml", "site.yml")))
 def test_a_run_that_was_not_approved_gives_the_lease_up(leased: Cluster, playbook: str) -> None:
     for part in ("tasks/report.yml", "vars/main.yml", "defaults/main.yml"):
@@ -851,6 +845,7 @@ def test_a_run_does_not_take_a_lost_lease_back(leased: Cluster, reason: str) -> 
     assert (lease_of(leased) or {})["run_id"] == "another-controller"
 
 
+@long
 def test_a_run_ends_if_the_cluster_has_changed_since_the_release_was_built(leased: Cluster) -> None:
     task = {
         "name": "Read",
@@ -887,6 +882,7 @@ def test_a_run_that_loses_the_lease_touches_no_further_node(leased: Cluster) -> 
     assert (lease_of(leased) or {})["run_id"] == "another-controller"
 
 
+@long
 def test_a_run_without_an_engine_node_takes_the_lease_through_one(leased: Cluster) -> None:
     hold(leased, "another-controller")
     ended = leased.run("site.yml", "--limit", "lb1")
@@ -937,6 +933,7 @@ def set_up_anew(cluster: Cluster, *hosts: str) -> None:
     cluster.write(path, path.read_text(encoding="utf-8") + yaml.safe_dump([task]))
 
 
+@long
 def test_on_a_new_cluster_the_lease_is_taken_when_the_nodes_are_set_up(leased: Cluster) -> None:
     set_up_anew(leased, *GROUPS["engine_nodes"])
     stage = leased.collection / "roles/rollout/tasks/stage.yml"
@@ -980,6 +977,7 @@ def test_an_engine_is_not_stopped_while_no_other_node_serves(cluster: Cluster) -
     assert "HAProxy on lb2 has up besides it: none; not up: engine2, engine3" in ended.output
 
 
+@long
 @pytest.mark.parametrize("accepted", cases("interruption", more=("serves nobody",)))
 def test_an_engine_is_stopped_if_that_makes_no_difference(cluster: Cluster, accepted: str) -> None:
     down = ("engine2", "engine3") if accepted == "interruption" else ("engine1", "engine2", "engine3")
@@ -1046,6 +1044,7 @@ def test_a_node_that_an_operator_has_taken_out_passes_and_stays_out(
         }
 
 
+@long
 def test_no_node_is_changed_if_operators_have_taken_out_too_many(cluster: Cluster) -> None:
     cluster.balancer("lb2", GROUPS["engine_nodes"], out={"engine2": "drain", "engine3": "maint"})
     cluster.begin_with("open", "respect_taken_out")
@@ -1087,6 +1086,7 @@ def test_a_node_that_a_run_has_taken_out_is_used_again_as_operators_had_it(lease
     assert leased.requested("lb2") == {"engine1": "ready", "engine2": "ready", "engine3": "ready"}
 
 
+@long
 def test_no_balancer_uses_a_node_of_an_isolated_cluster(leased: Cluster) -> None:
     nodes = GROUPS["engine_nodes"]
     leased.balancer("lb1", nodes, out=dict.fromkeys(nodes, "maint"))
@@ -1167,6 +1167,7 @@ def run_waiting(made: Cluster, **variables: t.Any) -> Ended:
     return made.run("rollout.yml", rollout_plan=None, ivy_engine_unit="ivy.service", **known, **variables)
 
 
+@long
 def test_engines_that_waited_and_serve_by_now_are_stopped_one_after_another(waiting: Cluster) -> None:
     ended = run_waiting(waiting)
 
@@ -1182,6 +1183,7 @@ def test_engines_that_waited_and_serve_by_now_are_stopped_one_after_another(wait
         assert ended.log[stop:].index(f"rollout/set_configuration {node}") < ended.log[stop:].index(f"start {node}")
 
 
+@long
 def test_an_engine_that_waited_and_serves_alone_by_now_is_not_stopped(waiting: Cluster) -> None:
     waiting.balancer("lb2", GROUPS["engine_nodes"], down=("engine2", "engine3"))
 
@@ -1192,6 +1194,7 @@ def test_an_engine_that_waited_and_serves_alone_by_now_is_not_stopped(waiting: C
     assert ended.done("stop") == []
 
 
+@long
 def test_a_host_lost_while_engines_wait_leaves_the_others_waiting(waiting: Cluster) -> None:
     for node in GROUPS["engine_nodes"]:
         waiting.write(waiting.directory / "unit" / node, "activating")
@@ -1203,6 +1206,7 @@ def test_a_host_lost_while_engines_wait_leaves_the_others_waiting(waiting: Clust
     assert ended.done("stop") == []
 
 
+@long
 def test_systemd_tries_again_to_start_an_engine_that_waited_if_the_run_fails(waiting: Cluster) -> None:
     waiting.write(waiting.directory / "unit/engine1", "activating")
     failing = "- name: Fail\n  ansible.builtin.fail:\n"
@@ -1316,6 +1320,7 @@ def test_each_node_is_drained_before_its_stop_and_used_again_after_its_gate(sequ
     assert re.search(r"engine1( \d+\.\d){5} 4 2 0\b", table), table
 
 
+@long
 def test_a_rollout_stays_open_if_an_engine_does_not_run_what_the_record_wants(sequence: Cluster) -> None:
     """Every node has passed the gate, and since then one runs another release: no run may say that it is done."""
     sequence.write(sequence.directory / "node/engine2.old", "")
@@ -1342,6 +1347,7 @@ def test_a_rollout_to_some_nodes_stays_open_for_the_others(sequence: Cluster) ->
     assert found["passed"] == {"engine1": "b" * 32, "engine2": "b" * 32}
 
 
+@long
 def test_users_end_their_work_first_if_they_have_time(sequence: Cluster) -> None:
     # The first node is enough.
     ended = restart(sequence, engine_drain_users_timeout=60, lost="rollout/stop engine1")
@@ -1434,6 +1440,7 @@ def test_a_node_that_does_not_serve_with_its_release_either_stays_out(sequence: 
     }
 
 
+@long
 def test_no_engine_is_stopped_if_a_balancer_is_lost_during_the_drain(sequence: Cluster) -> None:
     sequence.write(sequence.directory / "lose_lb2", "")
     break_gate(sequence, repaired=False)

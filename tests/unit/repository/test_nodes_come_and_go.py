@@ -431,6 +431,7 @@ REMOVE = [
 ]
 
 
+@long
 @pytest.mark.parametrize(
     ("step", "host"),
     cases(("haproxy/update_servers", "lb1"), more=(("rollout/stop", "engine3"), ("file_share/remove", "engine3"))),

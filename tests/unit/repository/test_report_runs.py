@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.unit.long_tests import cases
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -21,7 +22,7 @@ LONGEST_BEGINNING = 45
 ERROR_LINES = ("    ", "...ignoring", "[ERROR]", "Origin:", *"123456789")
 
 
-@pytest.mark.parametrize("name", ["preflight", "drift", "verify", "status", "history"])
+@pytest.mark.parametrize("name", cases("preflight", "verify", more=("drift", "status", "history")))
 def test_a_run_publishes_and_writes_its_report(name: str, tmp_path: Path) -> None:
     inventory = site.write_site(tmp_path, {})
     ssh, directory = tmp_path / "ssh", tmp_path / "reports"

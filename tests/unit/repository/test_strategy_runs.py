@@ -253,6 +253,7 @@ def test_what_cannot_be_right_is_refused_together(place: Place) -> None:
     assert recorded(place.cluster)["lease"] is None
 
 
+@long
 def test_all_engines_stop_before_the_first_one_starts_with_the_release(place: Place) -> None:
     ended = place.run(**ALL_AT_ONCE)
     assert ended.code == 0, ended.output
@@ -294,6 +295,7 @@ def check_back(place: Place, ended: Ended, reason: str, nodes: t.Sequence[str] =
     assert "rollback.yml" in ended.output
 
 
+@long
 def test_every_node_comes_back_if_the_first_engine_does_not_pass_the_gate(place: Place) -> None:
     place.mark(f"breaks/{NEW}")
     ended = place.run(**ALL_AT_ONCE)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.unit.long_tests import long
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = {"certificates_ca_lifetime_days": 10, "certificates_ca_renew_before_days": 5}
@@ -148,6 +149,7 @@ def pair(directory: Path) -> tuple[str, str]:
     return of_key, of_certificate
 
 
+@long
 @pytest.mark.skipif(os.geteuid() != 0, reason="the files belong to root")
 def test_a_renewal_replaces_key_and_certificate_together(created: Path, tmp_path: Path) -> None:
     shutil.copytree(created, tmp_path / "pki")
