@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.ivy.cluster.tests.unit.long_tests import EVERY_CASE, long
 from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts import (
-    EVERY_CASE,
     GROUPS,
     LEASE,
     REAL,
@@ -26,7 +26,6 @@ from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts impor
     Ended,
     hold,
     hold_record,
-    long,
     recorded,
 )
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
+from ansible_collections.ivy.cluster.tests.unit.long_tests import EVERY_CASE, cases, long
 from ansible_collections.ivy.cluster.tests.unit.repository import test_lost_hosts as runs
 
 A, B = "a" * 32, "b" * 32
@@ -95,7 +96,7 @@ def record_of(cluster: runs.Cluster) -> t.Any:
     return record.read(str(cluster.directory / "share"), os.geteuid(), os.getegid())
 
 
-@runs.long
+@long
 def test_a_drained_node_is_recorded_and_one_that_an_interrupted_run_left_out_is_brought_back(
     cluster: runs.Cluster,
 ) -> None:
@@ -181,7 +182,7 @@ def test_what_is_wrong_with_the_options_is_reported_at_once_and_no_host_is_conta
     assert ended.log == []
 
 
-@runs.long
+@long
 def test_a_forced_restart_reaches_each_node_once(cluster: runs.Cluster) -> None:
     ended = cluster.run("restart.yml", restart_nodes="engine2 engine3", restart_force="true", **OPTIONS)
     # Without a plan of the node, the steps of a rollout end; their stubs make none.
@@ -196,7 +197,7 @@ def test_a_forced_restart_reaches_each_node_once(cluster: runs.Cluster) -> None:
 
 
 # Each is a run of its own through the same play.
-ENDED_EARLY = runs.cases("backup.yml", more=("go_live.yml", "deploy.yml", "rotate_certificates.yml"))
+ENDED_EARLY = cases("backup.yml", more=("go_live.yml", "deploy.yml", "rotate_certificates.yml"))
 NOTHING_TO_DEPLOY = {"rollout_deployment": {"way": "nothing"}}
 
 
@@ -218,9 +219,7 @@ def test_a_run_that_rolls_nothing_out_brings_its_own_nodes_back(cluster: runs.Cl
 
 
 # All of them bring a node back in the same way.
-STALE = runs.cases(
-    ("backup.yml", {}), more=(("drain.yml", {"drain_nodes": "engine2"}), ("deploy.yml", NOTHING_TO_DEPLOY))
-)
+STALE = cases(("backup.yml", {}), more=(("drain.yml", {"drain_nodes": "engine2"}), ("deploy.yml", NOTHING_TO_DEPLOY)))
 
 
 @pytest.mark.parametrize(("playbook", "more"), STALE)
@@ -247,7 +246,7 @@ def test_a_node_whose_engine_kept_running_with_a_replaced_release_stays_out(
     assert "rollout.yml" in message.partition("so no balancer may use it. ")[2].partition("PLAY")[0]
     assert "Run afterwards" not in message
 
-    if runs.EVERY_CASE and playbook == "backup.yml":
+    if EVERY_CASE and playbook == "backup.yml":
         (cluster.directory / "running_engine3").unlink()
         ended = cluster.run(playbook, **OPTIONS, **more)
         assert ended.code == 0, ended.output
@@ -315,7 +314,7 @@ def test_every_playbook_with_the_lease_brings_back_what_an_interrupted_run_left_
     assert checked == {"add_node", "backup", "deploy", "drain", "go_live", "remove_node", "rotate_certificates"}
 
 
-@runs.long
+@long
 def test_an_open_operation_is_completed_by_its_own_playbook(cluster: runs.Cluster) -> None:
     directory = str(cluster.directory / "share")
     value = {**record_of(cluster), "operation": {"name": "restore", "owner": "kim", "since": "noon"}}
@@ -327,7 +326,7 @@ def test_an_open_operation_is_completed_by_its_own_playbook(cluster: runs.Cluste
     assert re.search(r"restore(\.yml)? -e 'restore_backup=<id>'", message)
 
 
-@runs.long
+@long
 def test_a_restart_is_refused_while_a_rollout_is_open(cluster: runs.Cluster) -> None:
     change(cluster, "opened", release="b" * 32)
     ended = cluster.run("restart.yml", **OPTIONS)

@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import record
+from ansible_collections.ivy.cluster.tests.unit.long_tests import cases, long
 from ansible_collections.ivy.cluster.tests.unit.repository import test_lost_hosts as lost
-from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts import Cluster, Ended, cases, long
+from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts import Cluster, Ended
 
 ROOT = Path(__file__).resolve().parents[3]
 RELEASE = "a" * 32
@@ -213,7 +214,7 @@ def test_a_node_passes_the_gate_before_any_balancer_knows_it(nodes: Nodes) -> No
     assert "engine3 serves in the cluster test" in " ".join(ended.output.split())
 
 
-@lost.long
+@long
 def test_the_source_is_not_rolled_out_when_a_node_is_added(nodes: Nodes) -> None:
     new(nodes)
     ended = nodes.add(source_release="b" * 32, ivy_transport="tcp")
@@ -281,7 +282,7 @@ ADD = [
 ]
 
 
-@lost.long
+@long
 @pytest.mark.parametrize(
     ("step", "host"),
     cases(
@@ -415,7 +416,7 @@ def test_a_removal_brings_back_other_nodes_that_an_interrupted_run_left_out(node
     assert ended.done("rollout/bring_back") == ["engine2"]
 
 
-@lost.long
+@long
 def test_a_node_that_the_inventory_does_not_have_any_more_is_removed(nodes: Nodes) -> None:
     nodes.record = {**nodes.record, "passed": {"engine9": RELEASE}}
     ended = nodes.remove(remove_node_names="engine9")

@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.unit.long_tests import long
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
-from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts import long
 
 ROOT = Path(__file__).resolve().parents[3]
 NODES = ("engine1", "engine2")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.ivy.cluster.tests.unit.long_tests import EVERY_CASE, long
 from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts import (
-    EVERY_CASE,
     GROUPS,
     LEASE,
     REAL,
@@ -22,7 +22,6 @@ from ansible_collections.ivy.cluster.tests.unit.repository.test_lost_hosts impor
     Cluster,
     Ended,
     hold_record,
-    long,
     recorded,
 )
 
