@@ -48,9 +48,9 @@ def refusal(applied: str | None, record: Record | None, cluster: str, node: str,
     if restoring and not restoring.get("restored"):
         # PostgreSQL may answer by itself before, and is then restored once more.
         return (
-            f"The system database is being restored to {restoring.get('target')} since {operation.get('since')}. The "
-            "playbook starts the engine afterwards. If it was interrupted, run the same command again: "
-            "ansible-playbook ivy.cluster.restore_database"
+            f"The system database is being restored since {operation.get('since')}. The playbook starts the engine "
+            "afterwards. If it was interrupted, run the same command again: "
+            f"ansible-playbook ivy.cluster.{operation.get('name')}"
         )
     desired = record.get("desired_release")
     if applied == desired:
