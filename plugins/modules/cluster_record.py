@@ -168,8 +168,8 @@ options:
   database:
     description:
       - With O(state=opened) and C(restore_database), the C(target) to which the database is restored, the C(timeline)
-        of PostgreSQL that is followed, the one that is C(left), and the C(system) identifier of the server. It fails if the open operation has
-        restored the database already, unless O(repeat) is the time of that.
+        of PostgreSQL that is followed, the one that is C(left), and the C(system) identifier of the server. It fails if
+        the open operation has restored the database already, unless O(repeat) is the time of that.
       - With O(state=database_replacing), the directory of the C(files).
       - With O(state=database_restored), the timeline that was C(begun).
     type: dict

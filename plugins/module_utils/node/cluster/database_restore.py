@@ -22,7 +22,7 @@ _TARGET = re.compile(r"latest|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _LAST_TIMELINE = 2**32 - 1
 # The data directory of PostgreSQL. It is shown in messages, and the engine's account can write the record.
 _DIRECTORY = re.compile(r"/[A-Za-z0-9/._-]{1,200}")
-# What PostgreSQL calls the identifier of a database system: a new server, which begins at timeline 1 again, has another.
+# PostgreSQL's identifier of a database system. A new server, which begins at timeline 1 again, has another one.
 _SYSTEM = re.compile(r"\d{0,20}")
 
 
