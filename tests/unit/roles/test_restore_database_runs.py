@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole runs on the database server, from the inspection to the restored files: what they ask, lose and leave behind."""
+"""Runs on the database server, from the inspection to the restored files: what they ask, lose and leave behind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ PROGRAMS = {
 broken) echo "the archive is away"; exit 82 ;;
 breaks) echo broken > "$WORLD/archive" ;;
 esac""",
-    "systemd-run": """for one in "$@"; do case $one in --description=*) echo "${one#*=}" > "$WORLD/description" ;; esac; done
+    "systemd-run": """for one in "$@"; do
+case $one in --description=*) echo "${one#*=}" > "$WORLD/description" ;; esac
+done
 case $(cat "$WORLD/outcome") in
 restored) rm -f "$WORLD"/data/pg_wal/archive_status/*; echo active > "$WORLD/unit" ;;
 early) echo failed > "$WORLD/unit" ;;
@@ -83,7 +85,9 @@ def without_host(task: dict[str, Any]) -> dict[str, Any]:
         task["ansible.builtin.command"] = {"argv": ["record", recorded["state"]]}
         del task["delegate_to"]
     for name in ("ansible.builtin.copy", "ansible.builtin.file"):
-        task.update({name: {k: v for k, v in task[name].items() if k not in ("owner", "group")}} if name in task else {})
+        task.update(
+            {name: {k: v for k, v in task[name].items() if k not in ("owner", "group")}} if name in task else {}
+        )
     task.update({"retries": 1, "delay": 0} if "retries" in task else {})
     return task
 
@@ -127,7 +131,13 @@ class World:
         (world / "data/global/pg_control").touch()
         for number in range(ready):
             (world / f"data/pg_wal/archive_status/00000001000000000000000{number}.ready").touch()
-        state = {"server": "up", "archive": "works", "outcome": "restored", "unit": "inactive", "description": "another"}
+        state = {
+            "server": "up",
+            "archive": "works",
+            "outcome": "restored",
+            "unit": "inactive",
+            "description": "another",
+        }
         state.update({"timeline": "1", "system": SYSTEM, "state": "in production", **more})
         for part, value in state.items():
             (world / part).write_text(value, encoding="utf-8")
@@ -202,7 +212,11 @@ class World:
             "postgres_archive_pause": "{{ world }}/pause",
         }
         hosts = {name: {**local, **given} for name, given in self.hosts.items()}
-        groups = {"servers": {"hosts": hosts}, "database_servers": {"hosts": {"one": {}}}, "engine_nodes": {"hosts": {}}}
+        groups = {
+            "servers": {"hosts": hosts},
+            "database_servers": {"hosts": {"one": {}}},
+            "engine_nodes": {"hosts": {}},
+        }
         (self.directory / "hosts.yml").write_text(json.dumps({"all": {"children": groups}}), encoding="utf-8")
 
     def _ended(self, name: str, output: str) -> Run:
