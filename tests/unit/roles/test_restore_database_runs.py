@@ -322,7 +322,7 @@ def test_a_database_that_pgbackrest_has_not_changed_is_left_as_it_was(world: Wor
         assert run.server == "stopped", case
 
 
-def test_a_restore_of_a_backup_is_not_said_to_have_changed_nothing(world: World) -> None:
+def test_a_restore_of_a_backup_that_took_it_over_is_left_alone(world: World) -> None:
     name = world.add(operation={**HALF, "name": "restore"}, archive="broken")
     run = world.run()[name]
     assert not run.restored

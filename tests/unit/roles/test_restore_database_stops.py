@@ -82,7 +82,7 @@ def test_other_runs_stop_when_they_have_the_lease(tmp_path: Path) -> None:
 def test_a_reason_to_take_over_lets_no_run_use_files_that_are_half_restored(tmp_path: Path) -> None:
     (tmp_path / "main/global").mkdir(parents=True)
     (tmp_path / "moved").mkdir()
-    half = {"restored": None, "files": str(tmp_path / "main")}
+    half: dict[str, Any] = {"restored": None, "files": str(tmp_path / "main")}
     # The operator has moved them away. Engines would begin with the empty server.
     moved = {**half, "files": str(tmp_path / "moved")}
     # A restore of a backup has taken it over, and has not exchanged the database yet.
