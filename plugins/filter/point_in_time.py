@@ -59,6 +59,10 @@ options:
     description: Whether the other databases of the server may be restored as well.
     type: bool
     default: false
+  backup:
+    description: The backup to start from. Empty chooses the newest one that ended before the time.
+    type: str
+    default: ""
   record:
     description: The cluster record.
     type: dict
@@ -92,10 +96,11 @@ def point_in_time(
     timeline: object = "",
     repeat: object = "",
     others: bool = False,
+    backup: object = "",
     record: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     archive = Archive(str(info), float(str(now)), stanza, int(str(current or 0)), str(timelines), str(databases))
-    return choose(Request(str(target), str(timeline), str(repeat), others), archive, record)
+    return choose(Request(str(target), str(timeline), str(repeat), others, str(backup)), archive, record)
 
 
 class FilterModule:

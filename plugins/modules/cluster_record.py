@@ -75,6 +75,7 @@ options:
       - V(isolated) records that no balancer may use a node, and V(live) that they may again.
       - V(database_replacing) records that the open C(restore_database) begins to change the files of the database, so
         that nothing else follows before they are restored, but C(restore).
+      - V(database_kept) records that no file of it was changed after all.
       - V(database_restored) records that the open C(restore_database) has restored the database, so that a run that
         continues it does not restore it again.
     type: str
@@ -103,6 +104,7 @@ options:
       - isolated
       - live
       - database_replacing
+      - database_kept
       - database_restored
     default: read
   release:
@@ -166,8 +168,8 @@ options:
   database:
     description:
       - With O(state=opened) and C(restore_database), the C(target) to which the database is restored, the C(timeline)
-        of PostgreSQL that is followed, and the one that is C(left). It fails if the open operation has
-        restored the database already, unless O(repeat) is the time of that.
+        of PostgreSQL that is followed, the one that is C(left), and the C(system) identifier of the server. It fails if
+        the open operation has restored the database already, unless O(repeat) is the time of that.
       - With O(state=database_replacing), the directory of the C(files).
       - With O(state=database_restored), the timeline that was C(begun).
     type: dict
@@ -418,6 +420,7 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
             "isolated",
             "live",
             "database_replacing",
+            "database_kept",
             "database_restored",
         ],
         "default": "read",

@@ -99,6 +99,8 @@ class Request(t.NamedTuple):
     # The time of the restore whose result is thrown away, as the message has named it.
     repeat: str = ""
     others: bool = False
+    # The backup to start from; empty chooses the newest one.
+    backup: str = ""
 
 
 def _position(text: str) -> int:
@@ -133,11 +135,26 @@ def _backup(one: t.Any) -> Backup | None:
         return None
 
 
+def _last(stanza: t.Mapping[str, t.Any], name: str, key: str) -> t.Any:
+    """Of the server that the archive belongs to now. Before an upgrade of PostgreSQL it belonged to another one."""
+    try:
+        return stanza[name][-1][key]
+    except (KeyError, TypeError, IndexError):
+        return None
+
+
 def _backups(stanza: t.Mapping[str, t.Any]) -> list[Backup]:
-    """The complete backups, oldest first."""
-    listed = stanza.get("backup")
-    found = [_backup(one) for one in (listed if isinstance(listed, list) else [])]
+    """The complete backups of the server, oldest first."""
+    listed, server = stanza.get("backup"), _last(stanza, "db", "id")
+    found = [_backup(one) for one in (listed if isinstance(listed, list) else []) if _server(one) in (None, server)]
     return sorted(one for one in found if one is not None)
+
+
+def _server(backup: t.Any) -> t.Any:
+    try:
+        return backup["database"]["id"]
+    except (KeyError, TypeError):
+        return None
 
 
 def forks(text: str, archive_id: str) -> dict[int, Fork]:
@@ -174,13 +191,18 @@ def _forked_at(reason: str) -> datetime | None:
     return (moment(f"{found[1]}{zone}") if found else None) or _utc(0)
 
 
-def _restores(record: t.Mapping[str, t.Any]) -> list[Restored]:
-    """What the cluster record remembers, oldest first."""
+def _restores(record: t.Mapping[str, t.Any], system: str) -> list[Restored]:
+    """What the cluster record remembers of this server, oldest first.
+
+    The timelines of another one have the same numbers. Without a server, an entry counts as lost.
+    """
     found = []
     for entry in record.get("history") or []:
         at = moment(str(entry.get("time") or ""))
         numbers = [entry.get(name) for name in ("timeline", "left", "begun")]
-        if entry.get("operation") != RESTORED or at is None or not all(isinstance(one, int) for one in numbers):
+        if entry.get("operation") != RESTORED or str(entry.get("system") or "") != system:
+            continue
+        if at is None or not all(isinstance(one, int) for one in numbers):
             continue
         target = str(entry.get("target") or "")
         to = moment(target)
@@ -357,6 +379,12 @@ def _undo(choice: t.Mapping[str, t.Any], known: t.Mapping[int, Fork], backups: t
     return usable[-1].label.partition("_")[0]
 
 
+_ANOTHER_SERVER = (
+    "The restore that is open was begun with another database server, whose archive this is not. What this one has "
+    "would take the place of what was to be restored. Restore a backup: "
+)
+
+
 def choose(request: Request, archive: Archive, record: t.Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
     """The time for pgBackRest, the backup and the timeline; or the reason why there is none, as ``problem``.
 
@@ -376,6 +404,7 @@ def choose(request: Request, archive: Archive, record: t.Mapping[str, t.Any] | N
         "done": False,
         "repeat": "",
         "undo": "",
+        "system": "",
         "others": others[0] if others else [],
         "others_problem": _others_problem(others, request.others),
     }
@@ -392,9 +421,14 @@ def choose(request: Request, archive: Archive, record: t.Mapping[str, t.Any] | N
         return {**choice, "problem": f"The cluster record is damaged ({wrong})."}
     part = database_restore.of(operation) or {}
     stanza = _stanza(archive.info, archive.stanza)
-    known = forks(archive.timelines, _archive_id(stanza))
+    system = str(_last(stanza, "db", "system-id") or "")
+    if part and not part["restored"] and part.get("system") and system and part["system"] != system:
+        return {**choice, "problem": _ANOTHER_SERVER + command("restore")}
+    known = forks(archive.timelines, str(_last(stanza, "archive", "id") or ""))
     backups = _backups(stanza)
-    chosen = {**choice, **_attempt(request, when, choice, part, archive, known, backups, record)}
+    restores = _restores(record, system)
+    found = _attempt(request, when, choice, part, archive, known, backups, record, restores)
+    chosen = {**choice, "system": system, **found}
     return {**chosen, "undo": _undo(chosen, known, backups)}
 
 
@@ -407,9 +441,9 @@ def _attempt(
     known: t.Mapping[int, Fork],
     backups: t.Sequence[Backup],
     record: t.Mapping[str, t.Any],
+    restores: t.Sequence[Restored],
 ) -> dict[str, t.Any]:
     """What is new in the choice. ``part`` is what an open restore has recorded of the database."""
-    restores = _restores(record)
     # What is not a number is reported with the other options.
     named = request.timeline if _TIMELINE.fullmatch(request.timeline) else ""
     same = part.get("target") == choice["words"] and named in ("", str(part["timeline"]))
@@ -428,14 +462,14 @@ def _attempt(
         # An attempt that did not end may have begun a timeline on which nobody worked.
         live = part["left"] or live
         new["left"] = part["left"]
-        if not archive.databases:
+        if not archive.databases and part.get("files"):
             # The attempt has asked before. Now the server has what pgBackRest has restored so far.
             new["others_problem"] = ""
     repeated = "" if part else _repeated(when, named, live, restores, request.repeat)
     if repeated:
         return {"problem": repeated}
     timeline = int(named) if named else part["timeline"] if same and not part["restored"] else live
-    started = _start(when, timeline, live, backups, known, archive.now, record, bool(named))
+    started = _start(when, timeline, live, backups, known, archive.now, record, restores, bool(named), request.backup)
     # PostgreSQL refuses the number of a timeline whose file the archive does not have, because it is newer than that.
     follow = str(timeline) if timeline == 1 or timeline in known else "current"
     return {**new, "timeline": timeline, "follow": follow, **started}
@@ -446,13 +480,6 @@ def _usable(timeline: int, known: t.Mapping[int, Fork], backups: t.Sequence[Back
     return [one for one in backups if one.timeline == timeline or one.stop <= before.get(one.timeline, -1)]
 
 
-def _archive_id(stanza: t.Mapping[str, t.Any]) -> str:
-    try:
-        return str(stanza["archive"][-1]["id"])
-    except (KeyError, TypeError, IndexError):
-        return ""
-
-
 def _start(
     when: datetime | None,
     timeline: int,
@@ -461,7 +488,9 @@ def _start(
     known: t.Mapping[int, Fork],
     now: float,
     record: t.Mapping[str, t.Any],
+    restores: t.Sequence[Restored],
     named: bool,
+    backup: str,
 ) -> dict[str, t.Any]:
     """The backup to start from."""
     if not backups:
@@ -479,12 +508,15 @@ def _start(
             "problem": f"restore_database_timeline: the archive has no backup of timeline {timeline} or of before it. "
             f"It has backups of {has}; name one with restore_database_timeline."
         }
-    restores = _restores(record)
+    allowed = [one for one in usable if backup.strip() in ("", one.label)]
+    if not allowed:
+        has = ", ".join(one.label for one in usable)
+        return {"problem": f"restore_database_backup: timeline {timeline} has no such complete backup. It has {has}."}
     if when is None:
         # Of a timeline that was left at an unknown time, the archive has at least this.
         end = _utc(now) if timeline == live else _left_at(timeline, restores) or usable[-1].ended
         later = _later(record, end) if timeline != live else []
-        return {"set": usable[-1].label, "problem": _not_this_database(record, end), "later": later}
+        return {"set": allowed[-1].label, "problem": _not_this_database(record, end), "later": later}
     today = _utc(now)
     if when > today:
         return {"problem": f"restore_database_target: {_words(when)} is in the future; the server has {_words(today)}."}
@@ -497,10 +529,10 @@ def _start(
     doubtful = 0 if named else unknown(timeline, when, known, restores, backups)
     if doubtful:
         return {"problem": _unknown_problem(doubtful, when, known)}
-    starts = [one for one in usable if one.ended <= when]
+    starts = [one for one in allowed if one.ended <= when]
     if not starts:
-        oldest = _words(usable[0].ended)
-        words = f"{_words(when)} is before the end of the oldest backup, {oldest}"
+        first = f"backup {allowed[0].label}" if backup.strip() else "the oldest backup"
+        words = f"{_words(when)} is before the end of {first}, {_words(allowed[0].ended)}"
         return {"problem": f"restore_database_target: {words}, on timeline {timeline}."}
     return {
         "problem": _not_this_database(record, when),

@@ -34,12 +34,14 @@ def test_the_record_knows_the_restore_before_engines_start_and_not_before_it_has
     assert recorded["ivy.cluster.cluster_record"]["state"] == "database_restored"
     assert recorded["when"] == "not ansible_check_mode"
     opened = tasks("stop")["Open the restore in the cluster record"]["ivy.cluster.cluster_record"]
-    assert set(opened["database"]) == {"target", "timeline", "left"}
+    assert set(opened["database"]) == {"target", "timeline", "left", "system"}
     # The choice has compared it with the time of the restore.
     assert opened["repeat"] == "{{ restore_database_choice.repeat }}"
-    check = tasks("inspect")["Check that the changes of the database reach the archive"]
-    unless = "not __restore_database_again or (restore_database_repeat != '' and not __restore_database_unfinished)"
-    assert unless in check["when"]
+    # After a run that was refused, too.
+    for place, touched in (("inspect", "__restore_database_touched"), ("replace", "restore_database_archive.touched")):
+        check = tasks(place)["Check that the changes of the database reach the archive"]
+        assert f"not {touched}" in check["when"]
+        assert not [one for one in check["when"] if "again" in one]
 
 
 def test_the_timeline_of_the_choice_is_followed_and_has_a_backup_afterwards() -> None:
@@ -89,20 +91,6 @@ def goes_on(stdout: list[str]) -> bool:
     described = environment.from_string(values["__restore_database_description"]).render(chosen)
     known = {"__restore_database_earlier": {"stdout_lines": stdout}, "__restore_database_description": described}
     return bool(environment.from_string(values["__restore_database_goes_on"]).render(known))
-
-
-def test_an_attempt_is_unfinished_until_the_database_is_restored() -> None:
-    values = load(ROLE / "vars/main.yml")
-    expression = values["__restore_database_unfinished"]
-    for database, again, unfinished in (
-        ({"restored": None}, True, True),
-        ({"restored": "2026-01-01T12:00:00Z"}, True, False),
-        (None, True, True),
-        ({"restored": None}, False, False),
-    ):
-        operations = [{"name": "restore_database", "database": database}, {"name": "restore_database"}]
-        known = {"__restore_database_again": again, "__restore_database_operations": operations}
-        assert bool(NativeEnvironment().from_string(expression).render(known)) is unfinished
 
 
 def test_only_the_same_restore_is_waited_for() -> None:
@@ -180,13 +168,13 @@ def test_a_server_that_runs_and_does_not_answer_is_not_restored(
     order = list(tasks("replace"))
     assert order.index("Stop if the server runs and does not answer") < order.index("Stop PostgreSQL")
     last = tasks("replace")["Stop if the server runs and does not answer"]["when"][-1]
-    for state, unfinished, stops in (
+    for state, touched, stops in (
         ("running", True, True),
         ("recovering", True, False),
         ("recovering", False, True),
         ("stopped", False, False),
     ):
-        known = {"restore_database_archive": {"unfinished": unfinished}}
+        known = {"restore_database_archive": {"touched": touched}}
         condition = NativeEnvironment().compile_expression(last)
         assert condition(__restore_database_silent={"stdout": state}, **known) is stops
 

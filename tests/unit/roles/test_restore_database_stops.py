@@ -82,10 +82,14 @@ def test_other_runs_stop_when_they_have_the_lease(tmp_path: Path) -> None:
 def test_a_reason_to_take_over_lets_no_run_use_files_that_are_half_restored(tmp_path: Path) -> None:
     (tmp_path / "main/global").mkdir(parents=True)
     (tmp_path / "moved").mkdir()
-    half = {"restored": None, "files": str(tmp_path / "main")}
+    half: dict[str, Any] = {"restored": None, "files": str(tmp_path / "main")}
     # The operator has moved them away. Engines would begin with the empty server.
     moved = {**half, "files": str(tmp_path / "moved")}
+    # A restore of a backup has taken it over, and has not exchanged the database yet.
+    backup = case("site", "lost", **half)
+    backup["__rollout_lease_record"]["operation"]["name"] = "restore"
     cases = [
+        backup,
         *(case(operation, "lost", hosts, **half) for operation, hosts in (("site", "e1"), ("drain", "e1"))),
         *(case(operation, "lost", "db1", **half) for operation in ("site", "upgrade")),
         case("site", "lost", "e1", **moved),
@@ -96,26 +100,86 @@ def test_a_reason_to_take_over_lets_no_run_use_files_that_are_half_restored(tmp_
         case("restore", "", "e1", **half),
     ]
     found = messages(tmp_path, cases)
-    assert ["If the files cannot be restored" in one for one in found] == [True] * 7 + [False] * 2
-    assert found[7:] == ["", ""]
+    assert ["If the files cannot be restored" in one for one in found] == [True] * 8 + [False] * 2
+    assert found[8:] == ["", ""]
 
 
-def test_the_record_knows_before_postgresql_stops_that_its_files_are_changed() -> None:
+def test_the_record_knows_before_any_file_is_changed_and_after_what_may_be_lost_is_known() -> None:
     order = list(tasks("replace"))
     recorded = tasks("replace")["Record that the files of the database are changed"]
-    assert order.index(recorded["name"]) == order.index("Stop PostgreSQL") - 1
+    assert order.index(recorded["name"]) == order.index("Restore the files of the database") - 1
+    assert order.index("Stop PostgreSQL") < order.index("Keep the database if a part of its log would be lost")
+    assert order.index("Keep the database if a part of its log would be lost") < order.index(recorded["name"])
     call = recorded["ivy.cluster.cluster_record"]
     assert (call["state"], call["database"]) == ("database_replacing", {"files": "{{ postgres_data_directory }}"})
     assert recorded["delegate_to"] == tasks("replace")["Record that the database is restored"]["delegate_to"]
     values = load(ROLE / "vars/main.yml")
-    for database, unfinished, touched in (
-        ({"restored": None, "files": "/x"}, True, True),
-        ({"restored": None, "files": "/x"}, False, False),
-        ({"restored": None}, True, False),
-        (None, True, False),
+    for database, intact, touched in (
+        ({"restored": None, "files": "/x"}, {}, True),
+        ({"restored": None, "files": "/x"}, {"stdout": "f"}, True),
+        ({"restored": None, "files": "/x"}, {"stdout": "t\n"}, False),
+        ({"restored": None}, {}, False),
+        (None, {}, False),
     ):
-        known = {"__restore_database_unfinished": unfinished, "__restore_database_operations": [{"database": database}]}
-        assert bool(NativeEnvironment().from_string(values["__restore_database_touched"]).render(known)) is touched
+        environment = NativeEnvironment()
+        known = {"__restore_database_operations": [{"database": database}, {"name": "site"}]}
+        half = environment.from_string(values["__restore_database_half"]).render(known)
+        found = {"__restore_database_half": half, "__restore_database_intact": intact}
+        assert bool(environment.from_string(values["__restore_database_touched"]).render(found)) is touched
+
+
+@pytest.mark.parametrize(
+    ("state", "control", "signal", "unchanged"),
+    [
+        ("failed", True, False, True),
+        ("inactive", True, False, True),
+        # It works, or has ended with success.
+        ("activating", True, False, False),
+        ("active", True, False, False),
+        ("deactivating", True, False, False),
+        # systemd does not answer.
+        ("", True, False, False),
+        # pgBackRest removes the control file first, and brings it back last.
+        ("failed", False, False, False),
+        ("failed", False, True, False),
+        ("failed", True, True, False),
+    ],
+)
+def test_files_are_unchanged_if_pgbackrest_has_ended_before_its_first_change(
+    tmp_path: Path, state: str, control: bool, signal: bool, unchanged: bool
+) -> None:
+    program(tmp_path / "systemctl", f"echo {state}")
+    (tmp_path / "data/global").mkdir(parents=True)
+    for name, there in (("global/pg_control", control), ("recovery.signal", signal)):
+        if there:
+            (tmp_path / "data" / name).touch()
+    values = load(ROLE / "vars/main.yml")
+    # The path is an argument: it is not part of a script.
+    argv = load(ROLE / "tasks/keep_unchanged.yml")[0]["ansible.builtin.command"]["argv"]
+    assert argv[2:] == [
+        "{{ __restore_database_if_idle }}",
+        "{{ __restore_database_unit }}",
+        "/bin/sh",
+        "-c",
+        "{{ __restore_database_find_unchanged }}",
+        "{{ postgres_data_directory }}",
+    ]
+    script = ("/bin/sh", "-c", values["__restore_database_find_unchanged"], str(tmp_path / "data"))
+    done = shell(tmp_path, values["__restore_database_if_idle"], "unit", *script)
+    assert (done.returncode, done.stdout.strip()) == (0, "t" if unchanged else "")
+
+
+def test_a_database_is_as_before_on_the_same_server_and_timeline_only() -> None:
+    values = load(ROLE / "vars/main.yml")
+    for part, numbers in (({"left": 7, "system": "71"}, ("7", "71")), ({"left": 7}, ("7", "0")), ({}, ("0", "0"))):
+        known = {"__restore_database_half": [part] if part else [], "__restore_database_timeline_query": "SELECT 1"}
+        query = " ".join(
+            NativeEnvironment().from_string(values["__restore_database_intact_query"]).render(known).split()
+        )
+        assert query == (
+            f"SELECT CASE WHEN pg_is_in_recovery() THEN 'f' WHEN (SELECT 1) = {numbers[0]} "
+            f"AND (SELECT system_identifier FROM pg_control_system()) = {numbers[1]} THEN 't' ELSE 'f' END"
+        )
 
 
 def test_a_restore_of_a_backup_lets_the_backups_of_the_archive_begin_again() -> None:
@@ -129,13 +193,24 @@ def test_a_restore_of_a_backup_lets_the_backups_of_the_archive_begin_again() -> 
 
 @pytest.mark.parametrize(
     ("state", "ready", "count"),
-    [("inactive", 3, "3"), ("failed", 0, "0"), ("inactive", None, "0"), ("active", 3, "0"), ("activating", 3, "0")],
+    [
+        ("shut down", 3, "3"),
+        ("shut down", 0, "0"),
+        # It has not archived the file that it was writing.
+        ("in production", 0, "1"),
+        ("shut down in recovery", 3, "4"),
+        ("", 0, "1"),
+        # There is nothing that could be lost.
+        ("", None, "0"),
+    ],
 )
 def test_the_log_of_a_stopped_server_that_is_not_archived_is_counted(
     tmp_path: Path, state: str, ready: int | None, count: str
 ) -> None:
-    program(tmp_path / "systemctl", f"echo ActiveState={state}; echo SubState=x")
-    program(tmp_path / "pg_isready", "exit 2")
+    control = program(
+        tmp_path / "pg_controldata",
+        f"[ $LC_ALL = C ] && [ -n '{state}' ] || exit 1; echo 'Database cluster state:               {state}'; echo x",
+    )
     if ready is not None:
         status = tmp_path / "data/pg_wal/archive_status"
         status.mkdir(parents=True)
@@ -144,8 +219,7 @@ def test_the_log_of_a_stopped_server_that_is_not_archived_is_counted(
         (status / "000000010000000000000009.done").touch()
     values = load(ROLE / "vars/main.yml")
     known: dict[str, Any] = {
-        "postgres_service_name": "postgresql@15-main",
-        "ivy_database_port": 5432,
+        "postgres_selected_version": 15,
         "postgres_data_directory": str(tmp_path / "data"),
         **values,
     }
@@ -153,7 +227,8 @@ def test_the_log_of_a_stopped_server_that_is_not_archived_is_counted(
         NativeEnvironment().from_string(one).render(known) for one in values["__restore_database_count_log_command"]
     ]
     assert command[:2] == ["/bin/sh", "-c"]
-    done = shell(tmp_path, *map(str, command[2:]))
+    assert command[-1] == "/usr/lib/postgresql/15/bin/pg_controldata"
+    done = shell(tmp_path, *map(str, command[2:-1]), str(control))
     assert (done.returncode, done.stdout.strip()) == (0, count)
 
 
@@ -185,9 +260,7 @@ def test_what_is_not_archived_is_lost_only_if_its_number_is_named() -> None:
         assert problems(log_files=number, lose=3) == problems(log_files=number, lose="3") == "[]"
         assert problems(log_files=number, done=True) == "[]"
     assert problems(log_files=0) == "[]"
-    order = list(tasks("replace"))
-    stop = tasks("replace")["Stop if a part of the log would be lost"]
-    assert order.index(stop["name"]) < order.index("Stop PostgreSQL")
+    stop = tasks("replace")["Keep the database if a part of its log would be lost"]
     numbers: list[tuple[str, Any, bool]] = [
         ("3", "", True),
         ("3", 2, True),
@@ -202,18 +275,35 @@ def test_what_is_not_archived_is_lost_only_if_its_number_is_named() -> None:
             "restore_database_lose": lose,
         }
         assert condition(**values) is stopped
-    for place in ("inspect", "replace"):
-        counting = tasks(place)["Count the files of the log that are not in the archive"]
-        assert any("touched" in one for one in counting["when"])
+
+
+def test_a_server_that_does_not_answer_is_refused_before_engines_are_stopped() -> None:
+    assert "systemctl stop postgresql@15-main" in problems(silent="postgresql@15-main")
+    assert problems(silent="postgresql@15-main", done=True) == problems(silent="") == "[]"
+    # They are named by what this run knows, not by what the host answers.
+    found = tasks("inspect")["Hand on what was found"]["ansible.builtin.set_fact"]["restore_database_archive"]
+    environment = NativeEnvironment()
+    known = {"postgres_service_name": "server", "postgres_archive_full_service": "full"}
+    for part, register, answers in (
+        (
+            "silent",
+            "__restore_database_silent",
+            {"running": "server", "recovering": "server", "stopped": "", "x": "server"},
+        ),
+        ("backup", "__restore_database_backup", {"running": "full", "; reboot": "full", "": ""}),
+    ):
+        for answer, name in answers.items():
+            assert environment.from_string(found[part]).render({register: {"stdout": answer}, **known}) == (
+                name or None or ""
+            )
+        assert environment.from_string(found[part]).render({register: {"skipped": True}, **known}) == ""
 
 
 @pytest.mark.parametrize(
-    ("rc", "timeline", "unfinished", "made"),
-    [(0, "0", False, True), (0, "2", False, False), (2, "0", False, False), (0, "0", True, False)],
+    ("rc", "touched", "made"),
+    [(0, False, True), (2, False, False), (0, True, False)],
 )
-def test_a_server_that_answers_later_is_asked_later_whether_its_changes_are_archived(
-    rc: int, timeline: str, unfinished: bool, made: bool
-) -> None:
+def test_a_server_is_asked_again_whether_its_changes_are_archived(rc: int, touched: bool, made: bool) -> None:
     order = list(tasks("replace"))
     check = tasks("replace")["Check that the changes of the database reach the archive"]
     assert order.index(check["name"]) + 1 == order.index("Stop if changes do not reach the archive")
@@ -221,7 +311,7 @@ def test_a_server_that_answers_later_is_asked_later_whether_its_changes_are_arch
     known = {
         "ansible_check_mode": False,
         "__restore_database_clients": {"rc": rc},
-        "restore_database_archive": {"timeline": timeline, "unfinished": unfinished},
+        "restore_database_archive": {"touched": touched},
     }
     assert all(NativeEnvironment().compile_expression(one)(**known) for one in check["when"]) is made
     fail = NativeEnvironment().compile_expression(tasks("replace")["Stop if changes do not reach the archive"]["when"])
@@ -237,10 +327,14 @@ def test_no_full_backup_is_at_work_that_removes_the_one_that_is_restored(tmp_pat
     script = values["__restore_database_find_backup"]
     # The undo need not wait for the incremental one that begins after a restore.
     assert values["__restore_database_find_backup_command"][3:] == ["{{ postgres_archive_full_service }}"]
-    for state, found in (("activating", "full"), ("inactive", ""), ("failed", "")):
+    for state, found in (("activating", "running"), ("inactive", ""), ("failed", "")):
         program(tmp_path / "systemctl", f"echo {state}")
         assert shell(tmp_path, script, "full").stdout.strip() == found
-    assert "systemctl stop a" in problems(backup="a")
+    # At its end it removes that backup, so nobody should wait for it.
+    assert "Do not wait for that. Stop it there as root: systemctl stop a" in problems(backup="a")
+    late = tasks("replace")["Stop if a full backup is at work"]["ansible.builtin.fail"]["msg"]
+    assert "Do not wait" in late
+    assert "{{ postgres_archive_full_service }}" in late
     assert problems(backup="a", done=True) == problems(backup="") == "[]"
     order = list(tasks("replace"))
     stop = tasks("replace")["Stop if a full backup is at work"]
@@ -259,7 +353,14 @@ def test_no_full_backup_is_at_work_that_removes_the_one_that_is_restored(tmp_pat
 
 @pytest.mark.parametrize(
     ("described", "state", "seen"),
-    [("mine", "activating", "activating"), ("mine", "active", "active"), ("other", "active", "other")],
+    [
+        ("mine", "activating", "activating"),
+        ("mine", "active", "active"),
+        ("other", "active", "other"),
+        # systemd does not answer, such as during its reload.
+        ("", "", "activating"),
+        ("mine", "", "activating"),
+    ],
 )
 def test_the_unit_of_another_run_is_neither_waited_for_nor_stopped(
     tmp_path: Path, described: str, state: str, seen: str

@@ -22,6 +22,8 @@ _TARGET = re.compile(r"latest|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _LAST_TIMELINE = 2**32 - 1
 # The data directory of PostgreSQL. It is shown in messages, and the engine's account can write the record.
 _DIRECTORY = re.compile(r"/[A-Za-z0-9/._-]{1,200}")
+# PostgreSQL's identifier of a database system. A new server, which begins at timeline 1 again, has another one.
+_SYSTEM = re.compile(r"\d{0,20}")
 
 
 def _is_timeline(value: t.Any) -> bool:
@@ -49,6 +51,9 @@ def problem(operation: t.Mapping[str, t.Any] | None) -> str:
     files = value.get("files")
     if files is not None and (not isinstance(files, str) or not _DIRECTORY.fullmatch(files)):
         return "the files of the database are not a directory"
+    system = value.get("system", "")
+    if not isinstance(system, str) or not _SYSTEM.fullmatch(system):
+        return "the identifier of the database server is not a number"
     return ""
 
 
@@ -65,9 +70,11 @@ def words(part: t.Mapping[str, t.Any]) -> str:
 
 
 def of(operation: t.Mapping[str, t.Any] | None) -> t.Any:
-    """What an open restore has recorded of the database; None if the operation is another one."""
-    found = operation or {}
-    return found.get("database") if found.get("name") == OPERATION else None
+    """What an open restore has recorded of the database; None if there is none.
+
+    A restore of a backup that has taken it over keeps what is half restored, until it has exchanged the database.
+    """
+    return (operation or {}).get("database")
 
 
 def half_restored(operation: t.Mapping[str, t.Any] | None) -> str:
@@ -94,6 +101,7 @@ def begun(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any], rep
         "timeline": _number(given, "timeline"),
         "left": left,
         "restored": None,
+        "system": str(given.get("system") or ""),
     }
     if known and not known["restored"] and known.get("files"):
         part["files"] = known["files"]
@@ -112,6 +120,13 @@ def replacing(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any])
     if wrong:
         raise NodeError(f"The files of the database were not changed: {wrong}.")
     return part
+
+
+def kept(known: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
+    """This part when it has turned out that no file was changed, so that others may work with the database again."""
+    if not known or known["restored"]:
+        raise NodeError("No restore of the database is under way.")
+    return {name: value for name, value in known.items() if name != "files"}
 
 
 def ended(known: t.Mapping[str, t.Any] | None, given: t.Mapping[str, t.Any], now: str) -> dict[str, t.Any]:

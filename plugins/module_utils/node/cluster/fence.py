@@ -46,11 +46,13 @@ def refusal(applied: str | None, record: Record | None, cluster: str, node: str,
     operation = record.get("operation") or {}
     restoring = database_restore.of(operation)
     if restoring and not restoring.get("restored"):
+        # A restore of a backup may have taken it over. The record is data of the engine's account.
+        name = "restore" if operation.get("name") == "restore" else database_restore.OPERATION
         # PostgreSQL may answer by itself before, and is then restored once more.
         return (
-            f"The system database is being restored to {restoring.get('target')} since {operation.get('since')}. The "
-            "playbook starts the engine afterwards. If it was interrupted, run the same command again: "
-            "ansible-playbook ivy.cluster.restore_database"
+            f"The system database is being restored since {operation.get('since')}. The playbook starts the engine "
+            "afterwards. If it was interrupted, run the same command again: "
+            f"ansible-playbook ivy.cluster.{name}"
         )
     desired = record.get("desired_release")
     if applied == desired:

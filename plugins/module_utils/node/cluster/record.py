@@ -44,6 +44,8 @@ RESTORE = "restore"
 # To a point in time: only the database changes.
 RESTORE_DATABASE = database_restore.OPERATION
 UPGRADE = "upgrade"
+# What may follow when the files of the database are half restored.
+_AFTER_HALF_RESTORED = (RESTORE, RESTORE_DATABASE)
 # They bring the same release to the nodes, so each of them completes what the other one left open. A rollback reverts
 # them. The lease keeps it from doing that while they are at work.
 _ROLL_OUT = ("site", "rollout")
@@ -436,14 +438,15 @@ def _open(record: Record, change: Change) -> None:
                 f"any more, {again or 'take it over by naming a reason'}."
             )
         files = database_restore.half_restored(operation)
-        if files and change.operation != RESTORE:
+        if files and change.operation not in _AFTER_HALF_RESTORED:
             raise NodeError(
                 f"The database in {files} is half restored, so nothing but {RESTORE_DATABASE} or {RESTORE} may follow: "
                 f"{_held_by(operation)}. Nothing was changed. See docs/runbooks/restore_database.md."
             )
         _remember(record, "take over", change, reason=take_over, from_owner=operation.get("owner"))
         record["operation"] = operation = {
-            **{part: value for part, value in operation.items() if part != "database"},
+            # Files that are half restored stay that until one of the two has ended.
+            **{part: value for part, value in operation.items() if part != "database" or files},
             "name": change.operation,
             "owner": change.owner,
             "step": change.step,
@@ -503,21 +506,31 @@ def _begin_database_restore(record: Record, change: Change, given: t.Mapping[str
         _remember(record, change.operation, change, node=change.node, reason=change.reason)
 
 
+def _known_database(operation: t.Mapping[str, t.Any]) -> t.Any:
+    return database_restore.of(operation) if operation.get("name") == RESTORE_DATABASE else None
+
+
 def _replace_database(record: Record, change: Change) -> None:
     operation = record["operation"] or {}
-    known = database_restore.of(operation)
+    known = _known_database(operation)
     record["operation"] = {**operation, "database": database_restore.replacing(known, change.database or {})}
+
+
+def _keep_database(record: Record) -> None:
+    operation = record["operation"] or {}
+    record["operation"] = {**operation, "database": database_restore.kept(_known_database(operation))}
 
 
 def _end_database_restore(record: Record, change: Change) -> None:
     operation = record["operation"] or {}
-    known = database_restore.of(operation)
+    known = _known_database(operation)
     if known and known["restored"]:
         return
     part = database_restore.ended(known, change.database or {}, timestamp(change.now))
     begun = part.pop("begun")
     record["operation"] = {**operation, "database": part}
     numbers = {name: part[name] for name in ("target", "timeline", "left")}
+    numbers["system"] = part.get("system", "")
     # The entry of the beginning may be missing: the operation was taken over, or the history is full.
     since = operation.get("since")
     _remember(record, database_restore.RESTORED, change, node=change.node, since=since, **numbers, begun=begun)
@@ -689,7 +702,20 @@ def _remove(record: Record, change: Change) -> None:
 
 
 def _take(record: Record, change: Change) -> None:
-    taken = leases.take(record["lease"], change.claim())
+    files = database_restore.half_restored(record["operation"])
+    if files and change.take_over.strip() and change.operation not in _AFTER_HALF_RESTORED:
+        # This run could only give the lease up again, and the one that restores the database would have lost it.
+        try:
+            taken = leases.take(record["lease"], change._replace(take_over="").claim())
+        except leases.LeaseError as exc:
+            raise leases.LeaseError(
+                f"The database in {files} is half restored, so no reason takes the lease from the run that may be at "
+                f"work on it: {leases.describe(record['lease'])}. Wait until that is over, or until it has given no "
+                "sign of life for its time.",
+                exc.lease,
+            ) from None
+    else:
+        taken = leases.take(record["lease"], change.claim())
     record["lease"] = taken.lease
     if taken.reason:
         _remember(
@@ -703,6 +729,9 @@ def _restore(record: Record, change: Change) -> None:
     for name in _RESTORED:
         record[name] = found[name]
     record["deploying"] = None
+    if record["operation"]:
+        # The database is exchanged.
+        record["operation"] = {part: value for part, value in record["operation"].items() if part != "database"}
     known = {json.dumps(entry, sort_keys=True) for entry in record["history"]}
     older = [entry for entry in found["history"] if json.dumps(entry, sort_keys=True) not in known]
     record["history"] = sorted([*older, *record["history"]], key=lambda entry: str(entry.get("time", "")))[-HISTORY:]
@@ -804,6 +833,8 @@ def apply(record: Record, change: Change) -> Record:
         _restore(new, change)
     elif change.state == "database_replacing":
         _replace_database(new, change)
+    elif change.state == "database_kept":
+        _keep_database(new)
     elif change.state == "database_restored":
         _end_database_restore(new, change)
     elif change.state == "isolated":

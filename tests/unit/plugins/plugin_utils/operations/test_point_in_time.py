@@ -47,9 +47,15 @@ def chosen(
     databases: str = "[]",
     options: dict[str, Any] | None = None,
     now: int = NOW,
+    servers: list[dict[str, Any]] | None = None,
     **record: Any,
 ) -> dict[str, Any]:
-    stanza = {"name": "ivy", "archive": [{"id": "15-1"}], "backup": BACKUPS if backups is None else backups}
+    stanza = {
+        "name": "ivy",
+        "archive": [{"id": "15-1"}],
+        "db": servers if servers is not None else [],
+        "backup": BACKUPS if backups is None else backups,
+    }
     archive = Archive(json.dumps([stanza]), now, "ivy", current, timelines, databases)
     return choose(Request(target, **(options or {})), archive, record)
 
@@ -156,7 +162,7 @@ RESTORES = [
 
 def forked(target: str, timeline: str = "", **more: Any) -> dict[str, Any]:
     values = {"timelines": FORKED, "current": 2, "now": NOON + 3 * DAY, "history": RESTORES, **more}
-    options = {"timeline": timeline, "repeat": values.pop("repeat", "")}
+    options = {"timeline": timeline, "repeat": values.pop("repeat", ""), "backup": values.pop("named", "")}
     return chosen(target, values.pop("backups", TWO), options=options, **values)
 
 
@@ -262,6 +268,65 @@ def test_after_an_undo_the_time_between_is_on_the_timeline_that_was_undone() -> 
     assert forked("2026-01-03T13:00:00Z", **more)["problem"] == ""
 
 
+NEW_SERVER = [{"id": 1, "system-id": 7300000000000000001}]
+# What the server of before went through.
+FORMER = {**RESTORES[0], "time": "2025-12-01T10:00:00Z", "target": "2025-12-01T08:00:00Z", "system": "71"}
+
+
+@pytest.mark.parametrize("former", [FORMER, {name: value for name, value in FORMER.items() if name != "system"}])
+def test_a_new_server_has_no_restores_of_the_one_of_before(former: dict[str, Any]) -> None:
+    new: dict[str, Any] = {"servers": NEW_SERVER, "history": [former]}
+    for target in ("2026-01-01T12:30:00Z", "latest"):
+        for current in (0, 1):
+            for timeline in ("", "1"):
+                found = chosen(target, current=current, options={"timeline": timeline}, **new)
+                assert (found["problem"], found["timeline"]) == ("", 1)
+                assert found["system"] == "7300000000000000001"
+    # It was restored itself, and the timelines have the same numbers.
+    own = {
+        **former,
+        "time": "2026-01-01T13:30:00Z",
+        "target": "2026-01-01T12:30:00Z",
+        "system": "7300000000000000001",
+    }
+    timelines = "== 15-1/00000002.history\n1\t0/7000000\tbefore 2026-01-01 12:30:01+00\n"
+    more: dict[str, Any] = {"servers": NEW_SERVER, "current": 2, "timelines": timelines, "history": [former, own]}
+    assert "Add -e restore_database_timeline=1" in chosen("2026-01-01T12:45:00Z", **more)["problem"]
+    assert chosen("2026-01-01T14:00:00Z", **more)["problem"] == ""
+    assert "was to 2026-01-01T12:30:00Z already" in chosen("2026-01-01T12:30:00Z", **more)["problem"]
+
+
+def test_an_upgraded_server_does_not_start_from_a_backup_of_before() -> None:
+    servers = [{"id": 1, "system-id": 71}, {"id": 2, "system-id": 72}]
+    backups = [backup(FULL, NOON, database={"id": 1}), backup(SECOND, NOON + HOUR, database={"id": 2})]
+    assert chosen("latest", backups, servers=servers)["set"] == SECOND
+    assert "before the end of the oldest" in chosen("2026-01-01T12:30:00Z", backups, servers=servers)["problem"]
+    assert "no complete backup" in chosen("latest", backups[:1], servers=servers)["problem"]
+
+
+def test_a_restore_that_is_open_is_not_continued_with_another_server() -> None:
+    words = "was begun with another database server"
+    for files in ({"files": "/x"}, {}):
+        for target in ("latest", "2026-01-01T13:30:00Z"):
+            assert words in interrupted(target, None, system="71", servers=NEW_SERVER, **files)["problem"]
+            assert interrupted(target, None, system="7300000000000000001", servers=NEW_SERVER)["problem"] == ""
+            assert interrupted(target, None, servers=NEW_SERVER)["problem"] == ""
+    # It has restored the database, and engines are left to start.
+    assert interrupted("2026-01-01T13:30:00Z", AT, system="71", servers=NEW_SERVER)["done"]
+
+
+def test_the_backup_to_start_from_can_be_named() -> None:
+    for target in ("latest", "2026-01-01T14:00:00Z"):
+        assert chosen(target, options={"backup": FULL})["set"] == FULL
+        assert chosen(target, options={"backup": ""})["set"] == INCREMENTAL
+        assert f"It has {FULL}, {INCREMENTAL}." in chosen(target, options={"backup": SECOND})["problem"]
+    early = chosen("2026-01-01T12:30:00Z", options={"backup": INCREMENTAL})["problem"]
+    assert f"before the end of backup {INCREMENTAL}, 2026-01-01T13:00:00Z" in early
+    # It must belong to the timeline.
+    assert "timeline 2 has no such complete backup" in forked("latest", named=SECOND)["problem"]
+    assert forked("latest", named=FULL)["set"] == FULL
+
+
 def test_the_end_of_an_earlier_timeline_is_compared_with_the_upgrade() -> None:
     schema = {"migrated_at": "2026-01-03T00:00:00Z", "migrated_from": "11.3.0"}
     assert "that of engine 11.3.0" in forked("latest", "1", schema=schema)["problem"]
@@ -289,12 +354,19 @@ def test_timelines_are_read_from_their_files() -> None:
 
 
 def interrupted(
-    target: str, restored: str | None, timeline: str = "", repeat: str = "", history: Any = (), databases: str = "[]"
+    target: str,
+    restored: str | None,
+    timeline: str = "",
+    repeat: str = "",
+    history: Any = (),
+    databases: str = "[]",
+    **of: Any,
 ) -> dict[str, Any]:
-    part = {"target": "2026-01-01T13:30:00Z", "timeline": 1, "left": 1, "restored": restored}
+    part = {"target": "2026-01-01T13:30:00Z", "timeline": 1, "left": 1, "restored": restored, **of}
     operation = {"name": "restore_database", "database": part}
     options = {"timeline": timeline, "repeat": repeat}
     more: dict[str, Any] = {"operation": operation, "options": options, "history": list(history)}
+    more["servers"] = part.pop("servers", None)
     return chosen(target, timelines=FORKED, current=2, databases=databases, **more)
 
 
@@ -390,6 +462,8 @@ def test_other_databases_of_the_server_are_restored_only_if_that_is_accepted() -
         assert "does not say whether it has databases of others" in chosen("latest", databases=text)["others_problem"]
         assert chosen("latest", databases=text, options={"others": True})["others_problem"] == ""
     # An attempt that was interrupted was allowed to begin, and has left a server that does not answer.
-    assert interrupted("latest", None, databases="")["others_problem"] == ""
-    assert interrupted("latest", None, databases=databases)["others_problem"] != ""
+    assert interrupted("latest", None, databases="", files="/x")["others_problem"] == ""
+    assert interrupted("latest", None, databases=databases, files="/x")["others_problem"] != ""
+    # One that was refused has left it to others since.
+    assert "does not say" in interrupted("latest", None, databases="")["others_problem"]
     assert "does not say" in interrupted("latest", AT, repeat=AT, databases="")["others_problem"]

@@ -1025,7 +1025,7 @@ RESTORED = change("database_restored", operation="restore_database", database={"
 def test_a_restore_that_has_restored_the_database_does_not_begin_again() -> None:
     done = after(change("opened", A), change("closed", A))
     opened = after(begin_database(), start=done)
-    part = {"target": "2027-01-15T07:00:00Z", "timeline": 1, "left": 1, "restored": None}
+    part = {"target": "2027-01-15T07:00:00Z", "timeline": 1, "left": 1, "restored": None, "system": ""}
     assert opened["operation"]["database"] == part
     # Until the database is restored, nobody works with it.
     assert after(begin_database(), start=opened) == opened
@@ -1079,7 +1079,6 @@ def test_nothing_but_a_restore_follows_a_database_that_is_half_restored() -> Non
     # Another attempt does not make them whole.
     other = after(begin_database("latest"), start=half)
     assert other["operation"]["database"]["files"] == half["operation"]["database"]["files"]
-    assert "database" not in after(change("opened", A, operation="restore"), start=half)["operation"]
     restored = after(RESTORED, start=half)
     assert "files" not in restored["operation"]["database"]
     assert after(change("opened", A, take_over="given up"), start=restored)["operation"]["name"] == "site"
@@ -1087,12 +1086,66 @@ def test_nothing_but_a_restore_follows_a_database_that_is_half_restored() -> Non
     for start in (done, restored):
         with pytest.raises(NodeError, match="No restore of the database is under way"):
             after(replacing(), start=start)
+    # It has turned out that no file was changed.
+    kept = after(change("database_kept", operation="restore_database"), start=half)
+    assert kept == opened
+    assert after(change("database_kept", operation="restore_database"), start=kept) == kept
+    for start in (done, restored):
+        with pytest.raises(NodeError, match="No restore of the database is under way"):
+            after(change("database_kept", operation="restore_database"), start=start)
     for wrong in ("", "main", "/x\n", "/x y"):
         with pytest.raises(NodeError, match="not changed: the files of the database are not a directory"):
             after(replacing(wrong), start=opened)
     damaged = {**half, "operation": {**half["operation"], "database": {**half["operation"]["database"], "files": 7}}}
     with pytest.raises(NodeError, match="files of the database"):
         record.parse(json.dumps(damaged).encode(), "x")
+
+
+def test_a_backup_that_is_brought_back_leaves_the_files_half_restored_until_it_has_exchanged_the_database() -> None:
+    half = after(begin_database(), replacing(), start=after(change("opened", A), change("closed", A)))
+    part = half["operation"]["database"]
+    backup = after(change("opened", A, operation="restore"), start=half)
+    assert (backup["operation"]["name"], backup["operation"]["database"]) == ("restore", part)
+    record.parse(json.dumps(backup).encode(), "x")
+    # The server may be an empty one. An engine would create its tables there.
+    assert "ivy.cluster.restore." not in fence.refusal(A, backup, "demo", "n1")
+    assert fence.refusal(A, backup, "demo", "n1").endswith("ansible-playbook ivy.cluster.restore")
+    with pytest.raises(NodeError, match="is half restored"):
+        after(change("opened", A, take_over="given up"), start=backup)
+    # The run that it was taken over from may still be there.
+    for late in (RESTORED, replacing(), change("database_kept", operation="restore_database")):
+        with pytest.raises(NodeError, match="No restore of the database is under way"):
+            after(late, start=backup)
+    back = after(begin_database("latest", take_over="lost"), start=backup)
+    assert back["operation"]["database"] == {**part, "target": "latest"}
+    brought = after(change("restored", operation="restore", restored=record.empty("demo")), start=backup)
+    assert "database" not in brought["operation"]
+    assert fence.refusal(A, brought, "demo", "n1") == ""
+    assert after(change("opened", A, take_over="given up"), start=brought)["operation"]["name"] == "site"
+
+
+def test_no_reason_takes_the_lease_of_a_run_that_changes_the_files_of_the_database() -> None:
+    opened = after(begin_database(), start=after(change("opened", A), change("closed", A)))
+    working = [record.apply(one, change("taken", run_id="a")) for one in (opened, after(replacing(), start=opened))]
+    for operation in ("site", "drain"):
+        taking = change("taken", run_id="b", operation=operation, take_over="lost")
+        assert record.apply(working[0], taking)["lease"]["run_id"] == "b"
+        with pytest.raises(lease.LeaseError, match="is half restored, so no reason takes the lease from the run"):
+            record.apply(working[1], taking)
+        # That run has ended.
+        for free in (taking._replace(ended_run="a"), taking._replace(now=NOON + 10000.0)):
+            assert record.apply(working[1], free)["lease"]["run_id"] == "b"
+    for operation in ("restore", "restore_database"):
+        taking = change("taken", run_id="b", operation=operation, take_over="lost")
+        assert record.apply(working[1], taking)["lease"]["run_id"] == "b"
+
+
+def test_a_restore_in_the_history_names_the_server() -> None:
+    given = {"target": "latest", "timeline": 1, "left": 1, "system": "7123456789012345678"}
+    begin = change("opened", A, operation="restore_database", database=given)
+    done = after(change("opened", A), change("closed", A))
+    assert after(begin, RESTORED, start=done)["history"][-1]["system"] == "7123456789012345678"
+    assert "system" not in after(begin_database(), RESTORED, start=done)["history"][-1]
 
 
 def test_a_restore_that_took_another_operation_over_is_known_since_when() -> None:
@@ -1111,7 +1164,7 @@ def test_no_engine_starts_while_the_database_is_being_restored() -> None:
     restored = after(RESTORED, start=opened)
     assert fence.refusal(A, restored, "demo", "n1") == ""
     again = after(begin_database("latest", repeat=NOON_TEXT), start=restored)
-    assert "is being restored to latest since" in fence.refusal(A, again, "demo", "n1")
+    assert "is being restored since" in fence.refusal(A, again, "demo", "n1")
     taken = after(change("opened", A, operation="restore"), start=opened)
     assert fence.refusal(A, taken, "demo", "n1") == ""
 
@@ -1141,6 +1194,8 @@ def test_how_far_a_restore_of_the_database_came_belongs_to_that_operation() -> N
         {"left": 2**32},
         {"restored": "yesterday"},
         {"restored": 1},
+        {"system": 7},
+        {"system": "x"},
     ],
 )
 def test_a_record_that_does_not_say_how_far_the_restore_came_is_refused(wrong: dict[str, t.Any]) -> None:
