@@ -1,0 +1,76 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An upgrade needs new package lists, and packages of PostgreSQL that cannot be installed do not leave the server stopped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.ivy.cluster.tests.in_process import run_play
+from ansible_collections.ivy.cluster.tests.unit.roles.restore_database_files import ROOT, load, program
+
+SYSTEMCTL = """case "$1" in
+show) cat "$STATE" ;;
+start) echo started >>"$STATE.log"; {start} ;;
+esac"""
+
+
+def test_an_upgrade_does_not_use_the_package_lists_of_the_last_day(tmp_path: Path) -> None:
+    (install,) = [task for task in load(ROOT / "roles/packages/tasks/install.yml") if "ansible.builtin.apt" in task]
+    template = install["ansible.builtin.apt"]["cache_valid_time"]
+    show = {"ansible.builtin.debug": {"msg": f"seconds: {template} for {{{{ packages_upgrade }}}}"}}
+    cases = [("false", 3), ("true", 3), ("no", 0), ("yes", 0)]
+    plays = [
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "tasks": [show],
+            "vars": {"packages_upgrade": value, "__packages_lists": {"matched": number}},
+        }
+        for value, number in cases
+    ]
+    (tmp_path / "play.yml").write_text(json.dumps(plays), encoding="utf-8")
+    done = run_play(tmp_path, {})
+    assert done.returncode == 0, done.stdout + done.stderr
+    for expected in ("86400 for false", "0 for true", "0 for no", "0 for yes"):
+        assert f"seconds: {expected}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "start", "said"),
+    [
+        ("inactive", "true", "The server runs."),
+        ("active", "true", "The server runs."),
+        ("failed", "exit 1", "The server does not run."),
+    ],
+)
+def test_a_server_that_a_package_has_stopped_is_started_again(
+    tmp_path: Path, before: str, start: str, said: str
+) -> None:
+    (block,) = [task for task in load(ROOT / "roles/postgres/tasks/install.yml") if "rescue" in task]
+    (installs,) = block["block"]
+    assert installs.pop("ansible.builtin.include_role") == {"name": "ivy.cluster.packages"}
+    installs["ansible.builtin.fail"] = {"msg": "apt fails"}
+    state = tmp_path / "state"
+    state.write_text(f"Id=postgresql@15-main.service\nLoadState=loaded\nActiveState={before}\n", encoding="utf-8")
+    (tmp_path / "bin").mkdir()
+    program(tmp_path / "bin/systemctl", SYSTEMCTL.format(start=start))
+    play: list[dict[str, Any]] = [{"hosts": "localhost", "gather_facts": False, "tasks": [block]}]
+    (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+    values = {
+        "postgres_service_name": "postgresql@15-main",
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "__postgres_service_packages": [],
+        "__postgres_packages": [],
+    }
+    done = run_play(tmp_path, values, PATH=f"{tmp_path}/bin:/usr/bin:/bin", STATE=str(state))
+    assert done.returncode != 0
+    assert "could not be installed on localhost" in " ".join(done.stdout.split()), done.stdout + done.stderr
+    assert said in " ".join(done.stdout.split())
+    assert Path(f"{state}.log").exists() is (before != "active")
