@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An upgrade needs new package lists, and packages of PostgreSQL that cannot be installed do not leave the server stopped."""
+"""An upgrade needs new package lists, and a package that fails does not leave PostgreSQL stopped."""
 
 from __future__ import annotations
 
