@@ -70,9 +70,12 @@ def change_files(root: Path, version: str) -> None:
 def copy_scripts(package: str, directory: Path, replaced: str) -> None:
     for line in output_of("dpkg-query", "--control-path", package).splitlines():
         script = Path(line)
-        copy = directory / script.suffix.lstrip(".")
-        if copy.name not in ("list", "md5sums"):
-            shutil.copy2(script, copy)
+        if script.suffix != ".md5sums":
+            shutil.copy2(script, directory / script.suffix.lstrip("."))
+    # Those that are still in the package have two words.
+    settings = output_of("dpkg-query", "--show", "--showformat", "${Conffiles}", package).splitlines()
+    kept = [f"{words[0]}\n" for words in map(str.split, settings) if len(words) == 2]
+    (directory / "conffiles").write_text("".join(kept), encoding="utf-8")
     if replaced:
         name, _equals, status = replaced.partition("=")
         script = directory / name

@@ -56,8 +56,12 @@ def holds(lab: Lab, name: str) -> list[str]:
 
 def runs_what_is_installed(lab: Lab, name: str, unit: str) -> bool:
     """Whether the program of the unit's main process was not replaced since it started."""
-    pid = f"$(systemctl show --property MainPID --value {unit})"
-    return "(deleted)" not in str(lab.host(name).check_output(f"readlink /proc/{pid}/exe"))
+    # As the process's user: in a container, root may not read this of another user's process.
+    ask = (
+        f"pid=$(systemctl show --property MainPID --value {unit}); "
+        'runuser -u "$(ps -o user:32= -p $pid)" -- readlink /proc/$pid/exe'
+    )
+    return "(deleted)" not in str(lab.host(name).check_output(ask))
 
 
 def search_version(lab: Lab, name: str) -> str:
