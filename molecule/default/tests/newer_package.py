@@ -3,7 +3,7 @@
 """Runs on a host: packs an installed package again, with a higher version, and offers it in a repository of the host.
 
 So apt finds updates whatever the mirror has. Usage: newer_package.py PACKAGE [SCRIPT=STATUS], for example postinst=1:
-in the newer version, this maintainer script does nothing and ends with that status.
+in the newer version, this maintainer script ends at once with that status.
 """
 
 from __future__ import annotations
@@ -67,23 +67,27 @@ def change_files(root: Path, version: str) -> None:
         settings.write_text(f"# The default of {version}\nglobal\n", encoding="utf-8")
 
 
-def copy_scripts(package: str, directory: Path, replaced: str) -> None:
+def copy_scripts(package: str, directory: Path, ended: str) -> None:
+    """The maintainer scripts of the installed package, without what this program has added to them."""
     for line in output_of("dpkg-query", "--control-path", package).splitlines():
         script = Path(line)
         if script.suffix != ".md5sums":
-            shutil.copy2(script, directory / script.suffix.lstrip("."))
+            copy = directory / script.suffix.lstrip(".")
+            shutil.copy2(script, copy)
+            text = copy.read_text(encoding="utf-8").splitlines(keepends=True)
+            copy.write_text("".join(one for one in text if not one.endswith(f"# {MARK}\n")), encoding="utf-8")
+    if ended:
+        name, _equals, status = ended.partition("=")
+        script = directory / name
+        first, _end, rest = script.read_text(encoding="utf-8").partition("\n")
+        script.write_text(f"{first}\necho 'The test ends {name}' >&2; exit {status} # {MARK}\n{rest}", encoding="utf-8")
     # Those that are still in the package have two words.
     settings = output_of("dpkg-query", "--show", "--showformat", "${Conffiles}", package).splitlines()
     kept = [f"{words[0]}\n" for words in map(str.split, settings) if len(words) == 2]
     (directory / "conffiles").write_text("".join(kept), encoding="utf-8")
-    if replaced:
-        name, _equals, status = replaced.partition("=")
-        script = directory / name
-        script.write_text(f"#!/bin/sh\necho 'This is {name} of the test' >&2\nexit {status}\n", encoding="utf-8")
-        script.chmod(0o755)
 
 
-def main(package: str, replaced: str = "") -> None:
+def main(package: str, ended: str = "") -> None:
     REPOSITORY.mkdir(mode=0o755, exist_ok=True)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         root = Path(directory) / "root"
@@ -93,7 +97,7 @@ def main(package: str, replaced: str = "") -> None:
         (root / "DEBIAN/control").write_text(control, encoding="utf-8")
         copy_files(package, root)
         change_files(root, version)
-        copy_scripts(package, root / "DEBIAN", replaced)
+        copy_scripts(package, root / "DEBIAN", ended)
         file = REPOSITORY / f"{package}.deb"
         output_of("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(root), str(file))
     content = file.read_bytes()

@@ -74,3 +74,37 @@ def test_a_server_that_a_package_has_stopped_is_started_again(
     assert "could not be installed on localhost" in " ".join(done.stdout.split()), done.stdout + done.stderr
     assert said in " ".join(done.stdout.split())
     assert Path(f"{state}.log").exists() is (before != "active")
+
+
+@pytest.mark.parametrize(("known", "held"), [(True, "haproxy hold\n"), (False, "")])
+def test_a_package_is_held_again_also_if_it_could_not_be_installed(tmp_path: Path, known: bool, held: str) -> None:
+    role = ROOT / "roles/packages"
+    (block,) = [task for task in load(role / "tasks/install.yml") if "always" in task]
+    (installs,) = block["block"]
+    del installs["ansible.builtin.apt"]
+    installs |= {"name": "Install", "ansible.builtin.fail": {"msg": "apt fails"}, "when": True}
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks/hold.yml").write_text((role / "tasks/hold.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "bin").mkdir()
+    # What apt leaves of a package whose maintainer script has failed.
+    program(tmp_path / "bin/dpkg-query", "echo haproxy install half-configured" if known else "exit 1")
+    program(
+        tmp_path / "bin/dpkg",
+        'case "$1" in --get-selections) echo haproxy install ;; --set-selections) cat >"$HELD" ;; esac',
+    )
+    block["always"][0]["ansible.builtin.include_tasks"] = "tasks/hold.yml"
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": [block]}]
+    (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+    values = {
+        **load(role / "defaults/main.yml"),
+        **load(role / "vars/main/internal.yml"),
+        "packages_service_names": ["haproxy"],
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+    }
+    log = tmp_path / "held"
+    done = run_play(tmp_path, values, PATH=f"{tmp_path}/bin:/usr/bin:/bin", HELD=str(log))
+    assert done.returncode != 0
+    assert done.stdout.count("fatal: ") == 1, done.stdout
+    assert "apt fails" in done.stdout
+    assert (log.read_text(encoding="utf-8") if log.exists() else "").replace("\t", " ") == held, done.stdout
