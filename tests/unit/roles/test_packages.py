@@ -21,8 +21,8 @@ esac"""
 
 
 def test_an_upgrade_does_not_use_the_package_lists_of_the_last_day(tmp_path: Path) -> None:
-    (install,) = [task for task in load(ROOT / "roles/packages/tasks/install.yml") if "ansible.builtin.apt" in task]
-    template = install["ansible.builtin.apt"]["cache_valid_time"]
+    (block,) = [task for task in load(ROOT / "roles/packages/tasks/install.yml") if "block" in task]
+    template = block["block"][0]["ansible.builtin.apt"]["cache_valid_time"]
     show = {"ansible.builtin.debug": {"msg": f"seconds: {template} for {{{{ packages_upgrade }}}}"}}
     cases = [("false", 3), ("true", 3), ("no", 0), ("yes", 0)]
     plays = [
@@ -42,7 +42,7 @@ def test_an_upgrade_does_not_use_the_package_lists_of_the_last_day(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("before", "start", "said"),
+    ("before", "start", "stated"),
     [
         ("inactive", "true", "The server runs."),
         ("active", "true", "The server runs."),
@@ -50,7 +50,7 @@ def test_an_upgrade_does_not_use_the_package_lists_of_the_last_day(tmp_path: Pat
     ],
 )
 def test_a_server_that_a_package_has_stopped_is_started_again(
-    tmp_path: Path, before: str, start: str, said: str
+    tmp_path: Path, before: str, start: str, stated: str
 ) -> None:
     (block,) = [task for task in load(ROOT / "roles/postgres/tasks/install.yml") if "rescue" in task]
     (installs,) = block["block"]
@@ -72,7 +72,7 @@ def test_a_server_that_a_package_has_stopped_is_started_again(
     done = run_play(tmp_path, values, PATH=f"{tmp_path}/bin:/usr/bin:/bin", STATE=str(state))
     assert done.returncode != 0
     assert "could not be installed on localhost" in " ".join(done.stdout.split()), done.stdout + done.stderr
-    assert said in " ".join(done.stdout.split())
+    assert stated in " ".join(done.stdout.split())
     assert Path(f"{state}.log").exists() is (before != "active")
 
 
