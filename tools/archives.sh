@@ -36,6 +36,11 @@ download org.elasticsearch.distribution.integ-test-zip elasticsearch 7.17.28 zip
     37004c9bd95165eb41b229204bbb9f311d8099d6db22ec22b2f019664f0a75ab
 download org.opensearch.distribution.integ-test-zip opensearch 2.18.0 zip \
     f2c6be31052ff5ab2d98e95bdcb77b0dec923ba1742dfbb294b565410c4dee78
+if [ "${IVY_LAB_EVERY_TEST:-0}" = 1 ]; then
+    # To update the search engine to.
+    download org.elasticsearch.distribution.integ-test-zip elasticsearch 7.17.29 zip \
+        841ee00be1a72ba8e707b5a2fb55f23fe7a4184369b4585393238b1c903eedaf
+fi
 # The engine's web server.
 download org.apache.tomcat.embed tomcat-embed-core 9.0.83 jar \
     4ed404d5dea8652846f3c52c094764c2ec018f28a3561f1d27df700f7aa5b376

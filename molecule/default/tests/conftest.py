@@ -84,6 +84,7 @@ ORDER = (
     "test_vanished_host",
     "test_lost_host",
     "test_power_loss",
+    "test_update_packages",
     "test_upgrade",
 )
 # What `make test` leaves out for its time. Unit tests run the same playbooks with stand-ins for hosts, or another
@@ -131,6 +132,7 @@ LEFT_OUT = (
     "test_drained_node.py::",
     "test_maintenance.py::",
     "test_support_bundle.py::",
+    "test_update_packages.py::",
     "test_upgrade.py::",
 )
 EVERY_TEST = os.environ.get("IVY_LAB_EVERY_TEST", "0") == "1"

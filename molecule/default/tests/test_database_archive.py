@@ -8,13 +8,12 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Lab, Run
 
 DIRECTORY = "/srv/ivy-archive"
@@ -37,6 +36,15 @@ ROLE = """---
         name: ivy.cluster.postgres
 """
 FIRST_BACKUP_SECONDS = 300
+OTHER_DIRECTORY = f"{DIRECTORY}-2"
+RUNBOOK = Path(__file__).resolve().parents[3] / "docs/runbooks/restore_database.md"
+
+
+def commands_of_the_runbook(section: str) -> list[str]:
+    """The first commands of a section, which are those for root on the database server."""
+    _before, found, text = RUNBOOK.read_text(encoding="utf-8").partition(f"\n## {section}\n")
+    assert found
+    return [line.strip() for line in text.partition("```sh\n")[2].partition("```")[0].splitlines() if line.strip()]
 
 
 class Archive(NamedTuple):
@@ -101,7 +109,7 @@ def archive(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arch
     server.check_output(f"test ! -e {SETTINGS} && test ! -e {timer}")
     assert server.run(f"test -d {DIRECTORY}/backup").rc == kept
     made.sql("DROP TABLE IF EXISTS note_of_the_archive")
-    server.check_output(f"rm -rf {DIRECTORY}")
+    server.check_output(f"rm -rf {DIRECTORY} {OTHER_DIRECTORY}")
     assert lab.playbook(made.role).succeeded().changed() == []
 
 
@@ -277,3 +285,37 @@ def test_8_a_restore_that_is_at_work_is_stopped_before_another_one_begins(lab: L
     journal = server.check_output("journalctl --unit=ivy-postgres-restore.service --output=cat --no-pager")
     assert "Restore the database from" in journal
     archive.await_backup()
+
+
+def test_9_an_archive_from_which_nothing_can_be_restored_is_replaced_by_a_backup(lab: Lab, archive: Archive) -> None:
+    """The steps of docs/runbooks/restore_database.md, section "If the files cannot be restored"."""
+    server = lab.host("db1")
+    # The engine's role dumps the database.
+    archive.sql("CREATE TABLE IF NOT EXISTS note_of_the_archive (text text)")
+    archive.sql("ALTER TABLE note_of_the_archive OWNER TO ivy")
+    run = lab.playbook("playbooks/backup.yml").succeeded()
+    found = re.search(r"Backup ([0-9]{8}T[0-9]{6}Z) of cluster", run.output)
+    assert found is not None, run.output[-3000:]
+    kept = archive.read()
+    archive.write("lost")
+    # pgBackRest notices it only when it restores.
+    server.check_output(f"find {DIRECTORY}/backup/ivy -mindepth 2 -type f -not -name 'backup.*' -delete")
+    failed = archive.target("latest")
+    assert failed.status != 0
+    assert "pgBackRest did not restore the files of the database" in failed.text, failed.output[-6000:]
+    refused = lab.playbook("playbooks/site.yml", "-e", f"@{archive.options}", "-e", "ivy_take_over_reason=test")
+    assert refused.status != 0
+    assert all(lab.info(node) is None for node in lab.nodes)
+
+    for command in commands_of_the_runbook("If the files cannot be restored"):
+        server.check_output(command)
+    other = ("-e", f"@{archive.options}", "-e", f"postgres_archive_directory={OTHER_DIRECTORY}")
+    reason = ("-e", "ivy_take_over_reason='the archive is damaged'")
+    lab.playbook("playbooks/site.yml", *other, "--limit", "db1", *reason).succeeded()
+    assert all(lab.info(node) is None for node in lab.nodes)
+    lab.playbook("playbooks/restore.yml", *other, "-e", f"restore_backup={found[1]}").succeeded()
+
+    assert archive.read() == kept
+    assert all(lab.info(node) is not None for node in lab.nodes)
+    assert lab.playbook("playbooks/site.yml", *other).succeeded().changed() == []
+    server.check_output("rm -r /var/lib/postgresql/damaged")

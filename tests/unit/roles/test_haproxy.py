@@ -136,6 +136,7 @@ PLAY = """
             'json': haproxy_option_problems | to_json,
             'pages': __haproxy_error_files | to_json,
             'health': ivy_health | to_json,
+            'loaded': __haproxy_loaded_files | to_json,
             'cfg': lookup('ansible.builtin.template', root ~ '/roles/haproxy/templates/haproxy.cfg.j2')
           } | to_json }}
         dest: "{{ out }}/{{ inventory_hostname }}.all"
@@ -217,6 +218,15 @@ def test_the_program_that_saves_the_states_finds_every_server(rendered: Path, ca
     names = {line.split()[1] for line in configuration(rendered, case) if line.startswith("server ")}
     assert names
     assert {name for _backend, name in parse_configured_servers(text)} == names
+
+
+def test_the_program_is_one_of_the_files_that_need_a_reload_when_they_were_replaced(rendered: Path) -> None:
+    loaded = json.loads((rendered / "plain.loaded").read_text(encoding="utf-8"))
+    drop_in = (ROOT / "roles/haproxy/templates/service.conf.j2").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^ExecReload=(/\S+/haproxy) ", drop_in, re.MULTILINE)
+    assert program in loaded
+    assert "/etc/haproxy/haproxy.cfg" in loaded
+    assert any(name.endswith("503.http") for name in loaded)
 
 
 @pytest.mark.parametrize("case", [name for name in CASES if not name.startswith("bad")])
