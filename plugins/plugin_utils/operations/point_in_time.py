@@ -322,8 +322,8 @@ def _others_problem(others: tuple[list[str], str] | None, accepted: bool) -> str
         return (
             "The database server does not say whether it has databases of others. "
             + _ALL_DATABASES
-            + " If it has none, "
-            "or if that is meant, set restore_database_others: true."
+            + " If it is stopped but not damaged, such as after a run that was interrupted, start it. "
+            "If it has none, or if that is meant, set restore_database_others: true."
         )
     names, used = others
     if not names:
@@ -457,7 +457,10 @@ def _attempt(
     # The archive may lack the file of a timeline that a restore has begun.
     last = restores[-1].begun if restores else 0
     live = archive.current or max(newest, last)
-    new: dict[str, t.Any] = {"repeat": part.get("restored") or ""}
+    # A server that is stopped was on the newest timeline. If the archive lacks that, the restore may begin its number
+    # again, so it is not known.
+    left = archive.current or (newest if newest >= last else 0)
+    new: dict[str, t.Any] = {"repeat": part.get("restored") or "", "left": left}
     if part and not part.get("restored"):
         # An attempt that did not end may have begun a timeline on which nobody worked.
         live = part["left"] or live

@@ -115,6 +115,18 @@ def test_the_lease_is_renewed_while_a_restore_takes_long() -> None:
         assert tasks(name)[task]["ansible.builtin.include_tasks"] == "await.yml"
 
 
+def test_the_lease_is_checked_directly_before_the_server_is_touched() -> None:
+    for name, task in (
+        ("replace", "Stop PostgreSQL"),
+        ("restore_files", "Begin to restore the files"),
+        ("restore_files", "Forget the unit that has ended"),
+    ):
+        in_order = load(ROLE / f"tasks/{name}.yml")
+        (position,) = [number for number, one in enumerate(in_order) if one["name"] == task]
+        before = in_order[position - 1].get("ansible.builtin.include_role", {})
+        assert before.get("tasks_from") == "renew_lease_elsewhere", task
+
+
 def shell(tmp_path: Path, script: str, *arguments: str) -> str:
     command = ["/bin/sh", "-c", load(ROLE / "vars/main.yml")[script], *arguments]
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}

@@ -426,7 +426,14 @@ def test_the_report_names_the_backup_that_the_undo_starts_from() -> None:
     assert chosen("2026-01-01T13:30:00Z", current=1)["undo"] == FULL
     # It would be the same state.
     assert chosen("latest", current=1)["undo"] == ""
-    assert chosen("2026-01-01T13:30:00Z")["undo"] == ""
+    # A server that is stopped was on the newest timeline, if the archive has that.
+    assert [chosen("2026-01-01T13:30:00Z")[name] for name in ("left", "undo")] == [1, FULL]
+    assert forked("2026-01-01T13:30:00Z", current=0)["left"] == 2
+    without = forked("2026-01-01T13:30:00Z", "1", current=0, timelines="", backups=TWO[:-1])
+    assert [without[name] for name in ("problem", "left", "undo")] == ["", 0, ""]
+    # After an attempt that did not end, a server may be on a timeline that this has begun.
+    for known in (0, 1):
+        assert interrupted("2026-01-01T13:30:00Z", None, left=known)["left"] == known
     assert interrupted("2026-01-01T13:30:00Z", AT)["undo"] == FULL
 
 
