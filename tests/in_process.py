@@ -6,7 +6,7 @@ ansible-playbook starts a process for each task and host, though most are skippe
 module with all that the module imports, and the host unpacks and compiles them. This program runs the same code, but
 
 - `LIVE`, for tests with real hosts, starts a process only for a task that contacts its host, and packs a module once
-  for all runs of the same code,
+  for all runs of the same code, which a host unpacks and compiles once,
 - `PLAYBOOK`, for tests of plays and roles whose hosts are this machine, starts none, so it has one host after the
   other, and its modules import what they need where it is, what all of them import only once,
 - neither copies texts that cannot change, when Ansible copies what it has read from a file,
@@ -173,6 +173,51 @@ def import_in_place() -> None:
     module_common.recursive_finder = metadata
     module_common._add_module_to_zip = lambda *_unused: None
     module_common._get_ansiballz_code = code
+
+
+# The same for hosts, with an unpacked module as its path. Python keeps there what it has compiled, which it does not do
+# with a packed one. A host that stops loses both.
+UNPACKED_MODULE = """
+import datetime
+
+def _ansiballz_main(zip_data, module_fqn, params, profile, extensions, rlimit_nofile, **_unused):
+    import os, sys
+    from _blake2 import blake2b
+    if rlimit_nofile:
+        raise NotImplementedError("PYTHON_MODULE_RLIMIT_NOFILE")
+    try:
+        os.getcwd()
+    except OSError:
+        os.chdir("/")
+    parent = "/run/ivy-tests" if os.getuid() == 0 else f"/dev/shm/ivy-tests-{os.getuid()}"
+    unpacked = f"{parent}/{blake2b(zip_data.encode(), digest_size=16).hexdigest()}"
+    if not os.path.isdir(unpacked):
+        import base64, io, tempfile, zipfile
+        os.makedirs(parent, mode=0o700, exist_ok=True)
+        found = os.lstat(parent)
+        if found.st_uid != os.getuid() or found.st_mode & 0o077:
+            raise PermissionError(f"{parent} belongs to others")
+        new = tempfile.mkdtemp(dir=parent)
+        zipfile.ZipFile(io.BytesIO(base64.b64decode(zip_data))).extractall(new)
+        try:
+            os.rename(new, unpacked)
+        except OSError:
+            # Another module of the same content was faster.
+            import shutil
+            shutil.rmtree(new)
+    sys.path[:] = [unpacked, *(path for path in sys.path if path not in ("", "."))]
+    from ansible.module_utils._internal._ansiballz import _loader
+    _loader.run_module(
+        json_params=params.encode(), profile=profile, module_fqn=module_fqn, modlib_path=unpacked, extensions=extensions
+    )
+"""
+
+
+def unpack_once() -> None:
+    """Replace what unpacks a module on a host. See _ansiballz_main of ansible-core 2.19."""
+    from ansible.executor import module_common
+
+    module_common._get_ansiballz_code = lambda shebang: f"{shebang}\n{UNPACKED_MODULE}"
 
 
 def kept_for_this_code(what: str) -> Path:
@@ -419,6 +464,7 @@ if __name__ == "__main__":
     if live:
         del sys.argv[1]
         share_packed_modules()
+        unpack_once()
     else:
         import_in_place()
         prepare_modules()
