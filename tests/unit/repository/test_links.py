@@ -19,7 +19,11 @@ ROLES = sorted(ROOT.glob("roles/*/tasks/**/*.yml")) + sorted(ROOT.glob("playbook
 # Programs and modules for hosts.
 CODE = sorted(
     [*ROOT.glob("plugins/module_utils/**/*.py"), *ROOT.glob("plugins/modules/*.py"), *ROOT.glob("roles/*/files/*.py")]
-    + [path for path in ROOT.glob("roles/*/files/*") if path.read_bytes().startswith(b"#!/usr/bin/python3")]
+    + [
+        path
+        for path in ROOT.glob("roles/*/files/*")
+        if path.is_file() and path.read_bytes().startswith(b"#!/usr/bin/python3")
+    ]
 )
 # What follows links, and changes what it finds there.
 MODULES = re.compile(
