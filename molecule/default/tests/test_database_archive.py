@@ -40,11 +40,12 @@ OTHER_DIRECTORY = f"{DIRECTORY}-2"
 RUNBOOK = Path(__file__).resolve().parents[3] / "docs/runbooks/restore_database.md"
 
 
-def commands_of_the_runbook(section: str) -> list[str]:
-    """The first commands of a section, which are those for root on the database server."""
+def commands_of_the_runbook(section: str) -> tuple[list[str], list[str]]:
+    """The first two blocks of commands in a section, which are those for root on the database server."""
     _before, found, text = RUNBOOK.read_text(encoding="utf-8").partition(f"\n## {section}\n")
     assert found
-    return [line.strip() for line in text.partition("```sh\n")[2].partition("```")[0].splitlines() if line.strip()]
+    first, second = (block.partition("```")[0] for block in text.split("```sh\n")[1:3])
+    return [line.strip() for line in first.splitlines()], [line.strip() for line in second.splitlines() if line.strip()]
 
 
 class Archive(NamedTuple):
@@ -307,7 +308,11 @@ def test_9_an_archive_from_which_nothing_can_be_restored_is_replaced_by_a_backup
     assert refused.status != 0
     assert all(lab.info(node) is None for node in lab.nodes)
 
-    for command in commands_of_the_runbook("If the files cannot be restored"):
+    (stop, start), commands = commands_of_the_runbook("If the files cannot be restored")
+    server.check_output(stop)
+    # Whether the database is the one of before.
+    assert server.run(start).rc != 0
+    for command in commands:
         server.check_output(command)
     other = ("-e", f"@{archive.options}", "-e", f"postgres_archive_directory={OTHER_DIRECTORY}")
     reason = ("-e", "ivy_take_over_reason='the archive is damaged'")
