@@ -189,7 +189,7 @@ def _ansiballz_main(zip_data, module_fqn, params, profile, extensions, rlimit_no
         os.getcwd()
     except OSError:
         os.chdir("/")
-    parent = "/run/ivy-tests" if os.getuid() == 0 else f"/dev/shm/ivy-tests-{os.getuid()}"
+    parent = "/run/ivy-tests" if os.getuid() == 0 else f"/tmp/ivy-tests-{os.getuid()}"
     unpacked = f"{parent}/{blake2b(zip_data.encode(), digest_size=16).hexdigest()}"
     if not os.path.isdir(unpacked):
         import base64, io, tempfile, zipfile

@@ -68,7 +68,7 @@ def call(directory: Path, content: str) -> subprocess.CompletedProcess[str]:
         "rlimit_nofile": 0,
     }
     code = UNPACKED_MODULE.replace('"/run/ivy-tests"', repr(str(directory)))
-    code = code.replace('f"/dev/shm/ivy-tests-{os.getuid()}"', repr(str(directory)))
+    code = code.replace('f"/tmp/ivy-tests-{os.getuid()}"', repr(str(directory)))
     program = f"{code}\n_ansiballz_main(**{values!r})"
     command = [sys.executable, "-I", "-S", "-"]
     return subprocess.run(command, input=program, capture_output=True, text=True, check=False)
