@@ -176,6 +176,7 @@ class Runner:
         if step.report is not None:
             step.report.unlink(missing_ok=True)
         last = ""
+        processor = 0.0
         with log.open("w", encoding="utf-8") as output:
             try:
                 process = subprocess.Popen(
@@ -197,7 +198,9 @@ class Runner:
                         os.killpg(process.pid, signal.SIGTERM)
                 assert process.stdout is not None
                 last = self._follow(step, process.stdout, output)
-                code = process.wait()
+                _, status, usage = os.wait4(process.pid, 0)
+                code = process.returncode = os.waitstatus_to_exitcode(status)
+                processor = usage.ru_utime + usage.ru_stime
             except OSError as error:
                 output.write(f"{error}\n")
                 code = 127
@@ -207,7 +210,8 @@ class Runner:
             self.processes.pop(step.name, None)
             self.state[step.name] = "passed" if passed else "failed"
             self.tally.add(count(step, passed))
-            self._print(f"{'ok' if passed else 'FAILED':8} {step.name}  ({elapsed}){self._closing(step, passed, last)}")
+            cost = f"{elapsed}, CPU {duration(processor)}"
+            self._print(f"{'ok' if passed else 'FAILED':8} {step.name}  ({cost}){self._closing(step, passed, last)}")
             if not passed:
                 self._print_log(log)
             self.changed.notify_all()
