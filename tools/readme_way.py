@@ -6,7 +6,9 @@ Usage: readme_way.py follow | again | newest | application
 
 Writes the files and types the commands at a terminal exactly as in the README, with a separate home directory.
 Replaced are: the repository (by the checkout), passwords, archives and licence, and, through inventories that are read
-after the README's (OVERLAY), addresses and settings that containers do not support.
+after the README's (OVERLAY), addresses and settings that containers do not support; and ansible-playbook by a program
+that does the same with less of the processor's time (tests/in_process.py), unless IVY_PLAYBOOK_PROCESSES is 1. The
+newest ansible-core always runs as it is.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ SCENARIO = ROOT / "molecule" / "default"
 INVENTORY = "-i inventory/hosts.yml"
 OVERLAY = [SCENARIO / "inventory" / "hosts.yml", SCENARIO / "lab" / "hosts.yml"]
 APPLICATION = SCENARIO / "application" / "hosts.yml"
+CHEAPER = ROOT / "tests" / "bin"
 VAULT = "inventory/group_vars/all/vault.yml"
 # The files that the README asks the user to provide. The overlay names the search engine's.
 PROVIDED = {
@@ -185,7 +188,8 @@ class Shell:
 
 def user() -> Shell:
     """The user's shell, in the directory and the environment that the first block created."""
-    return Shell(WORK, environment(), ". .venv/bin/activate")
+    cheaper = "" if os.environ.get("IVY_PLAYBOOK_PROCESSES") == "1" else f"PATH={shlex.quote(str(CHEAPER))}:$PATH"
+    return Shell(WORK, environment(), f". .venv/bin/activate\n{cheaper}")
 
 
 def newest() -> Shell:

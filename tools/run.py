@@ -21,8 +21,12 @@ BENCH = "tests/bench/hosts.yml"
 BENCH_BALANCER = "tests/bench/balancer/hosts.yml"
 BENCH_SITE = "tests/bench/site/hosts.yml"
 CONTRACT = "tests/contract/hosts.yml"
-# The machine has two cores; more parallel steps would only slow each other down.
-WIDTH = 2
+# Two cores have room for a third step while tests of live hosts wait for something to happen there.
+WIDTH = 3
+# Of the processor that it competes for, a scenario beside another one gets a quarter. A step without hosts gets what
+# is left.
+BESIDE = 5
+LAST = 15
 
 PYTHON_STEP = Step("Python", ["tools/packages.sh", "venv"], counts=False)
 TOOLS = Step("Tool environment", ["tools/tool_environment.sh"], (PYTHON_STEP.name,), counts=False)
@@ -62,7 +66,7 @@ SANITY = Step("ansible-test sanity", ["tools/sanity.sh"], (TOOLS.name,))
 LEFT_OUT_OF_SANITY = {"SANITY_LEFT_OUT": "pylint pep8 yamllint"}
 # A fault may be found by a long test only.
 EVERY_CASE = {"IVY_LOST_HOST_CASES": "all"}
-MUTATIONS = Step("Mutations", ["python", "tools/mutate.py"], (TOOLS.name,), background=True, environment=EVERY_CASE)
+MUTATIONS = Step("Mutations", ["python", "tools/mutate.py"], (TOOLS.name,), niceness=LAST, environment=EVERY_CASE)
 # What `make test` does for a shorter time, `make test-all` does as long as docs/long-tests.md says.
 LONG = {
     "SIMULATION_SCHEDULES": "10000",
@@ -156,11 +160,14 @@ def test(everything: list[Step], keep: bool) -> list[Step]:
     Then long chains come before single steps, which fit beside anything that is left.
     """
     sanity = replace(SANITY, environment=LEFT_OUT_OF_SANITY)
-    others = [TRIXIE, NEWEST, *LINT, *scenario("debian13", keep), *contract(check=True), sanity, *UNIT, STAND_IN]
+    with_hosts = [*scenario("debian13", keep), *contract(check=True)]
+    without = [*LINT, sanity, *UNIT, STAND_IN]
     return [
         *everything,
         *scenario("default", keep),
-        *(replace(step, background=step not in (TRIXIE, NEWEST)) for step in others),
+        *(TRIXIE, NEWEST),
+        *(replace(step, niceness=BESIDE) for step in with_hosts),
+        *(replace(step, niceness=LAST) for step in without),
     ]
 
 

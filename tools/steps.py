@@ -21,8 +21,6 @@ from typing import IO
 from xml.etree import ElementTree
 
 LINES_OF_A_FAILURE = 60
-# Of the processor that two steps compete for, a step in the background gets a quarter.
-NICENESS = 5
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -38,8 +36,8 @@ class Step:
     counts: bool = True
     # A JUnit report that the command writes. The summary counts its tests instead of the step.
     report: Path | None = None
-    # Whether it yields the processor to steps that are not in the background.
-    background: bool = False
+    # How much of the processor it leaves to other steps: of 19 it takes only what no other one uses.
+    niceness: int = 0
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -80,10 +78,10 @@ def count(step: Step, passed: bool) -> Tally:
     return tally
 
 
-def yield_processor(session: int) -> None:
+def yield_processor(session: int, niceness: int) -> None:
     """Where the kernel groups processes by session, niceness counts within a session only. This counts between them."""
     with contextlib.suppress(OSError):
-        Path(f"/proc/{session}/autogroup").write_text(str(NICENESS), encoding="ascii")
+        Path(f"/proc/{session}/autogroup").write_text(str(niceness), encoding="ascii")
 
 
 class Runner:
@@ -190,8 +188,8 @@ class Runner:
                     # A new process group: a signal sent from here reaches all of its processes exactly once.
                     start_new_session=True,
                 )
-                if step.background:
-                    yield_processor(process.pid)
+                if step.niceness:
+                    yield_processor(process.pid, step.niceness)
                 with self.changed:
                     self.processes[step.name] = process
                     if self.interrupted and not step.always:
@@ -234,7 +232,7 @@ class Runner:
         return f"  {last.strip('= ')}" if passed and step.report is not None else ""
 
     def _priority(self, step: Step) -> list[str]:
-        return ["nice", "-n", str(NICENESS)] if step.background else []
+        return ["nice", "-n", str(step.niceness)] if step.niceness else []
 
     def _print_log(self, log: Path) -> None:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES_OF_A_FAILURE:]

@@ -60,21 +60,28 @@ def test_independent_steps_run_in_parallel(tmp_path: Path) -> None:
     assert run([step("a", one), step("b", two)], tmp_path).state == {"a": "passed", "b": "passed"}
 
 
-def test_a_step_in_the_background_has_a_lower_priority(tmp_path: Path) -> None:
-    foreground = step("foreground", f"nice > {tmp_path}/foreground")
-    background = replace(step("background", f"nice > {tmp_path}/background"), background=True)
-    assert run([foreground, background], tmp_path).tally == Tally(passed=2)
-    first, second = (int((tmp_path / name).read_text(encoding="ascii")) for name in ("foreground", "background"))
-    assert first < second
+def test_a_step_has_the_priority_that_it_is_declared_with(tmp_path: Path) -> None:
+    usual = step("usual", f"nice > {tmp_path}/usual")
+    nicer = replace(step("nicer", f"nice > {tmp_path}/nicer"), niceness=3)
+    assert run([usual, nicer], tmp_path).tally == Tally(passed=2)
+    first, second = (int((tmp_path / name).read_text(encoding="ascii")) for name in ("usual", "nicer"))
+    assert second == min(first + 3, 19)
 
 
-def test_the_longest_chain_of_make_test_starts_first_and_is_not_in_the_background() -> None:
+def test_the_longest_chain_of_make_test_starts_first_and_yields_to_none() -> None:
     steps = makefile.plan("test")
     chain = [one for one in steps if one.name in {part.name for part in makefile.scenario("default", keep=False)}]
     preparations = {name for one in chain for name in one.needs} | {one.name for one in chain}
-    assert [one.name for one in steps if one.name in preparations and one.background] == []
-    assert all(one.background for one in steps if one.counts and one not in chain)
-    assert steps.index(chain[0]) < min(steps.index(one) for one in steps if one.background)
+    assert [one.name for one in steps if one.name in preparations and one.niceness] == []
+    assert all(one.niceness for one in steps if one.counts and one not in chain)
+    assert steps.index(chain[0]) < min(steps.index(one) for one in steps if one.niceness)
+
+
+def test_steps_without_hosts_yield_to_those_with_hosts() -> None:
+    steps = [one for one in makefile.plan("test") if one.niceness]
+    with_hosts = [one.niceness for one in steps if one.name.startswith(("molecule", "Contract"))]
+    without = [one.niceness for one in steps if one.name.startswith(("Unit", "ansible-", "Stand-in"))]
+    assert max(with_hosts) < min(without)
 
 
 def test_the_tests_of_a_report_are_counted(tmp_path: Path) -> None:
