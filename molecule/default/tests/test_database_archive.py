@@ -309,6 +309,9 @@ def test_9_an_archive_from_which_nothing_can_be_restored_is_replaced_by_a_backup
     assert all(lab.info(node) is None for node in lab.nodes)
 
     (stop, start), commands = commands_of_the_runbook("If the files cannot be restored")
+    # The runbook has the version of Debian 12.
+    version = server.check_output("psql --version | grep -oE '[0-9]+' | head -n 1")
+    commands = [command.replace("/15/", f"/{version}/") for command in commands]
     server.check_output(stop)
     # Whether the database is the one of before.
     assert server.run(start).rc != 0
