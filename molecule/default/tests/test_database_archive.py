@@ -40,10 +40,14 @@ OTHER_DIRECTORY = f"{DIRECTORY}-2"
 RUNBOOK = Path(__file__).resolve().parents[3] / "docs/runbooks/restore_database.md"
 
 
-def commands_of_the_runbook(section: str) -> tuple[list[str], list[str]]:
-    """The first two blocks of commands in a section, which are those for root on the database server."""
+def commands_of_the_runbook(section: str, version: str) -> tuple[list[str], list[str]]:
+    """The first two blocks of commands in a section, which are those for root on the database server.
+
+    The runbook has the version of Debian 12, and says that it is to be replaced.
+    """
     _before, found, text = RUNBOOK.read_text(encoding="utf-8").partition(f"\n## {section}\n")
     assert found
+    text = re.sub(r"\b15\b", version, text)
     first, second = (block.partition("```")[0] for block in text.split("```sh\n")[1:3])
     return [line.strip() for line in first.splitlines()], [line.strip() for line in second.splitlines() if line.strip()]
 
@@ -308,10 +312,8 @@ def test_9_an_archive_from_which_nothing_can_be_restored_is_replaced_by_a_backup
     assert refused.status != 0
     assert all(lab.info(node) is None for node in lab.nodes)
 
-    (stop, start), commands = commands_of_the_runbook("If the files cannot be restored")
-    # The runbook has the version of Debian 12.
     version = server.check_output("psql --version | grep -oE '[0-9]+' | head -n 1")
-    commands = [command.replace("/15/", f"/{version}/") for command in commands]
+    (stop, start), commands = commands_of_the_runbook("If the files cannot be restored", version)
     server.check_output(stop)
     # Whether the database is the one of before.
     assert server.run(start).rc != 0
