@@ -10,10 +10,8 @@ lab="$(sed -n 's/^ *lab_name: *//p' "molecule/$scenario/inventory/hosts.yml")"
 # In the checkout, so that checkouts and users do not share it.
 export ANSIBLE_FORCE_COLOR=0
 export MOLECULE_EPHEMERAL_DIRECTORY="$PWD/.cache/molecule/$scenario"
-if [[ "${IVY_PLAYBOOK_PROCESSES:-}" != 1 ]]; then
-    # The same tasks with less of the processor's time.
-    PATH="$PWD/tests/bin:$PATH"
-fi
+# An ansible-playbook with less of the processor's time.
+PATH="$PWD/tests/bin:$PATH"
 
 save_logs() {
     local logs="$PWD/.cache/log/hosts-$scenario" name

@@ -188,8 +188,7 @@ class Shell:
 
 def user() -> Shell:
     """The user's shell, in the directory and the environment that the first block created."""
-    cheaper = "" if os.environ.get("IVY_PLAYBOOK_PROCESSES") == "1" else f"PATH={shlex.quote(str(CHEAPER))}:$PATH"
-    return Shell(WORK, environment(), f". .venv/bin/activate\n{cheaper}")
+    return Shell(WORK, environment(), f". .venv/bin/activate\nPATH={shlex.quote(str(CHEAPER))}:$PATH")
 
 
 def newest() -> Shell:

@@ -165,7 +165,8 @@ def test(everything: list[Step], keep: bool) -> list[Step]:
     return [
         *everything,
         *scenario("default", keep),
-        *(TRIXIE, NEWEST),
+        TRIXIE,
+        NEWEST,
         *(replace(step, niceness=BESIDE) for step in with_hosts),
         *(replace(step, niceness=LAST) for step in without),
     ]

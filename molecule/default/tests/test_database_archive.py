@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from blocks import blocks
 
 if TYPE_CHECKING:
     from conftest import Lab, Run
@@ -45,11 +46,10 @@ def commands_of_the_runbook(section: str, version: str) -> tuple[list[str], list
 
     The runbook has the version of Debian 12, and says that it is to be replaced.
     """
-    _before, found, text = RUNBOOK.read_text(encoding="utf-8").partition(f"\n## {section}\n")
-    assert found
-    text = re.sub(r"\b15\b", version, text)
-    first, second = (block.partition("```")[0] for block in text.split("```sh\n")[1:3])
-    return [line.strip() for line in first.splitlines()], [line.strip() for line in second.splitlines() if line.strip()]
+    text = re.sub(r"\b15\b", version, RUNBOOK.read_text(encoding="utf-8"))
+    found = [block.commands for block in blocks(text) if block.heading == section and block.language == "sh"]
+    first, second = found[:2]
+    return first, second
 
 
 class Archive(NamedTuple):
