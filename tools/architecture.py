@@ -102,7 +102,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "preflight": ("preflight",),
         "node.config": ("node.config",),
-        "node.files, node.store": ("node", "node.files", "node.masking", "node.store"),
+        "node.files, node.store": ("cached", "node", "node.files", "node.masking", "node.store"),
         "node.cluster, node.engine": ("node.cluster", "node.engine", "node.gate"),
         "node.agent, node.probes": ("node.agent", "node.probes"),
         "host_state, haproxy, probes": ("host_state", "haproxy", "probes", "database", "support"),

@@ -15,6 +15,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state import comp
 from ansible_collections.ivy.cluster.plugins.plugin_utils.host_state.evaluate import SHARED, Descriptions
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.result import Comparable
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.session import cluster_key
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.transport import call_or_send
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import roles as known_roles
 
 Variables = dict[str, t.Any]
@@ -37,10 +38,14 @@ class ActionModule(ActionBase):
         descriptions = Descriptions(self._loader, variables, names)
         states, differences = self._describe(descriptions, names, {})
         total = expected.merged(states.values())
-        answer = self._execute_module(
-            module_name="ivy.cluster.host_state_facts",
-            module_args={"subjects": expected.subjects(total), "passwords": total["passwords"]},
-            task_vars=variables,
+        answer = call_or_send(
+            self,
+            "host_state_facts",
+            checked["store"],
+            {"subjects": expected.subjects(total), "passwords": total["passwords"]},
+            variables,
+            # The store of an engine node has to exist before its code.
+            keep="existing" if "engine_nodes" in variables.get("group_names", ()) else "always",
         )
         if "observed" not in answer:
             return {**result, **answer}

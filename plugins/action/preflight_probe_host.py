@@ -15,6 +15,7 @@ from ansible.vars.clean import namespace_facts
 from ansible_collections.ivy.cluster.plugins.modules.preflight_probe_host import ARGUMENT_SPEC
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common import native
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.connection_errors import diagnose
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.transport import call_or_send
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks.host import PYTHON
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_requirements import (
     Plan,
@@ -64,24 +65,28 @@ class ActionModule(ActionBase):
             groups = params["groups"]
             plan = plan_for(groups, RoleOptions(self._loader, {**variables, "ansible_facts": known}, roles_of(groups)))
             result["plan"] = plan.to_dict()
-            result.update(self._probe(plan, variables))
+            result.update(self._probe(plan, params["store"], variables))
         except _ProbeError as error:
             result.update(reason=error.reason, detail=error.detail)
         return result
 
     def _gather_facts(self, variables: Variables, subset: list[str]) -> dict[str, t.Any]:
-        answer = self._call("ansible.legacy.setup", {"gather_subset": subset}, variables)
+        answer = self._answer(
+            lambda: self._execute_module(
+                module_name="ansible.legacy.setup", module_args={"gather_subset": subset}, task_vars=variables
+            )
+        )
         facts: dict[str, t.Any] = answer["ansible_facts"]
         version = facts.get("ansible_python", {}).get("version", {})
         if (version.get("major", 0), version.get("minor", 0)) < PYTHON:
             raise _ProbeError("old-python", facts.get("ansible_python_version", ""))
         return facts
 
-    def _probe(self, plan: Plan, variables: Variables) -> dict[str, t.Any]:
+    def _probe(self, plan: Plan, store: str, variables: Variables) -> dict[str, t.Any]:
         token = secrets.token_hex(8)
         params = module_arguments(plan, variables["inventory_hostname"], token, _LISTENER_SECONDS)
         before = time.time()
-        facts = self._call("ivy.cluster.preflight_facts", params, variables)
+        facts = self._answer(lambda: call_or_send(self, "preflight_facts", store, params, variables))
         after = time.time()
         if facts["uid"] != 0:
             raise _ProbeError("no-root", f"it runs as UID {facts['uid']}, not as root")
@@ -89,9 +94,10 @@ class ActionModule(ActionBase):
         # The module started after `before` and ended before `after`, so the offset of the host's clock is in between.
         return {"seen": seen, "token": token, "clock": [facts["ended"] - after, facts["started"] - before]}
 
-    def _call(self, name: str, params: dict[str, t.Any], variables: Variables) -> dict[str, t.Any]:
+    def _answer(self, call: t.Callable[[], dict[str, t.Any]]) -> dict[str, t.Any]:
+        """The result of a module. It raises an error if there is none."""
         try:
-            answer: dict[str, t.Any] = self._execute_module(module_name=name, module_args=params, task_vars=variables)
+            answer = call()
         except AnsibleError as error:
             connecting = isinstance(error, AnsibleConnectionFailure)
             raise _ProbeError.diagnosed(str(error), connecting) from error

@@ -17,13 +17,21 @@ description:
     be evaluated, or a state that cannot be gathered, counts as a difference.
   - Files are compared by owner, mode and SHA-256 digest. Nothing is remembered from an earlier run.
   - Changes nothing, except that it writes and removes a small file on the share to prove that the engine's user can
-    write to it. In check mode it does not do that either.
+    write to it, and that it caches the collection's code. In check mode it does not do that either.
 options:
   roles:
     description: The roles to compare, in the order in which they would run.
     type: list
     elements: str
     required: true
+  store:
+    description:
+      - State directory of the host. If the host has the collection's code there, that is run. A host without the code
+        gets it, except in check mode.
+      - On an engine node this requires that the directory exists. On other hosts it is created.
+      - Empty to send the code in any case.
+    type: path
+    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -39,6 +47,7 @@ EXAMPLES = r"""
 - name: Compare the host with the state that the roles would set
   ivy.cluster.host_state:
     roles: [certificates, haproxy]
+    store: /var/lib/ivy-cluster
   become: true
   register: host_state
 
@@ -79,6 +88,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "roles": {"type": "list", "elements": "str", "required": True},
+    "store": {"type": "path", "default": ""},
 }
 
 

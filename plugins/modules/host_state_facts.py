@@ -47,7 +47,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state import gather
+from ansible_collections.ivy.cluster.plugins.module_utils.host_state import entry
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "subjects": {"type": "dict", "required": True},
@@ -57,9 +57,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    observed = gather.gather(params["subjects"], params["passwords"], module.check_mode)
-    module.exit_json(changed=False, observed=observed)
+    module.exit_json(**entry.host_state_facts(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,12 @@ options:
     description: Start time of the process. It distinguishes the process from a later one with the same PID.
     type: str
     required: true
+  store:
+    description:
+      - State directory of the host. If the host has the collection's code there, that is run.
+      - Empty to send the code of the module in any case.
+    type: path
+    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -49,20 +55,18 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.preflight import port_listener
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight import entry
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "pid": {"type": "int", "required": True},
     "start": {"type": "str", "required": True},
+    "store": {"type": "path", "default": ""},
 }
-# The process needs time only to remove its file from the share.
-_SECONDS = 10.0
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    module.exit_json(changed=False, gone=port_listener.stop(params["pid"], params["start"], _SECONDS))
+    module.exit_json(**entry.preflight_cleanup(module.params))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,12 @@ options:
         description: Expected content of the file.
         type: str
         required: true
+  store:
+    description:
+      - State directory of the host. If the host has the collection's code there, that is run.
+      - Empty to send the code of the module in any case.
+    type: path
+    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -99,7 +105,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.preflight import network, share
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight import entry
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "targets": {
@@ -125,19 +131,13 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "token": {"type": "str", "required": True, "no_log": False},
         },
     },
+    "store": {"type": "path", "default": ""},
 }
-# A dropped packet delays the run by the first, a file that a network file system shows late by the second at most.
-_CONNECT_SECONDS = 3.0
-_SHARE_SECONDS = 5.0
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.exit_json(
-        changed=False,
-        targets=network.connect_all(module.params["targets"], _CONNECT_SECONDS),
-        files=share.read_all(module.params["files"], _SHARE_SECONDS),
-    )
+    module.exit_json(**entry.preflight_connect(module.params))
 
 
 if __name__ == "__main__":

@@ -233,11 +233,9 @@ listener:
   sample: {pid: 4711, start: "123456"}
 """
 
-import time
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ivy.cluster.plugins.module_utils.preflight import host
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight import entry
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "ports": {
@@ -276,13 +274,9 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
 
 
 def main() -> None:
-    started = time.time()
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    problem = host.invalid(module.params)
-    if problem:
-        module.fail_json(msg=problem)
-    facts = host.gather(module.params)
-    module.exit_json(changed=False, started=started, ended=time.time(), **facts)
+    result = entry.preflight_facts(module.params)
+    (module.fail_json if result.get("failed") else module.exit_json)(**result)
 
 
 if __name__ == "__main__":

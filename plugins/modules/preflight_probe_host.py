@@ -25,6 +25,12 @@ options:
     type: list
     elements: str
     required: true
+  store:
+    description:
+      - State directory of the host. If the host has the collection's code there, that is run.
+      - Empty to send the code in any case.
+    type: path
+    default: ""
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -86,6 +92,7 @@ from ansible.module_utils.basic import AnsibleModule
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "groups": {"type": "list", "elements": "str", "required": True},
     "gather_subset": {"type": "list", "elements": "str", "required": True},
+    "store": {"type": "path", "default": ""},
 }
 
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: shared_config_call
-short_description: Runs the code of shared_config that is kept on the node
+short_description: Runs the code of the collection that is kept on the host
 version_added: 0.1.0
 description:
   - Used by the controller's halves of M(ivy.cluster.shared_config), M(ivy.cluster.shared_config_info) and other modules
-    that run with the cached code, such as M(ivy.cluster.engine_info); not for tasks.
-  - Carries no code of its own but the little that loads what an earlier call kept in the node's store, so that a node
+    that run with the cached code, such as M(ivy.cluster.engine_info) and M(ivy.cluster.host_state); not for tasks.
+  - Carries no code of its own but the little that loads what an earlier call kept in the host's store, so that a host
     on which nothing has to be done is neither sent nor made to compile anything.
 options:
   module:
@@ -23,7 +23,7 @@ options:
     type: str
     required: true
   store:
-    description: The state directory of the node, where the code is cached.
+    description: The state directory of the host, where the code is cached.
     type: path
     required: true
   parameters:
@@ -31,8 +31,13 @@ options:
     type: dict
     required: true
   code:
-    description: The code itself, sent once the node has answered that it does not have it.
+    description: The code itself, sent once the host has answered that it does not have it.
     type: str
+  keep:
+    description:
+      - Whether the host caches O(code). V(always) creates the state directory if it does not exist. Not in check mode.
+    type: str
+    choices: [always, existing]
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 extends_documentation_fragment:
@@ -77,7 +82,7 @@ if TYPE_CHECKING:
 # Ansible puts the arguments here. JSON never has three quotes in a row, and does not end in a backslash.
 ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
 
-PACKAGE = "ivy_cluster_node"
+PACKAGE = "ivy_cluster"
 MAGIC = b"IVYC1\n"
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -150,7 +155,7 @@ def compiled(text: str, digest: str) -> dict[str, bytes] | None:
 
 def code_of_package(part: str) -> str:
     """The name under which a package's own code is listed."""
-    return f"{part}.__init__" if part else "__init__"
+    return f"{part}.__init__"
 
 
 class Loader:
@@ -161,9 +166,10 @@ class Loader:
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
         package, _dot, part = name.partition(".")
-        if package != PACKAGE or not {part, code_of_package(part)} & self.modules.keys():
+        # The package that contains all others has no code.
+        if package != PACKAGE or not (not part or {part, code_of_package(part)} & self.modules.keys()):
             return None
-        is_package = code_of_package(part) in self.modules
+        is_package = not part or code_of_package(part) in self.modules
         return type(json.__spec__)(name, self, is_package=is_package)  # type: ignore[arg-type]
 
     def create_module(self, _spec: ModuleSpec) -> ModuleType | None:
@@ -171,8 +177,9 @@ class Loader:
 
     def exec_module(self, module: ModuleType) -> None:
         part = module.__name__.partition(".")[2]
-        code = self.modules.get(code_of_package(part)) or self.modules[part]
-        exec(marshal.loads(code), module.__dict__)
+        if part:
+            code = self.modules.get(code_of_package(part)) or self.modules[part]
+            exec(marshal.loads(code), module.__dict__)
 
 
 def note(arguments: dict[str, t.Any]) -> None:
@@ -199,13 +206,13 @@ def answer(arguments: dict[str, t.Any]) -> dict[str, t.Any]:
         return {"lacks_code": True, "unfit": bool(sent), "fresh": not os.path.lexists(store)}
     note(arguments)
     sys.meta_path.insert(0, Loader(modules))
-    from ivy_cluster_node import calls  # type: ignore[import-not-found]
+    from ivy_cluster.cached import calls  # type: ignore[import-not-found]
 
     result: dict[str, t.Any] = calls.call(arguments["module"], parameters, check, bool(arguments.get("_ansible_diff")))
-    if sent and not check and arguments["module"] == "shared_config":
-        from ivy_cluster_node.store import code_cache  # type: ignore[import-not-found]
+    if sent and not check and arguments.get("keep"):
+        from ivy_cluster.node.store import code_cache  # type: ignore[import-not-found]
 
-        code_cache.keep(store, digest, modules)
+        code_cache.keep(store, digest, modules, create=arguments["keep"] == "always")
     # Ansible leaves out what is empty.
     if not result.get("warnings"):
         result.pop("warnings", None)

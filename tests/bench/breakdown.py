@@ -35,9 +35,9 @@ def main() -> None:
     digest = os.listdir(f"{parameters['store']}/code")[0].split("-")[0]
     modules = call.kept(parameters["store"], digest)
     sys.meta_path.insert(0, call.Loader(modules))
-    from ivy_cluster_node import calls  # type: ignore[import-not-found]
-    from ivy_cluster_node.config import converge, view  # type: ignore[import-not-found]
-    from ivy_cluster_node.store import store  # type: ignore[import-not-found]
+    from ivy_cluster.cached import calls  # type: ignore[import-not-found]
+    from ivy_cluster.node.config import converge, view  # type: ignore[import-not-found]
+    from ivy_cluster.node.store import store  # type: ignore[import-not-found]
 
     clock["code"] = time.perf_counter() - begin
     converge.show = timed("systemctl", converge.show)

@@ -7,9 +7,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import commands
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
-
+from ..node import commands
+from ..node.files.errors import NodeError
 from .options import AS_ADMINISTRATOR
 
 _TIMEOUT = 60.0

@@ -12,9 +12,8 @@ import os
 import time
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node import commands
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
-
+from ..node import commands
+from ..node.files.errors import NodeError
 from . import psql
 
 NEW, BEFORE = "_restore", "_before"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state import files
+from . import files
 
 try:
     from cryptography.hazmat.primitives import serialization

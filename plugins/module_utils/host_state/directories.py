@@ -15,14 +15,14 @@ import secrets
 import stat
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.access import acting_as
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.atomic import (
+from ..node.cluster.access import acting_as
+from ..node.files.atomic import (
     Tree,
     lstat_at,
     open_directory,
     read_at,
 )
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ..node.files.errors import NodeError
 
 # O_PATH needs no right to read the directory, as stat().
 _STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.haproxy import process
-from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.runtime_socket import (
+from ..haproxy import process
+from ..haproxy.runtime_socket import (
     RuntimeSocket,
     RuntimeSocketError,
 )
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state import (
+from . import (
     certificates,
     files,
     postgres,

@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.database.options import AS_ADMINISTRATOR
-from ansible_collections.ivy.cluster.plugins.module_utils.database.scram import has_password
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state import files
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
+from ..database.options import AS_ADMINISTRATOR
+from ..database.scram import has_password
+from . import files
+from .commands import output
 
 _LINE_OF_PORT = 3
 # The variables of psql are quoted by psql. Only the current database has extensions and a schema to inspect.

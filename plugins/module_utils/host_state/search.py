@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state import files
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import search
+from ..probes import search
+from . import files
+from .commands import output
 
 _SECONDS = 10.0
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state.directories import describe, write_problem
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.access import acting_as
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
-from ansible_collections.ivy.cluster.plugins.module_utils.preflight.share import mount_of
+from ..node.cluster.access import acting_as
+from ..node.files import bounded
+from ..preflight.share import mount_of
+from .commands import output
+from .directories import describe, write_problem
 
 _MOUNTS = "/proc/self/mountinfo"
 # For a share whose server is away.

@@ -9,8 +9,8 @@ import grp
 import pwd
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state import files
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
+from . import files
+from .commands import output
 
 _UNIT_PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "DropInPaths")
 

@@ -8,7 +8,7 @@ import glob
 import os
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
+from ..node.files import bounded
 
 # One of the paths is the file share.
 _SECONDS = bounded.SHARE_SECONDS

@@ -9,7 +9,7 @@ import socket
 import threading
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import sockets
+from ..node.engine import sockets
 
 
 def resolve(name: str) -> list[str]:

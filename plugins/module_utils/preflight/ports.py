@@ -10,8 +10,8 @@ import os
 import pwd
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import sockets
-from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import unit as units
+from ..node.engine import sockets
+from ..node.engine import unit as units
 
 _ANY = ("0.0.0.0", "::")
 

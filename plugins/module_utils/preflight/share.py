@@ -12,10 +12,10 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster.access import acting_as
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files import bounded
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.atomic import open_directory
-from ansible_collections.ivy.cluster.plugins.module_utils.node.files.errors import NodeError
+from ..node.cluster.access import acting_as
+from ..node.files import bounded
+from ..node.files.atomic import open_directory
+from ..node.files.errors import NodeError
 
 _INTERVAL = 0.2
 

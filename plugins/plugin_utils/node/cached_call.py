@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.ivy.cluster.plugins.plugin_utils.node.transport import Contents, Transport
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node.transport import Contents, Transport, call_or_send
 
 
 class CachedCall(ActionBase):
@@ -25,3 +25,16 @@ class CachedCall(ActionBase):
         super().run(tmp, task_vars)
         transport = Transport(self, self.MODULE, task_vars or {}, use_code_cache=True)
         return transport.call(dict(self._task.args), {}, Contents.of({}))
+
+
+class HostCall(ActionBase):
+    """Passes the options on to a module that hosts of any kind run. Without a store, the module is sent."""
+
+    MODULE = ""
+    TRANSFERS_FILES = True
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        return {**result, **call_or_send(self, self.MODULE, str(args.pop("store", "")), args, task_vars or {})}

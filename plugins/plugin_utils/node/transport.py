@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the controller half of shared_config reaches the node half, with as little sent and compiled as possible.
+"""How the controller reaches the code on a host, with as little sent and compiled as possible.
 
-The node caches the code of the first call. Later calls contain only its digest, which costs a node less than Ansible's
+The host caches the code of the first call. Later calls contain only its digest, which costs a node less than Ansible's
 ping. A node with other code, or none, reports that and gets the code. A node whose Python cannot run it gets the
 complete module, which reports the problem.
 """
@@ -25,7 +25,11 @@ from ansible_collections.ivy.cluster.plugins.modules import (
     connections_info,
     deployments_info,
     engine_info,
+    host_state_facts,
     http_probe,
+    preflight_cleanup,
+    preflight_connect,
+    preflight_facts,
     share_probe,
     shared_config,
     shared_config_info,
@@ -51,7 +55,11 @@ _SPECIFICATIONS: dict[str, t.Any] = {
     "connections_info": connections_info,
     "deployments_info": deployments_info,
     "engine_info": engine_info,
+    "host_state_facts": host_state_facts,
     "http_probe": http_probe,
+    "preflight_cleanup": preflight_cleanup,
+    "preflight_connect": preflight_connect,
+    "preflight_facts": preflight_facts,
     "share_probe": share_probe,
     "shared_config": shared_config,
     "shared_config_info": shared_config_info,
@@ -118,12 +126,28 @@ def complete(module: str, args: dict[str, t.Any]) -> Result | None:
     if checked.error_messages:
         return None
     parameters: Result = checked.validated_parameters
+    if module == "host_state_facts":
+        # It expands no path.
+        return parameters
     paths = [args.get(name) for name in ("store", "directory", "deploy_directory", "guard_file")]
     given = [*(args.get("roots") or {}).values(), (args.get("record") or {}).get("directory"), *paths]
+    if module in ("preflight_connect", "preflight_facts"):
+        given = [*_texts(args)]
     if any(str(path).startswith("~") or "$" in str(path) for path in given):
         # The node's home directories and environment decide what these mean.
         return None
     return parameters
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, t.Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
 
 
 def cached(module: str, store: str, parameters: Result) -> Result:
@@ -135,6 +159,23 @@ def call_cached(host: Host, module: str, store: str, parameters: Result, task_va
     """The answer of the cached code. ``lacks_code`` if the node does not have it."""
     call = cached(module, store, parameters)
     return host._execute_module(module_name=CODE_CACHE_MODULE, module_args=call, task_vars=task_vars)
+
+
+def call_or_send(host: Host, module: str, store: str, args: Result, task_vars: Result, keep: str = "") -> Result:
+    """The answer of the cached code or, where that is impossible, of the complete module.
+
+    With ``keep``, a host without the code gets it and caches it, except in check mode: ``existing`` if it has a store,
+    ``always`` if the store may be created.
+    """
+    parameters = complete(module, args) if store else None
+    if parameters is not None:
+        answer = call_cached(host, module, store, parameters, task_vars)
+        if answer.get("lacks_code") and not answer.get("unfit") and keep and not host._task.check_mode:
+            sent = {**cached(module, store, parameters), "code": code_bundle.packed(), "keep": keep}
+            answer = host._execute_module(module_name=CODE_CACHE_MODULE, module_args=sent, task_vars=task_vars)
+        if not answer.get("lacks_code"):
+            return answer
+    return host._execute_module(module_name=f"ivy.cluster.{module}", module_args=args, task_vars=task_vars)
 
 
 class Transport:
@@ -232,7 +273,8 @@ class Transport:
                 # A node without a store lacks everything else as well, so that all of it may travel at once.
                 self.is_new_node = True
                 return {"need_release": True, "need_contents": True, "have": ""}
-            result = self._run(CODE_CACHE_MODULE, {**call, "code": code_bundle.packed()})
+            kept = {"keep": "existing"} if self.module == "shared_config" else {}
+            result = self._run(CODE_CACHE_MODULE, {**call, "code": code_bundle.packed(), **kept})
         if result.get("lacks_code"):
             self.use_code_cache = False
             return None

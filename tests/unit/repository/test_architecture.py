@@ -116,3 +116,9 @@ def test_each_package_has_a_docstring() -> None:
 
 def test_controller_modules_are_in_packages() -> None:
     assert [path.name for path in (PLUGINS / "plugin_utils").glob("*.py")] == []
+
+
+def test_code_of_hosts_imports_relatively() -> None:
+    """What a host caches has another name there."""
+    for path in (PLUGINS / "module_utils").rglob("*.py"):
+        assert COLLECTION not in path.read_text(encoding="utf-8"), path

@@ -520,4 +520,4 @@ def test_no_answer_of_a_server_is_read_without_limits(path: Path) -> None:
 
 def test_the_requests_to_search_servers_are_made_by_a_module_with_limits() -> None:
     asking = [path.name for path in FILES for task in load(path) if "ivy.cluster.search_request" in task.keys]
-    assert sorted(asking) == ["check_health.yml", "check_search.yml", "check_search_login.yml", "gather_services.yml"]
+    assert sorted(asking) == ["check_health.yml", "check_search.yml", "check_search_login.yml", "gather_status_search.yml"]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps the compiled form of this package in the node's store.
+"""Keeps the compiled form of the collection's code in the host's store.
 
 Sending and compiling it costs more than all the rest of a call in which nothing has to be done. The name holds the
 digest of the sources and the Python that compiled them, so code that is not the controller's is never taken for it.
@@ -36,12 +36,18 @@ def packed(modules: t.Mapping[str, bytes]) -> bytes:
     return MAGIC + python + hashlib.sha256(body).digest() + body
 
 
-def keep(store_path: str, digest: str, modules: t.Mapping[str, bytes]) -> bool:
-    """Store the code for the next call. A failure to do so does not fail this call."""
+def keep(store_path: str, digest: str, modules: t.Mapping[str, bytes], create: bool = False) -> bool:
+    """Store the code for the next call. A failure to do so does not fail this call.
+
+    Only hosts that have nothing else in their store may create it: on a node, an empty one could be one whose file
+    system is not mounted.
+    """
     with contextlib.suppress(OSError, NodeError), Store(store_path) as store:
-        if not store.tree.exists:
-            return False
         uid, gid = os.geteuid(), os.getegid()
+        if not store.tree.exists:
+            if not create:
+                return False
+            store.tree.create_base(0o700, uid, gid)
         directory, name = store.tree.make_parent(f"{DIRECTORY}/{file_name(digest)}", 0o700, uid, gid)
         try:
             write_at(directory, name, packed(modules), 0o600, uid, gid)

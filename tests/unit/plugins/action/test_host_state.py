@@ -40,7 +40,10 @@ def run(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.Any]]:
         monkeypatch.setattr(action, "_execute_module", lambda **_arguments: answer)
         monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})
         monkeypatch.setattr(
-            action, "validate_argument_spec", lambda **_arguments: (None, {"roles": list(roles)}), raising=False
+            action,
+            "validate_argument_spec",
+            lambda **_arguments: (None, {"roles": list(roles), "store": ""}),
+            raising=False,
         )
         return action.run(task_vars=variables or {})
 

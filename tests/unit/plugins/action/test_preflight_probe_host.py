@@ -23,7 +23,7 @@ FACTS = {"uid": 0, "started": 1000.5, "ended": 1001.0, "invocation": {"module_ar
 def probe(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> dict[str, Any]:
     """Run the action with the results that the modules would return."""
     monkeypatch.setattr(ActionBase, "run", lambda _self, _tmp, _variables: {})
-    arguments = {"groups": [], "gather_subset": ["!all"]}
+    arguments = {"groups": [], "gather_subset": ["!all"], "store": ""}
     monkeypatch.setattr(ActionModule, "validate_argument_spec", lambda _self, **_spec: (None, arguments))
     monkeypatch.setattr(ActionModule, "_execute_module", lambda _self, **call: answer(call["module_name"]))
     monkeypatch.setattr("time.time", mock.Mock(side_effect=[1000.0, 1002.0]))

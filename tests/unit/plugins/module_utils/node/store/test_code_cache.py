@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.ivy.cluster.plugins.module_utils.cached import calls as cached_calls
+from ansible_collections.ivy.cluster.plugins.module_utils.host_state import entry as host_state_entry
 from ansible_collections.ivy.cluster.plugins.module_utils.node.store import code_cache
 from ansible_collections.ivy.cluster.plugins.modules import shared_config_call
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node import bundle, session, transport
@@ -141,7 +143,7 @@ def test_a_new_node_gets_everything_in_two_calls(site: Site) -> None:
     host, result = site.call(release=site.release(), node_files=helper)
     assert host.names() == [KEPT, f"{KEPT} with code"]
     assert result["applied"]["after"] == site.release()
-    assert (site.node.base / "lib/config/entry.py").read_text() == bundle.SOURCES["config.entry"]
+    assert (site.node.base / "lib/config/entry.py").read_text() == bundle.SOURCES["node.config.entry"]
     host, result = site.call(release=site.release(), node_files=helper)
     assert host.names() == [KEPT]
     assert not result["changed"]
@@ -249,15 +251,15 @@ def test_other_code_of_the_controller_replaces_what_is_kept(site: Site, monkeypa
     release = site.release()
     site.call(release=release)
     old = site.kept
-    sources = {**bundle.SOURCES, "__init__": bundle.SOURCES["__init__"] + "\n# newer\n"}
-    digests = {**bundle.DIGESTS, "__init__": "0" * 64}
+    sources = {**bundle.SOURCES, "node.__init__": bundle.SOURCES["node.__init__"] + "\n# newer\n"}
+    digests = {**bundle.DIGESTS, "node.__init__": "0" * 64}
     monkeypatch.setattr(bundle, "SOURCES", sources)
     # A digest that does not belong to the sources is as good as damage on the way: the whole module does the work.
     monkeypatch.setattr(bundle, "DIGEST", bundle.digest_of(digests))
     host, result = site.call(release=release)
     assert host.names() == [KEPT, f"{KEPT} with code", WHOLE]
     assert not result.get("failed")
-    digests["__init__"] = hashlib.sha256(sources["__init__"].encode()).hexdigest()
+    digests["node.__init__"] = hashlib.sha256(sources["node.__init__"].encode()).hexdigest()
     monkeypatch.setattr(bundle, "DIGEST", bundle.digest_of(digests))
     host, result = site.call(release=release)
     assert host.names() == [KEPT, f"{KEPT} with code"]
@@ -328,4 +330,75 @@ def test_a_changed_helper_is_drift(site: Site) -> None:
     (site.node.base / "lib" / "__pycache__").mkdir()
     _host, result = site.call(release=site.release(), node_files=helper)
     assert [one["action"] for one in result["actions"]] == ["update"]
-    assert place.read_text() == bundle.SOURCES["files.scan"]
+    assert place.read_text() == bundle.SOURCES["node.files.scan"]
+
+
+# --- modules of hosts of any kind
+
+FACTS, CONNECT = "host_state_facts", "preflight_connect"
+SUBJECTS: dict[str, t.Any] = {"subjects": {"paths": ["/etc/hostname"]}, "passwords": {"search": "canary"}}
+
+
+def test_a_host_that_is_no_node_gets_a_store_for_the_code(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    host = Host(tmp_path)
+    sent = transport.call_or_send(host, FACTS, "", SUBJECTS, {})
+    assert host.names() == [FACTS]
+    host = Host(tmp_path)
+    first = transport.call_or_send(host, FACTS, str(store), SUBJECTS, {}, keep="always")
+    assert host.names() == [KEPT, f"{KEPT} with code"]
+    assert store.stat().st_mode & 0o777 == 0o700
+    assert (store / "code" / code_cache.file_name(bundle.DIGEST)).stat().st_mode & 0o777 == 0o600
+    host = Host(tmp_path)
+    again = transport.call_or_send(host, FACTS, str(store), SUBJECTS, {}, keep="always")
+    assert host.names() == [KEPT]
+    assert first["observed"] == again["observed"] == sent["observed"]
+    assert first["observed"]["paths"]["/etc/hostname"]["state"] == "file"
+
+
+@pytest.mark.parametrize(("check", "keep"), [(True, "always"), (False, "")])
+def test_a_call_that_may_keep_nothing_sends_the_module(tmp_path: Path, check: bool, keep: str) -> None:
+    host = Host(tmp_path, check)
+    transport.call_or_send(host, FACTS, str(tmp_path / "store"), SUBJECTS, {}, keep=keep)
+    assert host.names() == [KEPT, FACTS]
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_node_without_a_store_gets_none_for_the_code_alone(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    result = transport.call_or_send(host, FACTS, str(tmp_path / "store"), SUBJECTS, {}, keep="existing")
+    assert host.names() == [KEPT, f"{KEPT} with code"]
+    assert result["observed"]
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_password_is_in_no_answer_of_the_cached_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "ansible_collections.ivy.cluster.plugins.module_utils.host_state.gather.gather",
+        lambda *_args: {"search": ["says canary", {"a": "canary"}]},
+    )
+    result = host_state_entry.host_state_facts(SUBJECTS, check_mode=False)
+    assert "canary" not in str(result)
+    assert result["observed"]["search"][0] == "says ********"
+
+
+def test_preflight_uses_the_code_that_a_host_has(tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    transport.call_or_send(Host(tmp_path), FACTS, store, SUBJECTS, {}, keep="always")
+    targets = {"targets": [{"address": "127.0.0.1", "port": 1}]}
+    host, whole = Host(tmp_path), Host(tmp_path)
+    assert transport.call_or_send(host, CONNECT, store, targets, {})["targets"] == ["Connection refused"]
+    assert host.names() == [KEPT]
+    assert transport.call_or_send(whole, CONNECT, "", targets, {})["targets"] == ["Connection refused"]
+    # Only the host knows what these mean.
+    for path in ("~/x", "$HOME/x"):
+        host = Host(tmp_path)
+        file = {"name": "a", "path": path, "uid": os.geteuid(), "gid": os.getegid(), "token": "t"}
+        transport.call_or_send(host, CONNECT, store, {"files": [file]}, {})
+        assert host.names() == [CONNECT]
+
+
+def test_a_failure_of_the_cached_code_is_a_result(tmp_path: Path) -> None:
+    result = cached_calls.call(FACTS, {"subjects": 1, "passwords": {}}, False, False)
+    assert result["failed"]
+    assert result["msg"].startswith("host_state_facts cannot be completed on this host. AttributeError")
