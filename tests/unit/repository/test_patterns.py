@@ -3,7 +3,7 @@
 """One language of patterns: only one module of the plugins translates and matches them.
 
 The rule: no other module uses fnmatch, a function of glob that matches names, or the match of a path. A module may find
-files on disk by a pattern that is a literal of its own. Where such a pattern is put together, EXCEPTIONS has the reason.
+files on disk by a pattern that is a literal of its own. Where such a pattern is put together, EXCEPTIONS says why.
 """
 
 from __future__ import annotations
