@@ -255,6 +255,7 @@ engine:
       sample:
         type: Enterprise Edition
         nodes: 5
+        sessions: 200
         valid_from: "2026-11-03"
         valid_in_days: 0
         valid_until: "2027-11-03"

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import errno
-import fnmatch
 import os
 import stat
 import typing as t
 
 from ..node.files.atomic import open_directory, read_all
+from ..node.files.patterns import compile_pattern, matches_name
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -59,7 +59,7 @@ def _walk(
                 continue
             if stat.S_ISDIR(info.st_mode):
                 below.append(entry.name)
-            elif stat.S_ISREG(info.st_mode) and any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns):
+            elif stat.S_ISREG(info.st_mode) and any(_matches(path, pattern) for pattern in patterns):
                 found.append((info.st_mtime, Found(path, info.st_size)))
     if depth >= _DEEPEST:
         return
@@ -76,12 +76,17 @@ def _walk(
             os.close(inner)
 
 
+def _matches(path: str, pattern: str) -> bool:
+    """With the slash, a pattern of one component is for the directory itself, not for all directories below it."""
+    return compile_pattern(f"/{pattern}").match(f"/{path}") is not None
+
+
 def _may_contain(directory: str, pattern: str) -> bool:
     """Whether a file below the directory may match, so that nothing else is listed."""
     if "**" in pattern:
         return True
     parts, wanted = directory.rstrip("/").split("/"), pattern.split("/")
-    return len(parts) < len(wanted) and all(fnmatch.fnmatchcase(*pair) for pair in zip(parts, wanted))
+    return len(parts) < len(wanted) and all(map(matches_name, wanted, parts))
 
 
 def read_end(directory: str, path: str, limit: int) -> tuple[bytes, int]:

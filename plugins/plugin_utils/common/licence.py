@@ -14,6 +14,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node.engine.licence im
     parse_licence,
 )
 from ansible_collections.ivy.cluster.plugins.module_utils.node.files.patterns import matches_name
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import count
 
 __all__ = ["Licence", "LicenceCheck", "LicenceError", "Remark", "host_is_licensed", "judge", "parse_licence"]
 
@@ -76,6 +77,13 @@ def judge(licence: Licence, *, today: datetime.date, nodes: int, host: str, engi
             "a node above the limit answers 503 to every request."
         )
         problems.append(Remark("licence-nodes", problem, advice))
+    if licence.sessions and nodes > licence.sessions:
+        problem = (
+            f"the licence is for {count(licence.sessions, 'session')} at the same time, "
+            f"the group engine_nodes has {count(nodes, 'node')}"
+        )
+        advice = "Make sure that this is not a licence for demonstrations, or get one for more sessions."
+        later.append(Remark("licence-sessions", problem, advice))
     if host and not host_is_licensed(licence, host):
         problem = (
             f"the public URL's host '{host}' is not among the licence's public URLs ({', '.join(licence.public_urls)})"

@@ -121,12 +121,20 @@ def _licence(facts: Snapshot) -> str:
         except FactError:
             continue
         if licence:
-            nodes = f", {count(licence['nodes'], 'node')}" if licence.get("nodes") else ""
+            limits = _licence_limits(licence, len(facts.nodes))
             if licence.get("valid_in_days"):
-                return f"NOT VALID before {licence['valid_from']}{nodes}"
+                return f"NOT VALID before {licence['valid_from']}{limits}"
             left = days(licence.get("days_left"), WARN_DAYS)
-            return f"{left}, valid until {licence.get('valid_until') or 'unknown'}{nodes}"
+            return f"{left}, valid until {licence.get('valid_until') or 'unknown'}{limits}"
     return "none found"
+
+
+def _licence_limits(licence: Result, nodes: int) -> str:
+    """Only those that the licence states."""
+    limits = [count(licence[name], name[:-1]) for name in ("nodes", "sessions") if licence.get(name)]
+    sessions = licence.get("sessions")
+    few = " - TOO FEW" if isinstance(sessions, int) and 0 < sessions < nodes else ""
+    return "".join(f", {limit}" for limit in limits) + few
 
 
 def _backup(facts: Snapshot) -> str:

@@ -201,6 +201,25 @@ def test_each_file_of_the_readme_is_named_once_and_before_its_block() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
+def test_the_hosts_of_the_readme_have_an_interpreter() -> None:
+    """With Ansible's default each host would print a warning about the discovered Python."""
+    (hosts,) = [block for path, block in BLOCKS if path == ROOT / "README.md" and block.file == OWN_INVENTORY]
+    assert yaml.safe_load(hosts.content)["all"]["vars"]["ansible_python_interpreter"] == "/usr/bin/python3"
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Put `!unsafe` before a password that contains `{{`, `{%` or `{#`.",
+        "Where it is mounted already: `file_share_mode: existing`, without a source.",
+        "write it as text, JSON and HTML if a directory is given, for example `-e drift_report_directory=reports`.",
+    ],
+    ids=["!unsafe", "file_share_mode", "drift_report_directory"],
+)
+def test_the_readme_says_what_users_have_missed(sentence: str) -> None:
+    assert sentence in " ".join(TEXTS[ROOT / "README.md"].split())
+
+
 @EACH_DOCUMENT
 def test_ansible_commands_work(path: Path) -> None:
     commands = ansible_commands(TEXTS[path])

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import is_trusted_as_template, trust_as_template
 
 from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site
@@ -98,6 +100,16 @@ def test_secrets_are_looked_up_and_nothing_is_binary(example: str) -> None:
     ).stdout.split()
     for name in listed:
         assert "\0" not in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_example_of_a_password_keeps_the_characters_of_templates() -> None:
+    """Without the tag, Ansible would take the password for a template."""
+    text = (ROOT / "inventories/small/group_vars/all/secrets.yml").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^# +(vault_\w+: .+)$", text, re.MULTILINE)
+    assert "Put !unsafe before it" in " ".join(text.replace("#", "").split())
+    (password,) = DataLoader().load(trust_as_template(example)).values()
+    assert re.search(r"\{[{%#]", password)
+    assert not is_trusted_as_template(password)
 
 
 def test_preflight_passes_once_files_and_secrets_are_added(example: str, tmp_path: Path) -> None:

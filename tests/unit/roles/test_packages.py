@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ivy.cluster.tests.in_process import run_play
+from ansible_collections.ivy.cluster.tests.unit.long_tests import cases
 from ansible_collections.ivy.cluster.tests.unit.roles.restore_database_files import ROOT, load, program
 
 SYSTEMCTL = """case "$1" in
@@ -108,3 +109,40 @@ def test_a_package_is_held_again_also_if_it_could_not_be_installed(tmp_path: Pat
     assert done.stdout.count("fatal: ") == 1, done.stdout
     assert "apt fails" in done.stdout
     assert (log.read_text(encoding="utf-8") if log.exists() else "").replace("\t", " ") == held, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("installed", "unknown", "held"),
+    cases(
+        pytest.param("", "postgresql-15, haproxy", "", id="no package is installed"),
+        pytest.param("haproxy install installed\n", "postgresql-15", "haproxy", id="one is installed and not held"),
+        more=(pytest.param("haproxy hold installed\n", "postgresql-15", "", id="one is held"),),
+    ),
+)
+def test_check_mode_predicts_the_holds_of_packages_that_are_not_there(
+    tmp_path: Path, installed: str, unknown: str, held: str
+) -> None:
+    """On a fresh host dpkg knows none of them, and refuses a hold."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "installed").write_text(installed, encoding="utf-8")
+    program(tmp_path / "bin/dpkg-query", f"cat {tmp_path}/installed; exit 1")
+    program(
+        tmp_path / "bin/dpkg",
+        f'grep "^$2 " {tmp_path}/installed | cut -d " " -f 1,2 | grep . || '
+        'echo "dpkg: no packages found matching $2" >&2',
+    )
+    role = ROOT / "roles/packages"
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": load(role / "tasks/hold.yml")}]
+    (tmp_path / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+    values = {
+        **load(role / "defaults/main.yml"),
+        **load(role / "vars/main/internal.yml"),
+        "packages_service_names": ["postgresql-15", "haproxy"],
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+    }
+    done = run_play(tmp_path, values, "--check", PATH=f"{tmp_path}/bin:/usr/bin:/bin")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"To be held once they are installed: {unknown}" in " ".join(done.stdout.split())
+    changed = [line for line in done.stdout.splitlines() if line.startswith("changed: ") and "(item=" in line]
+    assert changed == ([f"changed: [localhost] => (item={held})"] if held else [])

@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the roles that depend on topology leave out the validation of its options on each host."""
+"""What topology derives from its options."""
 
 from __future__ import annotations
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-DERIVED = Path(__file__).resolve().parents[3] / "roles/topology/vars/main/derived.yml"
+from ansible_collections.ivy.cluster.tests.in_process import run_play
+
+TOPOLOGY = Path(__file__).resolve().parents[3] / "roles/topology"
+DERIVED = TOPOLOGY / "vars/main/derived.yml"
 VALIDATED = {"validated_run": {"roles": ["topology", "verify"]}}
 
 
@@ -38,3 +42,36 @@ def test_a_run_that_has_validated_the_options_does_not_validate_them_again(
     derived = loader.load_from_file(str(DERIVED), trusted_as_template=True)
     templar = Templar(loader=loader, variables={**variables, "value": derived["ivy_options_validated"]})
     assert templar.resolve_variable_expression("value") is expected
+
+
+# By the options of topology: the defaults, a boolean, and text as on the command line.
+SHARES: list[tuple[dict[str, t.Any], str]] = [
+    ({}, "True True /mnt/ivy/applications"),
+    ({"ivy_share_applications": False}, "False False -"),
+    ({"ivy_share_applications": "false"}, "False False -"),
+    # This version has no choice.
+    ({"ivy_engine_version": "12.0.8"}, "False False -"),
+]
+SHOWN = (
+    "{{ ivy_profile['applications_shared'] }} {{ ivy_profile['runtime_deployment'] }} "
+    "{{ ivy_shared_applications_directory or '-' }}"
+)
+
+
+def test_applications_stay_unshared_if_that_is_wanted(tmp_path: Path) -> None:
+    options = {"ivy_engine_version": "12.0.9", "ivy_share_directory": "/mnt/ivy"}
+    files = ("defaults/main.yml", "vars/main/profiles.yml", "vars/main/derived.yml")
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(TOPOLOGY / name) for name in files],
+        "tasks": [
+            {"ansible.builtin.debug": {"msg": f"{number}: {SHOWN}."}, "vars": {**options, **changes}}
+            for number, (changes, _expected) in enumerate(SHARES)
+        ],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    done = run_play(tmp_path, {})
+    assert done.returncode == 0, done.stdout + done.stderr
+    for number, (_changes, expected) in enumerate(SHARES):
+        assert f"{number}: {expected}." in done.stdout

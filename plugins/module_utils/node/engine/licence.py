@@ -141,10 +141,11 @@ def describe(text: str, today: datetime.date) -> dict[str, t.Any]:
     """The facts of an installed licence. A value that cannot be parsed is None, so that it does not hide the others."""
     values = properties(text)
     begin, end = (day(values.get(f"licence.valid.{name}", "")) for name in ("from", "until"))
-    nodes = values.get("server.nodes.limit", "")
+    nodes, sessions = (values.get(f"server.{name}.limit", "") for name in ("nodes", "sessions"))
     return {
         "type": values.get("licence.type"),
         "nodes": int(nodes) if _NUMBER.fullmatch(nodes) else None,
+        "sessions": int(sessions) if _NUMBER.fullmatch(sessions) else None,
         "valid_from": begin.isoformat() if begin else None,
         "valid_in_days": max((begin - today).days, 0) if begin else 0,
         "valid_until": end.isoformat() if end else None,

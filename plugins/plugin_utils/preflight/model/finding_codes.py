@@ -81,6 +81,7 @@ KINDS = frozenset(
         "licence-not-valid-yet",
         "licence-nodes",
         "licence-nodes-option",
+        "licence-sessions",
         "licence-several",
         "licence-unreadable",
         "locale-missing",

@@ -686,6 +686,10 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         {"files": {"acme.lic": site.LICENCE.replace("limit=3", "limit=2")}},
         {"licence-nodes": "for 2 nodes, the group engine_nodes has 3"},
     ),
+    "a licence for fewer sessions than nodes": (
+        {"files": {"acme.lic": site.LICENCE.replace("[End", "server.sessions.limit=2\n[End")}},
+        {"licence-sessions": "for 2 sessions at the same time, the group engine_nodes has 3 nodes"},
+    ),
     "a licence for another host": (
         {"files": {"acme.lic": site.LICENCE.replace("ivy.acme.ch", "other.acme.ch")}},
         {"licence-host": "ivy.acme.ch"},

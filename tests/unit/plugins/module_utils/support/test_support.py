@@ -55,6 +55,10 @@ def test_a_star_stands_for_a_part_of_one_name(tmp_path: Path) -> None:
     (tmp_path / "17/main/deep/other.conf").write_text("no\n", encoding="utf-8")
     found = sut.gather([], [directory(tmp_path, "*/*/*.conf")], LIMITS)
     assert list(texts(found)) == ["logs/17/main/pg_hba.conf"]
+    # Another pattern is for the directory below.
+    found = sut.gather([], [directory(tmp_path, "*/*/*.conf", "*/*/deep/*.log")], LIMITS)
+    assert list(texts(found)) == ["logs/17/main/pg_hba.conf"]
+    assert sut.gather([], [directory(tmp_path, "*.conf")], LIMITS)["parts"] == []
 
 
 @pytest.mark.parametrize("around", canaries.AROUND.values(), ids=list(canaries.AROUND))

@@ -133,6 +133,19 @@ def test_a_node_reports_a_licence_that_is_not_valid_yet(first: str, found: tuple
     assert parse_licence(f"licence.type=x\n{first}\n").valid_from == (found[0] or "")
 
 
+@pytest.mark.parametrize(("limit", "sessions", "few"), [("2", 2, True), ("3", 3, False), ("-1", None, False)])
+def test_fewer_sessions_than_nodes_are_a_warning(limit: str, sessions: int | None, few: bool) -> None:
+    """As in the vendor's licences for demonstrations. The cluster serves, but not its users."""
+    text = TEXT.replace("sessions.limit=12", f"sessions.limit={limit}")
+    verdict = judge(parse_licence(text), today=DAY, nodes=3, host="", engine_major=0)
+    assert verdict.problems == ()
+    assert [found.code for found in verdict.later] == ["licence-sessions"] * few
+    if few:
+        message = "The licence is for 2 sessions at the same time, the group engine_nodes has 3 nodes. "
+        assert str(verdict.later[0]).startswith(message)
+    assert node_licence.describe(text, DAY)["sessions"] == sessions
+
+
 def test_warnings() -> None:
     soon = judge(parse_licence(TEXT), today=datetime.date(2027, 10, 20), nodes=1, host="", engine_major=12)
     assert soon.problems == ()

@@ -184,6 +184,24 @@ def test_a_licence_that_is_not_valid_yet_is_highlighted() -> None:
     assert line(sut.from_facts(observed(given)).text, "licence").endswith("NOT VALID before 2026-11-03, 5 nodes")
 
 
+@pytest.mark.parametrize(
+    ("limits", "shown"),
+    [
+        ({"nodes": 5, "sessions": 200}, "5 nodes, 200 sessions"),
+        # As many as nodes.
+        ({"sessions": 2}, "2 sessions"),
+        ({"sessions": 1}, "1 session - TOO FEW"),
+        ({"sessions": None}, "valid until 2027-11-03"),
+    ],
+)
+def test_the_limits_of_the_licence_are_beside_its_expiry(limits: dict[str, t.Any], shown: str) -> None:
+    given = hosts()
+    for node in ("engine1", "engine2"):
+        licence = {"valid_until": "2027-11-03", "days_left": 300, **limits}
+        given[node]["results"]["engine"]["engine"]["licence"] = licence
+    assert line(sut.from_facts(observed(given)).text, "licence").endswith(shown)
+
+
 def test_an_unreachable_node_is_listed_and_hides_no_other() -> None:
     away = {"address": "192.0.2.22", "reach": {"unreachable": True, "msg": "No route to host\nmore"}, "results": {}}
     text = sut.from_facts(observed(hosts(engine2=away), proceed_without=["engine2"])).text
