@@ -167,6 +167,12 @@ CERTIFICATES: dict[str, Any] = {
     "haproxy_metrics_directory": "/var/lib/metrics",
 }
 
+FIREWALL: dict[str, Any] = {
+    "path": "roles/firewall/templates/firewall.service.j2",
+    "firewall_description": "Firewall",
+    "__firewall_file": "/etc/nftables.d/ivy.nft",
+    "__firewall_table": "ivy",
+}
 HAPROXY: dict[str, Any] = {
     "path": "roles/haproxy/templates/service.conf.j2",
     "__haproxy_save_states": "/usr/local/lib/save",
@@ -179,7 +185,7 @@ HAPROXY: dict[str, Any] = {
     "values",
     [{}, {"engine_firewall": True, "__engine_firewall_name": "ivy-engine"}]
     + [{**GUARD, "__config_guard_mode": mode} for mode in ("report", "restore")]
-    + [SEARCH, BACKUP, ARCHIVE, CERTIFICATES, HAPROXY],
+    + [SEARCH, BACKUP, ARCHIVE, CERTIFICATES, FIREWALL, HAPROXY],
     ids=[
         "engine",
         "engine with a firewall",
@@ -189,6 +195,7 @@ HAPROXY: dict[str, Any] = {
         "backup",
         "archive",
         "certificate metrics",
+        "firewall",
         "HAProxy",
     ],
 )
@@ -205,6 +212,42 @@ def test_a_unit_has_few_ways_out_of_its_sandbox(tmp_path: Path, values: dict[str
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+RESTRICTIONS = (
+    *("CapabilityBoundingSet", "LockPersonality", "NoNewPrivileges", "PrivateDevices", "PrivateTmp", "ProtectClock"),
+    *("ProtectControlGroups", "ProtectHome", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules"),
+    *("ProtectKernelTunables", "ProtectSystem", "RestrictAddressFamilies", "RestrictNamespaces", "RestrictRealtime"),
+    *("RestrictSUIDSGID", "SystemCallArchitectures", "SystemCallFilter"),
+)
+
+
+def left_open(unit: dict[str, list[str]]) -> dict[str, str]:
+    """What makes the exposure of a unit higher than it could be, with the words for it."""
+    found = {name: name for name in RESTRICTIONS if name not in unit}
+    if "MemoryDenyWriteExecute" not in unit:
+        found["MemoryDenyWriteExecute"] = "memory that is both written and executed"
+    if any(set(value.split()) - {"AF_UNIX"} for value in unit.get("RestrictAddressFamilies", [])):
+        found["RestrictAddressFamilies"] = "the network"
+    if any(unit.get("CapabilityBoundingSet", [])):
+        found["CapabilityBoundingSet"] = "the rights"
+    return found
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
+def test_a_unit_says_why_it_leaves_something_open(path: Path) -> None:
+    """Beside the settings, where whoever would close it reads it first."""
+    text = path.read_text(encoding="utf-8")
+    unit = lines(text)
+    comments = " ".join(" ".join(line[1:] for line in text.splitlines() if line.startswith("#")).split())
+    if not set(RESTRICTIONS) & set(unit):
+        # A drop-in for another's unit, not a unit without any.
+        assert "ExecStart" not in unit
+        assert "restrictions are those of the distribution's unit" in comments
+        return
+    _before, begin, reasons = comments.partition("Left open: ")
+    assert begin or not left_open(unit), left_open(unit)
+    assert {name: words for name, words in left_open(unit).items() if words not in reasons} == {}
 
 
 def test_haproxy_keeps_what_it_needs() -> None:
