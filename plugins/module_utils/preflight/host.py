@@ -9,6 +9,8 @@ import re
 import socket
 import typing as t
 
+from ansible_collections.ivy.cluster.plugins.module_utils.probes import virtual_address
+
 from . import disk, firewall, network, packages, port_listener, ports, share, system
 
 _TOKEN = re.compile(r"[A-Za-z0-9]{1,64}\Z")
@@ -62,6 +64,9 @@ def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "packages": packages.gather(params["packages"]),
         "trusted": system.read_text(params["trust_file"]) if params["trust_file"] else "",
     }
+    if params["virtual_address"] is not None:
+        asked = params["virtual_address"]
+        result["virtual_address"] = virtual_address.inspect(asked["address"], asked["interface"], asked["own"])
     file, lock = None, -1
     if params["share"] is not None:
         result.update(_share(params["share"], params["token"]))
