@@ -71,6 +71,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "engine_info",
             "node_probes",
             "balancer_*",
+            "virtual_address_info",
             "database_login*",
             "rollback_choice",
             "rollout_course",

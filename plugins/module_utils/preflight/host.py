@@ -64,8 +64,8 @@ def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "packages": packages.gather(params["packages"]),
         "trusted": system.read_text(params["trust_file"]) if params["trust_file"] else "",
     }
-    if params["virtual_address"] is not None:
-        asked = params["virtual_address"]
+    asked = params.get("virtual_address")
+    if asked is not None:
         result["virtual_address"] = virtual_address.inspect(asked["address"], asked["interface"], asked["own"])
     file, lock = None, -1
     if params["share"] is not None:

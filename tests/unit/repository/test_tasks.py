@@ -177,6 +177,10 @@ _SHOWN = {
         "Create the files of saved states, of closed and preferred nodes, and of the maintenance",
     ): "names and addresses of nodes, and addresses of administrators",
     ("haproxy/tasks/write_configuration.yml", "Write the error pages"): "the balancer sends them to everybody",
+    (
+        "keepalived/tasks/write_configuration.yml",
+        "Write the configuration, the check of HAProxy and the drop-in of the unit",
+    ): "addresses, and a file of the role; VRRP has no password",
     ("postgres/tasks/configure.yml", "Map root to the administrator for the socket"): "a text of the role",
     ("postgres/tasks/install.yml", "Prevent the package from creating a cluster"): "a text of the role",
     ("postgres/tasks/set_up_archive.yml", "Install the program, the service and the timers"): (
