@@ -56,7 +56,7 @@ import ipaddress
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import unit
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import virtual_address
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight import virtual_address
 
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {"address": {"type": "str", "required": True}}
 

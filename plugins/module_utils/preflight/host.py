@@ -9,9 +9,7 @@ import re
 import socket
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import virtual_address
-
-from . import disk, firewall, network, packages, port_listener, ports, share, system
+from . import disk, firewall, network, packages, port_listener, ports, share, system, virtual_address
 
 _TOKEN = re.compile(r"[A-Za-z0-9]{1,64}\Z")
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.plugins.module_utils.probes import virtual_address as sut
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight import virtual_address as sut
 
 SHOWN = json.dumps(
     [
