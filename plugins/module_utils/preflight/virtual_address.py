@@ -11,8 +11,8 @@ import socket
 import time
 import typing as t
 
-from ansible_collections.ivy.cluster.plugins.module_utils.host_state.commands import output
 from ansible_collections.ivy.cluster.plugins.module_utils.node.engine import sockets
+from ansible_collections.ivy.cluster.plugins.module_utils.preflight.packages import output
 
 # A host on the same network answers within milliseconds. The kernel repeats its question after a second.
 _SECONDS = 1.5

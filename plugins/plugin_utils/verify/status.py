@@ -15,6 +15,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers,
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import WARN_DAYS
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import columns, count, listed, plain_text
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import virtual_address
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     FactError,
     Host,
@@ -26,7 +27,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import drained_nodes
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
-from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import virtual_address
 
 _COLUMNS = ("node", "state", "engine", "release", "drift", "restart", "peers", "balancer", "since")
 # ivy.cluster.site renews certificates; a new authority has to be distributed to all users first.

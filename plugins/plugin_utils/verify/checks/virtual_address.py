@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import virtual_address
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Snapshot
-from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import virtual_address
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     VIRTUAL_ADDRESS,
     Row,
