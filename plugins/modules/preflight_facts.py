@@ -96,6 +96,22 @@ options:
     description: File with the certificate of the authority that this host may already trust.
     type: path
     default: ""
+  virtual_address:
+    description: The address that load balancers share. Without it, nothing about such an address is gathered.
+    type: dict
+    suboptions:
+      address:
+        description: The address, without the length of a prefix.
+        type: str
+        required: true
+      interface:
+        description: The interface for it. Empty uses the one that has the host's own address.
+        type: str
+        default: ""
+      own:
+        description: The host's own address, or a name that resolves to it.
+        type: str
+        required: true
   time_zone:
     description: Time zone that must exist on the host.
     type: str
@@ -173,6 +189,13 @@ ports:
   type: list
   elements: dict
   sample: [{port: 8080, holders: [{program: nginx, pid: 811, unit: nginx.service, user: root}], quiet: true}]
+virtual_address:
+  description:
+    - Whether the host has the virtual address, the interface for it and the networks of that interface, the hardware
+      address of another host that answers for it, and whether keepalived has a configuration of somebody else.
+  returned: O(virtual_address) is set
+  type: dict
+  sample: {held: false, interface: eth0, networks: [192.0.2.0/24], neighbour: "", other_configuration: false}
 under_way:
   description: Port listeners of other runs. If there are any, no port listener is started.
   returned: always
@@ -266,6 +289,14 @@ ARGUMENT_SPEC: dict[str, dict[str, object]] = {
         },
     },
     "trust_file": {"type": "path", "default": ""},
+    "virtual_address": {
+        "type": "dict",
+        "options": {
+            "address": {"type": "str", "required": True},
+            "interface": {"type": "str", "default": ""},
+            "own": {"type": "str", "required": True},
+        },
+    },
     "time_zone": {"type": "str", "default": ""},
     "locale": {"type": "str", "default": "C.UTF-8"},
     "token": {"type": "str", "required": True, "no_log": False},

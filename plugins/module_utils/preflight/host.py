@@ -9,7 +9,7 @@ import re
 import socket
 import typing as t
 
-from . import disk, firewall, network, packages, port_listener, ports, share, system
+from . import disk, firewall, network, packages, port_listener, ports, share, system, virtual_address
 
 _TOKEN = re.compile(r"[A-Za-z0-9]{1,64}\Z")
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
@@ -62,6 +62,9 @@ def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "packages": packages.gather(params["packages"]),
         "trusted": system.read_text(params["trust_file"]) if params["trust_file"] else "",
     }
+    asked = params.get("virtual_address")
+    if asked is not None:
+        result["virtual_address"] = virtual_address.inspect(asked["address"], asked["interface"], asked["own"])
     file, lock = None, -1
     if params["share"] is not None:
         result.update(_share(params["share"], params["token"]))

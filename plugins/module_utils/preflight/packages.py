@@ -18,7 +18,7 @@ _TIMEOUT = 60
 _WITHOUT_CACHE = ("--option", "Dir::Cache::pkgcache=", "--option", "Dir::Cache::srcpkgcache=")
 
 
-def _output(*arguments: str) -> str | None:
+def output(*arguments: str) -> str | None:
     """The output of a program; None if it does not exist or does not end in time."""
     try:
         done = subprocess.run(
@@ -67,12 +67,12 @@ def upgrades(text: str) -> dict[str, t.Any]:
 
 
 def gather(names: t.Sequence[str]) -> dict[str, t.Any]:
-    found = states(_output("dpkg-query", "-W", "-f=${Package}\\t${Status}\\n", *names) or "") if names else {}
+    found = states(output("dpkg-query", "-W", "-f=${Package}\\t${Status}\\n", *names) or "") if names else {}
     missing = [name for name in names if found.get(name) not in ("installed", "held")]
     lists = bool(glob.glob("/var/lib/apt/lists/*_Packages*"))
-    known = candidates(_output("apt-cache", *_WITHOUT_CACHE, "policy", *missing) or "") if missing and lists else {}
-    automatic = states(_output("dpkg-query", "-W", "-f=${Package}\\t${Status}\\n", "unattended-upgrades") or "")
-    settings = upgrades(_output("apt-config", "dump") or "") if automatic.get("unattended-upgrades") else upgrades("")
+    known = candidates(output("apt-cache", *_WITHOUT_CACHE, "policy", *missing) or "") if missing and lists else {}
+    automatic = states(output("dpkg-query", "-W", "-f=${Package}\\t${Status}\\n", "unattended-upgrades") or "")
+    settings = upgrades(output("apt-config", "dump") or "") if automatic.get("unattended-upgrades") else upgrades("")
     return {
         "missing": missing,
         "held": [name for name in names if found.get(name) == "held"],

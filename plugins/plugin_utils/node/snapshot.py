@@ -98,6 +98,8 @@ class Snapshot:
     other_services: t.Collection[Endpoint] = ()
     application_checked: bool = False
     check_mode: bool = False
+    # The address that the load balancers share; empty without one.
+    virtual_address: str = ""
 
     def restart_reasons(self, node: Host) -> list[str]:
         """Why the engine of the node needs a restart. It reloads some keys without one."""
@@ -174,6 +176,7 @@ def snapshot_from(value: t.Mapping[str, t.Any]) -> Snapshot:
         other_services={(str(item["address"]), int(item["port"])) for item in value["other_services"]},
         application_checked=bool(value["application_checked"]),
         check_mode=bool(value["check_mode"]),
+        virtual_address=str(value.get("virtual_address") or ""),
     )
 
 

@@ -28,6 +28,7 @@ _SIDES = {"pending": "Would be applied", "reverted": "Would be reverted (a copy 
 # What users may notice when a role changes something.
 _NOTICED = {
     "haproxy": "HAProxy on {hosts} may reload: open connections stay.",
+    "keepalived": "The virtual address may move between {hosts}: browsers connect again.",
     "certificates": "Browsers get a new certificate from {hosts}.",
     "postgres": "PostgreSQL on {hosts} may restart: requests that need the database wait or fail for some seconds.",
     "elasticsearch": "The search engine on {hosts} may restart: searches fail for some seconds.",

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import host, network, share
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import host, network, share, virtual_address
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import (
     Limits,
     Looks,
@@ -30,6 +30,7 @@ def judge(looks: Looks, limits: Limits) -> list[Finding]:
     found += host.time_zones(seen)
     found += network.names(seen)
     found += network.reached(seen)
+    found += virtual_address.on_hosts(seen)
     found += share.shared(seen)
     found += share.later(seen)
     return merged(found)

@@ -27,6 +27,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks impor
     secrets,
     topology,
     versions,
+    virtual_address,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import (
     licence as preflight_licence,
@@ -147,6 +148,7 @@ class Look:
         return [
             *topology.check(self._inventory, self._roles[TOPOLOGY].options, secret_options),
             *addresses.check(self._inventory),
+            *virtual_address.check(self._inventory),
             *versions.check(self._inventory),
         ]
 

@@ -13,6 +13,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks import (
     deployment,
     hosts,
     storage,
+    virtual_address,
 )
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import Row
 
@@ -25,6 +26,7 @@ CHECKS = (
     deployment.check_deployment,
     hosts.check_peers,
     balancer.check_balancer,
+    virtual_address.check_virtual_address,
     storage.check_share,
     storage.check_application,
 )

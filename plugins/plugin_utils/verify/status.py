@@ -15,6 +15,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common import answers,
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.licence import WARN_DAYS
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import columns, count, listed, plain_text
+from ansible_collections.ivy.cluster.plugins.plugin_utils.node import virtual_address
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     FactError,
     Host,
@@ -342,7 +343,19 @@ def _server_state(server: Result) -> str:
 def services(facts: Snapshot) -> dict[str, str]:
     """The state of each balancer, the database and the search engine."""
     found = {name: _balancer(facts.hosts[name]) for name in facts.balancers if name in facts.hosts}
+    if facts.virtual_address:
+        found[facts.virtual_address] = _virtual_address(facts)
     return {**found, **dict([_database(facts), _search(facts)])}
+
+
+def _virtual_address(facts: Snapshot) -> str:
+    """Who holds the virtual address, in capitals if nobody could take it over."""
+    present = [facts.hosts[name] for name in facts.balancers if name in facts.hosts]
+    if len(present) < len(facts.balancers):
+        return "virtual address, not all load balancers are part of this run (--limit)"
+    state = virtual_address.state_of(present)
+    text = f"virtual address, {state.words}"
+    return f"{text}. NOT REDUNDANT: {'; '.join(state.problems)}" if state.problems else text
 
 
 def _balancer(host: Host) -> str:

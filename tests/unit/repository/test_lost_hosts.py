@@ -278,6 +278,7 @@ SET_UP = [
     "elasticsearch/main",
     "certificates/main",
     "haproxy/main",
+    "keepalived/main",
     "file_share/main",
     "engine/main",
 ]

@@ -177,6 +177,10 @@ _SHOWN = {
         "Create the files of saved states, of closed and preferred nodes, and of the maintenance",
     ): "names and addresses of nodes, and addresses of administrators",
     ("haproxy/tasks/write_configuration.yml", "Write the error pages"): "the balancer sends them to everybody",
+    (
+        "keepalived/tasks/write_configuration.yml",
+        "Write the configuration, the check of HAProxy and the drop-in of the unit",
+    ): "addresses, and a file of the role; VRRP has no password",
     ("postgres/tasks/configure.yml", "Map root to the administrator for the socket"): "a text of the role",
     ("postgres/tasks/install.yml", "Prevent the package from creating a cluster"): "a text of the role",
     ("postgres/tasks/set_up_archive.yml", "Install the program, the service and the timers"): (
@@ -520,4 +524,9 @@ def test_no_answer_of_a_server_is_read_without_limits(path: Path) -> None:
 
 def test_the_requests_to_search_servers_are_made_by_a_module_with_limits() -> None:
     asking = [path.name for path in FILES for task in load(path) if "ivy.cluster.search_request" in task.keys]
-    assert sorted(asking) == ["check_health.yml", "check_search.yml", "check_search_login.yml", "gather_status_search.yml"]
+    assert sorted(asking) == [
+        "check_health.yml",
+        "check_search.yml",
+        "check_search_login.yml",
+        "gather_status_search.yml",
+    ]

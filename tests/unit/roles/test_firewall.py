@@ -65,6 +65,7 @@ ENGINE = [
     {"name": "http", "tcp": [8080], "allow": ["10.0.0.10", "fd00::10", "192.0.2.0/24"]},
 ]
 SEARCH = [{"name": "search", "tcp": [9200], "allow": ["10.0.0.21"]}]
+VRRP = [{"name": "vrrp", "protocols": [112], "allow": ["10.0.0.12", "fd00::12"]}]
 # The values of the cluster that the roles derive their rules from.
 CLUSTER = {
     "ivy_engine_addresses": {
@@ -98,6 +99,8 @@ def changed(change: Callable[[list[dict[str, Any]]], Any]) -> list[dict[str, Any
 CASES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "engine": ("ivy-engine", ENGINE),
     "search": ("ivy-search", SEARCH),
+    "protocol": ("ivy-keepalived", VRRP),
+    "another protocol": ("ivy-keepalived", [{**VRRP[0], "protocols": [51]}]),
     "other order": ("ivy-engine", changed(lambda rules: rules[0]["allow"].reverse())),
     "port": ("ivy-engine", changed(lambda rules: rules[0]["tcp"].append(7902))),
     "address": ("ivy-engine", changed(lambda rules: rules[1]["allow"].pop())),
@@ -205,6 +208,21 @@ def test_ports_are_closed_to_all_hosts_except_the_allowed_ones(rendered: dict[st
     ]
     assert chain(rules, "http")[-1] == "counter reject with tcp reset"
     assert "meta l4proto udp counter drop" not in chain(rules, "http")
+
+
+def test_a_protocol_without_ports_is_closed_to_all_hosts_except_the_allowed_ones(rendered: dict[str, str]) -> None:
+    rules = rendered["protocol"]
+    (jump,) = re.findall(r"^\t\tmeta l4proto .* jump .*$", rules, re.MULTILINE)
+    assert re.sub(r' comment ".{16}"', " #", jump.strip()) == "meta l4proto { 112 } jump vrrp #"
+    assert (members(rules, "vrrp4"), members(rules, "vrrp6")) == (["10.0.0.12"], ["fd00::12"])
+    assert chain(rules, "vrrp") == [
+        'iif "lo" accept',
+        "ip saddr @vrrp4 accept",
+        "ip6 saddr @vrrp6 accept",
+        "meta l4proto { 112 } counter drop",
+        "counter reject with tcp reset",
+    ]
+    assert rules != rendered["another protocol"]
 
 
 def test_the_table_is_replaced_as_one_transaction(rendered: dict[str, str]) -> None:

@@ -75,3 +75,26 @@ def test_applications_stay_unshared_if_that_is_wanted(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for number, (_changes, expected) in enumerate(SHARES):
         assert f"{number}: {expected}." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("virtual_address", "balancers", "expected"),
+    [
+        ("", {}, ""),
+        ("", {"lb1": "192.0.2.10"}, "192.0.2.10"),
+        ("", {"lb1": "192.0.2.10", "lb2": "192.0.2.11"}, ""),
+        ("192.0.2.100/24", {"lb1": "192.0.2.10", "lb2": "192.0.2.11"}, "192.0.2.100"),
+        ("2001:db8::100/64", {"lb1": "2001:db8::10"}, "2001:db8::100"),
+    ],
+)
+def test_the_internal_address_is_the_virtual_one_or_that_of_the_only_balancer(
+    virtual_address: str, balancers: dict[str, str], expected: str
+) -> None:
+    loader = DataLoader()
+    defaults = loader.load_from_file(str(TOPOLOGY / "defaults/main.yml"), trusted_as_template=True)
+    variables = {
+        "ivy_virtual_address": virtual_address,
+        "ivy_load_balancer_addresses": balancers,
+        "value": defaults["ivy_internal_address"],
+    }
+    assert Templar(loader=loader, variables=variables).resolve_variable_expression("value") == expected

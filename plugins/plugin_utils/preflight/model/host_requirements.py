@@ -15,7 +15,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.role_o
 
 # The roles that site.yml gives to the hosts of each group.
 ROLES_BY_GROUP = {
-    "load_balancers": ("certificates", "haproxy"),
+    "load_balancers": ("certificates", "haproxy", "keepalived"),
     "engine_nodes": ("file_share", "engine"),
     "database_servers": ("postgres",),
     "search_servers": ("elasticsearch",),
@@ -81,6 +81,8 @@ class Plan:
     time_zone: str = ""
     trust_file: str = ""
     authority: dict[str, t.Any] | None = None
+    # The address that the load balancers share, with its prefix length, the interface for it and their number.
+    virtual_address: dict[str, t.Any] | None = None
     problems: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, t.Any]:
@@ -130,6 +132,7 @@ class _Planner:
         self.map_count = 0
         self.trust_file = ""
         self.authority: dict[str, t.Any] | None = None
+        self.virtual_address: dict[str, t.Any] | None = None
 
     def text(self, name: str) -> str:
         value = self._options.get(name)
@@ -173,6 +176,23 @@ class _Planner:
                 "directory": self.text("certificates_directory"),
                 "given": own_certificate,
             }
+
+        self._virtual_address()
+
+    def _virtual_address(self) -> None:
+        try:
+            interface = ipaddress.ip_interface(self.text("ivy_virtual_address"))
+        except ValueError:
+            # Without one, or reported by the checks of the inventory.
+            return
+        self.virtual_address = {
+            "address": str(interface.ip),
+            "length": interface.network.prefixlen,
+            "interface": self.text("keepalived_interface"),
+            "balancers": len(self.texts("ivy_load_balancer_addresses")),
+        }
+        self.packages += ["keepalived", "iproute2", "nftables"]
+        self.services += ["keepalived"]
 
     def engine_nodes(self) -> None:
         unit = f"{self.text('ivy_engine_service')}.service"
@@ -269,6 +289,7 @@ class _Planner:
             wanted += ["ivy_engine_addresses", "ivy_database_address", "ivy_search_server_addresses"]
         if "load_balancers" in self._groups:
             wanted += ["ivy_engine_addresses"]
+            wanted += ["ivy_load_balancer_addresses"] if self.virtual_address else []
         if {"database_servers", "search_servers"} & set(self._groups):
             # Their access rules and firewall name the engine nodes.
             wanted += ["ivy_engine_addresses"]
@@ -300,6 +321,7 @@ def plan_for(groups: t.Iterable[str], options: Options) -> Plan:
         time_zone=planner.text("ivy_time_zone"),
         trust_file=planner.trust_file,
         authority=planner.authority,
+        virtual_address=planner.virtual_address,
         problems=tuple(problems),
     )
 
@@ -320,6 +342,9 @@ def module_arguments(plan: Plan, host: str, token: str, seconds: int) -> dict[st
         if share is None
         else {**{key: share[key] for key in ("root", "directory", "user", "group", "uid", "gid")}, "name": host},
         "trust_file": plan.trust_file,
+        "virtual_address": None
+        if plan.virtual_address is None
+        else {**{key: plan.virtual_address[key] for key in ("address", "interface")}, "own": plan.address},
         "time_zone": plan.time_zone,
         "token": token,
         "seconds": seconds,

@@ -29,6 +29,7 @@ HOSTS_OF: t.Mapping[str, str] = {
     "engine": ENGINES,
     "file_share": ENGINES,
     "haproxy": BALANCERS,
+    "keepalived": BALANCERS,
     "maintenance": BALANCERS,
     "postgres": DATABASES,
     "restore": ENGINES,

@@ -20,6 +20,7 @@ LOCAL_CHANGE = "local_change"
 DEPLOYMENT = "deployment"
 PEERS = "peers"
 BALANCER = "balancer"
+VIRTUAL_ADDRESS = "virtual_address"
 SHARE = "share"
 APPLICATION = "application"
 
@@ -32,6 +33,7 @@ TITLES: t.Final = {
     DEPLOYMENT: "Restriction 5: nothing was deployed while the engine ran",
     PEERS: "The nodes are connected to each other",
     BALANCER: "The load balancer distributes users over the nodes and keeps each user on one node",
+    VIRTUAL_ADDRESS: "One load balancer holds the virtual address, and another one can take it over",
     SHARE: "A file that one node writes can be read on the others",
     APPLICATION: "An entry that one node stores can be read and found through the others",
 }

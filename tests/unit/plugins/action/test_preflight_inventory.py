@@ -62,6 +62,15 @@ def h(host: str, **changes: t.Any) -> dict[str, t.Any]:
     return {"hosts": {host: changes}}
 
 
+def virtual(address: str, balancers: dict[str, str] | None = None, **changes: t.Any) -> dict[str, t.Any]:
+    """Two load balancers with a virtual address."""
+    found = balancers or {"lb1": "192.0.2.10", "lb2": "192.0.2.11"}
+    return {
+        "groups": {"load_balancers": {name: {"ansible_host": one} for name, one in found.items()}},
+        **v(ivy_virtual_address=address, **changes),
+    }
+
+
 def own_certificate(first: int = -1, last: int = 100, names: t.Sequence[str] = ("ivy.acme.ch",)) -> dict[str, t.Any]:
     certificate, key = site.certificate(first, last, names)
     return {
@@ -151,6 +160,38 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
     ),
     "two search servers": ({"groups": {"search_servers": {"s1": {}, "s2": {}}}}, {"search-servers": "2 hosts"}),
     "one node": ({"groups": {"engine_nodes": {"engine1": {}}}}, {"single-node": "one node only"}),
+    # the virtual address
+    "a virtual address": (virtual("192.0.2.100/24"), {}),
+    "a virtual address of IPv6": (
+        virtual("2001:db8::100/64", balancers={"lb1": "2001:db8::11", "lb2": "2001:db8::12"}),
+        {},
+    ),
+    "one balancer with a virtual address": (
+        v(ivy_virtual_address="192.0.2.100/24"),
+        {"virtual-address-alone": "lb1 is the only load balancer"},
+    ),
+    "a virtual address without a prefix": (virtual("192.0.2.100"), {"virtual-address": "no prefix length"}),
+    "a virtual address with a wrong prefix": (virtual("192.0.2.100/33"), {"virtual-address": "not an address"}),
+    "a name as a virtual address": (virtual("vip.acme.ch/24"), {"virtual-address": "not an address"}),
+    "the virtual address of a network": (virtual("192.0.2.0/24"), {"virtual-address": "the first or the last"}),
+    "a loopback virtual address": (virtual("127.0.0.5/8"), {"virtual-address": "no host that others can reach"}),
+    "an odd spelling of a virtual address": (
+        virtual("2001:DB8::100/64", balancers={"lb1": "2001:db8::11", "lb2": "2001:db8::12"}),
+        {"virtual-address": "its usual form is 2001:db8::100"},
+    ),
+    "a virtual address that a host has": (virtual("192.0.2.30/24"), {"virtual-address-host": "of db1"}),
+    "a virtual address of another kind": (
+        virtual("2001:db8::100/64"),
+        {"virtual-address-kind": "lb1=192.0.2.10, lb2=192.0.2.11"},
+    ),
+    "a wrong router id": (
+        virtual("192.0.2.100/24", keepalived_router_id=256),
+        {"option-refused": "keepalived_router_id is 256"},
+    ),
+    "an internal address that is loopback": (
+        v(ivy_internal_address="127.0.0.1"),
+        {"internal-address": "another host on each host"},
+    ),
     "a misspelt group": (
         {"groups": {"engine-node": {"engine9": {}}}},
         {"group-misspelt": "Did you mean engine_nodes?"},

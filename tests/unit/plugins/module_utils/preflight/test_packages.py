@@ -34,7 +34,7 @@ def test_automatic_upgrades() -> None:
 def test_a_host_without_apt() -> None:
     with contextlib.ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(packages, "_output", lambda *_arguments: None)
+        patch.setattr(packages, "output", lambda *_arguments: None)
         found = packages.gather(["haproxy"])
     assert found["missing"] == ["haproxy"]
     assert found["upgrades"]["enabled"] is False

@@ -29,7 +29,17 @@ def test_the_description_of_each_role_is_the_same_in_each_run(tmp_path: Path) ->
     inventory = site.write_site(tmp_path, {})
     first = states(inventory, 1)
     assert {name.split()[1] for name in first} == {
-        *("backup", "certificates", "config_guard", "elasticsearch", "engine", "file_share", "haproxy", "postgres")
+        *(
+            "backup",
+            "certificates",
+            "config_guard",
+            "elasticsearch",
+            "engine",
+            "file_share",
+            "haproxy",
+            "keepalived",
+            "postgres",
+        )
     }
     again = states(inventory, 2)
     assert {name: again[name] for name in first if again[name] != first[name]} == {}

@@ -608,3 +608,55 @@ def test_upgrades_that_nobody_asked_for(looked: Looked, held: list[str], blackli
 def test_what_a_role_says_of_a_host(looked: Looked) -> None:
     looked["db1"]["plan"]["problems"] = ["postgres_version: Debian 12 brings 15."]
     assert only(judged(looked)).code == "role-refuses-host"
+
+
+# --- the virtual address
+
+
+def balancer(number: int, balancers: int = 2, named: str = "", **more: Any) -> dict[str, Any]:
+    asked = {"address": "192.0.2.100", "length": 24, "interface": named, "balancers": balancers}
+    plan = Plan(groups=("load_balancers",), address=f"192.0.2.1{number}", virtual_address=asked)
+    state = {"held": False, "interface": "eth0", "networks": ["192.0.2.0/24"], "neighbour": "", **more}
+    answer = seen(hostname=f"lb{number}", virtual_address={"other_configuration": False, **state})
+    return {"plan": plan.to_dict(), "reason": "", "detail": "", "seen": answer, "token": "tb", "clock": [-0.2, 0.9]}
+
+
+def test_load_balancers_of_which_one_holds_the_address() -> None:
+    assert judged({"lb1": balancer(1, held=True), "lb2": balancer(2, neighbour="02:42:ac:1f:4d:0b")}) == []
+
+
+def test_an_address_that_nobody_has() -> None:
+    assert judged({"lb1": balancer(1), "lb2": balancer(2)}) == []
+
+
+def test_an_address_of_a_foreign_host() -> None:
+    found = only(judged({"lb1": balancer(1), "lb2": balancer(2, neighbour="02:42:ac:1f:4d:63")}))
+    assert (found.code, found.subject) == ("virtual-address-in-use", "lb1, lb2")
+    assert "02:42:ac:1f:4d:63" in found.message
+
+
+def test_another_load_balancer_that_was_not_inspected_may_be_the_one_that_answers() -> None:
+    lost = {"plan": Plan((), "").to_dict(), "reason": "unreachable", "detail": ""}
+    answers = {"lb1": balancer(1, neighbour="02:42:ac:1f:4d:0c")}
+    assert judged(dict(answers)) == []
+    assert [one.code for one in judged({**answers, "lb2": lost})] == ["host-unreachable"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named", "code", "words"),
+    [
+        ({"networks": ["10.0.0.0/8"]}, "", "virtual-address-network", "eth0 has the network 10.0.0.0/8"),
+        ({"networks": ["192.0.2.0/25"]}, "", "virtual-address-network", "is in 192.0.2.0/24"),
+        ({"networks": []}, "", "virtual-address-network", "none of this kind"),
+        ({"interface": "", "networks": []}, "", "virtual-address-interface", "no interface has its address 192.0.2.12"),
+        ({"interface": "", "networks": []}, "ens9", "virtual-address-interface", "it has no interface ens9"),
+        ({"other_configuration": True}, "", "keepalived-foreign", "has not written"),
+    ],
+)
+def test_a_load_balancer_that_cannot_have_the_address(
+    change: dict[str, Any], named: str, code: str, words: str
+) -> None:
+    found = only(judged({"lb1": balancer(1), "lb2": balancer(2, named=named, **change)}))
+    assert (found.code, found.subject) == (code, "lb2")
+    assert words in found.message
+    assert found.fix

@@ -127,8 +127,8 @@ def row_of(facts: Snapshot, check: str, subject: str) -> Row:
 def test_a_healthy_cluster_passes_every_check_on_every_host() -> None:
     rows = evaluate(observed())
     assert {row.status for row in rows} == {Status.PASSED}
-    assert {row.check for row in rows} == set(sut.TITLES)
-    for check in set(sut.TITLES) - {sut.BALANCER}:
+    assert {row.check for row in rows} == set(sut.TITLES) - {sut.VIRTUAL_ADDRESS}
+    for check in set(sut.TITLES) - {sut.BALANCER, sut.VIRTUAL_ADDRESS}:
         assert [row.subject for row in rows if row.check == check][:3] == list(NODES)
 
 
@@ -479,3 +479,55 @@ def test_the_text_shows_marks_fixes_and_a_summary() -> None:
     assert all(line == line.rstrip() for line in lines)
     assert document.summary["counts"]["failed"] == 1
     assert document.summary["failed"] == ["Restriction 4: no node has local changes: engine3"]
+
+
+# --- the virtual address
+
+ADDRESS = "192.0.2.100"
+
+
+def with_balancers(**changes: Results | None) -> Snapshot:
+    """Two load balancers, of which the first one holds the address. One without results is not reachable."""
+    hosts = healthy()
+    for name, held in (("lb1", True), ("lb2", False)):
+        own: Results = {"virtual_address": {"held": held, "service": "active"}, "balancer": {"servers": []}}
+        given = changes.get(name, {})
+        results = {**hosts["lb1"].results, **own, **(given or {})}
+        hosts[name] = Host(name, "192.0.2.10", given is not None, "" if given is not None else "no answer", results)
+    return observed(hosts, balancers=["lb1", "lb2"], virtual_address=ADDRESS)
+
+
+def test_one_load_balancer_holds_the_address_and_another_can_take_it_over() -> None:
+    row = row_of(with_balancers(), sut.VIRTUAL_ADDRESS, ADDRESS)
+    assert (row.status, row.message) == (Status.PASSED, "lb1 holds it, lb2 can take it over")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lb1": {"virtual_address": {"held": False, "service": "active"}}}, "no load balancer holds it"),
+        ({"lb2": {"virtual_address": {"held": True, "service": "active"}}}, "lb1, lb2 hold it at the same time"),
+        ({"lb2": {"virtual_address": {"held": False, "service": "failed"}}}, "keepalived does not run on lb2 (failed)"),
+        ({"lb2": {"balancer": {"msg": "no socket"}}}, "HAProxy does not answer on lb2"),
+        ({"lb2": {"virtual_address": {"msg": "no ip"}}}, "lb2 could not be inspected: no ip"),
+        ({"lb1": None}, "no load balancer of those that could be asked holds it"),
+    ],
+)
+def test_an_address_that_nobody_or_more_than_one_holds_or_nobody_could_take_over_fails(
+    changes: dict[str, Results | None], words: str
+) -> None:
+    row = row_of(with_balancers(**changes), sut.VIRTUAL_ADDRESS, ADDRESS)
+    assert row.status is Status.FAILED
+    assert words in row.message
+    assert row.fix
+
+
+def test_a_lost_load_balancer_means_no_redundancy() -> None:
+    row = row_of(with_balancers(lb2=None), sut.VIRTUAL_ADDRESS, ADDRESS)
+    assert row.message == "lb1 holds it; no redundancy: lb2 is not reachable"
+
+
+def test_a_part_of_the_load_balancers_says_nothing_about_the_address() -> None:
+    facts = with_balancers()
+    facts = dataclasses.replace(facts, hosts={name: host for name, host in facts.hosts.items() if name != "lb2"})
+    assert row_of(facts, sut.VIRTUAL_ADDRESS, ADDRESS).status is Status.SKIPPED

@@ -574,3 +574,23 @@ def test_an_unknown_host_key_is_reported_with_its_fix() -> None:
     )
     assert "its SSH host key is not in known_hosts" in sut.from_facts(facts).text
     assert "ssh-keyscan" in facts.hosts["engine2"].advice
+
+
+def balancers_with_address(**of_second: t.Any) -> dict[str, t.Any]:
+    first = hosts()["lb1"]
+    own = {"virtual_address": {"held": True, "service": "active"}}
+    other = {"virtual_address": {"held": False, "service": "active"}}
+    first = {**first, "results": {**first["results"], **own}}
+    second = {**first, "address": "192.0.2.11", "results": {**first["results"], **other}, **of_second}
+    return hosts(lb1=first, lb2=second)
+
+
+def test_the_holder_of_the_virtual_address_is_shown() -> None:
+    more: dict[str, t.Any] = {"balancers": ["lb1", "lb2"], "virtual_address": "192.0.2.100"}
+    text = sut.from_facts(observed(balancers_with_address(), **more)).text
+    assert line(text, "192.0.2.100").split(maxsplit=1)[1] == "virtual address, lb1 holds it, lb2 can take it over"
+    lost = balancers_with_address(reach={"unreachable": True, "msg": "no route to host"})
+    text = sut.from_facts(observed(lost, **more)).text
+    assert line(text, "192.0.2.100").endswith("virtual address, lb1 holds it. NOT REDUNDANT: lb2 is not reachable")
+    part = {name: host for name, host in balancers_with_address().items() if name != "lb2"}
+    assert "--limit" in line(sut.from_facts(observed(part, **more)).text, "192.0.2.100")

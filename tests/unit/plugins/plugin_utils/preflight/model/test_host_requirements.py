@@ -167,6 +167,26 @@ def test_a_balancer(tmp_path: Path) -> None:
     assert made.authority == {"replace": False, "brought": "", "directory": str(tmp_path), "given": False}
 
 
+def test_a_balancer_with_a_virtual_address() -> None:
+    addresses = {"lb1": "lb1.example.com", "lb2": "192.0.2.12"}
+    more = {"ivy_virtual_address": "192.0.2.100/24", "ivy_load_balancer_addresses": addresses}
+    made = plan("load_balancers", **more, keepalived_interface="ens9")
+    assert made.virtual_address == {"address": "192.0.2.100", "length": 24, "interface": "ens9", "balancers": 2}
+    assert {"keepalived", "nftables"} <= set(made.packages)
+    assert "keepalived" in made.services
+    assert "lb1.example.com" in made.names
+    asked = module_arguments(made, "lb1", "token", 60)["virtual_address"]
+    assert asked == {"address": "192.0.2.100", "interface": "ens9", "own": "192.0.2.21"}
+
+
+@pytest.mark.parametrize("address", ["", "no address"])
+def test_a_balancer_without_a_usable_virtual_address(address: str) -> None:
+    made = plan("load_balancers", ivy_virtual_address=address)
+    assert made.virtual_address is None
+    assert "keepalived" not in made.packages
+    assert module_arguments(made, "lb1", "token", 60)["virtual_address"] is None
+
+
 def test_what_an_option_invalidates_is_left_out_and_nothing_else() -> None:
     made = plan(
         "engine_nodes", ivy_http_port="eighty", engine_heap_max="much", ivy_profile="{{ nothing }}", ivy_uid="x"
