@@ -558,6 +558,18 @@ def test_a_host_that_is_lost_ends_an_update_of_packages(cluster: Cluster, step: 
     assert f"Not touched: {', '.join(ONE_BY_ONE[place + 1 :])}. No engine was started" in ended.last, ended.output
 
 
+def test_a_package_that_cannot_be_installed_ends_an_update_at_its_host(cluster: Cluster) -> None:
+    role = cluster.collection / "roles/haproxy/tasks/main.yml"
+    cluster.write(role, role.read_text(encoding="utf-8") + "- ansible.builtin.fail: {msg: dpkg fails}\n")
+
+    ended = cluster.run("site.yml", packages_upgrade=True)
+
+    assert ended.code != 0
+    assert set_up(ended) == ["lb1"]
+    assert "lb1 could not be set up; the reason is above." in ended.last, ended.output
+    assert f"Not touched: {', '.join(ONE_BY_ONE[1:])}. No engine was started" in ended.last, ended.output
+
+
 def test_an_update_after_which_nodes_do_not_serve_ends_at_this_host(cluster: Cluster) -> None:
     path = cluster.collection / "playbooks/_includes/tasks/await_nodes_in_service.yml"
     cluster.write(path, path.read_text(encoding="utf-8").replace("retries: 60", "retries: 1"))
@@ -580,6 +592,7 @@ def test_an_update_after_which_nodes_do_not_serve_ends_at_this_host(cluster: Clu
     assert "lb1 is set up, but not every engine node that served before serves again" in text, ended.output
     assert "HAProxy on lb1 does not have engine1, engine3 up." in text, ended.output
     assert "HAProxy on lb2" not in text
+    assert f"Not touched: {', '.join(ONE_BY_ONE[1:])}." in ended.last
 
 
 UPGRADE = {
