@@ -8,6 +8,8 @@ repaired one finishes. The packages that are installed here stay: only their ver
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -66,6 +68,26 @@ def search_version(lab: Lab, name: str) -> str:
     """The version that the search engine itself reports."""
     ask = f"import urllib.request as r; print(r.urlopen('http://{lab.addresses[name]}:9200').read().decode())"
     return str(json.loads(lab.host(name).check_output(f'python3 -c "{ask}"'))["version"]["number"])
+
+
+def service_package(lab: Lab, name: str) -> str:
+    """The package of the host whose update reloads or restarts its service, by what Debian's release has."""
+    (held,) = holds(lab, name)
+    return held
+
+
+def away(lab: Lab, name: str, unit: str) -> tuple[int, int]:
+    """When the unit stopped and started last."""
+    text = lab.host(name).check_output(
+        f"systemctl show --timestamp=unix -p ActiveEnterTimestamp -p ActiveExitTimestamp {unit}"
+    )
+    found = dict(line.split("=@", 1) for line in text.splitlines())
+    return int(found["ActiveExitTimestamp"]), int(found["ActiveEnterTimestamp"])
+
+
+def clock(begin: int, end: int) -> set[str]:
+    """The times of the clock between two seconds, as failures begin with them."""
+    return {time.strftime("%H:%M:%S", time.localtime(second)) for second in range(begin, end + 1)}
 
 
 def failures(load: Load, users: list[User] | None = None) -> list[str]:
@@ -181,18 +203,14 @@ def test_4_postgresql_is_updated_and_the_engines_connect_again(lab: Lab, browser
         begun(lab, load)
         site(lab, name, *UPGRADE).succeeded()
         end = int(time.time())
-        text = host.check_output(
-            f"systemctl show --timestamp=unix -p ActiveEnterTimestamp -p ActiveExitTimestamp {unit}"
-        )
+        begin, started = away(lab, name, unit)
         before_end = {user.name: user.counts["requests"] for user in load.users}
         lab.until(
             lambda: all(user.counts["requests"] > before_end[user.name] for user in load.users), 120, "users are served"
         )
 
-    found = dict(line.split("=@", 1) for line in text.splitlines())
-    begin, started = int(found["ActiveExitTimestamp"]), int(found["ActiveEnterTimestamp"])
     print(load.report(f"update of PostgreSQL, which was away for {started - begin} s"))
-    times = {time.strftime("%H:%M:%S", time.localtime(second)) for second in range(begin, end + 1)}
+    times = clock(begin, end)
     assert [failure for failure in failures(load) if failure[:8] not in times] == []
     assert load.lost() == []
     assert max(user.moves for user in load.everybody) <= 1
@@ -244,7 +262,76 @@ def test_6_the_search_engine_goes_back_with_an_empty_index(lab: Lab, browser: Br
     assert failures(load) == []
 
 
-def test_7_verify_passes_and_site_has_nothing_to_do(lab: Lab, tmp_path: Path) -> None:
+def hosts_in_order(lab: Lab) -> list[str]:
+    """The order in which a run updates all hosts."""
+    groups = ("load_balancers", "engine_nodes", "database_servers", "search_servers")
+    return [name for group in groups for name in lab.groups[group]]
+
+
+# This one and the next also run on Debian 13.
+def test_7_a_broken_package_on_the_first_host_ends_a_run_for_all(lab: Lab) -> None:
+    first, *others = hosts_in_order(lab)
+    packages = {name: service_package(lab, name) for name in (first, *others)}
+    before, pids = {name: installed(lab, name, packages[name]) for name in others}, lab.pids()
+    for name in others:
+        offer(lab, name, packages[name])
+    offer(lab, first, packages[first], "postinst=1")
+    broken = lab.playbook("playbooks/site.yml", *UPGRADE)
+    assert broken.status != 0
+    assert f"Not touched: {', '.join(others)}." in broken.text, broken.output[-6000:]
+    assert lab.pids() == pids
+    assert {name: installed(lab, name, packages[name]) for name in others} == before
+
+
+def test_8_one_run_updates_the_packages_of_all_hosts(lab: Lab, browser: Browser) -> None:
+    """Users work through each load balancer."""
+    packages = {name: service_package(lab, name) for name in hosts_in_order(lab)}
+    pids = lab.pids()
+    (database,) = [key.split() for key in pids if key.startswith(lab.groups["database_servers"][0])]
+    (search,) = [key.split() for key in pids if key.startswith(lab.groups["search_servers"][0])]
+    balancers = lab.groups["load_balancers"]
+    loads = [Load(dataclasses.replace(browser, address=lab.addresses[name])) for name in balancers]
+    versions = {name: offer(lab, name, package) for name, package in packages.items()}
+    with contextlib.ExitStack() as stack:
+        for load in loads:
+            load.interval *= len(loads)
+            begun(lab, stack.enter_context(load))
+        begin = time.time()
+        lab.playbook("playbooks/site.yml", *UPGRADE).succeeded()
+        seconds = time.time() - begin
+
+    without_database, without_search = away(lab, *database), away(lab, *search)
+    for name, load in zip(balancers, loads):
+        print(
+            load.report(
+                f"update of all packages through {name}, {seconds:.0f} s; the database was away for "
+                f"{without_database[1] - without_database[0]} s, the search engine for "
+                f"{without_search[1] - without_search[0]} s"
+            )
+        )
+    # Until the load balancers have found the nodes healthy again, and the search engine answers.
+    expected = clock(without_database[0] - 1, without_database[1] + 30)
+    of_writers = clock(without_search[0] - 1, without_search[1] + 60)
+    unexpected = [
+        failure
+        for load in loads
+        for user in load.everybody
+        for failure in user.failures
+        if failure[:8] not in expected and not (user in load.writers and failure[:8] in of_writers)
+    ]
+    assert unexpected == []
+    assert [load.lost() for load in loads] == [[] for _load in loads]
+    assert {name: installed(lab, name, package) for name, package in packages.items()} == versions
+    assert {name: holds(lab, name) for name in packages} == {name: [package] for name, package in packages.items()}
+    # The package reloads HAProxy. Everything else has restarted.
+    after = lab.pids()
+    assert {key for key, pid in after.items() if pids[key] == pid} == {f"{name} haproxy.service" for name in balancers}
+    assert all(runs_what_is_installed(lab, *key.split()) for key in after)
+    assert lab.playbook("playbooks/site.yml", *UPGRADE).succeeded().changed() == []
+    assert lab.pids() == after
+
+
+def test_9_verify_passes_and_site_has_nothing_to_do(lab: Lab, tmp_path: Path) -> None:
     report = lab.verify(tmp_path)
     assert [row for row in report.rows if row["status"] == "failed"] == []
     report.run.succeeded()

@@ -509,6 +509,93 @@ def test_all_steps_run_if_no_host_is_lost(cluster: Cluster, playbook: str) -> No
     assert ended.done("rollout/restart") == GROUPS["engine_nodes"]
 
 
+# Each role of a host runs, whatever its group.
+ONE_BY_ONE = ["lb1", "lb2", "engine1", "engine2", "engine3", "db1", "search1"]
+
+
+def set_up(ended: Ended) -> list[str]:
+    """The hosts in the order in which their services were set up."""
+    own = ("haproxy/main", "engine/main", "postgres/main", "elasticsearch/main")
+    return [line.split()[1] for line in ended.log if line.split()[0] in own]
+
+
+# From the command line or a survey, it arrives as text.
+@pytest.mark.parametrize("value", cases("true", more=(True,)))
+def test_an_update_of_packages_changes_one_host_after_another(cluster: Cluster, value: object) -> None:
+    ended = cluster.run("site.yml", packages_upgrade=value)
+
+    assert ended.code == 0, ended.output
+    assert set_up(ended) == ONE_BY_ONE
+    # The engines restart afterwards, in the order of the rollout.
+    assert [line.split()[0] for line in ended.log].index("rollout/stage") > [
+        line.split()[0] for line in ended.log
+    ].index("elasticsearch/main")
+    assert ended.done("rollout/restart") == GROUPS["engine_nodes"]
+
+
+@pytest.mark.parametrize("host", cases("lb1", more=("db1",)))
+def test_an_update_of_packages_in_the_inventory_of_a_group_concerns_the_whole_run(cluster: Cluster, host: str) -> None:
+    hosts = yaml.safe_load((cluster.directory / "hosts.yml").read_text(encoding="utf-8"))
+    (group,) = [group for group, names in GROUPS.items() if host in names]
+    hosts["all"]["children"][group]["vars"] = {"packages_upgrade": True}
+    cluster.write(cluster.directory / "hosts.yml", yaml.safe_dump(hosts))
+
+    ended = cluster.run("site.yml", packages_upgrade=None)
+
+    assert ended.code == 0, ended.output
+    assert set_up(ended) == ONE_BY_ONE
+
+
+@pytest.mark.parametrize(
+    ("step", "host"), cases(("haproxy/main", "lb1"), more=(("engine/main", "engine2"), ("postgres/main", "db1")))
+)
+def test_a_host_that_is_lost_ends_an_update_of_packages(cluster: Cluster, step: str, host: str) -> None:
+    ended = cluster.run("site.yml", packages_upgrade=True, lost=f"{step} {host}")
+
+    assert ended.code != 0
+    place = ONE_BY_ONE.index(host)
+    assert set_up(ended) == ONE_BY_ONE[: place + 1], ended.output
+    assert ended.done("rollout/stage") == []
+    assert f"Not touched: {', '.join(ONE_BY_ONE[place + 1 :])}. No engine was started" in ended.last, ended.output
+
+
+def test_a_package_that_cannot_be_installed_ends_an_update_at_its_host(cluster: Cluster) -> None:
+    role = cluster.collection / "roles/haproxy/tasks/main.yml"
+    cluster.write(role, role.read_text(encoding="utf-8") + "- ansible.builtin.fail: {msg: dpkg fails}\n")
+
+    ended = cluster.run("site.yml", packages_upgrade=True)
+
+    assert ended.code != 0
+    assert set_up(ended) == ["lb1"]
+    assert "lb1 could not be set up; the reason is above." in ended.last, ended.output
+    assert f"Not touched: {', '.join(ONE_BY_ONE[1:])}. No engine was started" in ended.last, ended.output
+
+
+def test_an_update_after_which_nodes_do_not_serve_ends_at_this_host(cluster: Cluster) -> None:
+    path = cluster.collection / "playbooks/_includes/tasks/await_nodes_in_service.yml"
+    cluster.write(path, path.read_text(encoding="utf-8").replace("retries: 60", "retries: 1"))
+    # A node that was down before does not stop the run.
+    for balancer in GROUPS["load_balancers"]:
+        cluster.balancer(balancer, GROUPS["engine_nodes"], down=("engine2",))
+    role = cluster.collection / "roles/haproxy/tasks/main.yml"
+    task = """
+- name: Update HAProxy
+  ansible.builtin.raw: |
+    sed -i 's/"up": true/"up": false/g' 'DIRECTORY/{{ inventory_hostname }}.json'
+"""
+    cluster.write(role, role.read_text(encoding="utf-8") + task)
+
+    ended = cluster.run("site.yml", packages_upgrade=True)
+
+    assert ended.code != 0
+    assert set_up(ended) == ["lb1"], ended.output
+    text = " ".join(ended.output.split())
+    assert "lb1 is set up, but not every engine node that served before serves again" in text, ended.output
+    assert "HAProxy on lb1 does not have engine1, engine3 up." in text, ended.output
+    assert "HAProxy on lb2" not in text
+    assert f"Not touched: {', '.join(ONE_BY_ONE[1:])}." in ended.last
+
+
 UPGRADE = {
     "upgrade_plan": {"back_up": True, "stop": True, "migrate": True, "node": "engine1"},
     "rollout_plan": {"start": True, "restart": False, "first": True, "waits": False, "gate": False, "activate": True},

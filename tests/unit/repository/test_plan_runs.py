@@ -164,13 +164,8 @@ def test_every_playbook_compares_before_it_changes_anything() -> None:
 
 
 def test_plan_compares_the_roles_that_site_runs() -> None:
-    plays = yaml.safe_load((ROOT / "playbooks/_includes/set_up_services.yml").read_text(encoding="utf-8"))
-    (roles,) = [
-        task["vars"]["site_roles"]
-        for play in plays
-        for task in play.get("tasks", [])
-        if "site_roles" in task.get("vars", {})
-    ]
+    tasks = yaml.safe_load((ROOT / "playbooks/_includes/tasks/compare_and_set_up_host.yml").read_text(encoding="utf-8"))
+    (roles,) = [task["vars"]["site_roles"] for task in tasks if "site_roles" in task.get("vars", {})]
     plan = yaml.safe_load((ROOT / "roles/plan/vars/main.yml").read_text(encoding="utf-8"))
     assert plan["__plan_roles"] == roles
 
