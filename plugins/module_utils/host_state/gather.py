@@ -13,6 +13,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.haproxy.runtime_socket
 )
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state import (
     certificates,
+    etcd,
     files,
     postgres,
     search,
@@ -52,8 +53,11 @@ def gather(subjects: Subjects, passwords: t.Mapping[str, str], check_mode: bool)
     services = subjects.get("services") or {}
     if "balancer" in services:
         found["balancer"] = _balancer(services["balancer"])
-    if "certificate" in services:
-        found["certificate"] = certificates.gather(services["certificate"])
+    for name in services:
+        if name.partition("_")[0] == "certificate":
+            found[name] = certificates.gather(services[name])
+    if "etcd" in services:
+        found["etcd"] = etcd.gather(services["etcd"])
     if "database" in services:
         found["database"] = postgres.gather(services["database"], passwords.get("database", ""))
     if "search" in services:

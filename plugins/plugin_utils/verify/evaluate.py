@@ -11,6 +11,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks import (
     configuration,
     connections,
     deployment,
+    etcd,
     hosts,
     storage,
 )
@@ -25,6 +26,7 @@ CHECKS = (
     deployment.check_deployment,
     hosts.check_peers,
     balancer.check_balancer,
+    etcd.check_etcd,
     storage.check_share,
     storage.check_application,
 )

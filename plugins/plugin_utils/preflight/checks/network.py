@@ -23,6 +23,8 @@ _CLIENTS: dict[str, dict[str, tuple[str, ...]]] = {
         "database_servers": ("ivy_database_port",),
         "search_servers": ("ivy_search_port",),
     },
+    "database_servers": {"etcd_members": ("ivy_etcd_port",)},
+    "etcd_members": {"etcd_members": ("ivy_etcd_port", "ivy_etcd_peer_port")},
 }
 # JGroups logs a warning for each foreign connection.
 _LINKED_IS_ENOUGH = ("ivy_jgroups_port", "ivy_jgroups_fd_port")

@@ -21,6 +21,7 @@ DEPLOYMENT = "deployment"
 PEERS = "peers"
 BALANCER = "balancer"
 SHARE = "share"
+ETCD = "etcd"
 APPLICATION = "application"
 
 TITLES: t.Final = {
@@ -32,6 +33,7 @@ TITLES: t.Final = {
     DEPLOYMENT: "Restriction 5: nothing was deployed while the engine ran",
     PEERS: "The nodes are connected to each other",
     BALANCER: "The load balancer distributes users over the nodes and keeps each user on one node",
+    ETCD: "Every member of etcd is healthy",
     SHARE: "A file that one node writes can be read on the others",
     APPLICATION: "An entry that one node stores can be read and found through the others",
 }
