@@ -11,7 +11,8 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-DERIVED = Path(__file__).resolve().parents[3] / "roles/topology/vars/main/derived.yml"
+TOPOLOGY = Path(__file__).resolve().parents[3] / "roles/topology"
+DERIVED = TOPOLOGY / "vars/main/derived.yml"
 VALIDATED = {"validated_run": {"roles": ["topology", "verify"]}}
 
 
@@ -38,3 +39,26 @@ def test_a_run_that_has_validated_the_options_does_not_validate_them_again(
     derived = loader.load_from_file(str(DERIVED), trusted_as_template=True)
     templar = Templar(loader=loader, variables={**variables, "value": derived["ivy_options_validated"]})
     assert templar.resolve_variable_expression("value") is expected
+
+
+@pytest.mark.parametrize(
+    ("virtual_address", "balancers", "expected"),
+    [
+        ("", {}, ""),
+        ("", {"lb1": "192.0.2.10"}, "192.0.2.10"),
+        ("", {"lb1": "192.0.2.10", "lb2": "192.0.2.11"}, ""),
+        ("192.0.2.100/24", {"lb1": "192.0.2.10", "lb2": "192.0.2.11"}, "192.0.2.100"),
+        ("2001:db8::100/64", {"lb1": "2001:db8::10"}, "2001:db8::100"),
+    ],
+)
+def test_the_internal_address_is_the_virtual_one_or_that_of_the_only_balancer(
+    virtual_address: str, balancers: dict[str, str], expected: str
+) -> None:
+    loader = DataLoader()
+    defaults = loader.load_from_file(str(TOPOLOGY / "defaults/main.yml"), trusted_as_template=True)
+    variables = {
+        "ivy_virtual_address": virtual_address,
+        "ivy_load_balancer_addresses": balancers,
+        "value": defaults["ivy_internal_address"],
+    }
+    assert Templar(loader=loader, variables=variables).resolve_variable_expression("value") == expected
