@@ -10,8 +10,10 @@ module: etcd_member
 short_description: Inspects a member of etcd, or changes the members of its cluster
 version_added: 0.1.0
 description:
-  - With O(state=inspected) the module reports the state of the member on this host, and which other members answer. It changes nothing.
-  - With O(state=added) a member without data gets an entry in the cluster of O(others), in place of the entry of its lost data.
+  - With O(state=inspected) the module reports the state of the member on this host, and which other members answer.
+    It changes nothing.
+  - With O(state=added) a member without data gets an entry in the cluster of O(others), in place of the entry of its
+    lost data.
   - With O(state=removed) the entry of the member is removed from the cluster of O(others).
 options:
   name:
@@ -81,9 +83,9 @@ RETURN = r"""
 member:
   description:
     - The state of the member on this host.
-    - C(has_data), C(healthy) and C(current) (its process has read the current files) are booleans. C(answering) and C(healthy_others)
-      are URLs of other members. C(members) are the peer URLs of all members by name, as this one lists them. C(status) has C(version),
-      C(bytes), C(leads) and C(errors).
+    - C(has_data), C(healthy) and C(current) (its process has read the current files) are booleans. C(answering) and
+      C(healthy_others) are URLs of other members. C(members) are the peer URLs of all members by name, as this one
+      lists them. C(status) has C(version), C(bytes), C(leads) and C(errors).
   returned: O(state=inspected)
   type: dict
   sample: {has_data: true, healthy: true, current: true}
@@ -122,13 +124,20 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
+def _ask(client: Client, url: str) -> tuple[list[Member], str]:
+    try:
+        return client.members(url), ""
+    except EtcdError as exc:
+        return [], str(exc)
+
+
 def _first_answer(client: Client, urls: t.Sequence[str]) -> tuple[str, list[Member]]:
     problems = []
     for url in urls:
-        try:
-            return url, client.members(url)
-        except EtcdError as exc:
-            problems.append(str(exc))
+        members, problem = _ask(client, url)
+        if members:
+            return url, members
+        problems.append(problem)
     raise EtcdError(f"No other member of etcd answers: {'; '.join(problems) or 'there is none'}.")
 
 

@@ -15,6 +15,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.host_state import (
     certificates,
     etcd,
     files,
+    patroni,
     postgres,
     search,
     share,
@@ -60,6 +61,8 @@ def gather(subjects: Subjects, passwords: t.Mapping[str, str], check_mode: bool)
         found["etcd"] = etcd.gather(services["etcd"])
     if "database" in services:
         found["database"] = postgres.gather(services["database"], passwords.get("database", ""))
+    if "patroni" in services:
+        found["patroni"] = patroni.gather(services["patroni"])
     if "search" in services:
         found["search"] = search.gather(services["search"], passwords.get("search", ""))
     if "share" in services:

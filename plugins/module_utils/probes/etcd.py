@@ -5,15 +5,9 @@
 from __future__ import annotations
 
 import http.client
-import json
-import ssl
 import typing as t
-import urllib.parse
 
-from ..node.engine.deadline import Deadline
-
-_LONGEST = 1 << 20
-_SECONDS = 5.0
+from .json_client import JsonClient, NoAnswerError
 
 
 class EtcdError(RuntimeError):
@@ -32,7 +26,7 @@ class Client:
     """Sends requests with the certificate of the host."""
 
     def __init__(self, certificate: str = "", key: str = "", authority: str = "") -> None:
-        self._certificate, self._key, self._authority = certificate, key, authority
+        self._client = JsonClient(certificate, key, authority)
 
     def healthy(self, url: str) -> bool:
         """Whether the member answers and the cluster accepts changes. It fails if the member does not answer."""
@@ -61,27 +55,11 @@ class Client:
     def _request(
         self, url: str, method: str, path: str, body: t.Mapping[str, t.Any] | None
     ) -> tuple[int, dict[str, t.Any]]:
-        parts = urllib.parse.urlsplit(url)
         try:
-            connection = self._connection(parts)
-            Deadline(_SECONDS).connect(connection)
-            try:
-                connection.request(method, path, None if body is None else json.dumps(body))
-                response = connection.getresponse()
-                answer = json.loads(response.read(_LONGEST))
-            finally:
-                connection.close()
-        except (OSError, ValueError, RecursionError, http.client.HTTPException) as exc:
-            raise EtcdError(f"{url} does not answer ({exc or type(exc).__name__})") from exc
-        return response.status, answer if isinstance(answer, dict) else {}
-
-    def _connection(self, parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
-        host, port = parts.hostname or "", parts.port or 0
-        if parts.scheme != "https":
-            return http.client.HTTPConnection(host, port, timeout=_SECONDS)
-        context = ssl.create_default_context(cafile=self._authority)
-        context.load_cert_chain(self._certificate, self._key)
-        return http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=context)
+            status, answer, _text = self._client.request(url, method, path, body)
+        except NoAnswerError as exc:
+            raise EtcdError(str(exc)) from exc
+        return status, answer
 
 
 def _members(answer: t.Mapping[str, t.Any]) -> list[Member]:

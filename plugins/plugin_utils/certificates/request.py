@@ -24,9 +24,7 @@ except ImportError:
 _MOST_CHARACTERS = 65536
 
 
-def problem(
-    text: str, common_name: str, names: t.Iterable[str], usages: t.Collection[str] = ("serverAuth",)
-) -> str:
+def problem(text: str, common_name: str, names: t.Iterable[str], usages: t.Collection[str] = ("serverAuth",)) -> str:
     """Why a request must not be signed, or an empty text. ``names`` begin with ``DNS:`` or ``IP:``."""
     if not HAS_CRYPTOGRAPHY:
         return "the Python package cryptography is not installed on the controller"

@@ -3,8 +3,8 @@
 """Whether the certificate of a balancer is the one that the cluster's authority would issue now.
 
 Keys of ``expect``: ``authority``, the PEM text with the authority's certificate first; ``common_name`` and ``names``,
-such as "DNS:ivy.example.com"; ``usages``, serverAuth alone if it is left out; ``renew_days`` and ``lifetime_days`` of the certificate; ``authority_renew_days`` of the
-authority.
+such as "DNS:ivy.example.com"; ``usages``, serverAuth alone if it is left out; ``renew_days`` and ``lifetime_days`` of
+the certificate; ``authority_renew_days`` of the authority.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ balancer     nothing; the process has loaded the configuration, the pages and th
 certificate  see certificate.py; a service's own certificate is "certificate_" with its name
 database     ``files``, ``user``, ``login``, ``database``, ``schema``, ``extensions`` and ``memberships``
 etcd         ``members``, the names with their peer URLs; the member is healthy and has read the current files
+patroni      nothing; the member runs and has loaded the current files, and the shared configuration is as wanted
 search       nothing; it is healthy, and its process has read the current files
 share        ``mount``, its mount point, empty for any but the root file system; ``accept_local``; ``directories``, each
              as "directory:uid:gid:mode"
@@ -68,6 +69,23 @@ def _etcd(expect: Expected, found: Found, _observed: Found) -> t.Iterator[str]:
         yield "etcd: other members than in the inventory"
 
 
+def _patroni(_expect: Expected, found: Found, _observed: Found) -> t.Iterator[str]:
+    if found.get("runs") is not True:
+        yield "Patroni: the member does not run"
+        return
+    for key, text in (
+        ("loaded", "the configuration changed since Patroni loaded it"),
+        ("current", "the process was started with other files than those on disk"),
+    ):
+        if found.get(key) is not True:
+            yield f"Patroni: {text}"
+    if found.get("pending_restart") is not False:
+        yield "Patroni: settings that wait for a restart"
+    changes = found.get("changes")
+    if not isinstance(changes, dict) or changes:
+        yield "Patroni: the shared configuration differs"
+
+
 def _search(_expect: Expected, found: Found, _observed: Found) -> t.Iterator[str]:
     if found.get("health") not in ("yellow", "green"):
         yield "search engine: not healthy"
@@ -96,6 +114,7 @@ _SERVICES: t.Mapping[str, t.Callable[[Expected, Found, Found], t.Iterator[str]]]
     "certificate": certificate.differences,
     "database": _database,
     "etcd": _etcd,
+    "patroni": _patroni,
     "search": _search,
     "share": _share,
 }

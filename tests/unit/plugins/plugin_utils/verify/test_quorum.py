@@ -39,7 +39,10 @@ def facts(**states: t.Any) -> Snapshot:
             "1 of 3 members healthy; NO MAJORITY; a: not healthy; b: etcd could not be inspected: "
             "this run did not gather it",
         ),
-        ({"a": LEADS, "b": "absent", "c": HEALTHY}, "2 of 3 members healthy, leader a; not part of this run (--limit): b"),
+        (
+            {"a": LEADS, "b": "absent", "c": HEALTHY},
+            "2 of 3 members healthy, leader a; not part of this run (--limit): b",
+        ),
         ({"a": {"has_data": False}}, "0 of 1 member healthy; NO MAJORITY; a: no data"),
         (
             {"a": {**LEADS, "status": {"leads": True, "errors": ["NOSPACE"]}}},
