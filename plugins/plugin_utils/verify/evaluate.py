@@ -10,6 +10,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks import (
     balancer,
     configuration,
     connections,
+    database_members,
     deployment,
     etcd,
     hosts,
@@ -27,6 +28,7 @@ CHECKS = (
     hosts.check_peers,
     balancer.check_balancer,
     etcd.check_etcd,
+    database_members.check_replication,
     storage.check_share,
     storage.check_application,
 )

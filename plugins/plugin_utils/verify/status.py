@@ -26,6 +26,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import drained_nodes
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import members as database_members
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import quorum
 
 _COLUMNS = ("node", "state", "engine", "release", "drift", "restart", "peers", "balancer", "since")
@@ -336,6 +337,8 @@ def services(facts: Snapshot) -> dict[str, str]:
     """The state of each balancer, the database and the search engine."""
     found = {name: _balancer(facts.hosts[name]) for name in facts.balancers if name in facts.hosts}
     members = {"etcd": quorum.described(quorum.gather(facts))} if facts.etcd_members else {}
+    if facts.patroni_members:
+        members["database"] = database_members.described(database_members.gather(facts))
     return {**found, **dict([_database(facts), _search(facts)]), **members}
 
 

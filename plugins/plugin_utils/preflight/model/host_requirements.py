@@ -206,6 +206,11 @@ class _Planner:
         self._port("ivy_database_port", "PostgreSQL", unit, self.texts("postgres_listen_addresses"), peers=True)
         self._path("postgres_data_directory")
         version = self.text("postgres_selected_version")
+        if self.text("ivy_database_manager") == "patroni":
+            own = [self.text("ivy_address")]
+            self._port("ivy_patroni_port", "Patroni", "patroni.service", own, peers=True)
+            self.packages += ["patroni", "python3-etcd", "python3-cryptography", "nftables"]
+            self.services += ["patroni"]
         if version:
             self.packages += [
                 "postgresql-common",

@@ -128,8 +128,8 @@ def test_a_healthy_cluster_passes_every_check_on_every_host() -> None:
     rows = evaluate(observed())
     assert {row.status for row in rows} == {Status.PASSED}
     # An inventory without members of etcd has no row about them.
-    assert {row.check for row in rows} == set(sut.TITLES) - {sut.ETCD}
-    for check in set(sut.TITLES) - {sut.BALANCER, sut.ETCD}:
+    assert {row.check for row in rows} == set(sut.TITLES) - {sut.ETCD, sut.REPLICATION}
+    for check in set(sut.TITLES) - {sut.BALANCER, sut.ETCD, sut.REPLICATION}:
         assert [row.subject for row in rows if row.check == check][:3] == list(NODES)
 
 
