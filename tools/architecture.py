@@ -40,7 +40,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "options": ("topology",),
         "validate": ("preflight",),
-        "services": ("haproxy", "certificates", "postgres", "elasticsearch", "file_share", "packages", "firewall"),
+        "services": ("haproxy", "certificates", "postgres", "etcd", "elasticsearch", "file_share", "packages", "firewall"),
         "node": ("engine", "config_guard"),
         "rollout": ("rollout", "rollback", "upgrade", "plan", "add_node", "remove_node"),
         "back up": ("backup", "restore", "restore_database"),
@@ -72,6 +72,8 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "node_probes",
             "balancer_*",
             "database_login*",
+            "etcd_member",
+            "patroni",
             "rollback_choice",
             "rollout_course",
             "upgrade_*",
@@ -113,6 +115,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "engine_nodes": ("engine_nodes",),
         "database_servers": ("database_servers",),
         "search_servers": ("search_servers",),
+        "etcd_members": ("etcd_members",),
     },
 )
 
