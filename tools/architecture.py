@@ -40,7 +40,16 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "options": ("topology",),
         "validate": ("preflight",),
-        "services": ("haproxy", "certificates", "postgres", "etcd", "elasticsearch", "file_share", "packages", "firewall"),
+        "services": (
+            "haproxy",
+            "certificates",
+            "postgres",
+            "etcd",
+            "elasticsearch",
+            "file_share",
+            "packages",
+            "firewall",
+        ),
         "node": ("engine", "config_guard"),
         "rollout": ("rollout", "rollback", "upgrade", "plan", "add_node", "remove_node"),
         "back up": ("backup", "restore", "restore_database"),

@@ -11,7 +11,6 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import lis
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import ETCDS, Inventory
 
 _AREA = "Inventory"
-_ONE_HOST = "etcd_accept_one_host"
 
 
 def check(inventory: Inventory) -> list[Finding]:
@@ -19,8 +18,6 @@ def check(inventory: Inventory) -> list[Finding]:
     if not members:
         return []
     findings = [*_number(len(members))]
-    if any(member.flag(_ONE_HOST) for member in members):
-        return findings
     for address, count in collections.Counter(member.address.lower() for member in members).items():
         if count < 2:
             continue

@@ -10,10 +10,10 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks impor
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import ETCDS, Host, Inventory
 
 
-def inventory(*addresses: str, **values: object) -> Inventory:
+def inventory(*addresses: str) -> Inventory:
     return Inventory(
         tuple(
-            Host(f"db{number}", frozenset({ETCDS}), {"ivy_address": address, **values})
+            Host(f"db{number}", frozenset({ETCDS}), {"ivy_address": address})
             for number, address in enumerate(addresses, 1)
         )
     )
@@ -52,7 +52,3 @@ def test_members_on_one_host(addresses: tuple[str, ...], lost: str) -> None:
     (finding,) = quorum.check(inventory(*addresses))
     assert (finding.code, finding.severity) == ("etcd-one-host", "error")
     assert f"takes {lost} of the members" in finding.message
-
-
-def test_members_on_one_host_can_be_accepted() -> None:
-    assert quorum.check(inventory(*["192.0.2.1"] * 3, etcd_accept_one_host=True)) == []
