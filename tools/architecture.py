@@ -45,6 +45,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "keepalived",
             "certificates",
             "postgres",
+            "etcd",
             "elasticsearch",
             "file_share",
             "packages",
@@ -82,6 +83,8 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "balancer_*",
             "virtual_address_info",
             "database_login*",
+            "etcd_member",
+            "patroni",
             "rollback_choice",
             "rollout_course",
             "upgrade_*",
@@ -123,6 +126,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "engine_nodes": ("engine_nodes",),
         "database_servers": ("database_servers",),
         "search_servers": ("search_servers",),
+        "etcd_members": ("etcd_members",),
     },
 )
 

@@ -11,7 +11,7 @@ author:
 description:
   - Compares a request, which a host has written, with the certificate that the host may have.
   - A certificate has the names, the usages and the other extensions of the request, so nothing else may be in it.
-positional: _input, common_name, names
+positional: _input, common_name, names, usages
 options:
   _input:
     description: The request in PEM format.
@@ -26,6 +26,12 @@ options:
     type: list
     elements: str
     required: true
+  usages:
+    description: The extended key usages of the certificate.
+    type: list
+    elements: str
+    choices: [serverAuth, clientAuth]
+    default: [serverAuth]
 """
 
 EXAMPLES = r"""
@@ -45,8 +51,11 @@ import typing as t
 from ansible_collections.ivy.cluster.plugins.plugin_utils.certificates.request import problem
 
 
-def certificate_request_problem(request: t.Any, common_name: str, names: t.Iterable[str]) -> str:
-    return problem(str(request), str(common_name), [str(name) for name in names])
+def certificate_request_problem(
+    request: t.Any, common_name: str, names: t.Iterable[str], usages: t.Iterable[str] = ("serverAuth",)
+) -> str:
+    wanted = [str(usage) for usage in usages]
+    return problem(str(request), str(common_name), [str(name) for name in names], wanted)
 
 
 class FilterModule:

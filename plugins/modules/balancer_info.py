@@ -93,7 +93,7 @@ process:
       type: str
       sample: ivy-cluster 3b5f0c0d2c1e4a5b
 servers:
-  description: Every server of every backend.
+  description: Every server of every backend, without those of the database.
   returned: success
   type: list
   elements: dict

@@ -77,6 +77,11 @@ changes:
   type: list
   elements: str
   sample: ["login ivy_3f2a9c0d: created", "login ivy_3f2a9c0d: another password"]
+standby:
+  description: Whether the server is a replica, on which nothing is done.
+  returned: success
+  type: bool
+  sample: false
 retired:
   description: The roles with which nobody can log in any more.
   returned: O(state=retired)
@@ -113,7 +118,11 @@ def run(module: AnsibleModule) -> dict[str, object]:
     owner, login = params["owner"], params["login"]
     if owner == login:
         raise DatabaseError("owner and login must be two roles.")
-    result: dict[str, object] = {}
+    result: dict[str, object] = {"standby": logins.is_standby(server)}
+    if result["standby"]:
+        # It gets the logins from the primary.
+        of_retired = {} if params["state"] == "present" else {"retired": [], "sessions": 0}
+        return {**result, **of_retired, "changed": False, "changes": []}
     if params["state"] == "present":
         if not params["password"]:
             raise DatabaseError("password is empty.")

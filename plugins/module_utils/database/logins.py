@@ -57,6 +57,11 @@ class Wanted(t.NamedTuple):
     password: str
 
 
+def is_standby(server: Server) -> bool:
+    """Whether the server is a replica, which gets its roles from the primary and accepts no changes."""
+    return run(server, "SELECT pg_is_in_recovery();").strip() == "t"
+
+
 def read(server: Server, owner: str, login: str) -> State:
     try:
         found = json.loads(run(server, _QUERY, {"owner": owner, "login": login}))

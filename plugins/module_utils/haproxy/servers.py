@@ -78,12 +78,16 @@ def is_up(status: str) -> bool:
     return status in ("UP", "no check")
 
 
+# Their servers are no engine nodes, so that they must not count as nodes that serve.
+OF_OTHER_SERVICES = ("database",)
+
+
 def describe_servers(statistics: list[dict[str, str]], states: list[ServerState]) -> list[dict[str, Any]]:
     """Join statistics and states into one entry for each server."""
     states_by_server = {(state.backend, state.name): state for state in states}
     servers = []
     for row in statistics:
-        if row["svname"] in ("FRONTEND", "BACKEND") or row.get("type") != "2":
+        if row["svname"] in ("FRONTEND", "BACKEND") or row.get("type") != "2" or row["pxname"] in OF_OTHER_SERVICES:
             continue
         state = states_by_server.get((row["pxname"], row["svname"]))
         servers.append(
@@ -112,7 +116,8 @@ def describe_servers(statistics: list[dict[str, str]], states: list[ServerState]
 
 def server_names(runtime: RuntimeSocket) -> set[str]:
     """The names of all servers."""
-    return {state.name for state in parse_server_states(runtime.command("show servers state"))}
+    states = parse_server_states(runtime.command("show servers state"))
+    return {state.name for state in states if state.backend not in OF_OTHER_SERVICES}
 
 
 def _since(text: str | None) -> int | None:

@@ -13,7 +13,9 @@ from ..haproxy.runtime_socket import (
 )
 from . import (
     certificates,
+    etcd,
     files,
+    patroni,
     postgres,
     search,
     share,
@@ -52,10 +54,15 @@ def gather(subjects: Subjects, passwords: t.Mapping[str, str], check_mode: bool)
     services = subjects.get("services") or {}
     if "balancer" in services:
         found["balancer"] = _balancer(services["balancer"])
-    if "certificate" in services:
-        found["certificate"] = certificates.gather(services["certificate"])
+    for name in services:
+        if name.partition("_")[0] == "certificate":
+            found[name] = certificates.gather(services[name])
+    if "etcd" in services:
+        found["etcd"] = etcd.gather(services["etcd"])
     if "database" in services:
         found["database"] = postgres.gather(services["database"], passwords.get("database", ""))
+    if "patroni" in services:
+        found["patroni"] = patroni.gather(services["patroni"])
     if "search" in services:
         found["search"] = search.gather(services["search"], passwords.get("search", ""))
     if "share" in services:

@@ -24,7 +24,7 @@ except ImportError:
 _MOST_CHARACTERS = 65536
 
 
-def problem(text: str, common_name: str, names: t.Iterable[str]) -> str:
+def problem(text: str, common_name: str, names: t.Iterable[str], usages: t.Collection[str] = ("serverAuth",)) -> str:
     """Why a request must not be signed, or an empty text. ``names`` begin with ``DNS:`` or ``IP:``."""
     if not HAS_CRYPTOGRAPHY:
         return "the Python package cryptography is not installed on the controller"
@@ -34,13 +34,15 @@ def problem(text: str, common_name: str, names: t.Iterable[str]) -> str:
         request = x509.load_pem_x509_csr(text.encode("utf-8"))
         if not request.is_signature_valid:
             return "its signature is not valid"
-        return _difference(request, common_name, {_canonical(name) for name in names})
+        return _difference(request, common_name, {_canonical(name) for name in names}, usages)
     # Each version of the library has errors of its own for what it cannot read.
     except Exception as error:
         return f"it cannot be read ({type(error).__name__})"
 
 
-def _difference(request: x509.CertificateSigningRequest, common_name: str, names: set[str]) -> str:
+def _difference(
+    request: x509.CertificateSigningRequest, common_name: str, names: set[str], usages: t.Collection[str]
+) -> str:
     if [(part.oid, part.value) for part in request.subject] != [(NameOID.COMMON_NAME, common_name)]:
         return "it has another subject"
     expected = {x509.SubjectAlternativeName.oid, x509.KeyUsage.oid, x509.ExtendedKeyUsage.oid}
@@ -55,7 +57,8 @@ def _difference(request: x509.CertificateSigningRequest, common_name: str, names
     if not usage.digital_signature or any((*further, usage.key_cert_sign, usage.crl_sign)):
         return "the key would have other usages"
     extended = request.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    if list(extended) != [ExtendedKeyUsageOID.SERVER_AUTH]:
+    known = {"serverAuth": ExtendedKeyUsageOID.SERVER_AUTH, "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH}
+    if list(extended) != [known[usage] for usage in usages]:
         return "the certificate would have other usages"
     key = request.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):

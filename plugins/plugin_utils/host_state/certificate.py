@@ -3,8 +3,8 @@
 """Whether the certificate of a balancer is the one that the cluster's authority would issue now.
 
 Keys of ``expect``: ``authority``, the PEM text with the authority's certificate first; ``common_name`` and ``names``,
-such as "DNS:ivy.example.com"; ``renew_days`` and ``lifetime_days`` of the certificate; ``authority_renew_days`` of the
-authority.
+such as "DNS:ivy.example.com"; ``usages``, serverAuth alone if it is left out; ``renew_days`` and ``lifetime_days`` of
+the certificate; ``authority_renew_days`` of the authority.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _compare(
         yield "certificate: another common name"
     if sorted(_names(certificate)) != sorted(expect["names"]):
         yield "certificate: other alternative names"
-    if not _is_for_servers(certificate):
+    if not _has_usages(certificate, expect.get("usages", ["serverAuth"])):
         yield "certificate: another key usage"
     left, longest = _days_left(certificate), min(int(expect["lifetime_days"]), _days_left(issuer))
     if left < int(expect["renew_days"]) and left + 1 < longest:
@@ -82,7 +82,7 @@ def _names(certificate: x509.Certificate) -> list[str]:
     return [f"{'IP' if isinstance(name, x509.IPAddress) else 'DNS'}:{str(name.value).lower()}" for name in names]
 
 
-def _is_for_servers(certificate: x509.Certificate) -> bool:
+def _has_usages(certificate: x509.Certificate, usages: t.Iterable[str]) -> bool:
     """Key usage digitalSignature, critical, and only the extensions that the role requests or its module adds."""
     expected = {
         ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
@@ -93,10 +93,11 @@ def _is_for_servers(certificate: x509.Certificate) -> bool:
     }
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage)
     extended = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    known = {"serverAuth": ExtendedKeyUsageOID.SERVER_AUTH, "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH}
     signs_only = x509.KeyUsage(True, *[False] * 8)
     return (
         {extension.oid for extension in certificate.extensions} <= expected
         and usage.critical
         and usage.value == signs_only
-        and list(extended) == [ExtendedKeyUsageOID.SERVER_AUTH]
+        and list(extended) == [known[usage] for usage in usages]
     )

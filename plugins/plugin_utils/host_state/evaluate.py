@@ -23,6 +23,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import inputs
 
 # Roles that other roles include.
 SHARED = (TOPOLOGY, "packages", "firewall")
+# Included by some roles as well, with a description that needs none of their variables.
+INCLUDED = ("certificates",)
 OBSERVED = "host_state_observed"
 _PROFILE = "ivy_profile"
 
@@ -33,7 +35,7 @@ class Descriptions:
     def __init__(self, loader: t.Any, variables: t.Mapping[str, t.Any], names: t.Collection[str]) -> None:
         self._templar = Templar(loader=loader)
         self._variables = variables
-        self._roles = read_roles(load_with(loader), {*names, *SHARED})
+        self._roles = read_roles(load_with(loader), {*names, *SHARED, *INCLUDED})
         self._shared = [self._roles[name] for name in SHARED]
 
     def state_or_reason(self, name: str, observed: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any] | None, str]:

@@ -14,7 +14,8 @@ users        list of ``{name, uid, gid, comment, home, shell}``, everything but 
 groups       list of ``{name, gid}``, ``gid`` optional
 chains       list of ``{chain, contains}``: a chain of nftables ("inet table chain") and a text in its rules
 parameters   list of ``{name, minimum}`` of kernel parameters
-services     one of balancer, certificate, database, search and share, each with its own keys; see services.py
+services     one of balancer, certificate, database, etcd, patroni, search and share, each with its own keys; see
+             services.py
 passwords    passwords for the services, which must not be in a description
 includes     list of ``{role, state, vars}``: the role includes that role with these variables; ``state`` selects one
              of several descriptions, ``<role>_<state>_state``

@@ -5,8 +5,10 @@
 Each service of a description has the keys ``gather``, what the host needs to find out its state, and ``expect``:
 
 balancer     nothing; the process has loaded the configuration, the pages and the certificates on disk
-certificate  see certificate.py
+certificate  see certificate.py; a service's own certificate is "certificate_" with its name
 database     ``files``, ``user``, ``login``, ``database``, ``schema``, ``extensions`` and ``memberships``
+etcd         ``members``, the names with their peer URLs; the member is healthy and has read the current files
+patroni      nothing; the member runs and has loaded the current files, and the shared configuration is as wanted
 search       nothing; it is healthy, and its process has read the current files
 share        ``mount``, its mount point, empty for any but the root file system; ``accept_local``; ``directories``, each
              as "directory:uid:gid:mode"
@@ -56,6 +58,34 @@ def _database(expect: Expected, found: Found, observed: Found) -> t.Iterator[str
         yield "PostgreSQL: configuration changed since the server loaded it"
 
 
+def _etcd(expect: Expected, found: Found, _observed: Found) -> t.Iterator[str]:
+    if found.get("has_data") is not True:
+        yield "etcd: no data"
+    elif found.get("healthy") is not True:
+        yield "etcd: not healthy"
+    elif found.get("current") is not True:
+        yield "etcd: the process has read other files than those on disk"
+    elif found.get("members") != expect["members"]:
+        yield "etcd: other members than in the inventory"
+
+
+def _patroni(_expect: Expected, found: Found, _observed: Found) -> t.Iterator[str]:
+    if found.get("runs") is not True:
+        yield "Patroni: the member does not run"
+        return
+    for key, text in (
+        ("loaded", "the configuration changed since Patroni loaded it"),
+        ("current", "the process was started with other files than those on disk"),
+    ):
+        if found.get(key) is not True:
+            yield f"Patroni: {text}"
+    if found.get("pending_restart") is not False:
+        yield "Patroni: settings that wait for a restart"
+    changes = found.get("changes")
+    if not isinstance(changes, dict) or changes:
+        yield "Patroni: the shared configuration differs"
+
+
 def _search(_expect: Expected, found: Found, _observed: Found) -> t.Iterator[str]:
     if found.get("health") not in ("yellow", "green"):
         yield "search engine: not healthy"
@@ -83,10 +113,13 @@ _SERVICES: t.Mapping[str, t.Callable[[Expected, Found, Found], t.Iterator[str]]]
     "balancer": _balancer,
     "certificate": certificate.differences,
     "database": _database,
+    "etcd": _etcd,
+    "patroni": _patroni,
     "search": _search,
     "share": _share,
 }
 
 
 def differences(name: str, expect: Expected, found: t.Any, observed: Found) -> list[str]:
-    return list(_SERVICES[name](expect, found if isinstance(found, dict) else {}, observed))
+    kind = name.partition("_")[0]
+    return list(_SERVICES[kind](expect, found if isinstance(found, dict) else {}, observed))

@@ -90,6 +90,8 @@ class Snapshot:
     database_name: str
     database_user: str
     search: Service
+    etcd_members: t.Sequence[str] = ()
+    patroni_members: t.Sequence[str] = ()
     transport: str = "tcp"
     runtime_deployment: bool = False
     hot_reload_keys: t.Sequence[str] = ()
@@ -168,6 +170,8 @@ def snapshot_from(value: t.Mapping[str, t.Any]) -> Snapshot:
         database_name=str(value["database"]["name"]),
         database_user=str(value["database"]["user"]),
         search=_service(value["search"]),
+        etcd_members=[str(name) for name in value.get("etcd_members") or ()],
+        patroni_members=[str(name) for name in value.get("patroni_members") or ()],
         transport=str(value["transport"]),
         runtime_deployment=bool(value["runtime_deployment"]),
         hot_reload_keys=[str(name) for name in value.get("hot_reload_keys") or ()],

@@ -24,6 +24,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks impor
     addresses,
     archives,
     certificate,
+    quorum,
     secrets,
     topology,
     versions,
@@ -42,6 +43,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.invent
     BALANCERS,
     DATABASES,
     ENGINES,
+    ETCDS,
     SEARCHES,
     Host,
     Inventory,
@@ -67,6 +69,7 @@ _ADDRESSES = {
     "ivy_load_balancer_addresses": BALANCERS,
     "ivy_database_server_addresses": DATABASES,
     "ivy_search_server_addresses": SEARCHES,
+    "ivy_etcd_member_addresses": ETCDS,
 }
 
 
@@ -149,6 +152,7 @@ class Look:
             *topology.check(self._inventory, self._roles[TOPOLOGY].options, secret_options),
             *addresses.check(self._inventory),
             *virtual_address.check(self._inventory),
+            *quorum.check(self._inventory),
             *versions.check(self._inventory),
         ]
 

@@ -10,7 +10,9 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks import (
     balancer,
     configuration,
     connections,
+    database_members,
     deployment,
+    etcd,
     hosts,
     storage,
     virtual_address,
@@ -27,6 +29,8 @@ CHECKS = (
     hosts.check_peers,
     balancer.check_balancer,
     virtual_address.check_virtual_address,
+    etcd.check_etcd,
+    database_members.check_replication,
     storage.check_share,
     storage.check_application,
 )

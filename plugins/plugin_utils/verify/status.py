@@ -27,6 +27,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import drained_nodes
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import members as database_members
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import quorum
 
 _COLUMNS = ("node", "state", "engine", "release", "drift", "restart", "peers", "balancer", "since")
 # ivy.cluster.site renews certificates; a new authority has to be distributed to all users first.
@@ -345,7 +347,10 @@ def services(facts: Snapshot) -> dict[str, str]:
     found = {name: _balancer(facts.hosts[name]) for name in facts.balancers if name in facts.hosts}
     if facts.virtual_address:
         found[facts.virtual_address] = _virtual_address(facts)
-    return {**found, **dict([_database(facts), _search(facts)])}
+    members = {"etcd": quorum.described(quorum.gather(facts))} if facts.etcd_members else {}
+    if facts.patroni_members:
+        members["database"] = database_members.described(database_members.gather(facts))
+    return {**found, **dict([_database(facts), _search(facts)]), **members}
 
 
 def _virtual_address(facts: Snapshot) -> str:

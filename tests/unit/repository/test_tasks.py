@@ -162,6 +162,11 @@ _SHOWN = {
     ),
     ("elasticsearch/tasks/configure.yml", "Write the unit"): "names and directories in a unit that everybody can read",
     ("engine/tasks/limit_logs_and_dumps.yml", "Configure systemd to remove old logs and dumps"): "directories and ages",
+    ("etcd/tasks/configure.yml", "Write the configuration"): "names, addresses and directories",
+    ("etcd/tasks/permit_first_start.yml", "Permit a start without data"): "names and addresses of the members",
+    ("etcd/tasks/write_unit.yml", "Write the drop-in and the program that records the files read at a start"): (
+        "directories in a unit and a program that everybody can read"
+    ),
     ("firewall/tasks/close.yml", "Write the rules and the unit that loads them"): "addresses and ports",
     (
         "haproxy/tasks/write_configuration.yml",
@@ -182,6 +187,9 @@ _SHOWN = {
         "Write the configuration, the check of HAProxy and the drop-in of the unit",
     ): "addresses, and a file of the role; VRRP has no password",
     ("postgres/tasks/configure.yml", "Map root to the administrator for the socket"): "a text of the role",
+    ("postgres/tasks/configure_member.yml", "Write the unit and its programs"): (
+        "directories in a unit and programs that everybody can read"
+    ),
     ("postgres/tasks/install.yml", "Prevent the package from creating a cluster"): "a text of the role",
     ("postgres/tasks/set_up_archive.yml", "Install the program, the service and the timers"): (
         "a file of the role, names and directories in units that everybody can read"

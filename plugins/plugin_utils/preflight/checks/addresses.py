@@ -14,6 +14,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.invent
     BALANCERS,
     DATABASES,
     ENGINES,
+    ETCDS,
     SEARCHES,
     Host,
     Inventory,
@@ -36,6 +37,7 @@ PORTS: t.Mapping[str, t.Mapping[str, str]] = {
     },
     DATABASES: {"ivy_database_port": "the system database"},
     SEARCHES: {"ivy_search_port": "the search engine"},
+    ETCDS: {"ivy_etcd_port": "etcd for its clients", "ivy_etcd_peer_port": "etcd for its members"},
 }
 # Options that are lists of addresses and networks, and whether a name may stand among them.
 LISTS: t.Mapping[str, t.Mapping[str, bool]] = {
@@ -48,6 +50,7 @@ LISTS: t.Mapping[str, t.Mapping[str, bool]] = {
     },
     ENGINES: {"engine_allowed_extra": True},
     SEARCHES: {"elasticsearch_allowed_extra": True},
+    ETCDS: {"etcd_allowed_extra": True},
 }
 # Options with addresses to listen on, as a list or as one text. Special words of a service are not judged.
 LISTENING: t.Mapping[str, t.Sequence[str]] = {

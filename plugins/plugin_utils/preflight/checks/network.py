@@ -17,12 +17,20 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_r
 
 # Who connects to whose ports. The engine nodes connect to the engine's HTTP port of another one for nothing.
 _CLIENTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "load_balancers": {"engine_nodes": ("ivy_http_port",)},
+    "load_balancers": {
+        "engine_nodes": ("ivy_http_port",),
+        "database_servers": ("ivy_patroni_port",),
+    },
     "engine_nodes": {
         "engine_nodes": ("ivy_jgroups_port", "ivy_jgroups_fd_port"),
         "database_servers": ("ivy_database_port",),
         "search_servers": ("ivy_search_port",),
     },
+    "database_servers": {
+        "etcd_members": ("ivy_etcd_port",),
+        "database_servers": ("ivy_database_port", "ivy_patroni_port"),
+    },
+    "etcd_members": {"etcd_members": ("ivy_etcd_port", "ivy_etcd_peer_port")},
 }
 # JGroups logs a warning for each foreign connection.
 _LINKED_IS_ENOUGH = ("ivy_jgroups_port", "ivy_jgroups_fd_port")

@@ -20,6 +20,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.invent
     BALANCERS,
     DATABASES,
     ENGINES,
+    ETCDS,
     GROUPS,
     OTHER_GROUPS,
     SEARCHES,
@@ -90,7 +91,8 @@ def check_groups(inventory: Inventory) -> list[Finding]:
         DATABASES,
         "ivy_database_host",
         "database-servers",
-        "Name exactly one, or set ivy_database_host to the one address that leads to the system database.",
+        "Name exactly one, or three with etcd_members and one address of the load balancers (ivy_virtual_address), or "
+        "set ivy_database_host to the one address that leads to the system database.",
     )
     findings += _servers(
         inventory,
@@ -114,9 +116,15 @@ def check_groups(inventory: Inventory) -> list[Finding]:
     return findings
 
 
+def _has_front_end(inventory: Inventory, group: str) -> bool:
+    """Whether the load balancers lead to the database server that is the primary."""
+    managed = inventory.text("ivy_database_manager") == "patroni" and bool(inventory.of(ETCDS))
+    return group == DATABASES and managed and bool(inventory.of(DATABASES) and inventory.text("ivy_internal_address"))
+
+
 def _servers(inventory: Inventory, group: str, option: str, code: str, advice: str) -> list[Finding]:
     number = len(inventory.of(group))
-    if inventory.text(option) or number == 1:
+    if inventory.text(option) or number == 1 or _has_front_end(inventory, group):
         return []
     if number == 0:
         problem = f"it is empty, and {option} names none either"

@@ -19,6 +19,7 @@ ROLES_BY_GROUP = {
     "engine_nodes": ("file_share", "engine"),
     "database_servers": ("postgres",),
     "search_servers": ("elasticsearch",),
+    "etcd_members": ("etcd",),
 }
 # Where packages and the roles of every host write.
 SYSTEM_PATHS = ("/", "/etc", "/usr", "/var", "/var/log")
@@ -225,6 +226,11 @@ class _Planner:
         self._port("ivy_database_port", "PostgreSQL", unit, self.texts("postgres_listen_addresses"), peers=True)
         self._path("postgres_data_directory")
         version = self.text("postgres_selected_version")
+        if self.text("ivy_database_manager") == "patroni":
+            own = [self.text("ivy_address")]
+            self._port("ivy_patroni_port", "Patroni", "patroni.service", own, peers=True)
+            self.packages += ["patroni", "python3-etcd", "python3-cryptography", "nftables"]
+            self.services += ["patroni"]
         if version:
             self.packages += [
                 "postgresql-common",
@@ -256,6 +262,15 @@ class _Planner:
         ]
         if self.text("elasticsearch_java") == "system" and not self.text("elasticsearch_java_home"):
             self.packages += self._known("elasticsearch_java_package")
+
+    def etcd_members(self) -> None:
+        own = [self.text("ivy_address")]
+        self._port("ivy_etcd_port", "etcd's clients", "etcd.service", own, peers=True)
+        self._port("ivy_etcd_peer_port", "etcd's members", "etcd.service", own, peers=True)
+        self._path("etcd_data_directory")
+        self.packages += ["etcd-server", "etcd-client", "python3-cryptography"]
+        self.packages += ["nftables"] if self._options.get("etcd_firewall | bool") is True else []
+        self.services += ["etcd-server"]
 
     def _known(self, name: str) -> list[str]:
         text = self.text(name)
@@ -293,6 +308,9 @@ class _Planner:
         if {"database_servers", "search_servers"} & set(self._groups):
             # Their access rules and firewall name the engine nodes.
             wanted += ["ivy_engine_addresses"]
+        if "etcd_members" in self._groups:
+            # The certificates and the firewall name the members and their clients.
+            wanted += ["ivy_etcd_member_addresses", "ivy_database_server_addresses"]
         found = [one for name in wanted for one in (self.texts(name) or self._known(name)) if not one.startswith("{")]
         found += [target.address for target in self.external]
         return tuple(dict.fromkeys(one for one in found if not is_address(one.strip("[]"))))

@@ -14,9 +14,10 @@ ENGINES = "engine_nodes"
 BALANCERS = "load_balancers"
 DATABASES = "database_servers"
 SEARCHES = "search_servers"
-GROUPS = (BALANCERS, ENGINES, DATABASES, SEARCHES)
+ETCDS = "etcd_members"
+GROUPS = (BALANCERS, ENGINES, DATABASES, SEARCHES, ETCDS)
 # Known, and without a role of their own so far.
-OTHER_GROUPS = ("file_servers", "etcd_members")
+OTHER_GROUPS = ("file_servers",)
 
 
 @dataclasses.dataclass(frozen=True)

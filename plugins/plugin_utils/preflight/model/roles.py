@@ -14,6 +14,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.invent
     BALANCERS,
     DATABASES,
     ENGINES,
+    ETCDS,
     SEARCHES,
     Host,
 )
@@ -27,6 +28,7 @@ HOSTS_OF: t.Mapping[str, str] = {
     "config_guard": ENGINES,
     "elasticsearch": SEARCHES,
     "engine": ENGINES,
+    "etcd": ETCDS,
     "file_share": ENGINES,
     "haproxy": BALANCERS,
     "keepalived": BALANCERS,

@@ -22,6 +22,8 @@ PEERS = "peers"
 BALANCER = "balancer"
 VIRTUAL_ADDRESS = "virtual_address"
 SHARE = "share"
+ETCD = "etcd"
+REPLICATION = "replication"
 APPLICATION = "application"
 
 TITLES: t.Final = {
@@ -34,6 +36,8 @@ TITLES: t.Final = {
     PEERS: "The nodes are connected to each other",
     BALANCER: "The load balancer distributes users over the nodes and keeps each user on one node",
     VIRTUAL_ADDRESS: "One load balancer holds the virtual address, and another one can take it over",
+    ETCD: "Every member of etcd is healthy",
+    REPLICATION: "Every member of the database runs, and a replica is synchronous",
     SHARE: "A file that one node writes can be read on the others",
     APPLICATION: "An entry that one node stores can be read and found through the others",
 }

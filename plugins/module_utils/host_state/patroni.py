@@ -1,0 +1,48 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of a member of the database, as Patroni reports it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..probes.patroni import (
+    Client,
+    PatroniError,
+    differences,
+    problem,
+)
+from . import files
+from .commands import output
+
+
+def client(params: t.Mapping[str, t.Any]) -> Client:
+    return Client(str(params["certificate"]), str(params["key"]), str(params["authority"]))
+
+
+def _current(program: str, recorded: str) -> bool:
+    described = output(*program.split())
+    return described is not None and described == files.text(recorded)
+
+
+def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The state of the member. ``changes`` is what the shared configuration lacks."""
+    asking, url, name = client(params), str(params["url"]), str(params["name"])
+    found: dict[str, t.Any] = {"members": [], "answers": False, "changes": {}, "problem": "", "leads": False}
+    found.update(runs=False, role="", pending_restart=False)
+    try:
+        own = asking.own(url)
+        found.update(answers=True, role=str(own.get("role", "")), pending_restart=bool(own.get("pending_restart")))
+        members = asking.members(url)
+        found["members"] = [member.to_dict() for member in members]
+        found["problem"] = problem(members, [str(one) for one in params["names"]], int(params["synchronous"]))
+        found["leads"] = any(member.leads for member in members if member.name == name)
+        found["runs"] = any(member.runs for member in members if member.name == name)
+        found["changes"] = differences(params["configuration"], asking.configuration(url))
+    except PatroniError as exc:
+        found["problem"] = str(exc)
+    return {
+        **found,
+        "loaded": _current(f"{params['describe']} loaded", str(params["loaded"])),
+        "current": _current(f"{params['describe']} started", str(params["started"])),
+    }
