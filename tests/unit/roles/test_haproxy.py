@@ -75,6 +75,7 @@ CASES: dict[str, dict[str, Any]] = {
     "own_page": {"haproxy_unavailable_page": "{{ out }}/own.html"},
     "own_maintenance": {"haproxy_maintenance_page": "{{ out }}/own.html"},
     "bad_page": {"haproxy_maintenance_page": "/nowhere/own.html"},
+    "members": {"ivy_database_manager": "patroni", "haproxy_database_port": 6432},
     "not_reused": {"haproxy_engine_keep_alive": 0},
     "own_sni": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem sni str(nodes.example.com)"]},
     "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
@@ -209,6 +210,22 @@ def configuration(rendered: Path, case: str) -> list[str]:
 def problems(rendered: Path, case: str) -> list[str]:
     found: list[str] = json.loads((rendered / f"{case}.json").read_text(encoding="utf-8"))
     return found
+
+
+def test_only_a_database_of_several_servers_has_a_front_end(rendered: Path) -> None:
+    assert "listen database" not in configuration(rendered, "plain")
+    lines = configuration(rendered, "members")
+    section = lines[lines.index("listen database") : lines.index("frontend metrics")]
+    assert "bind *:6432" in section
+    assert "server database-db1 10.0.0.3:5432" in section
+    assert "http-check send meth GET uri /primary ver HTTP/1.1 hdr Host patroni" in section
+    (check,) = [line for line in section if line.startswith("default-server")]
+    assert check == (
+        "default-server check port 8008 check-ssl verify required ca-file /etc/ivy-cluster-pki/cluster-ca.pem "
+        "inter 1s fall 2 rise 1 on-marked-down shutdown-sessions"
+    )
+    loaded = json.loads((rendered / "members.loaded").read_text(encoding="utf-8"))
+    assert "/etc/ivy-cluster-pki/cluster-ca.pem" in loaded
 
 
 @pytest.mark.parametrize("case", [name for name in CASES if not name.startswith("bad")])
