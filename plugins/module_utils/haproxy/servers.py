@@ -78,7 +78,7 @@ def is_up(status: str) -> bool:
     return status in ("UP", "no check")
 
 
-# Their servers are no engine nodes, so that they must not count as nodes that serve.
+# Their servers are database servers, which must not count as nodes that serve.
 OF_OTHER_SERVICES = ("database",)
 
 
