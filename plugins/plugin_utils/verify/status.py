@@ -27,8 +27,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
 from ansible_collections.ivy.cluster.plugins.plugin_utils.operations import drained_nodes
 from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
-from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import members as database_members
-from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import quorum
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import database as database_members
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import etcd as quorum
 
 _COLUMNS = ("node", "state", "engine", "release", "drift", "restart", "peers", "balancer", "since")
 # ivy.cluster.site renews certificates; a new authority has to be distributed to all users first.

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Snapshot
-from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import members
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     REPLICATION,
     Row,
     failed,
     passed,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import database as members
 
 _FIX = (
     "See journalctl --unit=patroni.service there. To copy a replica that cannot follow again, run there: "

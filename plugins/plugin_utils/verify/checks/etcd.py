@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Snapshot
-from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import quorum
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     ETCD,
     Row,
@@ -14,6 +13,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results 
     passed,
     skipped,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import etcd as quorum
 
 _FIX = "Start etcd.service on the host, or run ivy.cluster.site: it lets a member without data join again."
 

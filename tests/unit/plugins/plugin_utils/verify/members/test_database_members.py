@@ -10,8 +10,8 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.probes import patroni
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Service, Snapshot
-from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import members
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.database_members import check_replication
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import database as members
 
 LEADER = {"name": "a", "role": "leader", "state": "running"}
 SYNC = {"name": "b", "role": "sync_standby", "state": "streaming", "lag": 0}

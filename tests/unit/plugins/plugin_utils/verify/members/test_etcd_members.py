@@ -9,8 +9,8 @@ import typing as t
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Service, Snapshot
-from ansible_collections.ivy.cluster.plugins.plugin_utils.verify import quorum
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.etcd import check_etcd
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import etcd as quorum
 
 HEALTHY = {"has_data": True, "healthy": True, "status": {"leads": False, "errors": []}}
 LEADS = {**HEALTHY, "status": {"leads": True, "errors": []}}
