@@ -131,6 +131,7 @@ SEARCH: dict[str, Any] = {
     "elasticsearch_data_directory": "/var/lib/search",
     "elasticsearch_log_directory": "/var/log/search",
     "__elasticsearch_product": "opensearch",
+    "__elasticsearch_is_cluster": False,
     "__elasticsearch_prefix": "OPENSEARCH",
     "__elasticsearch_environment": {"OPENSEARCH_JAVA_HOME": "/usr/lib/jvm/21"},
     "__elasticsearch_config_directory": "/etc/search",

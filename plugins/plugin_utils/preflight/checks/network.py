@@ -17,11 +17,14 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_r
 
 # Who connects to whose ports. The engine nodes connect to the engine's HTTP port of another one for nothing.
 _CLIENTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "load_balancers": {"engine_nodes": ("ivy_http_port",)},
+    "load_balancers": {"engine_nodes": ("ivy_http_port",), "search_servers": ("ivy_search_port",)},
+    "search_servers": {"search_servers": ("elasticsearch_transport_port",)},
     "engine_nodes": {
         "engine_nodes": ("ivy_jgroups_port", "ivy_jgroups_fd_port"),
         "database_servers": ("ivy_database_port",),
         "search_servers": ("ivy_search_port",),
+        # The front end of several search servers.
+        "load_balancers": ("ivy_search_port",),
     },
 }
 # JGroups logs a warning for each foreign connection.

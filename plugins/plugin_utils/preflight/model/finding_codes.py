@@ -125,6 +125,7 @@ KINDS = frozenset(
         "root-user",
         "same-machine",
         "search-address",
+        "search-front-end",
         "search-loopback",
         "search-servers",
         "search-url",
