@@ -98,7 +98,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "serving_problem",
         ),
         "back up": ("backup*", "restored_database", "point_in_time", "archive_problem"),
-        "probes": ("*_probe", "search_request", "connections_info", "deployments_info", "licence"),
+        "probes": ("*_probe", "search_re*", "connections_info", "deployments_info", "licence"),
         "reports": ("*_report", "report", "adopt_differences", "config_adopt", "masked", "kind_of_secret", "support_*"),
     },
     {

@@ -102,6 +102,8 @@ class Snapshot:
     check_mode: bool = False
     # The address that the load balancers share; empty without one.
     virtual_address: str = ""
+    # The hosts of the group search_servers.
+    search_servers: t.Sequence[str] = ()
 
     def restart_reasons(self, node: Host) -> list[str]:
         """Why the engine of the node needs a restart. It reloads some keys without one."""
@@ -181,6 +183,7 @@ def snapshot_from(value: t.Mapping[str, t.Any]) -> Snapshot:
         application_checked=bool(value["application_checked"]),
         check_mode=bool(value["check_mode"]),
         virtual_address=str(value.get("virtual_address") or ""),
+        search_servers=[str(name) for name in value["search"]["servers"]],
     )
 
 

@@ -14,6 +14,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks import (
     deployment,
     etcd,
     hosts,
+    search_cluster,
     storage,
     virtual_address,
 )
@@ -23,6 +24,7 @@ CHECKS = (
     hosts.check_hosts,
     connections.check_database,
     connections.check_search,
+    search_cluster.check_search_cluster,
     configuration.check_configuration,
     configuration.check_local_change,
     deployment.check_deployment,

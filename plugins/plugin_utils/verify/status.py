@@ -8,6 +8,7 @@ It has no checks, see verify for those. A fact that could not be gathered is rep
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.module_utils.node.cluster import fence, lease
@@ -350,7 +351,7 @@ def services(facts: Snapshot) -> dict[str, str]:
     members = {"etcd": quorum.described(quorum.gather(facts))} if facts.etcd_members else {}
     if facts.patroni_members:
         members["database"] = database_members.described(database_members.gather(facts))
-    return {**found, **dict([_database(facts), _search(facts)]), **members}
+    return {**found, **dict([_database(facts), *_searches(facts)]), **members}
 
 
 def _virtual_address(facts: Snapshot) -> str:
@@ -425,6 +426,25 @@ def _archive(host: Host) -> str:
     newest = f"archive {last['newest'] or 'without a backup'}, {count(last['complete'], 'backup')}"
     failed = f"ARCHIVE: LAST BACKUP FAILED: {last['problem']}; " if last["problem"] else ""
     return plain_text(f", {failed}{newest}")
+
+
+def _searches(facts: Snapshot) -> list[tuple[str, str]]:
+    """One line for one server, and a line for each member of a cluster."""
+    if len(facts.search_servers) < 2:
+        return [_search(facts)]
+    found = []
+    for name in facts.search_servers:
+        one = dataclasses.replace(facts, search=dataclasses.replace(facts.search, host=name))
+        label, text = _search(one)
+        host = facts.hosts.get(name)
+        health: t.Any = host.results.get("search_state", {}).get("json") if host else None
+        whole = (
+            isinstance(health, dict)
+            and health.get("status") == "green"
+            and health.get("number_of_nodes") == len(facts.search_servers)
+        )
+        found.append((label, text if whole or name not in facts.hosts else f"{text} - NOT REDUNDANT"))
+    return found
 
 
 def _search(facts: Snapshot) -> tuple[str, str]:

@@ -57,8 +57,11 @@ PLAY = """
       vars: {engine_http_firewall: true, <<: @engine@}
       loop: [engine role with http]
     - ansible.builtin.copy: *write
-      vars: @elasticsearch@
+      vars: {ivy_search_front_end: false, __elasticsearch_is_cluster: false, <<: @elasticsearch@}
       loop: [elasticsearch role]
+    - ansible.builtin.copy: *write
+      vars: {ivy_search_front_end: true, <<: @elasticsearch@}
+      loop: [elasticsearch role with a cluster]
 """
 ENGINE = [
     {"name": "cluster", "tcp": [7800, 7900, 7901], "udp": [7800, 45588], "allow": ["10.0.0.22", "10.0.0.21", "node3"]},
@@ -81,6 +84,8 @@ CLUSTER = {
     "ivy_jgroups_fd_port": 7900,
     "ivy_http_port": 8080,
     "ivy_search_port": 9200,
+    "ivy_search_server_addresses": {"search1": "10.0.0.40", "search2": "10.0.0.41", "search3": "10.0.0.42"},
+    "elasticsearch_transport_port": 9300,
     "engine_allowed_extra": ["192.0.2.0/24"],
     "elasticsearch_allowed_extra": ["10.0.0.99", "fd00:1::/64"],
 }
@@ -185,6 +190,13 @@ def test_the_search_engine_passes_its_port(rendered: dict[str, str]) -> None:
         "ivy_search",
         {("tcp", 9200): (allowed, "reject with tcp reset")},
     )
+
+
+def test_the_members_of_a_search_cluster_exchange_data_with_nobody_else(rendered: dict[str, str]) -> None:
+    closed = meaning(rendered["elasticsearch role with a cluster"])[1]
+    assert closed["tcp", 9300] == ({"lo", "10.0.0.40", "10.0.0.41", "10.0.0.42"}, "reject with tcp reset")
+    allowed = {"lo", *NODES, "10.0.0.99", "fd00:1::/64"}
+    assert closed["tcp", 9200] == (allowed | {"10.0.0.10"}, "reject with tcp reset")
 
 
 def test_ports_are_closed_to_all_hosts_except_the_allowed_ones(rendered: dict[str, str]) -> None:

@@ -138,6 +138,9 @@ PLAY = """
             'pages': __haproxy_error_files | to_json,
             'health': ivy_health | to_json,
             'loaded': __haproxy_loaded_files | to_json,
+            'search': lookup('ansible.builtin.template', root ~ '/roles/haproxy/templates/haproxy.cfg.j2',
+              template_vars={'ivy_search_front_end': true, 'ivy_search_server_addresses': searches})
+              if inventory_hostname == 'plain' else '',
             'cfg': lookup('ansible.builtin.template', root ~ '/roles/haproxy/templates/haproxy.cfg.j2')
           } | to_json }}
         dest: "{{ out }}/{{ inventory_hostname }}.all"
@@ -159,6 +162,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "ivy_cluster_key": "0" * 64,
                 "ivy_database_password": "unused",
                 "root": str(ROOT),
+                "searches": {"s1": "10.0.0.41", "s2": "fd00::42", "s3": "search3"},
                 "out": str(out),
             },
             "children": {
@@ -235,6 +239,22 @@ def test_the_program_that_saves_the_states_finds_every_server(rendered: Path, ca
     names = {line.split()[1] for line in configuration(rendered, case) if line.startswith("server ")}
     assert names
     assert {name for _backend, name in parse_configured_servers(text)} == names
+
+
+def test_several_search_servers_are_one_service(rendered: Path) -> None:
+    lines = configuration(rendered, "plain")
+    text = (rendered / "plain.search").read_text(encoding="utf-8")
+    added = [line.strip() for line in text.splitlines() if line.strip() not in lines]
+    assert [line for line in added if line.startswith(("frontend", "bind", "backend", "server"))] == [
+        "frontend search",
+        "bind *:9200",
+        "backend search_servers",
+        "server s1 10.0.0.41:9200",
+        "server s2 [fd00::42]:9200",
+        "server s3 search3:9200",
+    ]
+    assert "option httpchk GET /_cluster/health?timeout=1s&master_timeout=1s" in added
+    assert {("search_servers", name) for name in ("s1", "s2", "s3")} < set(parse_configured_servers(text))
 
 
 def test_the_program_is_one_of_the_files_that_need_a_reload_when_they_were_replaced(rendered: Path) -> None:

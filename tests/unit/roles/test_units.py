@@ -33,6 +33,7 @@ PLAY = """
 """
 VALUES: dict[str, Any] = {
     "ivy_engine_version": "11.3.0",
+    "ivy_search_front_end": False,
     "ivy_cluster_name": "demo",
     "ivy_user": "ivy",
     "ivy_group": "ivy",
@@ -131,6 +132,7 @@ SEARCH: dict[str, Any] = {
     "elasticsearch_data_directory": "/var/lib/search",
     "elasticsearch_log_directory": "/var/log/search",
     "__elasticsearch_product": "opensearch",
+    "__elasticsearch_is_cluster": False,
     "__elasticsearch_prefix": "OPENSEARCH",
     "__elasticsearch_environment": {"OPENSEARCH_JAVA_HOME": "/usr/lib/jvm/21"},
     "__elasticsearch_config_directory": "/etc/search",

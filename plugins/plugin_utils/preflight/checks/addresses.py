@@ -36,7 +36,10 @@ PORTS: t.Mapping[str, t.Mapping[str, str]] = {
         "ivy_jgroups_fd_port": "failure detection between the nodes",
     },
     DATABASES: {"ivy_database_port": "the system database"},
-    SEARCHES: {"ivy_search_port": "the search engine"},
+    SEARCHES: {
+        "ivy_search_port": "the search engine",
+        "elasticsearch_transport_port": "data between the search servers",
+    },
     ETCDS: {"ivy_etcd_port": "etcd for its clients", "ivy_etcd_peer_port": "etcd for its members"},
 }
 # Options that are lists of addresses and networks, and whether a name may stand among them.

@@ -20,11 +20,15 @@ _CLIENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "load_balancers": {
         "engine_nodes": ("ivy_http_port",),
         "database_servers": ("ivy_patroni_port",),
+        "search_servers": ("ivy_search_port",),
     },
+    "search_servers": {"search_servers": ("elasticsearch_transport_port",)},
     "engine_nodes": {
         "engine_nodes": ("ivy_jgroups_port", "ivy_jgroups_fd_port"),
         "database_servers": ("ivy_database_port",),
         "search_servers": ("ivy_search_port",),
+        # The front end of several search servers.
+        "load_balancers": ("ivy_search_port",),
     },
     "database_servers": {
         "etcd_members": ("ivy_etcd_port",),

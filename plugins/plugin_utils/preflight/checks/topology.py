@@ -94,13 +94,7 @@ def check_groups(inventory: Inventory) -> list[Finding]:
         "Name exactly one, or three with etcd_members and one address of the load balancers (ivy_virtual_address), or "
         "set ivy_database_host to the one address that leads to the system database.",
     )
-    findings += _servers(
-        inventory,
-        SEARCHES,
-        "ivy_search_url",
-        "search-servers",
-        "Name exactly one, or set ivy_search_url to the one URL that leads to the search engine.",
-    )
+    findings += _search_servers(inventory)
     if len(inventory.of(ENGINES)) == 1:
         problem = "it has one node only, so the service stops with it"
         advice = "Add a second one, unless that is what you want."
@@ -120,6 +114,32 @@ def _has_front_end(inventory: Inventory, group: str) -> bool:
     """Whether the load balancers lead to the database server that is the primary."""
     managed = inventory.text("ivy_database_manager") == "patroni" and bool(inventory.of(ETCDS))
     return group == DATABASES and managed and bool(inventory.of(DATABASES) and inventory.text("ivy_internal_address"))
+
+
+def _search_servers(inventory: Inventory) -> list[Finding]:
+    """One server, or a cluster that can lose one of its members and still has a majority."""
+    number, where = len(inventory.of(SEARCHES)), f"group {SEARCHES}"
+    if number < 2:
+        advice = "Name one or three, or set ivy_search_url to the one URL that leads to the search engine."
+        return _servers(inventory, SEARCHES, "ivy_search_url", "search-servers", advice)
+    findings = []
+    if number % 2 == 0:
+        problem = f"it has {number} hosts, and a majority of them is not less than of {number + 1}"
+        problem = "it has 2 hosts, and neither of them is a majority without the other one" if number == 2 else problem
+        advice = f"Name {number - 1} or {number + 1}."
+        findings.append(Finding("search-servers", "Inventory", where, problem, advice))
+    if not inventory.text("ivy_search_url") and not inventory.text("ivy_internal_address"):
+        problem = "it has several hosts, and there is no one address of the load balancers, which lead to them"
+        advice = "Set ivy_virtual_address, or set ivy_search_url to your own address of the search servers."
+        findings.append(Finding("search-front-end", "Inventory", where, problem, advice))
+    both = [host.name for host in inventory.of(SEARCHES) if BALANCERS in host.groups]
+    if both and not inventory.text("ivy_search_url"):
+        problem = (
+            f"{listed(both)} is a load balancer as well, and the front end of the search servers needs the same port"
+        )
+        advice = "Use other hosts, or set ivy_search_url to your own address of the search servers."
+        findings.append(Finding("search-front-end", "Inventory", where, problem, advice))
+    return findings
 
 
 def _servers(inventory: Inventory, group: str, option: str, code: str, advice: str) -> list[Finding]:

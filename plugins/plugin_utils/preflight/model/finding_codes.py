@@ -129,6 +129,7 @@ KINDS = frozenset(
         "root-user",
         "same-machine",
         "search-address",
+        "search-front-end",
         "search-loopback",
         "search-servers",
         "search-url",

@@ -178,6 +178,9 @@ class _Planner:
                 "given": own_certificate,
             }
 
+        if self._options.get("ivy_search_front_end") is True:
+            self._port("ivy_search_port", "the search servers", "haproxy.service", peers=True)
+            self.packages += ["nftables"]
         self._virtual_address()
 
     def _virtual_address(self) -> None:
@@ -246,6 +249,9 @@ class _Planner:
     def search_servers(self) -> None:
         unit = f"{self.text('elasticsearch_service')}.service"
         self._port("ivy_search_port", "the search engine", unit, self.texts("elasticsearch_bind_addresses"), peers=True)
+        if len(self.texts("ivy_search_server_addresses")) > 1:
+            own = [self.text("ivy_address")]
+            self._port("elasticsearch_transport_port", "data between the search servers", unit, own, peers=True)
         heap = megabytes(self.text("elasticsearch_selected_heap"))
         if heap:
             self.memory.append(Need("search engine", "elasticsearch_heap", heap + _BESIDE_HEAP_MB))

@@ -15,6 +15,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import F
 HOSTS = "hosts"
 DATABASE = "database"
 SEARCH = "search"
+SEARCH_CLUSTER = "search_cluster"
 CONFIGURATION = "configuration"
 LOCAL_CHANGE = "local_change"
 DEPLOYMENT = "deployment"
@@ -30,6 +31,7 @@ TITLES: t.Final = {
     HOSTS: "Every host is reachable, every engine runs and responds",
     DATABASE: "Restriction 1: every node uses the same system database",
     SEARCH: "Restriction 2: every node uses the same search engine",
+    SEARCH_CLUSTER: "The search servers are one cluster, and each may be lost",
     CONFIGURATION: "Restriction 3: every node runs the same configuration",
     LOCAL_CHANGE: "Restriction 4: no node has local changes",
     DEPLOYMENT: "Restriction 5: nothing was deployed while the engine ran",

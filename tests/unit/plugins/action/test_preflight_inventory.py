@@ -71,6 +71,11 @@ def virtual(address: str, balancers: dict[str, str] | None = None, **changes: t.
     }
 
 
+def search_servers(number: int) -> dict[str, t.Any]:
+    hosts = {f"s{one}": {"ansible_host": f"192.0.2.4{one}"} for one in range(1, number + 1)}
+    return {"groups": {"search_servers": hosts}}
+
+
 def own_certificate(first: int = -1, last: int = 100, names: t.Sequence[str] = ("ivy.acme.ch",)) -> dict[str, t.Any]:
     certificate, key = site.certificate(first, last, names)
     return {
@@ -159,6 +164,31 @@ CASES: dict[str, tuple[dict[str, t.Any], dict[str, str]]] = {
         {"database-servers": "2 hosts"},
     ),
     "two search servers": ({"groups": {"search_servers": {"s1": {}, "s2": {}}}}, {"search-servers": "2 hosts"}),
+    "four search servers": (search_servers(4), {"search-servers": "4 hosts"}),
+    "three search servers": (search_servers(3), {}),
+    "three search servers behind two balancers without a virtual address": (
+        {"groups": {**search_servers(3)["groups"], **virtual("")["groups"]}},
+        {"search-front-end": "no one address of the load balancers"},
+    ),
+    "three search servers behind two balancers with an address": (
+        {**v(ivy_virtual_address="192.0.2.100/24"), "groups": {**search_servers(3)["groups"], **virtual("")["groups"]}},
+        {},
+    ),
+    "three search servers with an own address": (
+        {
+            **v(ivy_search_url="http://search.acme.ch:9200"),
+            "groups": {**search_servers(3)["groups"], **virtual("")["groups"]},
+        },
+        {},
+    ),
+    "search servers on one host": (
+        {"groups": {"search_servers": {f"s{one}": {"ansible_host": "192.0.2.41"} for one in (1, 2, 3)}}},
+        {"address-twice": "s1=192.0.2.41, s2=192.0.2.41, s3=192.0.2.41"},
+    ),
+    "a search server on a balancer": (
+        {"groups": {"search_servers": {**search_servers(2)["groups"]["search_servers"], "lb1": {}}}},
+        {"search-front-end": "lb1 is a load balancer as well"},
+    ),
     "one node": ({"groups": {"engine_nodes": {"engine1": {}}}}, {"single-node": "one node only"}),
     # the virtual address
     "a virtual address": (virtual("192.0.2.100/24"), {}),

@@ -127,8 +127,8 @@ def row_of(facts: Snapshot, check: str, subject: str) -> Row:
 def test_a_healthy_cluster_passes_every_check_on_every_host() -> None:
     rows = evaluate(observed())
     assert {row.status for row in rows} == {Status.PASSED}
-    # An inventory without a virtual address and without members of etcd has no row about them.
-    optional = {sut.VIRTUAL_ADDRESS, sut.ETCD, sut.REPLICATION}
+    # An inventory without a virtual address without members of etcd and with one search server has no row about them.
+    optional = {sut.VIRTUAL_ADDRESS, sut.ETCD, sut.REPLICATION, sut.SEARCH_CLUSTER}
     assert {row.check for row in rows} == set(sut.TITLES) - optional
     for check in set(sut.TITLES) - {sut.BALANCER} - optional:
         assert [row.subject for row in rows if row.check == check][:3] == list(NODES)
@@ -533,3 +533,33 @@ def test_a_part_of_the_load_balancers_says_nothing_about_the_address() -> None:
     facts = with_balancers()
     facts = dataclasses.replace(facts, hosts={name: host for name, host in facts.hosts.items() if name != "lb2"})
     assert row_of(facts, sut.VIRTUAL_ADDRESS, ADDRESS).status is Status.SKIPPED
+
+
+# --- a cluster of search servers
+
+
+def with_searches(health: dict[str, t.Any]) -> Snapshot:
+    hosts = healthy()
+    names = ["search1", "search2", "search3"]
+    for name in names:
+        hosts[name] = Host(name, "192.0.2.40", results={"search_state": {"json": health}})
+    return observed(hosts, search=Service("192.0.2.100", 9200), search_servers=names)
+
+
+def test_a_whole_search_cluster_passes_on_each_member() -> None:
+    facts = with_searches({"number_of_nodes": 3, "status": "green"})
+    rows = [row for row in evaluate(facts) if row.check == sut.SEARCH_CLUSTER]
+    assert [(row.subject, row.status) for row in rows] == [(f"search{one}", Status.PASSED) for one in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    "health", [{"number_of_nodes": 2, "status": "green"}, {"number_of_nodes": 3, "status": "yellow"}, {}]
+)
+def test_a_search_cluster_that_may_lose_no_member_fails(health: dict[str, t.Any]) -> None:
+    row = row_of(with_searches(health), sut.SEARCH_CLUSTER, "search1")
+    assert row.status is Status.FAILED
+    assert row.message.endswith("no redundancy")
+
+
+def test_one_search_server_is_no_cluster() -> None:
+    assert [row for row in evaluate(observed(search_servers=["search1"])) if row.check == sut.SEARCH_CLUSTER] == []

@@ -594,3 +594,17 @@ def test_the_holder_of_the_virtual_address_is_shown() -> None:
     assert line(text, "192.0.2.100").endswith("virtual address, lb1 holds it. NOT REDUNDANT: lb2 is not reachable")
     part = {name: host for name, host in balancers_with_address().items() if name != "lb2"}
     assert "--limit" in line(sut.from_facts(observed(part, **more)).text, "192.0.2.100")
+
+
+def test_each_member_of_a_search_cluster_is_shown() -> None:
+    one = hosts()["search1"]
+    other = {
+        "search_state": {"json": {"cluster_name": "demo", "status": "green", "number_of_nodes": 2, "active_shards": 6}}
+    }
+    given = hosts(search1={**one, "results": other}, search2={**one, "results": other})
+    servers = {"search1": "192.0.2.40", "search2": "192.0.2.41"}
+    search: dict[str, t.Any] = {"search": {"address": "192.0.2.100", "port": 9200, "servers": servers}}
+    text = sut.from_facts(observed(given, **search)).text
+    assert line(text, "search2").endswith("search cluster demo green, 2 nodes, 6 shards")
+    other["search_state"]["json"]["status"] = "yellow"
+    assert line(sut.from_facts(observed(given, **search)).text, "search1").endswith("6 shards - NOT REDUNDANT")
