@@ -130,7 +130,7 @@ def test_what_lies_outside_is_reached_from_each_engine() -> None:
 
 
 def test_a_database_server() -> None:
-    made = plan("database_servers", ivy_address="192.0.2.30")
+    made = plan("database_servers", ivy_address="192.0.2.30", ivy_database_manager="single")
     assert ports(made) == {"ivy_database_port": (5432, "postgresql@15-main.service", ("localhost", "192.0.2.30"))}
     assert "postgresql-15" in made.packages
     assert made.services == ("postgresql-15",)
