@@ -43,7 +43,7 @@ VALUES: dict[str, Any] = {
 }
 
 
-BAD = {
+BAD: dict[str, list[tuple[Any, str]]] = {
     "keepalived_router_id": [(0, "Set a number from 1 to 255"), (256, "Set a number from 1 to 255")],
     "keepalived_advertisement_interval": [(0, "from 0.1 to 40"), (41, "from 0.1 to 40")],
     "keepalived_interface": [("eth0; rm", "not the name of a network interface"), ("eth0\n", "not the name")],

@@ -113,7 +113,12 @@ def test_a_holder_asks_nobody(held: bool, asked: list[str], monkeypatch: pytest.
     found = [one for one in sut.parse(SHOWN) if held or str(one.address) != "192.0.2.100"]
     questions: list[str] = []
     monkeypatch.setattr(sut, "assigned", lambda: found)
-    monkeypatch.setattr(sut, "neighbour", lambda address, _interface: questions.append(address) or "")
+
+    def answer(address: str, _interface: str) -> str:
+        questions.append(address)
+        return ""
+
+    monkeypatch.setattr(sut, "neighbour", answer)
     state = sut.inspect("192.0.2.100", "", "192.0.2.11")
     assert (state["held"], state["interface"], state["networks"]) == (held, "ens18", ["192.0.2.0/24"])
     assert questions == asked
