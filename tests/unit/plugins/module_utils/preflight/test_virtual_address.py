@@ -114,11 +114,11 @@ def test_a_holder_asks_nobody(held: bool, asked: list[str], monkeypatch: pytest.
     questions: list[str] = []
     monkeypatch.setattr(sut, "assigned", lambda: found)
 
-    def neighbour(address: str, _interface: str) -> str:
+    def answer(address: str, _interface: str) -> str:
         questions.append(address)
         return ""
 
-    monkeypatch.setattr(sut, "neighbour", neighbour)
+    monkeypatch.setattr(sut, "neighbour", answer)
     state = sut.inspect("192.0.2.100", "", "192.0.2.11")
     assert (state["held"], state["interface"], state["networks"]) == (held, "ens18", ["192.0.2.0/24"])
     assert questions == asked
