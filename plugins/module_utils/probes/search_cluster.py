@@ -52,7 +52,7 @@ def _wait(
 
 
 def restart(ask: Ask, act: t.Callable[[], None], expected: int, seconds: float, clock: Clock) -> list[str]:
-    """Restart the member if the cluster can do without it, and wait until the cluster is whole again.
+    """Restart the member if the cluster can do without it, and wait until the cluster is complete again.
 
     A member that is alone, or in no cluster, protects nothing that others have: it may be the one whose configuration
     has to change before the others can join. Nothing but its own answer is waited for then.

@@ -90,6 +90,15 @@ EXCEPTIONS = {
         "waits until the short time is over, and nothing has to happen before"
     ),
     "tests/unit/untrusted/test_untrusted.py::fuzzed.test": "limits processor time to many times what a reader needs",
+    "tests/unit/roles/test_keepalived.py::test_a_stopped_process_does_not_pass": (
+        "waits until the short time is over, and nothing has to happen before"
+    ),
+    "tests/unit/roles/test_keepalived.py::test_a_hanging_haproxy_is_noticed_within_three_seconds": (
+        "computes with the intervals of the configuration, nothing is waited for"
+    ),
+    "molecule/default/tests/test_update_packages.py::test_8_one_run_updates_the_packages_of_all_hosts": (
+        "the moment from which the log is read"
+    ),
     (
         "tests/unit/plugins/module_utils/preflight/test_port_listener.py"
         "::test_a_silent_client_does_not_block_others_for_long"
@@ -325,7 +334,7 @@ def test_no_result_depends_on_the_speed_of_the_machine(found: list[Finding]) -> 
         for finding in found
         if finding.place not in EXCEPTIONS
     ]
-    assert problems == []
+    assert not problems, "\n".join(problems)
 
 
 def test_every_exception_is_needed(found: list[Finding]) -> None:

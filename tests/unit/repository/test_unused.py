@@ -160,8 +160,9 @@ def unused_task_files(root: Path, role: str) -> set[str]:
         for task in tasks_in(load(folder / name)):
             for include in (task.get(key) for key in INCLUDE_TASKS):
                 target = include.get("file") if isinstance(include, dict) else include
-                if target and target not in reached:
-                    waiting.add(target)
+                # A template chooses one of the files in the variables of the task.
+                named = list(strings(task.get("vars"))) if "{{" in (target or "") else [target]
+                waiting |= {name for name in named if name and name.endswith(".yml")} - reached
     return {str(path.relative_to(folder)) for path in folder.rglob("*.yml")} - reached
 
 

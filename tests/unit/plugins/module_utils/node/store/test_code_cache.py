@@ -339,7 +339,7 @@ FACTS, CONNECT = "host_state_facts", "preflight_connect"
 SUBJECTS: dict[str, t.Any] = {"subjects": {"paths": ["/etc/hostname"]}, "passwords": {"search": "canary"}}
 
 
-def test_a_host_that_is_no_node_gets_a_store_for_the_code(tmp_path: Path) -> None:
+def test_a_host_outside_the_engine_nodes_gets_a_store_for_the_code(tmp_path: Path) -> None:
     store = tmp_path / "store"
     host = Host(tmp_path)
     sent = transport.call_or_send(host, FACTS, "", SUBJECTS, {})
