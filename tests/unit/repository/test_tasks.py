@@ -157,6 +157,7 @@ _SHOWN = {
         "Install the service",
     ): "names and directories in a unit that everybody can read",
     ("config_guard/tasks/install.yml", "Install the timer"): "a calendar expression in a unit that everybody can read",
+    ("elasticsearch/tasks/bootstrap.yml", "Name the members that elect the first master"): "names of hosts",
     ("elasticsearch/tasks/configure.yml", "Write the program that records the files read at a start"): (
         "directories in a program that everybody can read"
     ),
@@ -524,4 +525,10 @@ def test_no_answer_of_a_server_is_read_without_limits(path: Path) -> None:
 
 def test_the_requests_to_search_servers_are_made_by_a_module_with_limits() -> None:
     asking = [path.name for path in FILES for task in load(path) if "ivy.cluster.search_request" in task.keys]
-    assert sorted(asking) == ["check_health.yml", "check_search.yml", "check_search_login.yml", "gather_services.yml"]
+    assert sorted(asking) == [
+        "check_health.yml",
+        "check_search.yml",
+        "check_search_login.yml",
+        "gather_clients.yml",
+        "gather_services.yml",
+    ]

@@ -39,7 +39,7 @@ def test_the_interface_that_has_an_address() -> None:
 @pytest.mark.parametrize(
     "text", ["", "no JSON", "{}", '[{"ifname": "a", "addr_info": [{"local": "x", "prefixlen": 1}]}]']
 )
-def test_an_output_of_another_form_is_no_address(text: str) -> None:
+def test_an_output_of_another_form_has_no_address(text: str) -> None:
     assert sut.parse(text) == []
 
 
@@ -90,7 +90,7 @@ def test_the_hardware_address_of_a_neighbour(entries: list[object], expected: st
     assert sut.hardware_address("") == ""
 
 
-def test_a_neighbour_is_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_neighbour_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[str, ...]] = []
 
     def output(*arguments: str) -> str:

@@ -559,5 +559,5 @@ def test_a_search_cluster_that_may_lose_no_member_fails(health: dict[str, t.Any]
     assert row.message.endswith("no redundancy")
 
 
-def test_one_search_server_is_no_cluster() -> None:
+def test_one_search_server_is_not_checked_as_a_cluster() -> None:
     assert [row for row in evaluate(observed(search_servers=["search1"])) if row.check == sut.SEARCH_CLUSTER] == []
