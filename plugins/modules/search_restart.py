@@ -11,7 +11,7 @@ short_description: Restarts one member of a search cluster while the others serv
 version_added: 0.1.0
 description:
   - Waits until all members are in the cluster and its status is green, restarts the unit of this host, and waits for
-    the same again. If the cluster is not whole, nothing is restarted.
+    the same again. If the cluster is not complete, nothing is restarted.
   - A member that is alone or in no cluster is restarted at once.
   - Use it with C(throttle=1), so that no two members restart at the same time.
 options:

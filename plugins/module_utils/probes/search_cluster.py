@@ -31,7 +31,7 @@ def members(health: t.Mapping[str, t.Any]) -> int:
     return number if isinstance(number, int) and health.get("status") in ("green", "yellow", "red") else 0
 
 
-def is_whole(health: t.Mapping[str, t.Any], expected: int) -> bool:
+def is_complete(health: t.Mapping[str, t.Any], expected: int) -> bool:
     return members(health) >= expected and health.get("status") == "green"
 
 
@@ -60,14 +60,14 @@ def restart(ask: Ask, act: t.Callable[[], None], expected: int, seconds: float, 
     before = ask()
     alone = members(before) <= 1
     if not alone:
-        before = _wait(ask, lambda health: is_whole(health, expected), seconds, clock)
-        if not is_whole(before, expected):
+        before = _wait(ask, lambda health: is_complete(health, expected), seconds, clock)
+        if not is_complete(before, expected):
             raise RestartError(
-                f"it was not restarted, because the cluster is not whole ({described(before)}, {expected} expected) "
+                f"it was not restarted, because the cluster is not complete ({described(before)}, {expected} expected) "
                 "and would lose another member"
             )
     act()
-    after = _wait(ask, lambda health: bool(members(health)) if alone else is_whole(health, expected), seconds, clock)
-    if not (members(after) if alone else is_whole(after, expected)):
-        raise RestartError(f"it was restarted, and the cluster is not whole since then ({described(after)})")
+    after = _wait(ask, lambda health: bool(members(health)) if alone else is_complete(health, expected), seconds, clock)
+    if not (members(after) if alone else is_complete(after, expected)):
+        raise RestartError(f"it was restarted, and the cluster is not complete since then ({described(after)})")
     return [described(before), described(after)]

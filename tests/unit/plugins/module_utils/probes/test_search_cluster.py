@@ -50,7 +50,7 @@ def test_a_whole_cluster_is_waited_for_before_and_after() -> None:
 @pytest.mark.parametrize("health", [TWO, RECOVERING, {"number_of_nodes": 3, "status": "red"}])
 def test_a_cluster_that_lacks_something_loses_no_other_member(health: dict[str, Any]) -> None:
     done: list[str] = []
-    with pytest.raises(sut.RestartError, match="it was not restarted, because the cluster is not whole"):
+    with pytest.raises(sut.RestartError, match="it was not restarted, because the cluster is not complete"):
         sut.restart(answers(health), lambda: done.append("restart"), 3, 60, Clock())
     assert done == []
 
@@ -64,7 +64,7 @@ def test_a_member_without_others_restarts_at_once(before: dict[str, Any]) -> Non
 
 def test_a_cluster_that_does_not_recover_ends_the_run() -> None:
     clock = Clock()
-    with pytest.raises(sut.RestartError, match=r"is not whole since then \(2 members, status yellow\)"):
+    with pytest.raises(sut.RestartError, match=r"is not complete since then \(2 members, status yellow\)"):
         sut.restart(answers(WHOLE, WHOLE, TWO), lambda: None, 3, 60, clock)
     assert clock.now >= 60
 
