@@ -27,6 +27,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.role_o
 
 # Longer than the other hosts need to test the ports and the file, also in a large cluster.
 _LISTENER_SECONDS = 60
+# Keys of a failed module's result with the reason.
+_TEXTS = ("module_stdout", "msg", "module_stderr")
 # Keys that Ansible adds to the result of every module.
 _ANSIBLE_KEYS = ("_ansible_parsed", "ansible_facts", "changed", "invocation")
 
@@ -71,11 +73,8 @@ class ActionModule(ActionBase):
         return result
 
     def _gather_facts(self, variables: Variables, subset: list[str]) -> dict[str, t.Any]:
-        answer = self._answer(
-            lambda: self._execute_module(
-                module_name="ansible.legacy.setup", module_args={"gather_subset": subset}, task_vars=variables
-            )
-        )
+        setup = {"module_args": {"gather_subset": subset}, "task_vars": variables}
+        answer = self._answer(lambda: self._execute_module(module_name="ansible.legacy.setup", **setup))
         facts: dict[str, t.Any] = answer["ansible_facts"]
         version = facts.get("ansible_python", {}).get("version", {})
         if (version.get("major", 0), version.get("minor", 0)) < PYTHON:
@@ -104,6 +103,5 @@ class ActionModule(ActionBase):
         if answer.get("unreachable"):
             raise _ProbeError.diagnosed(str(answer.get("msg", "")), connecting=True)
         if answer.get("failed"):
-            texts = (str(answer.get(key, "")) for key in ("module_stdout", "msg", "module_stderr"))
-            raise _ProbeError.diagnosed("\n".join(texts))
+            raise _ProbeError.diagnosed("\n".join(str(answer.get(key, "")) for key in _TEXTS))
         return answer

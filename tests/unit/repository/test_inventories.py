@@ -41,6 +41,8 @@ SECRETS = {
     "cluster_key": "0123456789abcdef" * 4,
     "database_password": f"{SPECIAL} database",
     "search_password": f"{SPECIAL} search",
+    "replication_password": f"{SPECIAL} replication",
+    "rewind_password": f"{SPECIAL} rewind",
     "mail_password": f"{SPECIAL} mail",
     "admin_password": f"{SPECIAL} admin",
 }

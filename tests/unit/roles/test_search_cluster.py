@@ -64,9 +64,9 @@ def test_the_first_masters_are_an_argument_and_no_setting(product: str, setting:
     ("servers", "more", "url"),
     [
         (ONE, {}, "http://192.0.2.41:9200"),
-        (ONE, {"ivy_internal_address": "192.0.2.100"}, "http://192.0.2.41:9200"),
-        (THREE, {"ivy_internal_address": "192.0.2.100"}, "http://192.0.2.100:9200"),
-        (THREE, {"ivy_internal_address": "2001:db8::100"}, "http://[2001:db8::100]:9200"),
+        (ONE, {"ivy_front_end_address": "192.0.2.100"}, "http://192.0.2.41:9200"),
+        (THREE, {"ivy_front_end_address": "192.0.2.100"}, "http://192.0.2.100:9200"),
+        (THREE, {"ivy_front_end_address": "2001:db8::100"}, "http://[2001:db8::100]:9200"),
         (THREE, {"ivy_search_url": "https://search.example.com"}, "https://search.example.com"),
     ],
 )

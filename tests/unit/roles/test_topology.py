@@ -87,14 +87,15 @@ def test_applications_stay_unshared_if_that_is_wanted(tmp_path: Path) -> None:
         ("2001:db8::100/64", {"lb1": "2001:db8::10"}, "2001:db8::100"),
     ],
 )
-def test_the_internal_address_is_the_virtual_one_or_that_of_the_only_balancer(
+def test_the_address_of_the_front_ends_is_the_virtual_one_or_that_of_the_only_balancer(
     virtual_address: str, balancers: dict[str, str], expected: str
 ) -> None:
     loader = DataLoader()
-    defaults = loader.load_from_file(str(TOPOLOGY / "defaults/main.yml"), trusted_as_template=True)
+    derived = loader.load_from_file(str(DERIVED), trusted_as_template=True)
     variables = {
+        "ivy_internal_address": "",
         "ivy_virtual_address": virtual_address,
         "ivy_load_balancer_addresses": balancers,
-        "value": defaults["ivy_internal_address"],
+        "value": derived["ivy_front_end_address"],
     }
     assert Templar(loader=loader, variables=variables).resolve_variable_expression("value") == expected

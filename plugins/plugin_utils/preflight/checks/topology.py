@@ -110,10 +110,16 @@ def check_groups(inventory: Inventory) -> list[Finding]:
     return findings
 
 
+def _has_front_end_address(inventory: Inventory) -> bool:
+    """Whether one address leads to the load balancers, as the role topology derives it."""
+    named = inventory.text("ivy_internal_address") or inventory.text("ivy_virtual_address")
+    return bool(named) or len(inventory.of(BALANCERS)) == 1
+
+
 def _has_front_end(inventory: Inventory, group: str) -> bool:
     """Whether the load balancers lead to the database server that is the primary."""
     managed = inventory.text("ivy_database_manager") == "patroni" and bool(inventory.of(ETCDS))
-    return group == DATABASES and managed and bool(inventory.of(DATABASES) and inventory.text("ivy_internal_address"))
+    return group == DATABASES and managed and bool(inventory.of(DATABASES)) and _has_front_end_address(inventory)
 
 
 def _search_servers(inventory: Inventory) -> list[Finding]:
@@ -128,7 +134,7 @@ def _search_servers(inventory: Inventory) -> list[Finding]:
         problem = "it has 2 hosts, and neither of them is a majority without the other one" if number == 2 else problem
         advice = f"Name {number - 1} or {number + 1}."
         findings.append(Finding("search-servers", "Inventory", where, problem, advice))
-    if not inventory.text("ivy_search_url") and not inventory.text("ivy_internal_address"):
+    if not inventory.text("ivy_search_url") and not _has_front_end_address(inventory):
         problem = "it has several hosts, and there is no one address of the load balancers, which lead to them"
         advice = "Set ivy_virtual_address, or set ivy_search_url to your own address of the search servers."
         findings.append(Finding("search-front-end", "Inventory", where, problem, advice))

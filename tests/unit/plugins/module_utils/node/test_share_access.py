@@ -264,10 +264,12 @@ OTHERS = {
     "connections_info",
     "database_logins",
     "deployments_info",
+    "etcd_member",
     "host_state",
     "http_probe",
     "node_probes",
     "node_releases",
+    "patroni",
     "preflight_cleanup",
     "preflight_connect",
     "preflight_evaluate",
@@ -276,7 +278,9 @@ OTHERS = {
     "report",
     "restored_database",
     "search_request",
+    "search_restart",
     "shared_config_call",
+    "virtual_address_info",
     # It reads files by patterns, each in a call with a time limit.
     "support_facts",
     # These run on the controller.

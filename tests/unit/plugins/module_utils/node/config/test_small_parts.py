@@ -124,6 +124,7 @@ def test_a_licence() -> None:
     assert licence.describe(LICENCE, datetime.date(2027, 10, 3)) == {
         "type": "Enterprise Edition",
         "nodes": 5,
+        "sessions": None,
         "valid_from": None,
         "valid_in_days": 0,
         "valid_until": "2027-11-03",
@@ -138,6 +139,7 @@ def test_a_licence_that_says_little() -> None:
     assert licence.describe("", datetime.date(2027, 10, 3)) == {
         "type": None,
         "nodes": None,
+        "sessions": None,
         "valid_from": None,
         "valid_in_days": 0,
         "valid_until": None,
