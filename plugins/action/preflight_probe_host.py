@@ -61,8 +61,7 @@ class ActionModule(ActionBase):
         params = t.cast("dict[str, t.Any]", native.plain(checked))
         result.update(changed=False, plan=Plan((), "").to_dict(), reason="", detail="")
         try:
-            facts = self._gather_facts(variables, params["gather_subset"])
-            result["ansible_facts"] = facts
+            facts = result["ansible_facts"] = self._gather_facts(variables, params["gather_subset"])
             known = {**variables.get("ansible_facts", {}), **namespace_facts(facts)["ansible_facts"]}
             groups = params["groups"]
             plan = plan_for(groups, RoleOptions(self._loader, {**variables, "ansible_facts": known}, roles_of(groups)))
