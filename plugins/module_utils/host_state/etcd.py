@@ -8,8 +8,7 @@ import os
 import typing as t
 
 from ..probes.etcd import Client, EtcdError, peer_urls
-from . import files
-from .commands import output
+from .start_record import is_current
 
 
 def client(params: t.Mapping[str, t.Any]) -> Client:
@@ -40,11 +39,10 @@ def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         found["status"] = _status(asking.status(url))
     except EtcdError:
         pass
-    described = output(str(params["describe"]))
     return {
         **found,
         "has_data": os.path.isdir(os.path.join(str(params["data_directory"]), "member")),
-        "current": described is not None and described == files.text(str(params["started"])),
+        "current": is_current(str(params["started"]), str(params["describe"])),
     }
 
 

@@ -12,17 +12,11 @@ from ..probes.patroni import (
     differences,
     problem,
 )
-from . import files
-from .commands import output
+from .start_record import is_current
 
 
 def client(params: t.Mapping[str, t.Any]) -> Client:
     return Client(str(params["certificate"]), str(params["key"]), str(params["authority"]))
-
-
-def _current(program: str, recorded: str) -> bool:
-    described = output(*program.split())
-    return described is not None and described == files.text(recorded)
 
 
 def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -41,8 +35,9 @@ def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         found["changes"] = differences(params["configuration"], asking.configuration(url))
     except PatroniError as exc:
         found["problem"] = str(exc)
+    describe = str(params["describe"]).split()
     return {
         **found,
-        "loaded": _current(f"{params['describe']} loaded", str(params["loaded"])),
-        "current": _current(f"{params['describe']} started", str(params["started"])),
+        "loaded": is_current(str(params["loaded"]), *describe, "loaded"),
+        "current": is_current(str(params["started"]), *describe, "started"),
     }

@@ -7,8 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..probes import search
-from . import files
-from .commands import output
+from .start_record import is_current
 
 _SECONDS = 10.0
 
@@ -19,8 +18,7 @@ def _health(url: str, user: str, password: str) -> str:
 
 
 def gather(params: t.Mapping[str, t.Any], password: str) -> dict[str, t.Any]:
-    described = output(str(params["describe"]))
     return {
         "health": _health(str(params["url"]), str(params["user"]), password),
-        "current": described is not None and described == files.text(str(params["started"])),
+        "current": is_current(str(params["started"]), str(params["describe"])),
     }

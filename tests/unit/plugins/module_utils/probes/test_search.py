@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state import search as host_state
+from ansible_collections.ivy.cluster.plugins.module_utils.host_state import start_record
 from ansible_collections.ivy.cluster.plugins.module_utils.probes import search as sut
 
 
@@ -120,6 +121,6 @@ def test_the_health_in_the_state_of_a_host(
     monkeypatch: pytest.MonkeyPatch, answer: Callable[..., sut.Answer], health: str
 ) -> None:
     monkeypatch.setattr(sut, "get", answer)
-    monkeypatch.setattr(host_state, "output", lambda _command: None)
+    monkeypatch.setattr(start_record, "output", lambda *_command: None)
     found = host_state.gather({"describe": "", "started": "", "url": "http://search", "user": ""}, "")
     assert found == {"health": health, "current": False}
