@@ -7,9 +7,7 @@ from __future__ import annotations
 import typing as t
 
 Member = t.Mapping[str, t.Any]
-NO_ANSWER = (
-    "No member of the database answers, so nothing is known about it. On the database servers: systemctl status patroni."
-)
+NO_ANSWER = "No member of the database answers, so nothing is known about it. On the database servers: systemctl status patroni."
 NO_PRIMARY = "The database has no primary now. Wait until status reports one, or follow the journal of Patroni."
 
 
@@ -19,7 +17,11 @@ def _primary(members: t.Iterable[Member]) -> str:
 
 def _described(member: Member) -> str:
     kind = "primary" if member["leads"] else "synchronous standby" if member["synchronous"] else "replica"
-    return f"{member['name']} is a {kind}, {member['state']}" if not member["leads"] else f"{member['name']} is the primary"
+    return (
+        f"{member['name']} is a {kind}, {member['state']}"
+        if not member["leads"]
+        else f"{member['name']} is the primary"
+    )
 
 
 def _standbys(members: t.Iterable[Member], synchronous: int) -> list[Member]:
@@ -62,9 +64,7 @@ def switchover(
     return {"primary": primary, "candidate": candidate or (usable[0] if usable else ""), "problems": problems}
 
 
-def reinitialization(
-    members: t.Sequence[Member], name: str, answers: bool, strict: bool
-) -> dict[str, t.Any]:
+def reinitialization(members: t.Sequence[Member], name: str, answers: bool, strict: bool) -> dict[str, t.Any]:
     """The primary, the problems, and what there is to know before the files of the member are removed."""
     primary = _primary(members)
     if not members:
@@ -73,11 +73,15 @@ def reinitialization(
     own = [member for member in members if member["name"] == name]
     others = [member for member in members if member["name"] != name and member["synchronous"] and member["runs"]]
     if primary == name:
-        problems.append(f"{name} is the primary. Its files are never removed; let another member become the primary first.")
+        problems.append(
+            f"{name} is the primary. Its files are never removed; let another member become the primary first."
+        )
     elif not primary:
         problems.append(f"{NO_PRIMARY} There is nothing to copy from.")
     if not answers:
-        problems.append(f"Patroni on {name} does not answer, and it has to copy the files. On {name}: systemctl start patroni.")
+        problems.append(
+            f"Patroni on {name} does not answer, and it has to copy the files. On {name}: systemctl start patroni."
+        )
     if own and own[0]["synchronous"] and not others:
         text = f"{name} is the only synchronous standby"
         if strict:
