@@ -9,7 +9,8 @@ version_added: 0.1.0
 author:
   - The ivy.cluster contributors (@ivy-cluster)
 description:
-  - Chooses a synchronous standby that runs, the one that is least behind. The cluster needs no synchronous standby if none is configured.
+  - Chooses a synchronous standby that runs, the one that is least behind. Any replica may be chosen if no synchronous
+    one is configured.
 positional: _input
 options:
   _input:
@@ -41,7 +42,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(primary) is the member that leads now, C(candidate) the one that becomes the primary, and C(problems) are the reasons why none can.
+    - C(primary) is the member that leads now, C(candidate) the one that becomes the primary, and C(problems) are the
+      reasons why none can.
     - C(candidate) is C(primary) if there is nothing to do.
   type: dict
   sample: {primary: db1, candidate: db2, problems: []}

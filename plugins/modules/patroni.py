@@ -43,7 +43,8 @@ options:
     type: str
     default: ""
   urls:
-    description: URLs of all members by name. With O(state=switched) they are asked who is the primary, to measure the gap.
+    description:
+      - URLs of all members by name. With O(state=switched) they are asked who is the primary, to measure the gap.
     type: dict
     default: {}
   describe:

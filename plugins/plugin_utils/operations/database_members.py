@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 Member = t.Mapping[str, t.Any]
-NO_ANSWER = "No member of the database answers, so nothing is known about it. On the database servers: systemctl status patroni."
+NO_ANSWER = "No member of the database answers. On the database servers: systemctl status patroni."
 NO_PRIMARY = "The database has no primary now. Wait until status reports one, or follow the journal of Patroni."
 
 
@@ -16,12 +16,9 @@ def _primary(members: t.Iterable[Member]) -> str:
 
 
 def _described(member: Member) -> str:
-    kind = "primary" if member["leads"] else "synchronous standby" if member["synchronous"] else "replica"
-    return (
-        f"{member['name']} is a {kind}, {member['state']}"
-        if not member["leads"]
-        else f"{member['name']} is the primary"
-    )
+    if member["leads"]:
+        return f"{member['name']} is the primary"
+    return f"{member['name']} is a {'synchronous standby' if member['synchronous'] else 'replica'}, {member['state']}"
 
 
 def _standbys(members: t.Iterable[Member], synchronous: int) -> list[Member]:
@@ -46,7 +43,8 @@ def switchover(
     problems = []
     if primary not in reached:
         problems.append(
-            f"{primary} is the primary, and this run does not reach its host. Bring SSH to it back, or name it in --limit."
+            f"{primary} is the primary, and this run does not reach its host. Bring SSH to it back, or name it in "
+            "--limit."
         )
     usable = [str(member["name"]) for member in _standbys(members, synchronous)]
     wanted = "synchronous standby" if synchronous > 0 else "replica"
