@@ -69,7 +69,8 @@ def reinitialization(members: t.Sequence[Member], name: str, answers: bool, stri
         return {"primary": "", "problems": [NO_ANSWER], "warnings": []}
     problems, warnings = [], []
     own = [member for member in members if member["name"] == name]
-    others = [member for member in members if member["name"] != name and member["synchronous"] and member["runs"]]
+    # Patroni makes another one synchronous.
+    others = [member for member in members if member["name"] != name and not member["leads"] and member["runs"]]
     if primary == name:
         problems.append(
             f"{name} is the primary. Its files are never removed; let another member become the primary first."
@@ -81,11 +82,11 @@ def reinitialization(members: t.Sequence[Member], name: str, answers: bool, stri
             f"Patroni on {name} does not answer, and it has to copy the files. On {name}: systemctl start patroni."
         )
     if own and own[0]["synchronous"] and not others:
-        text = f"{name} is the only synchronous standby"
+        text = f"{name} is the only standby that runs"
         if strict:
             problems.append(f"{text}, so the database would accept no changes meanwhile (postgres_synchronous_strict).")
         else:
             warnings.append(f"{text}. While it copies, a change is only on the primary.")
     elif own and own[0]["runs"]:
         warnings.append(f"{name} runs as it should. Its files are removed all the same.")
-    return {"primary": primary, "problems": problems, "warnings": warnings}
+    return {"primary": primary, "problems": problems, "warnings": [] if problems else warnings}
