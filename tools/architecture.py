@@ -35,6 +35,7 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
         "back up": ("backup", "restore", "restore_database", "go_live"),
         "verify": ("verify", "status", "history", "support_bundle"),
         "service": ("maintenance",),
+        "database": ("switchover_database", "reinitialize_database", "replace_etcd_member"),
         "drift": ("drift", "adopt"),
     },
     {
@@ -83,6 +84,8 @@ GROUPS: tuple[dict[str, tuple[str, ...]], ...] = (
             "balancer_*",
             "virtual_address_info",
             "database_login*",
+            "database_switchover",
+            "database_reinitialization",
             "etcd_member",
             "patroni",
             "rollback_choice",

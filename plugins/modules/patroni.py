@@ -14,7 +14,8 @@ description:
   - With O(state=configured) it changes the configuration that all members share.
   - With O(state=restarted) Patroni restarts PostgreSQL of this member.
   - With O(state=switched) another member becomes the primary, if this one is.
-  - With O(state=reinitialized) the files of this member are removed and copied from the primary again.
+  - With O(state=reinitialized) the files of this member are removed and copied from the primary again. It is refused
+    for the primary, and Patroni goes on with it after the module has ended.
 options:
   name:
     description: Name of the member.
@@ -41,6 +42,11 @@ options:
     description: Name of the member that becomes the primary. Patroni chooses one if it is empty.
     type: str
     default: ""
+  urls:
+    description:
+      - URLs of all members by name. With O(state=switched) they are asked who is the primary, to measure the gap.
+    type: dict
+    default: {}
   describe:
     description: Program that prints the digests of files.
     type: path
@@ -91,8 +97,8 @@ RETURN = r"""
 member:
   description:
     - The state of the member before a change.
-    - C(leads) and C(runs) are about this member, C(members) are all, C(problem) is why none may be stopped now, and
-      C(changes) is what the shared configuration lacks.
+    - C(leads), C(runs) and C(started_at) are about this member, C(members) are all, C(problem) is why none may be
+      stopped now, and C(changes) is what the shared configuration lacks.
   returned: always
   type: dict
   sample: {leads: true, runs: true, problem: ""}
@@ -101,6 +107,16 @@ answer:
   returned: O(state=restarted), O(state=switched) or O(state=reinitialized)
   type: str
   sample: Successfully switched over to "db2"
+primary:
+  description: Name of the new primary; empty if it is not known.
+  returned: O(state=switched)
+  type: str
+  sample: db2
+gap:
+  description: Seconds without a primary; null if they were not measured.
+  returned: O(state=switched)
+  type: float
+  sample: 1.4
 """
 
 import typing as t
@@ -108,7 +124,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ivy.cluster.plugins.module_utils.host_state import patroni
-from ansible_collections.ivy.cluster.plugins.module_utils.probes.patroni import PatroniError
+from ansible_collections.ivy.cluster.plugins.module_utils.probes.patroni import Client, PatroniError
+from ansible_collections.ivy.cluster.plugins.module_utils.probes.primary_watch import Watch
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -117,6 +134,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "synchronous": {"type": "int", "default": 0},
     "configuration": {"type": "dict", "default": {}},
     "candidate": {"type": "str", "default": ""},
+    "urls": {"type": "dict", "default": {}},
     "describe": {"type": "path", "default": ""},
     "loaded": {"type": "path", "default": ""},
     "started": {"type": "path", "default": ""},
@@ -131,6 +149,20 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
+# After Patroni has reported the switchover, the new primary accepts changes within moments.
+_LONGEST_WAIT = 30
+
+
+def switch(params: t.Mapping[str, t.Any], client: Client) -> dict[str, t.Any]:
+    """Let another member become the primary, and measure how long there was none. Raises PatroniError."""
+    name = str(params["name"])
+    urls = {str(other): str(url) for other, url in params["urls"].items()}
+    with Watch(client.leads, urls, name) as watch:
+        answer = client.switch_over(str(params["url"]), name, str(params["candidate"]))
+        primary = watch.wait(_LONGEST_WAIT) if urls else ""
+    return {"answer": answer, "primary": primary, "gap": watch.gap()}
+
+
 def change(params: t.Mapping[str, t.Any], member: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Do what the state says. Raises PatroniError."""
     client, url = patroni.client(params), str(params["url"])
@@ -138,7 +170,9 @@ def change(params: t.Mapping[str, t.Any], member: t.Mapping[str, t.Any], check_m
     if wanted == "inspected" or (wanted == "configured" and not member["changes"]):
         return {"changed": False}
     if wanted == "switched" and not member["leads"]:
-        return {"changed": False, "answer": "It is not the primary."}
+        return {"changed": False, "answer": "It is not the primary.", "primary": "", "gap": None}
+    if wanted == "reinitialized" and member["leads"]:
+        raise PatroniError(f"{params['name']} is the primary, so its files were not removed.")
     if check_mode:
         return {"changed": True, "answer": ""}
     if wanted == "configured":
@@ -147,7 +181,7 @@ def change(params: t.Mapping[str, t.Any], member: t.Mapping[str, t.Any], check_m
     if wanted == "restarted":
         return {"changed": True, "answer": client.restart(url)}
     if wanted == "switched":
-        return {"changed": True, "answer": client.switch_over(url, str(params["name"]), str(params["candidate"]))}
+        return {"changed": True, **switch(params, client)}
     return {"changed": True, "answer": client.reinitialize(url)}
 
 

@@ -23,10 +23,11 @@ def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The state of the member. ``changes`` is what the shared configuration lacks."""
     asking, url, name = client(params), str(params["url"]), str(params["name"])
     found: dict[str, t.Any] = {"members": [], "answers": False, "changes": {}, "problem": "", "leads": False}
-    found.update(runs=False, role="", pending_restart=False)
+    found.update(runs=False, role="", pending_restart=False, started_at="")
     try:
         own = asking.own(url)
         found.update(answers=True, role=str(own.get("role", "")), pending_restart=bool(own.get("pending_restart")))
+        found["started_at"] = str(own.get("postmaster_start_time") or "")[:40]
         members = asking.members(url)
         found["members"] = [member.to_dict() for member in members]
         found["problem"] = problem(members, [str(one) for one in params["names"]], int(params["synchronous"]))

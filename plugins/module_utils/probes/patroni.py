@@ -59,6 +59,13 @@ class Client:
         """The state of the member itself. It answers with 503 while PostgreSQL does not run."""
         return self._call(url, "GET", "/patroni", None, (http.client.OK, http.client.SERVICE_UNAVAILABLE))[0]
 
+    def leads(self, url: str) -> bool:
+        """Whether the member is the primary and accepts changes. A member that does not answer is not."""
+        try:
+            return self._client.request(url, "GET", "/primary", None, 2)[0] == http.client.OK
+        except NoAnswerError:
+            return False
+
     def configure(self, url: str, changes: t.Mapping[str, t.Any]) -> None:
         self._call(url, "PATCH", "/config", changes)
 

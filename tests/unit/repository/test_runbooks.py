@@ -30,8 +30,8 @@ OTHERS = {
     *PUBLISHED,
     *(path.stem for path in (ROOT / "playbooks").glob("*.yml")),
     *(path.stem for path in (ROOT / "plugins").glob("*/*.py")),
-    # A group, a part of an option, and a role of the database in an example.
-    *("engine_nodes", "engine_keys", "ivy_2027"),
+    # Two groups, a part of an option, and a role of the database in an example.
+    *("engine_nodes", "etcd_members", "engine_keys", "ivy_2027"),
 }
 
 

@@ -226,7 +226,7 @@ def test_only_a_database_of_several_servers_has_a_front_end(rendered: Path) -> N
     (check,) = [line for line in section if line.startswith("default-server")]
     assert check == (
         "default-server check port 8008 check-ssl verify required ca-file /etc/ivy-cluster-pki/cluster-ca.pem "
-        "inter 1s fall 2 rise 1 on-marked-down shutdown-sessions"
+        "inter 1s fastinter 300ms downinter 500ms fall 2 rise 1 on-marked-down shutdown-sessions"
     )
     loaded = json.loads((rendered / "members.loaded").read_text(encoding="utf-8"))
     assert "/etc/ivy-cluster-pki/cluster-ca.pem" in loaded

@@ -54,6 +54,7 @@ LISTS: t.Mapping[str, t.Mapping[str, bool]] = {
     ENGINES: {"engine_allowed_extra": True},
     SEARCHES: {"elasticsearch_allowed_extra": True},
     ETCDS: {"etcd_allowed_extra": True},
+    DATABASES: {"postgres_allowed_extra": True},
 }
 # Options with addresses to listen on, as a list or as one text. Special words of a service are not judged.
 LISTENING: t.Mapping[str, t.Sequence[str]] = {
