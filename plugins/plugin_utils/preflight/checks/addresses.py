@@ -32,6 +32,7 @@ PORTS: t.Mapping[str, t.Mapping[str, str]] = {
     },
     ENGINES: {
         "ivy_http_port": "HTTP of the engine",
+        "ivy_https_port": "HTTPS of the engine",
         "ivy_jgroups_port": "messages between the nodes",
         "ivy_jgroups_fd_port": "failure detection between the nodes",
     },
