@@ -356,6 +356,7 @@ def plan_for(groups: t.Iterable[str], options: Options) -> Plan:
         trust_file=planner.trust_file,
         authority=planner.authority,
         virtual_address=planner.virtual_address,
+        node_protocol=planner.node_protocol,
         problems=tuple(problems),
     )
 
