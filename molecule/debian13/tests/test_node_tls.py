@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import base64
+import csv
 import http.client
-import json
 import socket
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from user_load import Load
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 AUTHORITY = "/etc/ivy-cluster-pki/cluster-ca.pem"
 KEYSTORE = "/etc/ivy-cluster-pki/engine.p12"
 CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 10); print('connected')"
+
+STATISTICS = (
+    "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); s.sendall(b'show stat\\n'); "
+    "print(b''.join(iter(lambda: s.recv(65536), b'')).decode())"
+)
 
 
 @pytest.fixture
@@ -55,14 +60,15 @@ def ssl_socket(lab: Lab, node: str, tls: ssl.SSLContext, name: str) -> ssl.SSLSo
     return tls.wrap_socket(plain, server_hostname=name)
 
 
-def servers(lab: Lab) -> dict[str, dict[str, Any]]:
-    """The nodes as each load balancer has them, by balancer and node."""
-    found = {}
-    for name in lab.groups["load_balancers"]:
-        run = lab.module(name, "ivy.cluster.balancer_info", "").succeeded()
-        answer = json.loads(run.output.partition("=>")[2])
-        found.update({f"{name} {one['name']}": one for one in answer["servers"] if one["backend"] == "engine_nodes"})
-    return found
+def servers(lab: Lab, balancer: str) -> dict[str, dict[str, str]]:
+    """The nodes as a load balancer has them."""
+    text = lab.host(balancer).check_output(f'python3 -c "{STATISTICS}"').lstrip("# ")
+    rows = csv.DictReader(text.splitlines())
+    return {row["svname"]: row for row in rows if row["pxname"] == "engine_nodes" and row["svname"] in lab.nodes}
+
+
+def all_up(lab: Lab, balancer: str) -> bool:
+    return {one["status"] for one in servers(lab, balancer).values()} == {"UP"}
 
 
 def test_1_plain_http_is_refused(lab: Lab, balancer: str) -> None:
@@ -97,12 +103,13 @@ def test_4_with_another_authority_no_balancer_uses_a_node(lab: Lab, balancer: st
     host.check_output(f"cp -p {AUTHORITY} {AUTHORITY}.kept")
     try:
         host.check_output(f"echo {wrong} | base64 -d > {AUTHORITY} && systemctl reload haproxy")
-        ours = [name for name in servers(lab) if name.startswith(f"{balancer} ")]
-        lab.until(lambda: not any(servers(lab)[name]["up"] for name in ours), 60, "the nodes are down")
-        assert {servers(lab)[name]["check"]["status"] for name in ours} == {"L6RSP"}
+        lab.until(
+            lambda: {one["status"] for one in servers(lab, balancer).values()} == {"DOWN"}, 60, "the nodes are down"
+        )
+        assert {one["check_status"] for one in servers(lab, balancer).values()} == {"L6RSP"}
     finally:
         host.check_output(f"mv {AUTHORITY}.kept {AUTHORITY} && systemctl reload haproxy")
-    lab.until(lambda: all(one["up"] for one in servers(lab).values()), 60, "the nodes are up")
+    lab.until(lambda: all_up(lab, balancer), 60, "the nodes are up")
 
 
 def test_5_certificates_are_renewed_without_a_failed_request(lab: Lab, browser: Browser, authority: Path) -> None:
