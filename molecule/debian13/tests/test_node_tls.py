@@ -25,8 +25,8 @@ KEYSTORE = "/etc/ivy-cluster-pki/engine.p12"
 CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 10); print('connected')"
 
 STATISTICS = (
-    "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); s.sendall(b'show stat\\n'); "
-    "print(b''.join(iter(lambda: s.recv(65536), b'')).decode())"
+    "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
+    "s.sendall(b'show stat\\n'); print(b''.join(iter(lambda: s.recv(65536), b'')).decode())"
 )
 
 
@@ -43,7 +43,7 @@ def authority(lab: Lab, balancer: str, tmp_path: Path) -> Path:
 
 
 def certificate(lab: Lab, node: str, authority: Path, name: str) -> bytes:
-    """The certificate with which the engine of a node proves a name. Sends a request, so that the engine answers, too."""
+    """The certificate with which the engine of a node proves a name. The engine has to answer a request, too."""
     tls = ssl.create_default_context(cafile=str(authority))
     connection = http.client.HTTPSConnection(name, 8443, timeout=60, context=tls)
     with ssl_socket(lab, node, tls, name) as made:

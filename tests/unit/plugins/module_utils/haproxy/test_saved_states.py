@@ -68,7 +68,9 @@ def test_saved_states_get_the_encryption_of_the_configuration() -> None:
     def encrypted(states: str, configuration: str) -> dict[str, str]:
         names = HEADER.lstrip("# ").split()
         lines = sut.reconcile_server_states(states, configuration).splitlines()[2:]
-        return {row["srv_name"]: row["srv_use_ssl"] for row in (dict(zip(names, line.split())) for line in lines if line)}
+        return {
+            row["srv_name"]: row["srv_use_ssl"] for row in (dict(zip(names, line.split())) for line in lines if line)
+        }
 
     one = CONFIGURATION.replace("cookie engine1", "cookie engine1 ssl verify required")
     assert encrypted(STATES, one) == {"engine1": "1", "engine2": "0"}
