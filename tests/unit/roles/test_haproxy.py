@@ -80,7 +80,7 @@ CASES: dict[str, dict[str, Any]] = {
     "node_tls": {"ivy_node_tls": "require"},
     "node_tls_not_used_yet": {"ivy_node_tls": "allow"},
     "node_tls_not_reused": {"ivy_node_tls": "prefer", "haproxy_engine_keep_alive": 0},
-    "node_tls_own_lines": {
+    "bad_node_tls": {
         "ivy_node_tls": "require",
         "ivy_node_tls_ca_file": "/nowhere.pem",
         "haproxy_backend_lines": ["default-server check-ssl"],
@@ -528,8 +528,9 @@ def test_balancers_use_http_until_every_node_serves_https(rendered: Path) -> Non
 
 
 def test_two_places_cannot_configure_tls_to_the_nodes(rendered: Path) -> None:
-    assert problems(rendered, "node_tls_own_lines") == [
-        "haproxy_backend_lines configures TLS, and so does ivy_node_tls. Remove the line, or set ivy_node_tls: disable.",
+    assert problems(rendered, "bad_node_tls") == [
+        "haproxy_backend_lines configures TLS, and so does ivy_node_tls. Remove the line, "
+        "or set ivy_node_tls: disable.",
         "/nowhere.pem (ivy_node_tls_ca_file) is not a file on the controller.",
     ]
 

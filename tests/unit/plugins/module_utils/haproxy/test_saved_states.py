@@ -80,7 +80,7 @@ def test_saved_states_get_the_encryption_of_the_configuration() -> None:
 
 
 def test_an_ipv6_address_is_returned_without_brackets() -> None:
-    assert sut.parse_configured_servers(CONFIGURATION)["engine_nodes", "engine5"] == ("2001:db8::5", "8080")
+    assert sut.parse_configured_servers(CONFIGURATION)["engine_nodes", "engine5"] == ("2001:db8::5", "8080", False)
 
 
 def test_states_are_saved_from_the_process(tmp_path: Path, haproxy: Callable[[Answers], str]) -> None:

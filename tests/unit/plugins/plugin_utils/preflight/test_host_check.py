@@ -288,9 +288,9 @@ def test_a_port_that_another_program_holds(looked: Looked) -> None:
 def serves(looked: Looked, host: str, protocol: str, *, http: bool = True, https: bool = False) -> None:
     """An engine that runs, and the protocol that the balancers are to use."""
     looked[host]["plan"]["node_protocol"] = protocol
-    looked[host]["plan"]["ports"].append(
-        {**looked[host]["plan"]["ports"][0], "port": 8443, "option": "ivy_https_port", "purpose": "the engine's HTTPS"}
-    )
+    ports = list(looked[host]["plan"]["ports"])
+    more = {"port": 8443, "option": "ivy_https_port", "purpose": "the engine's HTTPS"}
+    looked[host]["plan"]["ports"] = [*ports, {**ports[0], **more}]
     looked[host]["seen"]["ports"][0] = {**port_state(8080, "java", ENGINE), "local_only": not http}
     state = port_state(8443, "java", ENGINE)
     looked[host]["seen"]["ports"].append(state if https else {**state, "holders": []})
