@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ READ = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], ti
 
 def get(lab: Lab, node: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
     """The response of this node, without the load balancer."""
-    connection = http.client.HTTPConnection(lab.addresses[node], 8080, timeout=120)
+    connection = lab.connection(node)
     try:
         connection.request("GET", path, headers={"Host": lab.public, **(headers or {})})
         response = connection.getresponse()

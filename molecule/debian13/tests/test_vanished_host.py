@@ -41,7 +41,9 @@ def silent(lab: Lab, node: str) -> Iterator[None]:
     """The engine's port neither answers nor refuses. SSH still works."""
     host = lab.host(node)
     for hook, port in (("input", "dport"), ("output", "sport")):
-        host.check_output(f"nft '{CHAIN.format(hook=hook)}; add rule inet vanished {hook} tcp {port} 8080 drop'")
+        host.check_output(
+            f"nft '{CHAIN.format(hook=hook)}; add rule inet vanished {hook} tcp {port} {{ 8080, 8443 }} drop'"
+        )
     try:
         yield
     finally:

@@ -63,6 +63,7 @@ ORDER = (
     "test_database_archive",
     "test_two_controllers",
     "test_rolling_restart",
+    "test_node_tls",
     "test_strategies",
     "test_maintenance_of_a_node",
     "test_nodes",
@@ -112,6 +113,7 @@ LEFT_OUT = (
     "test_safety.py::test_6_beside_a_writer_without_pause_no_edit_is_lost",
     "test_lost_host.py::test_3_a_node_that_serves_but_cannot_be_reached_is_taken_out_of_the_balancers",
     "test_lost_host.py::test_4_of_two_nodes_one_serves_while_the_other_and_then_a_balancer_are_lost",
+    "test_node_tls.py::test_5_certificates_are_renewed_without_a_failed_request",
     "test_plan.py::",
     "test_strategies.py::",
     "test_two_controllers.py::test_2_a_fresh_lease_is_taken_over_with_a_reason_only",
@@ -258,7 +260,7 @@ class Browser:
 class Cockpit:
     """The engine's administration forms on one node. They change this node only."""
 
-    address: str
+    connect: Callable[[], http.client.HTTPConnection]
     headers: dict[str, str]
 
     def set_key(self, file: str, key: str, value: str) -> None:
@@ -280,7 +282,7 @@ class Cockpit:
         self._post(page, urlencode(fields).encode(), "application/x-www-form-urlencoded")
 
     def _post(self, page: str, body: bytes, kind: str) -> None:
-        connection = http.client.HTTPConnection(self.address, 8080, timeout=PATIENCE)
+        connection = self.connect()
         try:
             headers = {**self.headers, "Content-Type": kind}
             connection.request("POST", f"/system/engine-cockpit/{page}", body, headers)
@@ -383,7 +385,7 @@ class Lab:
         return state
 
     def cockpit(self, name: str) -> Cockpit:
-        return Cockpit(self.addresses[name], {"Host": self.public, **self._login()})
+        return Cockpit(functools.partial(self.connection, name), {"Host": self.public, **self._login()})
 
     def database_login(self, name: str = "engine1") -> str:
         """The role with which the engine of a node logs in to the database."""
@@ -393,6 +395,16 @@ class Lab:
     def until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
         """Waits until a condition becomes true."""
         wait_until(holds, seconds, what)
+
+    def connection(self, name: str) -> http.client.HTTPConnection:
+        """To the engine of a node, without the load balancer."""
+        if self.variables.get("ivy_node_tls", "disable") == "disable":
+            return http.client.HTTPConnection(self.addresses[name], 8080, timeout=PATIENCE)
+        # test_node_tls verifies the certificates.
+        tls = ssl.create_default_context()
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection(self.addresses[name], 8443, timeout=PATIENCE, context=tls)
 
     def _login(self) -> dict[str, str]:
         password = self.secrets["engine_keys"]["Administrators.admin.Password"]
@@ -404,7 +416,7 @@ class Lab:
         return shared_secrets(self.nodes[0])
 
     def _ask(self, name: str, path: str, headers: dict[str, str]) -> dict[str, Any] | None:
-        connection = http.client.HTTPConnection(self.addresses[name], 8080, timeout=PATIENCE)
+        connection = self.connection(name)
         try:
             connection.request("GET", path, headers={"Host": self.public, **headers})
             response = connection.getresponse()

@@ -22,30 +22,33 @@ _LOCK_SECONDS = 20.0
 _LOCK_POLL_SECONDS = 0.05
 
 
-def parse_configured_servers(configuration: str) -> dict[tuple[str, str], tuple[str, str]]:
-    """Map (backend, server) to (host, port), from the text of a configuration."""
+def parse_configured_servers(configuration: str) -> dict[tuple[str, str], tuple[str, str, bool]]:
+    """Map (backend, server) to (host, port, whether with TLS), from the text of a configuration."""
     servers = {}
     section = ""
+    encrypted = False
     for line in configuration.splitlines():
         words = line.split()
         # A condition (.if) begins no section.
         if not words or words[0].startswith(("#", ".")):
             continue
         if words[0] in ("backend", "listen") and len(words) > 1:
-            section = words[1]
+            section, encrypted = words[1], False
         elif line[0] not in " \t":
             section = ""
+        elif section and words[0] == "default-server":
+            encrypted = encrypted or "ssl" in words
         elif section and words[0] == "server" and len(words) > 2:
             host, separator, port = words[2].rpartition(":")
             if separator and port.isdecimal():
-                servers[section, words[1]] = (host.strip("[]"), port)
+                servers[section, words[1]] = (host.strip("[]"), port, encrypted or "ssl" in words)
     return servers
 
 
 def reconcile_server_states(states: str, configuration: str) -> str:
     """Replace the addresses in saved states by those of the configuration.
 
-    HAProxy takes port and name from the saved state, so without this a changed port would never take effect.
+    HAProxy takes port, name and encryption from the saved state, so without this a change would never take effect.
     """
     configured = parse_configured_servers(configuration)
     names: list[str] = []
@@ -58,7 +61,9 @@ def reconcile_server_states(states: str, configuration: str) -> str:
             endpoint = configured.get((row["be_name"], row["srv_name"]))
             if endpoint is None:
                 continue
-            host, row["srv_port"] = endpoint
+            host, row["srv_port"], encrypted = endpoint
+            if "srv_use_ssl" in row:
+                row["srv_use_ssl"] = "1" if encrypted else "0"
             if _is_address(host):
                 row.update(srv_addr=host, srv_fqdn="-")
             else:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import typing as t
 
@@ -44,4 +46,12 @@ def gather(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "certificates": certificates,
         "other": other,
         "public_key": _public_key(files.text(str(params["key"]))),
+        "keystore_current": not params.get("keystore") or _is_current(str(params["keystore"]), str(params["path"])),
     }
+
+
+def _is_current(keystore: str, certificate: str) -> bool:
+    """Whether the keystore was written after the certificate that it contains. Only its user knows the password."""
+    with contextlib.suppress(OSError):
+        return os.stat(keystore).st_mtime_ns >= os.stat(certificate).st_mtime_ns
+    return False

@@ -40,6 +40,8 @@ def differences(expect: Expected, found: Found, _observed: Found) -> t.Iterator[
     if not chain or not authority or chain[1:] != [text.strip() for text in authority[:-1]] or found.get("other"):
         yield "certificate: missing, or not with the chain of the authority"
         return
+    if not found.get("keystore_current", True):
+        yield "certificate: not in the keystore yet"
     try:
         certificate = x509.load_pem_x509_certificate(chain[0].encode("utf-8"))
         issuer = x509.load_pem_x509_certificate(authority[0].encode("utf-8"))

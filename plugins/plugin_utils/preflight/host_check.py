@@ -5,7 +5,13 @@
 from __future__ import annotations
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import host, network, share, virtual_address
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import (
+    host,
+    network,
+    node_tls,
+    share,
+    virtual_address,
+)
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_facts import (
     Limits,
     Looks,
@@ -31,6 +37,7 @@ def judge(looks: Looks, limits: Limits) -> list[Finding]:
     found += network.names(seen)
     found += network.reached(seen)
     found += virtual_address.on_hosts(seen)
+    found += node_tls.on_hosts(seen)
     found += share.shared(seen)
     found += share.later(seen)
     return merged(found)

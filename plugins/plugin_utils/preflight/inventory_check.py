@@ -387,7 +387,7 @@ class Look:
         """Without load balancers in the inventory, somebody else's may need the port."""
         if not self._inventory.of("load_balancers"):
             return []
-        port = self._inventory.text("ivy_http_port")
+        port = self._inventory.text("ivy_node_port")
         problem = (
             f"port {port} of {listed(nodes)} is open to all hosts, and whoever reaches it evades the access rules of "
             "the load balancers and TLS"

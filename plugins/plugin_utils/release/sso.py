@@ -43,6 +43,8 @@ _CONNECTOR = re.compile(
     r"(?:.*\.)?(?:Connector|WebServer)[.\[](?:.*\W)?(HTTPS|AJP)[.\[](?:.*\W)?Enabled(?:\W.*)?",
     re.IGNORECASE | re.DOTALL,
 )
+# With it, ivy_node_tls has opened the HTTPS port, and the same rule has that one, too.
+_NODE_KEYSTORE = "/etc/ivy-cluster-pki/engine.p12"
 # The same as variables of the engine's environment, which take precedence over its files.
 _VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_USERHEADER", re.IGNORECASE | re.DOTALL)
 _UNUSUAL_VARIABLE = re.compile(r"IVY_(?:.*_)?SSO_.*USERHEADER.*", re.IGNORECASE | re.DOTALL)
@@ -198,10 +200,16 @@ def _open_port(name: str, line: int, key: str, protocol: str, kind: str) -> Find
 
 def open_connectors(name: str, document: tree.Document) -> list[Finding]:
     """Other ports of the engine, through which everybody could send the header past the balancer."""
+    of_cluster = any(
+        leaf.key.startswith("Connector.HTTPS.") and str(leaf.value) == _NODE_KEYSTORE for leaf in document.leaves
+    )
     return [
         _open_port(name, leaf.line, f"'{leaf.key}'", match[1], "key")
         for leaf in document.leaves
-        if (match := _CONNECTOR.fullmatch(leaf.key)) and leaf.value.kind != "null" and _is_on(str(leaf.value))
+        if (match := _CONNECTOR.fullmatch(leaf.key))
+        and leaf.value.kind != "null"
+        and _is_on(str(leaf.value))
+        and not (of_cluster and leaf.key == "Connector.HTTPS.Enabled")
     ]
 
 

@@ -77,6 +77,14 @@ CASES: dict[str, dict[str, Any]] = {
     "bad_page": {"haproxy_maintenance_page": "/nowhere/own.html"},
     "members": {"ivy_database_manager": "patroni", "haproxy_database_port": 6432},
     "not_reused": {"haproxy_engine_keep_alive": 0},
+    "node_tls": {"ivy_node_tls": "require"},
+    "node_tls_not_used_yet": {"ivy_node_tls": "allow"},
+    "node_tls_not_reused": {"ivy_node_tls": "prefer", "haproxy_engine_keep_alive": 0},
+    "bad_node_tls": {
+        "ivy_node_tls": "require",
+        "ivy_node_tls_ca_file": "/nowhere.pem",
+        "haproxy_backend_lines": ["default-server check-ssl"],
+    },
     "own_sni": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem sni str(nodes.example.com)"]},
     "verified": {"haproxy_backend_lines": ["default-server ssl verify required ca-file /etc/ssl/nodes.pem"]},
     "verified_by_default": {"haproxy_backend_lines": ["default-server ssl ca-file /etc/ssl/nodes.pem"]},
@@ -214,6 +222,11 @@ def configuration(rendered: Path, case: str) -> list[str]:
 def problems(rendered: Path, case: str) -> list[str]:
     found: list[str] = json.loads((rendered / f"{case}.json").read_text(encoding="utf-8"))
     return found
+
+
+def loaded_files(rendered: Path, case: str) -> list[str]:
+    loaded: list[str] = json.loads((rendered / f"{case}.loaded").read_text(encoding="utf-8"))
+    return loaded
 
 
 def test_only_a_database_of_several_servers_has_a_front_end(rendered: Path) -> None:
@@ -491,6 +504,35 @@ def test_a_connection_with_its_own_tls_options_is_reused_since_haproxy_3(rendere
     assert {"option http-server-close", "retry-on conn-failure", server} <= set(conditional["older"])
     assert "sni var" not in "\n".join(lines)
     assert not {"http-reuse safe", "option http-server-close"} & set(conditional["all"])
+
+
+def test_the_certificate_and_the_name_of_each_node_are_verified(rendered: Path) -> None:
+    lines = configuration(rendered, "node_tls")
+    authority = "/etc/ivy-cluster-pki/cluster-ca.pem"
+    assert f"default-server ssl verify required ca-file {authority} ssl-min-ver TLSv1.2" in lines
+    server = "server engine1 10.0.0.2:8443 cookie engine1 verifyhost engine1"
+    # HAProxy verifies a name that it sends instead of verifyhost, so it may send none but the node's.
+    assert server_lines(rendered, "node_tls") == [
+        f"{server} pool-conn-name var(txn.connection)",
+        f"{server} sni var(txn.connection),regsub(.+,engine1)",
+    ]
+    assert "http-reuse safe" in lines
+    assert authority in loaded_files(rendered, "node_tls")
+    assert server_lines(rendered, "node_tls_not_reused") == [server]
+
+
+def test_balancers_use_http_until_every_node_serves_https(rendered: Path) -> None:
+    lines = configuration(rendered, "node_tls_not_used_yet")
+    assert lines == configuration(rendered, "plain")
+    assert "/etc/ivy-cluster-pki/cluster-ca.pem" not in loaded_files(rendered, "node_tls_not_used_yet")
+
+
+def test_two_places_cannot_configure_tls_to_the_nodes(rendered: Path) -> None:
+    assert problems(rendered, "bad_node_tls") == [
+        "haproxy_backend_lines configures TLS, and so does ivy_node_tls. Remove the line, "
+        "or set ivy_node_tls: disable.",
+        "/nowhere.pem (ivy_node_tls_ca_file) is not a file on the controller.",
+    ]
 
 
 def test_a_constant_sni_tells_connections_apart_before_haproxy_3(rendered: Path) -> None:

@@ -99,3 +99,46 @@ def test_the_address_of_the_front_ends_is_the_virtual_one_or_that_of_the_only_ba
         "value": derived["ivy_front_end_address"],
     }
     assert Templar(loader=loader, variables=variables).resolve_variable_expression("value") == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "https", "http", "balancer", "port"),
+    [
+        ("disable", False, True, False, "8080"),
+        ("allow", True, True, False, "8080"),
+        ("prefer", True, True, True, "8443"),
+        ("require", True, False, True, "8443"),
+    ],
+)
+def test_a_node_serves_what_the_balancers_use(value: str, https: bool, http: bool, balancer: bool, port: str) -> None:
+    loader = DataLoader()
+    derived = loader.load_from_file(str(DERIVED), trusted_as_template=True)
+    names = ("ivy_node_serves_https", "ivy_node_serves_http", "ivy_balancer_uses_https", "ivy_node_port")
+    variables = {
+        **{name: derived[name] for name in (*names, "ivy_node_keystore")},
+        "ivy_node_tls": value,
+        "ivy_http_port": "8080",
+        "ivy_https_port": "8443",
+    }
+    templar = Templar(loader=loader, variables=variables)
+    assert [templar.resolve_variable_expression(name) for name in names] == [https, http, balancer, port]
+    assert bool(templar.resolve_variable_expression("ivy_node_keystore")) is https
+
+
+def test_the_name_that_is_verified_is_valid_in_a_certificate() -> None:
+    loader = DataLoader()
+    derived = loader.load_from_file(str(DERIVED), trusted_as_template=True)
+    variables = {"groups": {"engine_nodes": ["Engine_1", "e2.example.com"]}, "value": derived["ivy_node_names"]}
+    found = Templar(loader=loader, variables=variables).resolve_variable_expression("value")
+    assert found == {"Engine_1": "engine-1", "e2.example.com": "e2.example.com"}
+
+
+def test_each_version_has_a_variable_for_the_password_of_the_keystore() -> None:
+    loader = DataLoader()
+    keystore = loader.load_from_file(str(TOPOLOGY.parent / "engine/vars/main/keystore.yml"), trusted_as_template=True)
+    profiles = loader.load_from_file(str(TOPOLOGY / "vars/main/profiles.yml"))["ivy_profiles"]
+    variables = {"ivy_profiles": profiles, "value": keystore["__engine_keystore_variables"]}
+    assert Templar(loader=loader, variables=variables).resolve_variable_expression("value") == [
+        "IVY_CONNECTOR_HTTPS_KEYSTOREPASS",
+        "IVY_CONNECTOR_HTTPS_SSLHOSTCONFIG_CERTIFICATE_CERTIFICATEKEYSTOREPASSWORD",
+    ]

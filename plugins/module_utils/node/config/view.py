@@ -12,7 +12,7 @@ import contextlib
 import os
 import typing as t
 
-from ..engine.run_state import Present, java_state, kinds_of, present
+from ..engine.run_state import Present, java_state, keystore_state, kinds_of, present
 from ..engine.unit import Unit, belongs, own_drop_ins
 from ..files import accounts, scan
 from ..files.atomic import Tree, resolve
@@ -270,10 +270,11 @@ class View:
 
     # --- restart
 
+    def node_json(self) -> dict[str, t.Any]:
+        return read_json_file(os.path.join(self.settings.roots["environment"], "node.json")) or {}
+
     def java_home(self, node_json: t.Mapping[str, t.Any] | None = None) -> str:
-        if node_json is None:
-            node_json = read_json_file(os.path.join(self.settings.roots["environment"], "node.json")) or {}
-        return str(node_json.get("java_home") or "")
+        return str((self.node_json() if node_json is None else node_json).get("java_home") or "")
 
     def present(
         self,
@@ -293,6 +294,7 @@ class View:
             java_state(java_home),
             release.id if release else "",
             bool(release and release.read_only),
+            keystore_state(str(self.node_json().get("keystore") or "")),
         )
 
     def kinds(self, node_files: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:

@@ -50,10 +50,10 @@ def boot_id() -> str:
         return ""
 
 
-def _release_of(java: str) -> bytes:
-    """The release file of a Java. Anything else in its place, such as a pipe, must not stop the caller."""
+def _content_of(path: str) -> bytes:
+    """The beginning of a small file. Anything else in its place, such as a pipe, must not stop the caller."""
     try:
-        fd = os.open(os.path.join(java, "release"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return b""
     try:
@@ -69,12 +69,19 @@ def java_state(home: str) -> dict[str, str] | None:
     if not home:
         return None
     real = os.path.realpath(home)
-    data = _release_of(real)
+    data = _content_of(os.path.join(real, "release"))
     version = ""
     for line in data.decode("utf-8", "replace").splitlines():
         if line.startswith("JAVA_VERSION="):
             version = line.split("=", 1)[1].strip().strip('"')
     return {"home": home, "real": real, "release": sha256(data), "version": version}
+
+
+def keystore_state(path: str) -> dict[str, str] | None:
+    """The keystore of the HTTPS connector. No release contains it, because its key never leaves the node."""
+    if not path:
+        return None
+    return {"path": path, "sha256": sha256(_content_of(path))}
 
 
 class Present(t.NamedTuple):
@@ -88,6 +95,7 @@ class Present(t.NamedTuple):
     read_only: bool = False
     # The restart knowledge of all files of the release, also of those that were changed since.
     released: t.Mapping[str, manifests.Restart] = types.MappingProxyType({})
+    keystore: dict[str, str] | None = None
 
 
 def present(
@@ -98,6 +106,7 @@ def present(
     java: dict[str, str] | None,
     release: str,
     read_only: bool = False,
+    keystore: dict[str, str] | None = None,
 ) -> Present:
     """Digests of all that is there, with the restart knowledge of those files that are what the release says."""
     files = {key: one.sha256 for key, one in found.items() if one.kind == FILE}
@@ -106,7 +115,7 @@ def present(
         want = expected.get(key)
         if want is not None and files.get(key) in want.digests:
             known[key] = restart
-    return Present(files, known, engine_directory, java, release, read_only, restarts)
+    return Present(files, known, engine_directory, java, release, read_only, restarts, keystore)
 
 
 def record(now: Present, modified: t.Iterable[str], unit: Unit | None, invocation: str) -> dict[str, t.Any]:
@@ -127,6 +136,7 @@ def record(now: Present, modified: t.Iterable[str], unit: Unit | None, invocatio
         "read_only": now.read_only,
         "engine_directory": now.engine_directory,
         "java": now.java,
+        "keystore": now.keystore,
         "unit_outdated": bool(unit and unit.need_reload),
         "modified": sorted(modified),
         "files": files,
@@ -235,6 +245,10 @@ def reasons(
             out.append(("", f"Java is now {now.java['version']}, the engine started with {java.get('version')}"))
         else:
             out.append(("", "Java was replaced since the engine started"))
+    keystore = started.get("keystore")
+    # Where one of both has none, node.json differs.
+    if keystore and now.keystore and keystore != now.keystore:
+        out.append(("", f"{now.keystore['path']} changed since the engine started"))
     files = started["files"]
     for key in sorted({*files, *now.files}):
         item = files.get(key)

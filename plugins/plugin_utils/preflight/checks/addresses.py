@@ -32,6 +32,7 @@ PORTS: t.Mapping[str, t.Mapping[str, str]] = {
     },
     ENGINES: {
         "ivy_http_port": "HTTP of the engine",
+        "ivy_https_port": "HTTPS of the engine",
         "ivy_jgroups_port": "messages between the nodes",
         "ivy_jgroups_fd_port": "failure detection between the nodes",
     },
@@ -63,6 +64,7 @@ LISTENING: t.Mapping[str, t.Sequence[str]] = {
     SEARCHES: ("elasticsearch_bind_addresses",),
 }
 _FAILURE_DETECTION = "ivy_jgroups_fd_port"
+_ONLY_WITH_TLS = "ivy_https_port"
 # Words that a service has for its addresses, as in _site_ and _eth0:ipv4_.
 _WORD_OF_SERVICE = re.compile(r"\*|_[A-Za-z0-9.:-]+_")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
@@ -234,6 +236,8 @@ def _ports(host: Host) -> t.Iterator[tuple[str, str, int]]:
         if group in host.groups:
             for option, what in options.items():
                 port = host.number(option)
+                if option == _ONLY_WITH_TLS and host.text("ivy_node_tls") == "disable":
+                    continue
                 if port is not None:
                     yield option, what, port
                     if option == _FAILURE_DETECTION:

@@ -14,6 +14,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
     BALANCERS,
+    ENGINES,
     Host,
     Inventory,
 )
@@ -34,6 +35,10 @@ CERTIFICATE = ("certificates_certificate_file", "certificates_certificate")
 KEY = ("certificates_key_file", "certificates_key")
 CHAIN = ("certificates_chain_file", "certificates_chain")
 AUTHORITY = ("certificates_ca_file", "certificates_ca_certificate")
+# Those of the engine nodes are files.
+NODE_CERTIFICATE = ("engine_certificate_file",)
+NODE_KEY = ("engine_key_file",)
+NODE_AUTHORITY = ("ivy_node_tls_ca_file",)
 
 _BLOCK = re.compile(
     r"-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----.*?-----END \1-----",
@@ -47,6 +52,18 @@ class Content:
 
     data: bytes | None
     reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What the certificates of the hosts of a group are given by, and which names they must cover."""
+
+    certificate: tuple[str, ...]
+    key: tuple[str, ...]
+    chain: tuple[str, ...]
+    authority: tuple[str, ...]
+    names: t.Callable[[Host], list[str]]
+    advice: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,15 +85,37 @@ Read = t.Callable[[str], "Content | None"]
 def check(inventory: Inventory, read: Read, now: datetime.datetime) -> list[Finding]:
     """``read`` returns the content of a file, None if it does not exist: the role's option checks report that."""
     findings: list[Finding] = []
-    for host in inventory.of(BALANCERS):
-        for finding in _check_host(host, read, now):
-            if finding not in findings:
-                findings.append(finding)
+    for group, kind in ((BALANCERS, _PUBLIC), (ENGINES, _NODE)):
+        for host in inventory.of(group):
+            for finding in _check_host(host, kind, read, now):
+                if finding not in findings:
+                    findings.append(finding)
     return findings
 
 
-def _check_host(host: Host, read: Read, now: datetime.datetime) -> list[Finding]:
-    certificate, key, chain, authority = (_part(host, pair, read) for pair in (CERTIFICATE, KEY, CHAIN, AUTHORITY))
+def _public_names(host: Host) -> list[str]:
+    return [host.text("ivy_public_host"), *(str(name) for name in host.items("certificates_extra_names"))]
+
+
+def _node_names(host: Host) -> list[str]:
+    """The name that the load balancers verify, as the role topology composes it."""
+    return [host.name.lower().replace("_", "-").replace(":", "-")]
+
+
+_PUBLIC = Kind(CERTIFICATE, KEY, CHAIN, AUTHORITY, _public_names, "Get one for each name that users type.")
+_NODE = Kind(
+    NODE_CERTIFICATE,
+    NODE_KEY,
+    (),
+    NODE_AUTHORITY,
+    _node_names,
+    "Get one for the name of the node in the inventory, which the load balancers verify.",
+)
+
+
+def _check_host(host: Host, kind: Kind, read: Read, now: datetime.datetime) -> list[Finding]:
+    pairs = (kind.certificate, kind.key, kind.chain, kind.authority)
+    certificate, key, chain, authority = (_part(host, pair, read) for pair in pairs)
     parts = [part for part in (certificate, key, chain, authority) if part]
     if parts and not HAS_CRYPTOGRAPHY:
         problem = "it was not validated: the Python package cryptography is not installed on the controller"
@@ -94,26 +133,26 @@ def _check_host(host: Host, read: Read, now: datetime.datetime) -> list[Finding]
         if part is certificate and certificates and not problems:
             leaf = certificates[0]
     if leaf is not None and certificate is not None:
-        findings += _check_names(certificate, leaf, host)
+        findings += _check_names(certificate, leaf, kind, host)
     if key is not None and key.data is not None:
         findings += _check_key(key, leaf)
     return findings
 
 
-def _part(host: Host, options: tuple[str, str], read: Read) -> Part | None:
+def _part(host: Host, options: tuple[str, ...], read: Read) -> Part | None:
     """What a pair of options gives. Both at once, the role refuses."""
     given = [(option, host.text(option)) for option in options if host.text(option)]
     if len(given) != 1:
         return None
     option, value = given[0]
-    if option == options[1]:
+    if option != options[0]:
         return Part(option, value.encode("utf-8", "replace"))
     content = read(value)
     return None if content is None else Part(option, content.data, content.reason)
 
 
 def _unreadable(part: Part, problem: str) -> Finding:
-    what = "the key as PEM, without a passphrase" if part.option in KEY else "certificates as PEM"
+    what = "the key as PEM, without a passphrase" if part.option in KEY + NODE_KEY else "certificates as PEM"
     return Finding("certificate-unreadable", AREA, part.option, problem, f"Give {what}.")
 
 
@@ -173,15 +212,15 @@ def _moment(certificate: x509.Certificate, name: str) -> datetime.datetime:
     return moment
 
 
-def _check_names(part: Part, leaf: x509.Certificate, host: Host) -> list[Finding]:
-    wanted = [host.text("ivy_public_host"), *(str(name) for name in host.items("certificates_extra_names"))]
+def _check_names(part: Part, leaf: x509.Certificate, kind: Kind, host: Host) -> list[Finding]:
+    wanted = kind.names(host)
     covered = _names(leaf)
     missing = [name for name in dict.fromkeys(wanted) if name and not _covers(covered, name)]
     if not missing:
         return []
     shown = listed(covered) or "no name at all (no subject alternative name)"
     problem = f"it does not cover {listed(missing)}; it covers {shown}"
-    return [Finding("certificate-names", AREA, part.option, problem, "Get one for each name that users type.")]
+    return [Finding("certificate-names", AREA, part.option, problem, kind.advice)]
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

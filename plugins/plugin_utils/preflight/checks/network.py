@@ -18,7 +18,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_r
 # Who connects to whose ports. The engine nodes connect to the engine's HTTP port of another one for nothing.
 _CLIENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "load_balancers": {
-        "engine_nodes": ("ivy_http_port",),
+        "engine_nodes": ("ivy_http_port", "ivy_https_port"),
         "database_servers": ("ivy_patroni_port",),
         "search_servers": ("ivy_search_port",),
     },

@@ -98,6 +98,7 @@ KINDS = frozenset(
         "name-unresolved",
         "no-list",
         "no-systemd",
+        "node-tls-step",
         "not-equal",
         "not-on-share",
         "not-reached",

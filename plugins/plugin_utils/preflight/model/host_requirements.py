@@ -84,6 +84,8 @@ class Plan:
     authority: dict[str, t.Any] | None = None
     # The address that the load balancers share, with its prefix length, the interface for it and their number.
     virtual_address: dict[str, t.Any] | None = None
+    # What the load balancers use to reach the engine of this host: http or https.
+    node_protocol: str = ""
     problems: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, t.Any]:
@@ -134,6 +136,7 @@ class _Planner:
         self.trust_file = ""
         self.authority: dict[str, t.Any] | None = None
         self.virtual_address: dict[str, t.Any] | None = None
+        self.node_protocol = ""
 
     def text(self, name: str) -> str:
         value = self._options.get(name)
@@ -200,7 +203,14 @@ class _Planner:
 
     def engine_nodes(self) -> None:
         unit = f"{self.text('ivy_engine_service')}.service"
-        self._port("ivy_http_port", "the engine's HTTP", unit, peers=True)
+        encrypts = self.text("ivy_node_tls")
+        self.node_protocol = "https" if encrypts in ("prefer", "require") else "http"
+        if encrypts == "require":
+            self._port("ivy_http_port", "the engine's HTTP", unit, ["127.0.0.1"])
+        else:
+            self._port("ivy_http_port", "the engine's HTTP", unit, peers=True)
+        if encrypts in ("allow", "prefer", "require"):
+            self._port("ivy_https_port", "the engine's HTTPS", unit, peers=True)
         if self.text("ivy_transport") == "tcp":
             own = [self.text("ivy_address")]
             self._port("ivy_jgroups_port", "the engines' cluster", unit, own, peers=True)
@@ -346,6 +356,7 @@ def plan_for(groups: t.Iterable[str], options: Options) -> Plan:
         trust_file=planner.trust_file,
         authority=planner.authority,
         virtual_address=planner.virtual_address,
+        node_protocol=planner.node_protocol,
         problems=tuple(problems),
     )
 

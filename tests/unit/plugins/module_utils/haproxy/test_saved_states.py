@@ -62,8 +62,25 @@ def test_saved_states_get_the_addresses_of_the_configuration() -> None:
     assert (saved["engine2"]["srv_fqdn"], saved["engine2"]["srv_port"]) == ("engine2.example.com", "8080")
 
 
+def test_saved_states_get_the_encryption_of_the_configuration() -> None:
+    """HAProxy would go on with the saved one, and send HTTP to a port for HTTPS."""
+
+    def encrypted(states: str, configuration: str) -> dict[str, str]:
+        names = HEADER.lstrip("# ").split()
+        lines = sut.reconcile_server_states(states, configuration).splitlines()[2:]
+        return {
+            row["srv_name"]: row["srv_use_ssl"] for row in (dict(zip(names, line.split())) for line in lines if line)
+        }
+
+    one = CONFIGURATION.replace("cookie engine1", "cookie engine1 ssl verify required")
+    assert encrypted(STATES, one) == {"engine1": "1", "engine2": "0"}
+    every = CONFIGURATION.replace("default-server check", "default-server check ssl verify required")
+    assert encrypted(STATES, every) == {"engine1": "1", "engine2": "1"}
+    assert encrypted(STATES.replace("- 8080 - 0", "- 8443 - 1"), CONFIGURATION) == {"engine1": "0", "engine2": "0"}
+
+
 def test_an_ipv6_address_is_returned_without_brackets() -> None:
-    assert sut.parse_configured_servers(CONFIGURATION)["engine_nodes", "engine5"] == ("2001:db8::5", "8080")
+    assert sut.parse_configured_servers(CONFIGURATION)["engine_nodes", "engine5"] == ("2001:db8::5", "8080", False)
 
 
 def test_states_are_saved_from_the_process(tmp_path: Path, haproxy: Callable[[Answers], str]) -> None:

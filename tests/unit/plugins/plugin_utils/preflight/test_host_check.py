@@ -285,6 +285,37 @@ def test_a_port_that_another_program_holds(looked: Looked) -> None:
     assert "ivy_http_port" in found.fix
 
 
+def serves(looked: Looked, host: str, protocol: str, *, http: bool = True, https: bool = False) -> None:
+    """An engine that runs, and the protocol that the balancers are to use."""
+    looked[host]["plan"]["node_protocol"] = protocol
+    ports = list(looked[host]["plan"]["ports"])
+    more = {"port": 8443, "option": "ivy_https_port", "purpose": "the engine's HTTPS"}
+    looked[host]["plan"]["ports"] = [*ports, {**ports[0], **more}]
+    looked[host]["seen"]["ports"][0] = {**port_state(8080, "java", ENGINE), "local_only": not http}
+    state = port_state(8443, "java", ENGINE)
+    looked[host]["seen"]["ports"].append(state if https else {**state, "holders": []})
+
+
+@pytest.mark.parametrize(("http", "https"), [(True, True), (False, True), (True, False)])
+@pytest.mark.parametrize("protocol", ["http", "https"])
+def test_balancers_change_to_what_every_running_engine_serves_already(
+    looked: Looked, protocol: str, http: bool, https: bool
+) -> None:
+    serves(looked, "engine1", protocol, http=http, https=https)
+    found = [one for one in judged(looked) if one.code == "node-tls-step"]
+    served = https if protocol == "https" else http
+    assert [one.subject for one in found] == ([] if served else ["engine1"])
+    if found:
+        assert ("allow" if protocol == "https" else "prefer") in found[0].fix
+
+
+def test_a_new_cluster_may_begin_with_any_protocol(looked: Looked) -> None:
+    serves(looked, "engine1", "https")
+    for state in looked["engine1"]["seen"]["ports"]:
+        state["holders"] = []
+    assert [one for one in judged(looked) if one.code == "node-tls-step"] == []
+
+
 def test_another_version_of_the_right_program_is_another_service(looked: Looked) -> None:
     looked["db1"]["seen"]["ports"][0] = port_state(5432, "postgres", "postgresql@14-main.service")
     assert only(judged(looked)).code == "port-held"

@@ -97,6 +97,10 @@ def test_other_ports_of_the_engine_are_findings() -> None:
     ]
     for odd in ("Connector.AJP.Enabled: [true]\n", "Connector.AJP.Enabled: {}\n", "Connector:\n- AJP.Enabled: true\n"):
         assert len(sso.open_connectors(IVY, parse(odd))) == 1, odd
+    # That of ivy_node_tls, which the rule for the HTTP port includes.
+    own = "Connector.HTTPS: {Enabled: true, Port: 8443, KeystoreFile: /etc/ivy-cluster-pki/engine.p12}\n"
+    assert sso.open_connectors(IVY, parse(own)) == []
+    assert len(sso.open_connectors(IVY, parse(f"{own}Connector.AJP.Enabled: true\n"))) == 1
     assert sso.open_connectors(IVY, parse("Connector:\n  HTTPS.Enabled: false\n  AJP: {Port: 8009}\n")) == []
 
 

@@ -306,6 +306,19 @@ def test_nothing_is_written_that_could_not_be_read_back(tmp_path: Path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_another_keystore_requires_a_restart(tmp_path: Path) -> None:
+    keystore = tmp_path / "engine.p12"
+    keystore.write_bytes(b"former")
+    started = {"engine_directory": "/e", "keystore": run_state.keystore_state(str(keystore)), "files": {}}
+    keystore.write_bytes(b"new")
+    now = run_state.Present({}, {}, "/e", None, "r", keystore=run_state.keystore_state(str(keystore)))
+    assert run_state.reasons(started, now, {}) == [("", f"{keystore} changed since the engine started")]
+    assert run_state.reasons({**started, "keystore": now.keystore}, now, {}) == []
+    # An earlier version recorded none; a changed node.json is the reason where the option was changed.
+    assert run_state.reasons({"engine_directory": "/e", "files": {}}, now, {}) == []
+    assert run_state.keystore_state("") is None
+
+
 def test_a_pipe_in_the_place_of_the_release_file_of_java_stops_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "release")
     found = run_state.java_state(str(tmp_path))

@@ -11,7 +11,12 @@ import pytest
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import Finding
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.checks import certificate
-from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import BALANCERS, Host, Inventory
+from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import (
+    BALANCERS,
+    ENGINES,
+    Host,
+    Inventory,
+)
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.pem import key_fingerprint
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
@@ -51,3 +56,32 @@ def test_an_unknown_version_is_unreadable(made: tuple[bytes, str]) -> None:
     damaged = to_pem(data.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x5a", 1))
     assert key_fingerprint(damaged) == ""
     assert [finding.code for finding in check(damaged, key)] == ["certificate-unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "names", "of_key", "codes"),
+    [
+        (-1, 100, ("engine-1",), True, []),
+        (-1, 100, ("engine_1", "engine2"), True, ["certificate-names"]),
+        (-9, -1, ("engine-1",), True, ["certificate-expired"]),
+        (-1, 100, ("engine-1",), False, ["certificate-key"]),
+        (-1, 100, ("engine2",), False, ["certificate-names", "certificate-key"]),
+    ],
+)
+def test_the_certificate_of_a_node_is_for_its_name_and_of_its_key(
+    first: int, last: int, names: tuple[str, ...], of_key: bool, codes: list[str]
+) -> None:
+    pem, key = site.certificate(first, last, names)
+    files = {"node.pem": pem, "node.key": key if of_key else site.certificate()[1], "ca.pem": site.certificate()[0]}
+    values = {
+        "engine_certificate_file": "node.pem",
+        "engine_key_file": "node.key",
+        "ivy_node_tls_ca_file": "ca.pem",
+        "ivy_public_host": "ivy.acme.ch",
+    }
+    found = certificate.check(
+        Inventory((Host("Engine_1", frozenset([ENGINES]), values),)),
+        lambda path: certificate.Content(files[path].encode()),
+        datetime.datetime.now(datetime.timezone.utc),
+    )
+    assert [finding.code for finding in found] == codes

@@ -106,6 +106,19 @@ def test_the_file_systems_of_the_system_are_inspected_on_every_host(group: str) 
     assert len(set(paths)) == len(paths)
 
 
+@pytest.mark.parametrize(
+    ("value", "http", "https", "protocol"),
+    [("allow", ("*",), True, "http"), ("prefer", ("*",), True, "https"), ("require", ("127.0.0.1",), True, "https")],
+)
+def test_an_engine_node_with_tls(value: str, http: tuple[str, ...], https: bool, protocol: str) -> None:
+    made = plan("engine_nodes", ivy_node_tls=value, ivy_https_port=8443)
+    assert ports(made)["ivy_http_port"] == (8080, "axonivy-engine.service", http)
+    assert ("ivy_https_port" in ports(made)) == https
+    assert made.node_protocol == protocol
+    # Only this host asks the port on its loopback interface.
+    assert {one.option for one in made.ports if not one.peers} == ({"ivy_http_port"} if value == "require" else set())
+
+
 def test_multicast_needs_no_fixed_ports() -> None:
     assert list(ports(plan("engine_nodes", ivy_transport="multicast"))) == ["ivy_http_port"]
 
