@@ -3,6 +3,9 @@
 """Acts as a new user: follows the README's chapter "Your own hosts", block by block, in an empty directory.
 
 Usage: readme_way.py follow | again | newest | application
+       readme_way.py runbook NAME
+
+With `runbook` it types the commands of a runbook in docs/runbooks/ instead, in the order of the text.
 
 Writes the files and types the commands at a terminal exactly as in the README, with a separate home directory.
 Replaced are: the repository (by the checkout), passwords, archives and licence, and, through inventories that are read
@@ -335,6 +338,17 @@ def application() -> None:
     user().run(f"ansible-playbook {more} ivy.cluster.verify --ask-vault-pass")
 
 
+def runbook(name: str) -> None:
+    """Types every command of a runbook. The directory must be the one that `follow` and `application` left."""
+    text = (ROOT / "docs" / "runbooks" / f"{name}.md").read_text(encoding="utf-8")
+    commands = [command for block in blocks(text) if block.language == "sh" for command in block.commands]
+    for command in commands:
+        if "<" in command:
+            raise SystemExit(f"{name}.md: a user has to fill in a placeholder: {command}")
+    for command in commands:
+        user().run(command.replace(INVENTORY, inventories(APPLICATION)))
+
+
 STAGES: dict[str, Callable[[], None]] = {
     "follow": follow,
     "again": again,
@@ -344,5 +358,8 @@ STAGES: dict[str, Callable[[], None]] = {
 
 
 if __name__ == "__main__":
-    for stage in sys.argv[1:]:
-        STAGES[stage]()
+    if sys.argv[1:2] == ["runbook"]:
+        runbook(sys.argv[2])
+    else:
+        for stage in sys.argv[1:]:
+            STAGES[stage]()
