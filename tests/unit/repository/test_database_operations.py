@@ -15,7 +15,7 @@ from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_
 
 ROOT = Path(__file__).resolve().parents[3]
 MEMBERS = {f"db{number}": {"ansible_host": f"192.0.2.3{number}"} for number in (1, 2, 3)}
-GROUPS = {"database_servers": MEMBERS, "etcd_members": dict.fromkeys(MEMBERS, {})}
+GROUPS = {"database_servers": MEMBERS, "etcd_members": {name: {} for name in MEMBERS}}
 PASSWORDS = {f"postgres_{name}_password": f"a-password-for-{name}" for name in ("replication", "rewind")}
 
 
