@@ -152,7 +152,9 @@ def _patroni(facts: Snapshot) -> Component:
         return Component("database", state.names, state.running, -1, "NO PRIMARY")
     found = _component("database", state.names, state.running, len(state.running) - 1, "run")
     if found.spare and not state.synchronous:
-        words = f"{len(state.running)} of {len(state.names)} run; NO SYNCHRONOUS REPLICA: with {state.primary}, its last "
+        words = (
+            f"{len(state.running)} of {len(state.names)} run; NO SYNCHRONOUS REPLICA: with {state.primary}, its last "
+        )
         return dataclasses.replace(found, words=f"{words}changes would be lost", critical=[state.primary])
     return found
 

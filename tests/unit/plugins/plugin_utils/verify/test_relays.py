@@ -30,7 +30,9 @@ def member(name: str, role: str) -> dict[str, t.Any]:
     return {"name": name, "role": role, "state": "running", "leads": leads, "synchronous": not leads, "runs": True}
 
 
-def session(port: int, database: str = "ivydb", user: str = "ivy_0000000a", address: str = BALANCER) -> dict[str, t.Any]:
+def session(
+    port: int, database: str = "ivydb", user: str = "ivy_0000000a", address: str = BALANCER
+) -> dict[str, t.Any]:
     return {"client_addr": address, "client_port": port, "datname": database, "usename": user}
 
 
@@ -124,6 +126,10 @@ def test_a_server_may_be_known_by_its_name() -> None:
     assert failures(observed(hosts)) == {}
 
 
+def passed_on(server: str, port: int) -> dict[str, t.Any]:
+    return link("out", (BALANCER, 50009), (server, port))
+
+
 def change(name: str, fact: str, key: str, value: t.Callable[[list[t.Any]], list[t.Any]]) -> t.Callable[[Hosts], None]:
     def apply(hosts: Hosts) -> None:
         hosts[name][fact][key] = value(copy.deepcopy(hosts[name][fact][key]))
@@ -135,13 +141,14 @@ def change(name: str, fact: str, key: str, value: t.Callable[[list[t.Any]], list
     ("apply", "subject", "text"),
     [
         # A load balancer that passes connections on to a replica, or to a server that is none of the cluster's.
-        (change("lb1", "relay", "connections", lambda all: [*all, link("out", (BALANCER, 50009), ("192.0.2.32", 5432))]),
-         "database lb1", "passes connections on to db2, and not to the primary db1"),
-        (change("lb1", "relay", "connections", lambda all: [*all, link("out", (BALANCER, 50009), ("192.0.2.99", 5432))]),
+        (change("lb1", "relay", "connections", lambda all: [*all, passed_on("192.0.2.32", 5432)]),
+         "database lb1", "passes connections on to db2; the primary is db1"),
+        (change("lb1", "relay", "connections", lambda all: [*all, passed_on("192.0.2.99", 5432)]),
          "database lb1", "passes connections on to 192.0.2.99"),
-        (change("lb1", "relay", "connections", lambda all: [one for one in all if one["remote_address"] != "192.0.2.31"]),
+        (change("lb1", "relay", "connections",
+                lambda all: [one for one in all if one["remote_address"] != "192.0.2.31"]),
          "database lb1", "has no connection to the primary db1"),
-        (change("lb1", "relay", "connections", lambda all: [*all, link("out", (BALANCER, 50009), ("192.0.2.99", 9200))]),
+        (change("lb1", "relay", "connections", lambda all: [*all, passed_on("192.0.2.99", 9200)]),
          "search lb1", "passes requests on to 192.0.2.99"),
         # An engine that is connected to something else at the virtual address.
         (change("lb1", "relay", "connections",
