@@ -34,6 +34,10 @@ test: ## Run lint, unit and sanity tests and most tests on live clusters, as .ci
 test-all: ## Run all tests, the long ones at full length, and break the code on purpose; takes two hours
 	@$(RUN) test-all
 
+.PHONY: test-ha
+test-ha: ## Build the cluster of inventories/ha on live hosts, and lose one part after another of it
+	@$(RUN) test-ha
+
 .PHONY: lint
 lint: ## Run ansible-lint, yamllint, ruff and mypy
 	@$(RUN) lint
@@ -55,7 +59,7 @@ contract: ## Run the contract tests on the stand-in, or on a real engine: ENGINE
 	@$(RUN) contract
 
 .PHONY: molecule
-molecule: ## Run the molecule scenario SCENARIO (default, debian13); KEEP=1 keeps its hosts for inspection
+molecule: ## Run the molecule scenario SCENARIO (default, debian13, ha); KEEP=1 keeps its hosts for inspection
 	@$(RUN) molecule
 
 .PHONY: bench-config

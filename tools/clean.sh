@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 log_directory="${1:?usage: clean.sh LOG_DIRECTORY}"
 
 if docker version > /dev/null 2>&1; then
-    for lab in ivy-demo ivy-molecule ivy-debian13 ivy-contract; do
+    for lab in ivy-demo ivy-molecule ivy-debian13 ivy-ha ivy-contract; do
         mine=(--filter "label=ivy-lab=$lab" --filter "label=ivy-lab-directory=$PWD/.cache/lab/$lab")
         docker container ls --all --quiet "${mine[@]}" | xargs --no-run-if-empty docker container rm --force --volumes
         docker volume ls --quiet "${mine[@]}" | xargs --no-run-if-empty docker volume rm

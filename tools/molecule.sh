@@ -6,6 +6,10 @@ cd "$(dirname "$0")/.."
 
 scenario="$1"
 action="$2"
+# The inventories, as in the scenario's molecule.yml.
+mapfile -t inventories < <(sed -n \
+    -e 's|^ *- --inventory=${MOLECULE_PROJECT_DIRECTORY}/|--inventory=|p' \
+    -e "s|^ *- --inventory=\${MOLECULE_SCENARIO_DIRECTORY}/|--inventory=molecule/$scenario/|p" "molecule/$scenario/molecule.yml")
 lab="$(sed -n 's/^ *lab_name: *//p' "molecule/$scenario/inventory/hosts.yml")"
 # In the checkout, so that checkouts and users do not share it.
 export ANSIBLE_FORCE_COLOR=0
@@ -26,7 +30,7 @@ case "$action" in
     create)
         # Remove what a killed run has left behind.
         molecule reset --scenario-name "$scenario"
-        ansible-playbook -i inventories/demo -i "molecule/$scenario/inventory" molecule/shared/destroy.yml
+        ansible-playbook "${inventories[@]}" molecule/shared/destroy.yml
         molecule create --no-command-borders --scenario-name "$scenario"
         ;;
     destroy)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: packages.sh [docker|mmdebstrap|java|maven|curl|ssh|rsync|venv]...
+# Usage: packages.sh [docker|mmdebstrap|java|maven|cc|curl|ssh|rsync|venv]...
 # Ensures that the programs for the test hosts are present. As root on Debian it installs what is missing; elsewhere it
 # prints what to install.
 set -euo pipefail
@@ -9,6 +9,7 @@ declare -A package=(
     [mmdebstrap]=mmdebstrap
     [java]=default-jdk-headless
     [maven]=maven
+    [cc]="gcc libc6-dev"
     [curl]=curl
     [ssh]=openssh-client
     [rsync]=rsync

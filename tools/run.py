@@ -34,7 +34,7 @@ ENGINE = Step("Container engine", ["tools/container_engine.sh", str(LOGS)], ("Pr
 IMAGE = Step("Host image", ["molecule/shared/image/build.sh", "bookworm"], (ENGINE.name,), counts=False)
 TRIXIE = Step("Host image of Debian 13", ["molecule/shared/image/build.sh", "trixie"], (ENGINE.name,), counts=False)
 # The host image of each molecule scenario.
-IMAGES = {"default": IMAGE, "debian13": TRIXIE}
+IMAGES = {"default": IMAGE, "debian13": TRIXIE, "ha": TRIXIE}
 NEWEST = Step("Newest Ansible", ["tools/newest_ansible.sh"], (TOOLS.name,), counts=False)
 ARCHIVES = Step("Archives", ["tools/archives.sh"], ("Programs",), counts=False)
 
@@ -179,7 +179,8 @@ def plan(target: str) -> list[Step]:
         print(f"Unknown scenario: {chosen}. Scenarios: {', '.join(IMAGES)}", file=sys.stderr)
         raise SystemExit(2)
     with_docker = [*programs("ssh", "docker", "mmdebstrap"), ENGINE, IMAGE]
-    everything = [*programs("ssh", "curl", "docker", "mmdebstrap", "java", "maven"), ENGINE, IMAGE, ARCHIVES]
+    # The scenario ha may have to compile a library: see molecule/ha/open_files.yml.
+    everything = [*programs("ssh", "curl", "docker", "mmdebstrap", "java", "maven", "cc"), ENGINE, IMAGE, ARCHIVES]
     hosts = playbook("Hosts", "molecule/shared/create.yml", (TOOLS.name, IMAGE.name))
     plans: dict[str, list[Step]] = {
         "tools": [PYTHON_STEP, TOOLS],
@@ -209,6 +210,7 @@ def plan(target: str) -> list[Step]:
         "bench-balancer": bench(BENCH_BALANCER, "tests/bench/balancer/balancer_bench.py", (IMAGE, TRIXIE), ()),
         "clean": [Step("Everything", ["tools/clean.sh", str(LOGS)], counts=False)],
         "molecule": [*everything, TRIXIE, *([NEWEST] if chosen == "default" else []), *scenario(chosen, keep)],
+        "test-ha": [*everything, TRIXIE, *scenario("ha", keep)],
         "contract": [*everything, TRIXIE, *contract(check=False)],
         "test": test(everything, keep),
         "test-all": [
@@ -288,7 +290,7 @@ def lock_hosts() -> bool:
 
 def main(target: str) -> int:
     os.chdir(ROOT)
-    if target in ("molecule", "test", "test-all") and not lock_hosts():
+    if target in ("molecule", "test", "test-ha", "test-all") and not lock_hosts():
         print(
             "Another `make test` or `make molecule` is running on hosts with the same names. Wait until it has ended."
         )

@@ -13,6 +13,6 @@ done
 mypy "${paths[@]}"
 
 # These files import one another by their bare names.
-for directory in tools tests/bench tests/bench/balancer tests/bench/site tests/contract molecule/default/tests molecule/debian13/tests; do
+for directory in tools tests/bench tests/bench/balancer tests/bench/site tests/contract molecule/default/tests molecule/debian13/tests molecule/ha/tests; do
     MYPYPATH="$directory:tests/bench" mypy "$directory"/*.py
 done

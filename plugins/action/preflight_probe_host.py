@@ -26,7 +26,8 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.host_r
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.role_options import RoleOptions
 
 # Longer than the other hosts need to test the ports and the file, also in a large cluster.
-_LISTENER_SECONDS = 60
+# The hosts are inspected one batch after another, and the first one waits until the last one has been inspected.
+_LISTENER_SECONDS = 180
 # Keys of a failed module's result with the reason.
 _TEXTS = ("module_stdout", "msg", "module_stderr")
 # Keys that Ansible adds to the result of every module.

@@ -23,7 +23,12 @@ options:
     type: str
     default: ""
   local_ports:
-    description: List only connections at these ports of this host. Empty lists all.
+    description: List only connections at these ports of this host, and those of O(remote_ports). Empty lists all.
+    type: list
+    elements: int
+    default: []
+  remote_ports:
+    description: List only connections to these ports of peers, and those of O(local_ports). Empty lists all.
     type: list
     elements: int
     default: []
@@ -138,6 +143,7 @@ from ansible_collections.ivy.cluster.plugins.module_utils.node import calls
 ARGUMENT_SPEC: dict[str, dict[str, object]] = {
     "unit": {"type": "str", "default": ""},
     "local_ports": {"type": "list", "elements": "int", "default": []},
+    "remote_ports": {"type": "list", "elements": "int", "default": []},
     "expect": {
         "type": "list",
         "elements": "dict",

@@ -34,10 +34,10 @@ README = ROOT / ".cache/readme"
 
 def inventories() -> list[Path]:
     """The inventories with which tools/readme_way.py installed the hosts, beginning with the README's."""
-    other = os.environ.get("OUTSIDE_TESTS_INVENTORY")
-    if other:
-        # Hosts in the same groups, installed like the demo.
-        return [ROOT / "inventories/demo", Path(other)]
+    others = os.environ.get("OUTSIDE_TESTS_INVENTORY")
+    if others:
+        # Another scenario, installed by its own converge.yml.
+        return [Path(other) for other in others.split(os.pathsep)]
     os.environ["ANSIBLE_VAULT_PASSWORD_FILE"] = str(README / "vault_password")
     more = [SCENARIO / name / "hosts.yml" for name in ("inventory", "lab", "application")]
     return [README / "ivy/inventory/hosts.yml", *more]
@@ -88,6 +88,7 @@ ORDER = (
     "test_power_loss",
     "test_update_packages",
     "test_upgrade",
+    "test_faults",
 )
 # What `make test` leaves out for its time. Unit tests run the same playbooks with stand-ins for hosts, or another
 # outside test covers most of it. `make test-all` runs it.
@@ -235,7 +236,12 @@ class Browser:
         return self.request("GET", path, cookies, timeout)
 
     def request(
-        self, method: str, path: str, cookies: dict[str, str] | None = None, timeout: float = PATIENCE
+        self,
+        method: str,
+        path: str,
+        cookies: dict[str, str] | None = None,
+        timeout: float = PATIENCE,
+        body: bytes | None = None,
     ) -> Response:
         name = self.public.partition(":")[0]
         with socket.create_connection((self.address, 443), timeout=timeout) as plain:
@@ -244,12 +250,14 @@ class Browser:
             headers = {"Host": self.public, "Connection": "close"}
             if cookies:
                 headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in cookies.items())
-            connection.request(method, path, headers=headers)
+            if body is not None:
+                headers["Content-Type"] = "application/json"
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
-            body = response.read().decode("utf-8", "replace")
+            content = response.read().decode("utf-8", "replace")
             set_cookies = response.headers.get_all("Set-Cookie") or []
         pairs = [cookie.partition(";")[0].partition("=") for cookie in set_cookies]
-        return Response(response.status, body, {key.strip(): value for key, _equals, value in pairs})
+        return Response(response.status, content, {key.strip(): value for key, _equals, value in pairs})
 
     def node(self, cookies: dict[str, str] | None = None) -> str:
         """The node that responds."""

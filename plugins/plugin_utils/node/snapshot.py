@@ -104,6 +104,8 @@ class Snapshot:
     virtual_address: str = ""
     # The hosts of the group search_servers.
     search_servers: t.Sequence[str] = ()
+    # What the engines reach through front ends on the load balancers: ``database``, ``search``.
+    relayed: t.Collection[str] = ()
 
     def restart_reasons(self, node: Host) -> list[str]:
         """Why the engine of the node needs a restart. It reloads some keys without one."""
@@ -184,6 +186,7 @@ def snapshot_from(value: t.Mapping[str, t.Any]) -> Snapshot:
         check_mode=bool(value["check_mode"]),
         virtual_address=str(value.get("virtual_address") or ""),
         search_servers=[str(name) for name in value["search"]["servers"]],
+        relayed=[str(name) for name in value.get("relayed") or ()],
     )
 
 

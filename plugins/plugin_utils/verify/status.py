@@ -30,6 +30,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.release import commit
 from ansible_collections.ivy.cluster.plugins.plugin_utils.report.document import Document
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import database as database_members
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import etcd as quorum
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import redundancy
 
 _COLUMNS = ("node", "state", "engine", "release", "drift", "restart", "peers", "balancer", "since")
 # ivy.cluster.site renews certificates; a new authority has to be distributed to all users first.
@@ -476,20 +477,31 @@ def document(params: t.Mapping[str, t.Any]) -> Document:
 
 def from_facts(facts: Snapshot) -> Document:
     rows, cluster, service_states = node_rows(facts), cluster_facts(facts), services(facts)
+    components = redundancy.components(facts)
     unreachable = [name for name, host in facts.hosts.items() if not host.reachable]
     summary = {
         "ok": len(unreachable) < len(facts.hosts),
         "counts": {"hosts": len(facts.hosts), "nodes": len(rows), "running": len(facts.running)},
         "unreachable": unreachable,
+        "not_redundant": [one.name for one in components if one.spare is not None and not one.redundant],
     }
-    content = {"engine_version": facts.engine_version, "facts": cluster, "nodes": rows, "services": service_states}
+    content = {
+        "engine_version": facts.engine_version,
+        "facts": cluster,
+        "nodes": rows,
+        "services": service_states,
+        "redundancy": {
+            "components": [one.to_dict() for one in components],
+            "critical_hosts": redundancy.critical_hosts(components),
+            "next_loss": redundancy.summary(components),
+        },
+    }
     headline = f"{len(facts.running)} of {count(len(rows), 'node')} running"
     if unreachable:
         headline += f"; {listed(unreachable)} not reachable"
-    page = {"columns": _COLUMNS}
-    return Document(
-        "status", facts.cluster, f"{headline}.", summary, content, lines(facts, cluster, rows, service_states), page
-    )
+    page = {"columns": _COLUMNS, "redundancy_rows": redundancy.rows(components)}
+    text = [*lines(facts, cluster, rows, service_states), "", *redundancy.lines(components)]
+    return Document("status", facts.cluster, f"{headline}.", summary, content, text, page)
 
 
 def lines(

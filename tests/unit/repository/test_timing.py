@@ -60,6 +60,7 @@ EXCEPTIONS = {
         "moments in a table, nothing is waited for"
     ),
     "molecule/default/tests/user_load.py::now": "paces requests, of which each is checked whenever it is answered",
+    "molecule/ha/tests/fault_load.py::now": "paces requests, and the figures are printed only",
     "tests/unit/roles/test_haproxy_drain.py::test_a_cookie_is_followed_again_if_a_node_is_set_to_ready_by_hand": (
         "waits until the short time is over, and nothing has to happen before"
     ),

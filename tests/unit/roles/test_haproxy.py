@@ -235,7 +235,7 @@ def test_only_a_database_of_several_servers_has_a_front_end(rendered: Path) -> N
     section = lines[lines.index("listen database") : lines.index("frontend metrics")]
     assert "bind *:6432" in section
     assert "server database-db1 10.0.0.3:5432" in section
-    assert "http-check send meth GET uri /primary ver HTTP/1.1 hdr Host patroni" in section
+    assert "http-check send meth OPTIONS uri /primary ver HTTP/1.1 hdr Host patroni" in section
     (check,) = [line for line in section if line.startswith("default-server")]
     assert check == (
         "default-server check port 8008 check-ssl verify required ca-file /etc/ivy-cluster-pki/cluster-ca.pem "

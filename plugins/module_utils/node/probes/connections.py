@@ -49,9 +49,12 @@ def listening_ports(table: t.Iterable[sockets.Socket]) -> list[int]:
     return sorted({entry.local_port for entry in table if entry.state == sockets.LISTEN})
 
 
-def established(table: t.Sequence[sockets.Socket], local_ports: t.Collection[int]) -> set[Connection]:
-    """The established connections, optionally only those at certain ports of this host."""
+def established(
+    table: t.Sequence[sockets.Socket], local_ports: t.Collection[int], remote_ports: t.Collection[int] = ()
+) -> set[Connection]:
+    """The established connections, optionally only those at certain ports of this host or of its peers."""
     listening = set(listening_ports(table))
+    everything = not local_ports and not remote_ports
     return {
         Connection(
             "in" if entry.local_port in listening else "out",
@@ -61,7 +64,8 @@ def established(table: t.Sequence[sockets.Socket], local_ports: t.Collection[int
             entry.remote_port,
         )
         for entry in table
-        if entry.state == sockets.ESTABLISHED and (not local_ports or entry.local_port in local_ports)
+        if entry.state == sockets.ESTABLISHED
+        and (everything or entry.local_port in local_ports or entry.remote_port in remote_ports)
     }
 
 
@@ -84,6 +88,7 @@ def watch(
     local_ports: t.Collection[int],
     expected: t.Sequence[Peer],
     wait: float,
+    remote_ports: t.Collection[int] = (),
 ) -> tuple[set[Connection], list[int]]:
     """Collect connections until all expected ones were found or the time is over.
 
@@ -93,7 +98,7 @@ def watch(
     found: set[Connection] = set()
     while True:
         table = read_table()
-        found |= established(table, local_ports)
+        found |= established(table, local_ports, remote_ports)
         if has_all(found, expected) or time.monotonic() >= end or not table:
             return found, listening_ports(table)
         time.sleep(_INTERVAL)
@@ -113,13 +118,18 @@ def of_host(proc: str = "/proc") -> list[sockets.Socket]:
 
 
 def gather(
-    unit: str, local_ports: t.Collection[int], expect: t.Sequence[t.Mapping[str, t.Any]], wait: float
+    unit: str,
+    local_ports: t.Collection[int],
+    remote_ports: t.Collection[int],
+    expect: t.Sequence[t.Mapping[str, t.Any]],
+    wait: float,
 ) -> dict[str, t.Any]:
     """The connections of the host, or of one unit, with the host's addresses and listening ports."""
     resolved = {peer["address"]: resolve(peer["address"]) for peer in expect}
     expected = [(set(resolved[peer["address"]]), peer["port"]) for peer in expect]
     pid = units.show(unit).main_pid if unit else 0
-    found, listening = watch((lambda: sockets.of_process(pid)) if unit else of_host, set(local_ports), expected, wait)
+    read = (lambda: sockets.of_process(pid)) if unit else of_host
+    found, listening = watch(read, set(local_ports), expected, wait, set(remote_ports))
     return {
         "connections": [connection._asdict() for connection in sorted(found)],
         "addresses": own_addresses(_read("/proc/net/fib_trie"), _read("/proc/net/if_inet6")),

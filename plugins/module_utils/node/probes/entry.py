@@ -34,7 +34,9 @@ def http_probe(params: Params, check: bool) -> Result:
 
 def connections_info(params: Params) -> Result:
     try:
-        result = connections.gather(**{name: params[name] for name in ("unit", "local_ports", "expect", "wait")})
+        result = connections.gather(
+            **{name: params[name] for name in ("unit", "local_ports", "remote_ports", "expect", "wait")}
+        )
     except OSError as exc:
         return {"failed": True, "msg": f"The connections of this host cannot be read: {exc}."}
     return {"changed": False, **result}

@@ -8,7 +8,6 @@ The checks use the connections of the running processes, not the configuration.
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.ivy.cluster.plugins.plugin_utils.common.commands import command
@@ -22,6 +21,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import (
     Snapshot,
     login_problem,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks import relays
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results import (
     DATABASE,
     ONLY_NODES,
@@ -33,6 +33,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.checks.results 
     running_rows,
     skipped,
 )
+from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import database as members
 
 # Common ports of PostgreSQL, a connection pooler, Elasticsearch and OpenSearch. A connection to one of these elsewhere
 # means a second database or search engine.
@@ -41,10 +42,12 @@ _SEARCH_PORTS = frozenset(range(9200, 9300))
 
 
 def check_database(facts: Snapshot) -> list[Row]:
+    relayed = "database" in facts.relayed
+    name = members.gather(facts).primary if relayed else facts.database.host
+    server = facts.hosts.get(name)
     rows: list[Row] = []
     sessions: list[Result] | None = None
-    server = facts.hosts.get(facts.database.host)
-    if not facts.database.host:
+    if not name and not relayed:
         rows.append(
             skipped(
                 DATABASE,
@@ -53,33 +56,43 @@ def check_database(facts: Snapshot) -> list[Row]:
                 "nodes' connections were checked",
             )
         )
-    elif server is None:
-        rows.append(skipped(DATABASE, facts.database.host, ONLY_NODES))
-    elif server.reachable:
-        try:
-            sessions = list(server.fact("sessions", "query_result"))
-        except FactError as exc:
-            rows.append(
-                failed(
-                    DATABASE,
-                    server.name,
-                    f"its list of sessions could not be read: {exc}",
-                    "Check that PostgreSQL runs there: systemctl status postgresql.",
-                )
-            )
-        problem = login_problem(server)
-        if problem:
-            rows.append(
-                failed(
-                    DATABASE,
-                    server.name,
-                    f"an engine could not open a new connection, since the login was changed there: {problem}",
-                    f"To restore the login, run: {command('site')}",
-                )
-            )
+    elif name and server is None:
+        rows.append(skipped(DATABASE, name, ONLY_NODES))
+    elif server is not None and server.reachable:
+        sessions, rows = _server_rows(server)
+    if relayed:
+        rows += relays.database_rows(facts, sessions)
     return rows + running_rows(
         DATABASE, facts, "the engine's connections", lambda node: _database_row(facts, node, sessions)
     )
+
+
+def _server_rows(server: Host) -> tuple[list[Result] | None, list[Row]]:
+    """The sessions of the database server if they could be read, and what is wrong on it."""
+    rows: list[Row] = []
+    sessions: list[Result] | None = None
+    try:
+        sessions = list(server.fact("sessions", "query_result"))
+    except FactError as exc:
+        rows.append(
+            failed(
+                DATABASE,
+                server.name,
+                f"its list of sessions could not be read: {exc}",
+                "Check that PostgreSQL runs there: systemctl status postgresql.",
+            )
+        )
+    problem = login_problem(server)
+    if problem:
+        rows.append(
+            failed(
+                DATABASE,
+                server.name,
+                f"an engine could not open a new connection, since the login was changed there: {problem}",
+                f"To restore the login, run: {command('site')}",
+            )
+        )
+    return sessions, rows
 
 
 def _database_row(facts: Snapshot, node: Host, sessions: list[Result] | None) -> Row:
@@ -90,7 +103,9 @@ def _database_row(facts: Snapshot, node: Host, sessions: list[Result] | None) ->
     if not connected:
         problems.append(f"no connection to {facts.database}")
     text = f"{count(len(connected), 'connection')} to {facts.database}, none elsewhere"
-    if sessions is not None:
+    if "database" in facts.relayed:
+        problems += _ends(facts, node, facts.database, facts.patroni_members)
+    elif sessions is not None:
         number, others = _sessions_of(facts, node, own, sessions)
         if others:
             problems.append(f"the database lists its sessions in {listed(others)}")
@@ -105,24 +120,24 @@ def _sessions_of(facts: Snapshot, node: Host, own: list[Result], sessions: list[
 
     Sessions of other programs on the node, such as psql, are ignored.
     """
-    addresses = _addresses_of(node)
+    addresses = relays.addresses_of(node)
     ends = {(connection["local_address"], connection["local_port"]) for connection in own}
     expected, others = 0, set()
     for session in sessions:
         client, database, user = session.get("client_addr"), session.get("datname"), session.get("usename")
-        is_login = _is_login(str(user), facts.database_user)
-        if client not in addresses or (not is_login and (client, session.get("client_port")) not in ends):
+        login = relays.is_login(str(user), facts.database_user)
+        if client not in addresses or (not login and (client, session.get("client_port")) not in ends):
             continue
-        if database == facts.database_name and is_login:
+        if database == facts.database_name and login:
             expected += 1
         else:
             others.add(f"{database} as {user}")
     return expected, sorted(others)
 
 
-def _is_login(user: str, owner: str) -> bool:
-    """Whether the engines log in with this role. During a rotation of the password, they have two."""
-    return user == owner or re.fullmatch(rf"{re.escape(owner)}_[0-9a-f]{{8}}", user) is not None
+def _ends(facts: Snapshot, node: Host, service: Service, servers: t.Collection[str]) -> list[str]:
+    found = relays.problem(facts, node, service, servers)
+    return [found] if found else []
 
 
 def _connected_row(check: str, node: Host, problems: list[str], text: str, service: Service) -> Row:
@@ -154,11 +169,6 @@ def _remote(connection: Result) -> Endpoint:
     return connection["remote_address"], connection["remote_port"]
 
 
-def _addresses_of(node: Host) -> set[str]:
-    """The addresses under which other hosts list the node."""
-    return {*node.fact("connections", "addresses"), *(connection["local_address"] for connection in _connections(node))}
-
-
 def _endpoints(node: Host, service: Service) -> set[Endpoint]:
     """The service's addresses as the node resolves them; a name may resolve differently on one node."""
     resolved = node.fact("connections", "resolved").get(service.address) or [service.address]
@@ -185,6 +195,8 @@ def _elsewhere(
 def check_search(facts: Snapshot) -> list[Row]:
     rows = running_rows(SEARCH, facts, "the engine's connections", lambda node: _search_row(facts, node))
     server = facts.hosts.get(facts.search.host)
+    if "search" in facts.relayed:
+        return rows + relays.search_rows(facts)
     if not facts.search.host:
         rows.append(
             skipped(
@@ -208,6 +220,8 @@ def _search_row(facts: Snapshot, node: Host) -> Row:
     problems = _elsewhere(own, expected, _SEARCH_PORTS | {facts.search.port}, facts.other_services, "search")
     if not connected:
         problems.append(f"no connection to {facts.search}")
+    if "search" in facts.relayed:
+        problems += _ends(facts, node, facts.search, facts.search_servers)
     text = f"{count(len(connected), 'connection')} to {facts.search}, none to another search server"
     return _connected_row(SEARCH, node, problems, text, facts.search)
 
@@ -220,7 +234,7 @@ def _search_server_row(facts: Snapshot, server: Host) -> Row:
     }
     if not facts.running:
         return skipped(SEARCH, server.name, "no engine node of this run is running")
-    missing = [node.name for node in facts.running if not clients & ({node.address} | set(_known_addresses(node)))]
+    missing = [node.name for node in facts.running if not clients & ({node.address} | relays.addresses_of(node))]
     if missing:
         return failed(
             SEARCH,
@@ -229,10 +243,3 @@ def _search_server_row(facts: Snapshot, server: Host) -> Row:
             f"These nodes use another search engine or none. Run: {command('site')}",
         )
     return passed(SEARCH, server.name, f"connections from {listed(node.name for node in facts.running)}")
-
-
-def _known_addresses(node: Host) -> set[str]:
-    try:
-        return _addresses_of(node)
-    except FactError:
-        return set()

@@ -76,6 +76,7 @@ def test_a_probe_that_fails_does_not_hide_the_others(monkeypatch: pytest.MonkeyP
             "options": {
                 "unit": "",
                 "local_ports": [9200],
+                "remote_ports": [],
                 "expect": [],
                 "wait": 0,
             },

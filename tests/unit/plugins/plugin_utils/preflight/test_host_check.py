@@ -332,7 +332,7 @@ def test_another_preflight_on_a_host_is_reported_once(looked: Looked) -> None:
     looked["engine1"]["seen"].update(ports=[{**state, "port": 8080}, {**state, "port": 7800}], under_way=[7])
     found = only(judged(looked))
     assert (found.code, found.severity, found.subject) == ("preflight-under-way", "error", "engine1")
-    assert "within a minute" in found.fix
+    assert "within three minutes" in found.fix
     looked["engine1"]["seen"]["ports"][0] = port_state(8080, "nginx", "nginx.service")
     assert sorted(one.code for one in judged(looked)) == ["port-held", "preflight-under-way"]
 

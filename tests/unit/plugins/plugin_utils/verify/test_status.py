@@ -134,7 +134,7 @@ def line(text: str, start: str) -> str:
 
 def test_a_healthy_cluster_fits_on_one_screen() -> None:
     text = sut.from_facts(observed(accept_unsupported=["jgroups-tcp"])).text
-    assert len(text.splitlines()) <= 24
+    assert len(text.splitlines()) <= 32
     assert "aaaaaaaaaaaa desired; no operation in progress; not pinned" in text
     assert line(text, "engine1").split() == [
         *("engine1", "active/running", "11.3.0", "aaaaaaaaaaaa", "no", "no", "1/1", "up"),

@@ -36,6 +36,15 @@ def test_local_ports_select_connections() -> None:
     assert {connection.remote_address for connection in sut.established(sockets(), {7800})} == {"192.0.2.22"}
 
 
+def test_a_load_balancer_lists_what_it_takes_and_what_it_passes_on() -> None:
+    def peers(local: set[int], remote: set[int]) -> set[str]:
+        return {connection.remote_address for connection in sut.established(sockets(), local, remote)}
+
+    assert peers(set(), {5432}) == {"192.0.2.30"}
+    assert peers({7800}, {5432}) == {"192.0.2.22", "192.0.2.30"}
+    assert peers({7800}, {9300}) == {"192.0.2.22"}
+
+
 def test_an_expected_peer_is_address_and_port() -> None:
     found = sut.established(sockets(), set())
     assert sut.has_all(found, [({"192.0.2.30", "192.0.2.31"}, 5432)])
