@@ -103,7 +103,11 @@ def ports(look: Look) -> t.Iterator[Finding]:
     if under_way:
         what = "another preflight is running on this host, so not all ports could be checked"
         yield Finding(
-            "preflight-under-way", "Ports", look.host, what, "It releases the ports within three minutes; then run again"
+            "preflight-under-way",
+            "Ports",
+            look.host,
+            what,
+            "It releases the ports within three minutes; then run again",
         )
     for port, state in zip(look.plan.ports, look.seen["ports"], strict=False):
         for one in _foreign(port, state["holders"]):

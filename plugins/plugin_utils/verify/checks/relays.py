@@ -117,9 +117,7 @@ def database_rows(facts: Snapshot, sessions: t.Sequence[Result] | None) -> list[
         problems = []
         others = [name for name in relay.servers if name != state.primary]
         if others:
-            problems.append(
-                f"passes connections on to {listed(sorted(others))}; the primary is {state.primary}"
-            )
+            problems.append(f"passes connections on to {listed(sorted(others))}; the primary is {state.primary}")
         if state.primary not in relay.servers:
             problems.append(f"has no connection to the primary {state.primary}")
         text = f"passes the connections of {listed(nodes)} on to the primary {state.primary} only"
