@@ -12,7 +12,10 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import H
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import redundancy as sut
 
 ENGINE = {"engine": {"engine": {"unit": {"active": "active"}, "health": {"ok": True}}}}
-BALANCER = {"balancer": {"servers": []}, "virtual_address": {"held": False, "service": "active"}}
+BALANCER: dict[str, dict[str, t.Any]] = {
+    "balancer": {"servers": []},
+    "virtual_address": {"held": False, "service": "active"},
+}
 MEMBERS = [
     {"name": "db1", "role": "leader", "state": "running", "leads": True, "synchronous": False, "runs": True},
     {"name": "db2", "role": "sync", "state": "streaming", "leads": False, "synchronous": True, "runs": True},
