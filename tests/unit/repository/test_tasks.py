@@ -170,6 +170,10 @@ _SHOWN = {
     ),
     ("firewall/tasks/close.yml", "Write the rules and the unit that loads them"): "addresses and ports",
     (
+        "haproxy/tasks/trust_authorities.yml",
+        "Trust the authority of your own certificates of the engine nodes",
+    ): ("certificates are public"),
+    (
         "haproxy/tasks/write_configuration.yml",
         "Install the programs that save the server states, export the certificate expiry dates, "
         "and end the sessions of lost nodes",
