@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 AUTHORITY = "/etc/ivy-cluster-pki/cluster-ca.pem"
 KEYSTORE = "/etc/ivy-cluster-pki/engine.p12"
-CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 10); print('connected')"
+CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 60); print('connected')"
 
 STATISTICS = (
     "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "

@@ -77,7 +77,7 @@ class Cluster:
         """The health of the search cluster as the first member that answers reports it."""
         for host in self.lab.groups["search_servers"]:
             url = f"http://{self.lab.addresses[host]}:9200/_cluster/health"
-            program = f"import urllib.request as u; print(u.urlopen('{url}', timeout=10).read().decode())"
+            program = f"import urllib.request as u; print(u.urlopen('{url}', timeout=60).read().decode())"
             text = self.run(host, f'python3 -c "{program}"')
             if text:
                 found: dict[str, Any] = json.loads(text)
