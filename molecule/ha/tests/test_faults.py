@@ -76,13 +76,18 @@ class Cluster:
     def health(self) -> dict[str, Any]:
         """The health of the search cluster as the first member that answers reports it."""
         for host in self.lab.groups["search_servers"]:
-            url = f"http://{self.lab.addresses[host]}:9200/_cluster/health"
-            program = f"import urllib.request as u; print(u.urlopen('{url}', timeout=60).read().decode())"
-            text = self.run(host, f'python3 -c "{program}"')
+            text = self.request(host, 9200, "/_cluster/health")
             if text:
                 found: dict[str, Any] = json.loads(text)
                 return found
         return {}
+
+    def request(self, host: str, port: int, path: str) -> str:
+        """What a service answers to its own host, since the firewalls are closed to others; empty if it does not."""
+        url = f"http://{self.lab.addresses[host]}:{port}{path}"
+        request = f"u.Request('{url}', headers={{'Host': '{self.lab.public}'}})"
+        program = f"import urllib.request as u; print(u.urlopen({request}, timeout=60).read().decode())"
+        return self.run(host, f'python3 -c "{program}"')
 
     def redundant(self) -> bool:
         """Whether each component has lost nothing, as status would report it after some minutes."""
@@ -99,7 +104,7 @@ class Cluster:
             and len(roles) == len(self.lab.groups["database_servers"])
             and {"Leader", "Sync Standby"} <= set(roles)
             and (search.get("status"), search.get("number_of_nodes")) == ("green", servers)
-            and all(self.lab.info(node) is not None for node in self.lab.nodes)
+            and all(self.request(node, 8080, "/demo/api/info") for node in self.lab.nodes)
         )
 
     def lost(self, load: FaultLoad) -> list[str]:
