@@ -34,6 +34,7 @@ PLAY = """
 VALUES: dict[str, Any] = {
     "ivy_engine_version": "11.3.0",
     "ivy_search_front_end": False,
+    "ivy_node_serves_https": False,
     "__haproxy_has_database": False,
     "ivy_cluster_name": "demo",
     "ivy_user": "ivy",
