@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT
 
 if TYPE_CHECKING:
     from conftest import Lab
 
+ROOT = Path(__file__).resolve().parents[3]
 # Runbooks without a placeholder that change no file of the operator, and the nodes that restart. The commands of the
 # others depend on what happened before.
 RUNBOOKS: dict[str, tuple[str, ...]] = {

@@ -41,8 +41,9 @@ SECRETS = {
     "cluster_key": "0123456789abcdef" * 4,
     "database_password": f"{SPECIAL} database",
     "search_password": f"{SPECIAL} search",
-    "replication_password": f"{SPECIAL} replication",
-    "rewind_password": f"{SPECIAL} rewind",
+    # Patroni sets them in SQL and in a password file, and takes ASCII only.
+    "replication_password": f"{SPECIAL.encode('ascii', 'ignore').decode()} replication",
+    "rewind_password": f"{SPECIAL.encode('ascii', 'ignore').decode()} the rewind",
     "mail_password": f"{SPECIAL} mail",
     "admin_password": f"{SPECIAL} admin",
 }
