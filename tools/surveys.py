@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the job templates of AWX with their surveys, and the page about them, from the roles' argument specifications."""
+"""Writes the job templates of AWX with their surveys, and a page about them, from the roles' specifications."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ KINDS = {"str": "text", "path": "text", "int": "integer", "float": "float", "boo
 BOOLEANS = ["false", "true"]
 HEAD_OF_TEMPLATES = """\
 ---
-# `make docs` writes this file from playbooks.yml and the roles' argument specifications. A test fails when it is not up to date.
+# `make docs` writes this file from playbooks.yml and the roles' argument specifications. A test fails when it is not up
+# to date.
 
 """
 HEAD_OF_PAGE = """\
 # Job templates and surveys of AWX
 
-What [awx/import.yml](awx.md) creates for each playbook. `make docs` writes this page from `awx/playbooks.yml` and the argument
-specifications of the roles; a test fails when it is not up to date.
+What [awx/import.yml](awx.md) creates for each playbook. `make docs` writes this page from `awx/playbooks.yml` and the
+argument specifications of the roles; a test fails when it is not up to date.
 
-A question whose default is empty is optional. An empty answer is the same as no answer. All questions with another default are required, so
-that no answer of them is empty.
+A question whose default is empty is optional. An empty answer is the same as no answer. All questions with another
+default are required, so that no answer of them is empty.
 """
 
 
@@ -68,7 +69,12 @@ def specifications(root: Path) -> dict[str, dict[str, Any]]:
 
 def plain(text: str) -> str:
     """A description without markup: a survey shows it as it is."""
-    return MARKUP.sub(lambda match: (match[2] or match[4] or "").partition("#role:")[2] or match[2] or match[4] or "", text)
+
+    def word(match: re.Match[str]) -> str:
+        inner = match[2] or match[4] or ""
+        return inner.partition("#role:")[2] or inner
+
+    return MARKUP.sub(word, text)
 
 
 def description_of(spec: dict[str, Any], bare: bool = True) -> str:
