@@ -203,6 +203,7 @@ def plan(target: str) -> list[Step]:
             PYTHON_STEP,
             TOOLS,
             Step("Options", ["python", "tools/options.py"], (TOOLS.name,), counts=False),
+            Step("Job templates of AWX", ["python", "tools/surveys.py"], (TOOLS.name,), counts=False),
             Step("Picture of the architecture", ["python", "tools/architecture.py"], (TOOLS.name,), counts=False),
         ],
         "bench-config": bench(BENCH, "tests/bench/bench.py", (IMAGE,), ("rsync",)),

@@ -56,6 +56,7 @@ class ActionModule(ActionBase):
         inventory = Inventory(variables.hosts, None, variables.group_names)
         findings = self._check_sources(manager._inventory, variables, roles)
         findings += preflight_options.check_extra(variables.extra, roles, variables.used)
+        findings += preflight_options.check_confirmation(variables.extra, inventory.text("ivy_cluster_name"))
         findings += fixed_options.check(variables, roles.values())
         if checked["inventory_options"]:
             names = preflight_options.check_names(inventory, roles, variables.extra, variables.used)

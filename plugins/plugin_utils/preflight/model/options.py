@@ -18,7 +18,7 @@ from ansible_collections.ivy.cluster.plugins.plugin_utils.common.findings import
     WARNING,
     Finding,
 )
-from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed
+from ansible_collections.ivy.cluster.plugins.plugin_utils.common.text import listed, plain_text
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.inventory import Host, Inventory
 from ansible_collections.ivy.cluster.plugins.plugin_utils.preflight.model.roles import TOPOLOGY, Role
 
@@ -29,6 +29,10 @@ _NO_TEXT = (dict, list, tuple)
 _LONGEST_SHOWN = 100
 _MOST_NAMED = 5
 _EXAMPLES: t.Mapping[str, t.Any] = {"list": ["one", "two"], "dict": {"key": "value"}}
+# Lists that may also be a text with commas, as surveys and commands in reports give them. The role splits it.
+TEXT_LISTS = frozenset({"adopt_files", "adopt_keys"})
+# Surveys ask for the name of the cluster before a dangerous run.
+CONFIRMATION = "ivy_confirm_cluster"
 
 
 def check(inventory: Inventory, roles: t.Mapping[str, Role], only: t.Container[str] | None = None) -> list[Finding]:
@@ -83,6 +87,8 @@ def judge(name: str, spec: t.Mapping[str, t.Any], value: t.Any, secret: bool = F
     if kind in ("str", "path") and not spec.get("choices") and (other := _other_type(value)):
         return [(f"it is {other}, where a text is needed", "Put the value in quotes.")]
     # The checks of Ansible would split a text into a list or a dictionary; the roles take it as it stands.
+    if name in TEXT_LISTS and isinstance(value, str):
+        return []
     if kind in _EXAMPLES and isinstance(value, str):
         example = json.dumps({name: _example(spec)})
         given = (
@@ -239,6 +245,18 @@ def check_extra(
             if problem:
                 findings.append(Finding("extra-unknown", AREA, f"-e {name}", problem, advice))
     return findings
+
+
+def check_confirmation(extra: t.Mapping[str, t.Any], cluster: str) -> list[Finding]:
+    """Whether who confirms the run means this cluster. An empty answer of a survey confirms nothing."""
+    if CONFIRMATION not in extra:
+        return []
+    answer = plain_text(str(extra[CONFIRMATION] or "").strip())
+    if answer == cluster:
+        return []
+    problem = f"it is {answer or 'empty'}, but this run would change the cluster {cluster or 'without a name'}"
+    advice = "Check that this is the right inventory, and give the name of the cluster to confirm the run."
+    return [Finding("option-refused", AREA, CONFIRMATION, problem, advice)]
 
 
 def _known(roles: t.Mapping[str, Role]) -> set[str]:
