@@ -140,7 +140,7 @@ def change(name: str, fact: str, key: str, value: t.Callable[[list[t.Any]], list
 @pytest.mark.parametrize(
     ("apply", "subject", "text"),
     [
-        # A load balancer that passes connections on to a replica, or to a server of another cluster.
+        # A load balancer that passes connections on to a replica, or to a foreign server.
         (change("lb1", "relay", "connections", lambda all: [*all, passed_on("192.0.2.32", 5432)]),
          "database lb1", "passes connections on to db2; the primary is db1"),
         (change("lb1", "relay", "connections", lambda all: [*all, passed_on("192.0.2.99", 5432)]),

@@ -11,11 +11,8 @@ import pytest
 from ansible_collections.ivy.cluster.plugins.plugin_utils.node.snapshot import Host, Service, Snapshot
 from ansible_collections.ivy.cluster.plugins.plugin_utils.verify.members import redundancy as sut
 
-ENGINE = {"engine": {"engine": {"unit": {"active": "active"}, "health": {"ok": True}}}}
-BALANCER: dict[str, dict[str, t.Any]] = {
-    "balancer": {"servers": []},
-    "virtual_address": {"held": False, "service": "active"},
-}
+ENGINE: dict[str, t.Any] = {"engine": {"engine": {"unit": {"active": "active"}, "health": {"ok": True}}}}
+BALANCER: dict[str, t.Any] = {"balancer": {"servers": []}, "virtual_address": {"held": False, "service": "active"}}
 MEMBERS = [
     {"name": "db1", "role": "leader", "state": "running", "leads": True, "synchronous": False, "runs": True},
     {"name": "db2", "role": "sync", "state": "streaming", "leads": False, "synchronous": True, "runs": True},
