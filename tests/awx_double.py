@@ -147,7 +147,7 @@ def survey_problem(spec: Item) -> str:
             if default is not None and default not in choices:
                 return f"Default choice of {question['variable']} must be answered from the choices listed."
         elif default not in (None, ""):
-            kinds = {"integer": int, "float": (int, float)}.get(question["type"], str)
+            kinds: tuple[type, ...] = {"integer": (int,), "float": (int, float)}.get(question["type"], (str,))
             if not isinstance(default, kinds):
                 return f"Default of {question['variable']} has another type."
     return ""

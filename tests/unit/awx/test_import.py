@@ -57,7 +57,11 @@ class _Loader(yaml.SafeLoader):
     """Reads what Ansible must not evaluate as text."""
 
 
-_Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+def _text(loader: _Loader, node: yaml.ScalarNode) -> t.Any:
+    return loader.construct_scalar(node)
+
+
+_Loader.add_constructor("!unsafe", _text)
 
 
 @functools.cache
