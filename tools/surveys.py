@@ -13,7 +13,7 @@ import yaml
 from options import MARKUP, markdown, options_of
 
 ROOT = Path(__file__).resolve().parents[1]
-LIST = "awx/playbooks.yml"
+LIST = "awx/surveys.yml"
 TEMPLATES = "awx/job_templates.yml"
 PAGE = "docs/awx-surveys.md"
 CONFIRMATION = "ivy_confirm_cluster"
@@ -25,14 +25,14 @@ KINDS = {"str": "text", "path": "text", "int": "integer", "float": "float", "boo
 BOOLEANS = ["false", "true"]
 HEAD_OF_TEMPLATES = """\
 ---
-# `make docs` writes this file from playbooks.yml and the roles' argument specifications. A test fails when it is not up
+# `make docs` writes this file from surveys.yml and the roles' argument specifications. A test fails when it is not up
 # to date.
 
 """
 HEAD_OF_PAGE = """\
 # Job templates and surveys of AWX
 
-What [awx/import.yml](awx.md) creates for each playbook. `make docs` writes this page from `awx/playbooks.yml` and the
+What [awx/import.yml](awx.md) creates for each playbook. `make docs` writes this page from `awx/surveys.yml` and the
 argument specifications of the roles; a test fails when it is not up to date.
 
 A question whose default is empty is optional. An empty answer is the same as no answer. All questions with another

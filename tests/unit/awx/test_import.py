@@ -57,7 +57,7 @@ class _Loader(yaml.SafeLoader):
     """Reads what Ansible must not evaluate as text."""
 
 
-def _text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> t.Any:
+def _text(loader: _Loader, node: yaml.ScalarNode) -> t.Any:
     return loader.construct_scalar(node)
 
 

@@ -177,6 +177,16 @@ def test_a_value_of_the_wrong_type_is_refused_and_what_a_survey_gives_is_not(tmp
     assert "CANARY" not in printed(ended)
 
 
+def test_a_run_is_confirmed_with_the_name_of_its_cluster(tmp_path: Path) -> None:
+    hosts = site.write_site(tmp_path / "inventory", {})
+    for answer in ("", "another"):
+        ended = play(hosts, "-i", str(hosts), "-e", f"ivy_confirm_cluster={answer}")
+        assert ended.returncode != 0
+        assert REFUSED in printed(ended)
+        assert f"ivy_confirm_cluster: it is {answer or 'empty'}" in printed(ended)
+    assert play(hosts, "-i", str(hosts), "-e", "ivy_confirm_cluster=acme").returncode == 0
+
+
 def test_variables_of_the_users_own_are_not_matter(tmp_path: Path) -> None:
     own = {
         "my_engine_version": "11.3.0",
