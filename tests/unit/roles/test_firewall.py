@@ -51,11 +51,14 @@ PLAY = """
         content: "{{ lookup('ansible.builtin.template', role_path ~ '/templates/rules.nft.j2') }}"
         dest: "{{ directory }}/{{ item }}"
         mode: "0600"
-      vars: @engine@
+      vars: {ivy_node_serves_https: false, <<: @engine@}
       loop: [engine role]
     - ansible.builtin.copy: *write
-      vars: {engine_http_firewall: true, <<: @engine@}
+      vars: {engine_http_firewall: true, ivy_node_serves_https: false, <<: @engine@}
       loop: [engine role with http]
+    - ansible.builtin.copy: *write
+      vars: {engine_http_firewall: true, ivy_node_serves_https: true, <<: @engine@}
+      loop: [engine role with https]
     - ansible.builtin.copy: *write
       vars: {ivy_search_front_end: false, __elasticsearch_is_cluster: false, <<: @elasticsearch@}
       loop: [elasticsearch role]
@@ -83,6 +86,7 @@ CLUSTER = {
     "ivy_jgroups_port": 7800,
     "ivy_jgroups_fd_port": 7900,
     "ivy_http_port": 8080,
+    "ivy_https_port": 8443,
     "ivy_search_port": 9200,
     "ivy_search_server_addresses": {"search1": "10.0.0.40", "search2": "10.0.0.41", "search3": "10.0.0.42"},
     "elasticsearch_transport_port": 9300,
@@ -181,6 +185,8 @@ def test_the_engine_passes_the_ports_between_the_nodes(rendered: dict[str, str])
     assert meaning(rendered["engine role"]) == ("ivy_engine", between)
     http = {("tcp", 8080): (nodes | {"10.0.0.10", "192.0.2.0/24"}, "reject with tcp reset")}
     assert meaning(rendered["engine role with http"]) == ("ivy_engine", {**between, **http})
+    https = {("tcp", 8443): http["tcp", 8080]}
+    assert meaning(rendered["engine role with https"]) == ("ivy_engine", {**between, **http, **https})
 
 
 def test_the_search_engine_passes_its_port(rendered: dict[str, str]) -> None:

@@ -33,7 +33,8 @@ class Component:
         return self.spare is not None and self.spare > 0 and not self.critical
 
     def to_dict(self) -> dict[str, t.Any]:
-        return {**dataclasses.asdict(self), "redundant": self.redundant}
+        lists = {name: list(getattr(self, name)) for name in ("members", "running", "critical")}
+        return {**dataclasses.asdict(self), **lists, "redundant": self.redundant}
 
 
 def components(facts: Snapshot) -> list[Component]:

@@ -19,7 +19,8 @@ Ranges = list[dict[str, t.Any]]
 SETTINGS = {
     "database_url", "database_user", "database_driver", "database_password", "database_pool_size", "search_url",
     "search_user", "search_password", "base_url", "http_port", "http_address", "data_directory", "app_directory",
-    "maintenance_mode",
+    "maintenance_mode", "https_enabled", "https_port", "https_keystore", "https_keystore_password",
+    "https_keystore_type",
 }  # fmt: skip
 
 FACTS = (
