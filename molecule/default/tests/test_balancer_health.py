@@ -38,6 +38,7 @@ def test_balancer_and_gate_agree(lab: Lab, version: str) -> None:
         json.dumps(health),
         lab.public,
         ivy_engine_addresses=balancer_health.ADDRESSES,
+        ivy_node_names={name: name for name in balancer_health.ADDRESSES},
         ivy_health=health,
         # A check that is late because the host is busy does not count as failed.
         haproxy_check_timeout="60s",
