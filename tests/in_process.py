@@ -60,19 +60,38 @@ ON_CONTROLLER = {
 }
 
 
-def run_play(
-    directory: Path, values: t.Mapping[str, t.Any], *arguments: str, inventory: str = "localhost,", **environment: str
+def run_playbook(
+    directory: Path,
+    *arguments: str,
+    environment: t.Mapping[str, str],
+    known: t.Mapping[str, str] = os.environ,
+    seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run play.yml in a directory with these variables and the checkout's settings."""
+    """Run a playbook in a directory with the checkout's settings and collection, and with this environment."""
     root = Path(__file__).resolve().parents[1]
+    settings = {
+        "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(root / "collections"),
+        "ANSIBLE_NOCOLOR": "1",
+        "LC_ALL": "C.UTF-8",
+    }
     return subprocess.run(
-        [*PLAYBOOK, "-i", inventory, "play.yml", "-e", json.dumps(values), *arguments],
+        [*PLAYBOOK, *arguments],
         check=False,
         capture_output=True,
         text=True,
+        timeout=seconds,
         cwd=directory,
-        env={**os.environ, "ANSIBLE_CONFIG": str(root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **environment},
+        env={**known, **settings, **environment},
     )
+
+
+def run_play(
+    directory: Path, values: t.Mapping[str, t.Any], *arguments: str, inventory: str = "localhost,", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run play.yml in a directory with these variables."""
+    command = ["-i", inventory, "play.yml", "-e", json.dumps(values), *arguments]
+    return run_playbook(directory, *command, environment=environment)
 
 
 class ContactsHostError(BaseException):

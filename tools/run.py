@@ -74,7 +74,6 @@ LONG = {
     "IVY_LAB_SHARE_LATE": "300",
     "IVY_LAB_KILLED_STEPS": "4",
     "IVY_LAB_CHANGE_ROUNDS": "2",
-    "IVY_LAB_REBOOTS": "1",
     "IVY_LAB_EVERY_TEST": "1",
     **EVERY_CASE,
     "FUZZ_EXAMPLES": "400",

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import shared_source
+from containers import docker
 
 if TYPE_CHECKING:
     from conftest import Browser, Lab, Run
@@ -27,8 +27,7 @@ SSH = "-o ServerAliveInterval=2 -o ServerAliveCountMax=2 -o ConnectTimeout=4"
 def container(lab: Lab, host: str) -> str:
     """The container of this host, running or not."""
     name = lab.variables["lab_name"]
-    command = ["docker", "ps", "--all", "--filter", f"label=ivy-lab={name}", "--format", "{{.Names}}"]
-    names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    names = docker("ps", "--all", "--filter", f"label=ivy-lab={name}", "--format", "{{.Names}}").split()
     assert f"{name}-{host}" in names, names
     return f"{name}-{host}"
 
@@ -42,12 +41,12 @@ def answers(lab: Lab, host: str, port: int) -> bool:
 
 
 def power_off(lab: Lab, host: str) -> None:
-    subprocess.run(["docker", "kill", container(lab, host)], check=True, capture_output=True)
+    docker("kill", container(lab, host))
 
 
 def power_on(lab: Lab, host: str) -> None:
     """Starts the host unless it is running, and waits until it accepts SSH connections."""
-    subprocess.run(["docker", "start", container(lab, host)], check=True, capture_output=True)
+    docker("start", container(lab, host))
     lab.until(lambda: answers(lab, host, 22), 180, f"{host} accepts connections")
 
 
@@ -146,7 +145,7 @@ def test_2_losing_a_balancer_during_the_gate_stops_the_rollout(lab: Lab, hosts_b
 @pytest.fixture
 def ssh_back_on(lab: Lab) -> Iterator[None]:
     yield
-    subprocess.run(["docker", "exec", container(lab, lab.nodes[-1]), "systemctl", "start", "ssh"], check=True)
+    docker("exec", container(lab, lab.nodes[-1]), "systemctl", "start", "ssh")
     lab.until(lambda: answers(lab, lab.nodes[-1], 22), 60, "the node accepts connections")
 
 
@@ -155,7 +154,7 @@ def test_3_a_node_that_serves_but_cannot_be_reached_is_taken_out_of_the_balancer
 ) -> None:
     *others, away = lab.nodes
     (old,) = releases(lab)
-    subprocess.run(["docker", "exec", container(lab, away), "systemctl", "stop", "ssh.socket", "ssh"], check=True)
+    docker("exec", container(lab, away), "systemctl", "stop", "ssh.socket", "ssh")
     with tempfile.TemporaryDirectory(prefix="ivy") as sockets:
         settings = {"ansible_ssh_extra_args": SSH, "ansible_control_path_dir": sockets, "ivy_proceed_without": [away]}
         lab.roll_out(*change, "-e", json.dumps(settings)).succeeded()
@@ -164,7 +163,7 @@ def test_3_a_node_that_serves_but_cannot_be_reached_is_taken_out_of_the_balancer
     assert (lab.info(away) or {})["release"] == old
     assert {browser.node() for _request in range(20)} == set(others)
 
-    subprocess.run(["docker", "exec", container(lab, away), "systemctl", "start", "ssh"], check=True)
+    docker("exec", container(lab, away), "systemctl", "start", "ssh")
     lab.until(lambda: answers(lab, away, 22), 60, "the node accepts connections")
     lab.roll_out(*change).succeeded()
     assert len(releases(lab)) == 1

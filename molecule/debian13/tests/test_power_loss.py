@@ -19,18 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from containers import docker
 
 if TYPE_CHECKING:
     from conftest import Browser, Lab
 
 UNIT = "axonivy-engine.service"
 SETTINGS = "/etc/ivy-cluster/node.json"
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def answers(lab: Lab, name: str) -> bool:
@@ -183,7 +178,7 @@ def test_4_the_database_starts_when_its_address_comes_however_late(
     container = power[lab.groups["database_servers"][0]]
 
     def run(command: str) -> str:
-        return docker("exec", container, "sh", "-c", command).strip()
+        return docker("exec", container, "sh", "-c", command)
 
     unit = run("systemctl list-units --plain --no-legend 'postgresql@*'").split()[0]
     number, device, family, address = run("ip -o -4 addr show scope global").split()[:4]

@@ -126,6 +126,7 @@ LEFT_OUT = (
     "test_backup.py::test_4_the_timer_makes_a_backup",
     "test_database_archive.py::",
     "test_maintenance_of_a_node.py::test_a_forced_restart_of_one_node",
+    "test_maintenance_of_a_node.py::test_a_drain_with_reboot_brings_the_node_back",
     "test_nodes.py::test_names_that_do_not_fit_are_refused_together",
     "test_rotation.py::",
     "test_guard.py::test_2_the_guard_can_be_removed_and_added_again",

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from containers import docker
 from user_load import Load
 
 if TYPE_CHECKING:
@@ -109,15 +108,11 @@ def test_a_drained_node_stays_out_until_it_is_undrained(lab: Lab, browser: Brows
     assert REASON not in lab.playbook("playbooks/status.yml").succeeded().output
 
 
-@pytest.mark.skipif(os.environ.get("IVY_LAB_REBOOTS", "0") == "0", reason="make test-all runs it")
 def test_a_drain_with_reboot_brings_the_node_back(lab: Lab, browser: Browser) -> None:
     """The host is a container: it ends when its systemd reboots, and the test starts it again."""
     node = lab.nodes[1]
     container = f"{lab.variables['lab_name']}-{node}"
     before = lab.pids(*lab.nodes)
-
-    def docker(*arguments: str) -> str:
-        return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
     def power_on() -> None:
         state = ("inspect", "--format", "{{.State.Running}}", container)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from containers import docker
 from fault_load import KINDS, FaultLoad, now
 
 if TYPE_CHECKING:
@@ -29,12 +30,6 @@ HEAD = ["fault", *KINDS, "lost writes", "redundant again"]
 # A limit for hangs. The cold start has its own.
 LIMIT = 300.0
 COLD_START = 120.0
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,8 +39,14 @@ class Member(t.NamedTuple):
     def runs(self) -> bool:
         return self.state in RUNNING
 
+    @property
+    def kind(self) -> str:
+        """What the member is, in words. Patroni's role depends on its version and mode."""
+        return "primary" if self.leads else "synchronous standby" if self.synchronous else "replica"
+
     def to_dict(self) -> dict[str, t.Any]:
-        return {**self._asdict(), "leads": self.leads, "synchronous": self.synchronous, "runs": self.runs}
+        derived = {name: getattr(self, name) for name in ("leads", "synchronous", "runs", "kind")}
+        return {**self._asdict(), **derived}
 
 
 class Client:

@@ -18,7 +18,7 @@ def _primary(members: t.Iterable[Member]) -> str:
 def _described(member: Member) -> str:
     if member["leads"]:
         return f"{member['name']} is the primary"
-    return f"{member['name']} is a {'synchronous standby' if member['synchronous'] else 'replica'}, {member['state']}"
+    return f"{member['name']} is a {member['kind']}, {member['state']}"
 
 
 def _standbys(members: t.Iterable[Member], synchronous: int) -> list[Member]:

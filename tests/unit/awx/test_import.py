@@ -9,7 +9,6 @@ import importlib
 import json
 import os
 import socket
-import subprocess
 import typing as t
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.plugin_docs import read_docstring
 
 from ansible_collections.ivy.cluster.tests.awx_double import Double
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_playbook
 from ansible_collections.ivy.cluster.tests.unit.long_tests import long
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -152,21 +151,9 @@ def run(double: str, tmp_path: Path, *arguments: str, few: bool = True, **variab
         for item in chosen["awx_job_templates"]:
             item["extra_vars"] = {name: value for name, value in item["extra_vars"].items() if "{{" not in value}
     known = {name: value for name, value in os.environ.items() if not name.startswith(("CONTROLLER_", "TOWER_"))}
-    ended = subprocess.run(
-        [*PLAYBOOK, "-i", "localhost,", str(ROOT / "awx/import.yml"), "-e", json.dumps(chosen), *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={
-            **known,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-            "CONTROLLER_HOST": double,
-            "CONTROLLER_USERNAME": "admin",
-            "CONTROLLER_PASSWORD": PASSWORD,
-        },
-    )
+    command = ["-i", "localhost,", str(ROOT / "awx/import.yml"), "-e", json.dumps(chosen), *arguments]
+    login = {"CONTROLLER_HOST": double, "CONTROLLER_USERNAME": "admin", "CONTROLLER_PASSWORD": PASSWORD}
+    ended = run_playbook(tmp_path, *command, environment=login, known=known)
     text = ended.stdout + ended.stderr
     assert PASSWORD not in text
     assert "CANARY" not in text

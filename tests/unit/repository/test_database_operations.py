@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_playbook
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,19 +20,9 @@ PASSWORDS = {f"postgres_{name}_password": f"a-password-for-{name}" for name in (
 def run(tmp_path: Path, playbook: str, *options: str, patroni: bool = True) -> tuple[int, str]:
     case = {"groups": GROUPS, "vars": PASSWORDS} if patroni else {}
     inventory = site.write_site(tmp_path, case)
-    command = [*PLAYBOOK, "-i", str(inventory), str(ROOT / f"playbooks/{playbook}.yml"), *options]
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary"),
-        "ANSIBLE_SSH_EXECUTABLE": "/bin/false",
-        "ANSIBLE_NOCOLOR": "1",
-        "LC_ALL": "C.UTF-8",
-    }
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, env=environment, cwd=tmp_path
-    )
+    command = ["-i", str(inventory), str(ROOT / f"playbooks/{playbook}.yml"), *options]
+    environment = {"ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary"), "ANSIBLE_SSH_EXECUTABLE": "/bin/false"}
+    ended = run_playbook(tmp_path, *command, seconds=300, environment=environment)
     return ended.returncode, ended.stdout + ended.stderr
 
 

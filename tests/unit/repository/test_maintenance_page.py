@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_playbook
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,20 +22,9 @@ def run_maintenance(tmp_path: Path, *options: str) -> tuple[int, str]:
     ssh = tmp_path / "ssh"
     ssh.write_text("#!/bin/sh\necho 'ssh: connect to host: Connection refused' >&2; exit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
-    command = [*PLAYBOOK, "-i", str(inventory)]
-    command += [str(ROOT / "playbooks/maintenance.yml"), *options]
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary"),
-        "ANSIBLE_SSH_EXECUTABLE": str(ssh),
-        "ANSIBLE_NOCOLOR": "1",
-        "LC_ALL": "C.UTF-8",
-    }
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=tmp_path
-    )
+    command = ["-i", str(inventory), str(ROOT / "playbooks/maintenance.yml"), *options]
+    environment = {"ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary"), "ANSIBLE_SSH_EXECUTABLE": str(ssh)}
+    ended = run_playbook(tmp_path, *command, seconds=120, environment=environment)
     return ended.returncode, ended.stdout + ended.stderr
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK, run_playbook
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -101,20 +101,14 @@ def run(directory: Path, case: t.Mapping[str, t.Any], *arguments: str, playbook:
     ssh.write_text(f"#!/bin/sh\ntouch {trace}\nexit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
     inventory = site.write_site(directory, case)
-    command = [*PLAYBOOK, "-i", str(inventory)]
-    command += [str(ROOT / "playbooks" / playbook), "-e", f"preflight_report_directory={report.parent}", *arguments]
+    command = ["-i", str(inventory), str(ROOT / "playbooks" / playbook)]
+    command += ["-e", f"preflight_report_directory={report.parent}", *arguments]
     environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
         "ANSIBLE_LOCAL_TEMP": str(directory / "temporary"),
         "ANSIBLE_SSH_EXECUTABLE": str(ssh),
         "ANSIBLE_INVENTORY_IGNORE_PATTERNS": "",
-        "LC_ALL": "C.UTF-8",
     }
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=directory
-    )
+    ended = run_playbook(directory, *command, seconds=120, environment=environment)
     output = ended.stdout + ended.stderr
     content = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
     return Run(ended.returncode, output, content, trace.exists())

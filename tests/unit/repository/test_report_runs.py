@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_playbook
 from ansible_collections.ivy.cluster.tests.unit.long_tests import cases
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
@@ -28,21 +26,20 @@ def test_a_run_publishes_and_writes_its_report(name: str, tmp_path: Path) -> Non
     ssh, directory = tmp_path / "ssh", tmp_path / "reports"
     ssh.write_text("#!/bin/sh\nexit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
-    command = [*PLAYBOOK, "-i", str(inventory)]
-    command += [str(ROOT / "playbooks" / f"{name}.yml"), "-e", f"{name}_report_directory={directory}"]
+    command = [
+        "-i",
+        str(inventory),
+        str(ROOT / "playbooks" / f"{name}.yml"),
+        "-e",
+        f"{name}_report_directory={directory}",
+    ]
     environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
         "ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary"),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
         "ANSIBLE_SHOW_CUSTOM_STATS": "1",
         "ANSIBLE_SSH_EXECUTABLE": str(ssh),
-        "LC_ALL": "C.UTF-8",
     }
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=tmp_path
-    )
+    ended = run_playbook(tmp_path, *command, seconds=120, environment=environment)
     output = ended.stdout + ended.stderr
 
     assert ended.returncode != 0, output

@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_playbook
 from ansible_collections.ivy.cluster.tests.unit.plugins.action import preflight_site as site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,19 +25,9 @@ def bundle(tmp_path: Path, *options: str) -> tuple[int, str]:
     ssh = tmp_path / "ssh"
     ssh.write_text("#!/bin/sh\necho 'ssh: connect to host: Connection refused' >&2; exit 255\n", encoding="utf-8")
     ssh.chmod(0o755)
-    command = [*PLAYBOOK, "-vvv", "-i", str(inventory)]
-    command += [str(ROOT / "playbooks/support_bundle.yml"), *options]
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary"),
-        "ANSIBLE_SSH_EXECUTABLE": str(ssh),
-        "LC_ALL": "C.UTF-8",
-    }
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, env=environment, cwd=tmp_path
-    )
+    command = ["-vvv", "-i", str(inventory), str(ROOT / "playbooks/support_bundle.yml"), *options]
+    environment = {"ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary"), "ANSIBLE_SSH_EXECUTABLE": str(ssh)}
+    ended = run_playbook(tmp_path, *command, seconds=300, environment=environment)
     return ended.returncode, ended.stdout + ended.stderr
 
 

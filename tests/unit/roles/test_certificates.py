@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_playbook
 from ansible_collections.ivy.cluster.tests.unit.long_tests import long
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,17 +60,9 @@ def play(
     }
     file = directory / "play.yml"
     file.write_text(yaml.safe_dump([content]), encoding="utf-8")
-    command = [*PLAYBOOK, "-i", f"{hosts},", str(file), *arguments]
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-        "ANSIBLE_LOCAL_TEMP": str(directory / "temporary"),
-        "LC_ALL": "C.UTF-8",
-    }
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, env=environment, cwd=directory
-    )
+    environment = {"ANSIBLE_LOCAL_TEMP": str(directory / "temporary")}
+    command = ["-i", f"{hosts},", str(file), *arguments]
+    return run_playbook(directory, *command, environment=environment, seconds=300)
 
 
 def file_names(directory: Path) -> set[str]:

@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_playbook
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "hunt3rzwei9"
@@ -43,20 +41,8 @@ def test_a_download_that_fails_shows_no_password(tmp_path: Path, role: str, file
         "ivy_known_secrets": [],
     }
     (tmp_path / "values.json").write_text(json.dumps(values), encoding="utf-8")
-    done = subprocess.run(
-        [*PLAYBOOK, "-i", "localhost,", "play.yml", "-e", "@values.json", "-vvv", "--diff"],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary"),
-            "ANSIBLE_NOCOLOR": "1",
-        },
-    )
+    command = ["-i", "localhost,", "play.yml", "-e", "@values.json", "-vvv", "--diff"]
+    done = run_playbook(tmp_path, *command, environment={"ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary")})
     output = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 2, output[-3000:]
     assert SECRET not in output

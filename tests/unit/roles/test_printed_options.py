@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ivy.cluster.tests.in_process import PLAYBOOK
+from ansible_collections.ivy.cluster.tests.in_process import run_playbook
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "hunt3rzwei9"
@@ -93,21 +91,8 @@ def test_no_option_of_the_user_is_printed(tmp_path: Path) -> None:
     for name, content in (("hosts.yml", inventory), ("paths.json", paths)):
         (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
     (tmp_path / "play.yml").write_text(PLAY, encoding="utf-8")
-    command = [*PLAYBOOK, "-i", "hosts.yml", "play.yml", "-e", "@paths.json", "--check", "--diff", "-vvv"]
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary"),
-            "ANSIBLE_NOCOLOR": "1",
-        },
-    )
+    command = ["-i", "hosts.yml", "play.yml", "-e", "@paths.json", "--check", "--diff", "-vvv"]
+    done = run_playbook(tmp_path, *command, environment={"ANSIBLE_LOCAL_TEMP": str(tmp_path / "temporary")})
     output = done.stdout + done.stderr
     assert done.returncode == 0, output[-4000:]
     assert [line for line in output.splitlines() if any(form in line for form in FORMS)] == []

@@ -104,7 +104,7 @@ def _database_row(facts: Snapshot, node: Host, sessions: list[Result] | None) ->
         problems.append(f"no connection to {facts.database}")
     text = f"{count(len(connected), 'connection')} to {facts.database}, none elsewhere"
     if "database" in facts.relayed:
-        problems += _ends(facts, node, facts.database, facts.patroni_members)
+        problems += relays.problems_of(facts, node, facts.database, facts.patroni_members)
     elif sessions is not None:
         number, others = _sessions_of(facts, node, own, sessions)
         if others:
@@ -133,11 +133,6 @@ def _sessions_of(facts: Snapshot, node: Host, own: list[Result], sessions: list[
         else:
             others.add(f"{database} as {user}")
     return expected, sorted(others)
-
-
-def _ends(facts: Snapshot, node: Host, service: Service, servers: t.Collection[str]) -> list[str]:
-    found = relays.problem(facts, node, service, servers)
-    return [found] if found else []
 
 
 def _connected_row(check: str, node: Host, problems: list[str], text: str, service: Service) -> Row:
@@ -194,9 +189,9 @@ def _elsewhere(
 
 def check_search(facts: Snapshot) -> list[Row]:
     rows = running_rows(SEARCH, facts, "the engine's connections", lambda node: _search_row(facts, node))
-    server = facts.hosts.get(facts.search.host)
     if "search" in facts.relayed:
         return rows + relays.search_rows(facts)
+    server = facts.hosts.get(facts.search.host)
     if not facts.search.host:
         rows.append(
             skipped(
@@ -221,7 +216,7 @@ def _search_row(facts: Snapshot, node: Host) -> Row:
     if not connected:
         problems.append(f"no connection to {facts.search}")
     if "search" in facts.relayed:
-        problems += _ends(facts, node, facts.search, facts.search_servers)
+        problems += relays.problems_of(facts, node, facts.search, facts.search_servers)
     text = f"{count(len(connected), 'connection')} to {facts.search}, none to another search server"
     return _connected_row(SEARCH, node, problems, text, facts.search)
 

@@ -90,17 +90,17 @@ def _reached(facts: Snapshot) -> list[Host]:
     return [facts.hosts[name] for name in facts.balancers if name in facts.hosts and facts.hosts[name].reachable]
 
 
-def problem(facts: Snapshot, node: Host, service: Service, servers: t.Collection[str]) -> str:
+def problems_of(facts: Snapshot, node: Host, service: Service, servers: t.Collection[str]) -> list[str]:
     """Why the way of a node ends before the load balancers; empty if one of them has its connections."""
     balancers = _reached(facts)
     if len(balancers) < len(facts.balancers):
         # One that this run does not know may have them.
-        return ""
+        return []
     try:
         relays = [_relay(facts, host, service, servers) for host in balancers]
     except FactError:
-        return ""
-    return "" if any(node.name in one.nodes(facts) for one in relays) else "no load balancer has a connection from it"
+        return []
+    return [] if any(node.name in one.nodes(facts) for one in relays) else ["no load balancer has a connection from it"]
 
 
 def database_rows(facts: Snapshot, sessions: t.Sequence[Result] | None) -> list[Row]:

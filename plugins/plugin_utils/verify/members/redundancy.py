@@ -26,15 +26,14 @@ class Component:
     running: t.Sequence[str]
     spare: int | None
     words: str
-    critical: t.Sequence[str] = ()
+    critical: t.Sequence[str] = dataclasses.field(default_factory=list)
 
     @property
     def redundant(self) -> bool:
         return self.spare is not None and self.spare > 0 and not self.critical
 
     def to_dict(self) -> dict[str, t.Any]:
-        lists = {name: list(getattr(self, name)) for name in ("members", "running", "critical")}
-        return {**dataclasses.asdict(self), **lists, "redundant": self.redundant}
+        return {**dataclasses.asdict(self), "redundant": self.redundant}
 
 
 def components(facts: Snapshot) -> list[Component]:
